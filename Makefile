@@ -1,0 +1,56 @@
+# Everything a newcomer types. Works with GNU make 3.81 (macOS) and newer.
+#
+#   make demo      environment, install, synthesize a few people, say where they are
+#   make test      the fast tests        make test-slow   the slow ones
+#   make lint      style and types       make bench       speed beside its peers
+#   make clean     what was made here    make distclean   the environment too
+#
+#   PYTHON=python3.12 make demo     another interpreter (3.10 or newer)
+#   TORCH="torch==2.13.0 --index-url URL" make demo     another build of torch (CUDA, CPU only)
+
+PYTHON ?= python3
+TORCH  ?= torch==2.13.0
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+DEMO   := demo-out
+
+.PHONY: all demo test test-slow lint bench clean distclean
+.DEFAULT_GOAL := all
+
+all: $(READY)
+
+# torch goes first: once a build is there, nothing that depends on it brings another, much larger one.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "error: Python 3.10 or newer is needed, this is " + sys.version.split()[0] + "; try PYTHON=python3.12 make")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/python tools/synthesize.py --out $(DEMO) --identities sim-001,sim-002 --novel 2 \
+		--views 000,054,090 --conditions nm,bg,cl --takes 1
+	@echo "data:          $(DEMO)/pkl  (an OpenGait tree; $(DEMO)/opengait_entry.yaml has the lines to paste)"
+	@echo "contact sheet: $(DEMO)/contact_sheet.png"
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow || test $$? -eq 5   # 5: no slow test yet
+
+lint: $(READY)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+bench: $(READY)
+	$(BIN)/python tools/benchmark.py
+
+clean:
+	rm -rf $(DEMO) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	find gaitcrafter_ext tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)

@@ -1,0 +1,24 @@
+"""``gaitcrafter evaluate``: measure a gait set."""
+
+from __future__ import annotations
+
+import argparse
+
+from gaitcrafter_ext.cli.evaluation import gei
+
+HELP = "measure a gait set: recognition by pixel GEIs, synthetic clips beside real ones"
+
+_MEASURES = {"gei": gei}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give each measure its own sub-parser."""
+    measures = parser.add_subparsers(dest="measure", metavar="MEASURE", required=True)
+    for name, module in _MEASURES.items():
+        child = measures.add_parser(name, help=module.HELP, description=module.HELP)
+        module.add_arguments(child)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the measure that was asked for."""
+    return _MEASURES[args.measure].run(args)

@@ -1,0 +1,1 @@
+"""What ``gaitcrafter evaluate`` can measure, one file a sub-command."""

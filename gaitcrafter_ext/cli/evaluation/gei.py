@@ -1,0 +1,181 @@
+"""``gaitcrafter evaluate gei``: who, which view, which condition, as pixel GEIs tell."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.recognition.takes import GALLERY_TAKES, PROBE_TAKES, parse_takes
+from gaitcrafter_ext.vocabulary import choose
+
+if TYPE_CHECKING:
+    from gaitcrafter_ext.recognition.bootstrap import Estimate
+    from gaitcrafter_ext.recognition.gate import Faithfulness, GeiReport
+    from gaitcrafter_ext.recognition.gei import GeiSet
+    from gaitcrafter_ext.recognition.nearest import RankOne
+
+HELP = "rank-1 by nearest gait energy image of the same view; with --probe-root, synthetic probes beside real ones"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("root", nargs="?", metavar="ROOT", help="real clips: a folder of ids (gallery and real probes)")
+    parser.add_argument("--gallery-root", metavar="ROOT", help="the same as ROOT, by name")
+    takes = "comma-separated takes or ranges"
+    parser.add_argument(
+        "--gallery", "--gallery-takes", dest="gallery", default=",".join(GALLERY_TAKES), metavar="TAKES",
+        help=f"gallery {takes} such as nm-01..04 (default %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--probes", "--real-probe-takes", dest="probes", default=",".join(PROBE_TAKES), metavar="TAKES",
+        help=f"real probes, {takes} (default %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--probe-root", metavar="DIR", help="synthetic clips of people in ROOT; every take is a probe")
+    parser.add_argument("--probe-takes", default="all", metavar="TAKES", help="synthetic probes (default all)")
+    parser.add_argument(
+        "--centroids", metavar="ROOT",
+        help="with --probe-root: real clips to fit view and condition classifiers on (held-out probes are left out)",
+    )  # fmt: skip
+    parser.add_argument("--centroid-takes", default="all", metavar="TAKES", help="takes to fit on (default all)")
+    parser.add_argument("--views", default="all", help="comma-separated views, or all (default all)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap intervals (default 0)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the tables")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the tables, or the JSON object, on stdout."""
+    root = _root(args)
+    gallery_takes, probe_takes = parse_takes(args.gallery, "--gallery"), parse_takes(args.probes, "--probes")
+    _require_disjoint(gallery_takes, probe_takes)
+    if args.centroids and not args.probe_root:
+        raise UsageError("--centroids judges synthetic clips; name them with --probe-root DIR")
+
+    import numpy as np
+
+    from gaitcrafter_ext.recognition.gate import faithfulness, gei_report
+
+    rng = np.random.default_rng(args.seed)
+    real = _load(root, args.views, None)
+    gallery, probes = real.of(gallery_takes), real.of(probe_takes)
+    synthetic = _load(args.probe_root, args.views, _takes(args.probe_takes, "--probe-takes")) if args.probe_root else None
+    report = gei_report(gallery, probes, synthetic, rng)
+    told = []
+    if args.centroids and synthetic is not None:
+        told = faithfulness(_to_fit_on(args, root, real, probe_takes), probes, synthetic, rng)
+    print(_as_json(args, root, gallery_takes, probe_takes, report, told) if args.json else _as_text(args, report, told))
+    return 0
+
+
+def _root(args: argparse.Namespace) -> str:
+    if args.root and args.gallery_root and args.root != args.gallery_root:
+        raise UsageError(f"ROOT is '{args.root}' and --gallery-root is '{args.gallery_root}'; name the real clips once")
+    root = args.root or args.gallery_root
+    if not root:
+        raise UsageError("no real clips named; write gaitcrafter evaluate gei ROOT")
+    return str(root)
+
+
+def _require_disjoint(gallery: tuple[str, ...], probes: tuple[str, ...]) -> None:
+    both = [take for take in gallery if take in probes]
+    if both:
+        raise UsageError(f"take {both[0]} is in the gallery and among the probes; it would only find itself")
+
+
+def _takes(text: str, option: str) -> tuple[str, ...] | None:
+    return None if text == "all" else parse_takes(text, option)
+
+
+def _load(root: str, views: str, takes: tuple[str, ...] | None) -> GeiSet:
+    """GEIs of the asked views and takes under a root, or under its ``pkl`` folder where it has one."""
+    from tqdm import tqdm
+
+    from gaitcrafter_ext.recognition.gei import load_geis
+    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+
+    folder = Path(root)
+    store = SilhouetteStore(folder / "pkl" if (folder / "pkl").is_dir() else folder)
+    keys = store.keys()
+    wanted = choose(views, sorted({key.view for key in keys}), "--views") if views != "all" else None
+    keys = [key for key in keys if (wanted is None or key.view in wanted) and (takes is None or key.take in takes)]
+    return load_geis(store, keys, lambda them: tqdm(them, desc=f"GEIs of {folder.name}", unit="clip", delay=1))
+
+
+def _to_fit_on(args: argparse.Namespace, root: str, real: GeiSet, probe_takes: tuple[str, ...]) -> GeiSet:
+    """The clips that classifiers learn from, without those they are tried on."""
+    takes = _takes(args.centroid_takes, "--centroid-takes")
+    if Path(args.centroids).resolve() != Path(root).resolve():
+        return _load(args.centroids, args.views, takes)
+    import numpy as np
+
+    return real.where(~np.isin(real.take, probe_takes)).of(takes)
+
+
+def _as_text(args: argparse.Namespace, report: GeiReport, told: list[Faithfulness]) -> str:
+    lines = [
+        f"Pixel-GEI nearest neighbour, same view; gallery {args.gallery}: {report.people} people,"
+        f" {report.gallery_clips} clips, views {' '.join(report.views)}",
+        f"{'rank-1 %':<22}{'95 % interval':>18}{'probes':>8}",
+        *_rank_rows("real" if report.synthetic else "", report.real),
+        *_rank_rows("synthetic", report.synthetic),
+        f"{'chance':<10}{'':<4}{100 * report.chance:>8.1f}",
+    ]
+    lines += [_row("ratio", name, ratio, 1) for name, ratio in report.ratio.items()]
+    lines += [f"left out: {count} {kind} probes without a gallery clip of their person and view"
+              for kind, count in report.dropped.items() if count]  # fmt: skip
+    return "\n".join(lines + (_told_rows(told) if told else []))
+
+
+def _rank_rows(kind: str, ranks: tuple[RankOne, ...]) -> list[str]:
+    return [_row(kind, rank.condition, rank.share, 100) for rank in ranks]
+
+
+def _row(kind: str, condition: str, estimate: Estimate, scale: float) -> str:
+    digits = 1 if scale == 100 else 2
+    value, low, high = (f"{scale * number:.{digits}f}" for number in (estimate.value, estimate.low, estimate.high))
+    return f"{kind:<10}{condition:<4}{value:>8}{f'[{low}, {high}]':>18}{estimate.count:>8}"
+
+
+def _told_rows(told: list[Faithfulness]) -> list[str]:
+    """Accuracy of the synthetic clips beside the ceiling, one row a classifier."""
+    head = f"{'read as asked %':<22}{'synthetic':>10}{'95 % interval':>18}{'held-out real':>15}{'chance':>8}  by class"
+    return ["", "View and condition, told from GEIs by classifiers fitted on real clips only", head] + [
+        f"{each.attribute:<12}{each.classifier:<10}{100 * each.synthetic.value:>10.1f}"
+        f"{f'[{100 * each.synthetic.low:.1f}, {100 * each.synthetic.high:.1f}]':>18}{100 * each.real.value:>15.1f}"
+        f"{100 * each.chance:>8.1f}  {_classes(each)}"
+        for each in told
+    ]
+
+
+def _classes(each: Faithfulness) -> str:
+    """``nm 96/98 ...``: synthetic and real accuracy of each class."""
+    pairs = ((name, share, each.real_per_class.get(name, math.nan)) for name, share in each.per_class.items())
+    return "  ".join(f"{name} {100 * share:.0f}/{100 * real:.0f}" for name, share, real in pairs)
+
+
+def _as_json(
+    args: argparse.Namespace,
+    root: str,
+    gallery: tuple[str, ...],
+    probes: tuple[str, ...],
+    report: GeiReport,
+    told: list[Faithfulness],
+) -> str:
+    asked = {"root": root, "probe_root": args.probe_root, "gallery": gallery, "probes": probes, "seed": args.seed}
+    answer = {"asked": asked, **dataclasses.asdict(report), "read_as_asked": [dataclasses.asdict(each) for each in told]}
+    return json.dumps(_finite(answer), indent=2)
+
+
+def _finite(value: object) -> object:
+    """JSON has no NaN: what could not be counted is null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+

@@ -1,0 +1,131 @@
+"""``gaitcrafter COMMAND``: finds the command's module, parses its options, reports its errors in one line.
+
+A command is a module of this package with ``HELP``, ``add_arguments(parser)`` and ``run(args) -> int``; a module
+whose name begins with an underscore is none. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import pkgutil
+import sys
+import traceback
+from collections.abc import Sequence
+from types import ModuleType
+from typing import NoReturn
+
+import gaitcrafter_ext.cli
+from gaitcrafter_ext import __version__
+from gaitcrafter_ext.errors import GaitCrafterError, UsageError
+
+__all__ = ["command_names", "load_command", "main"]
+
+#: Set to anything, it shows where an unforeseen error came from.
+TRACEBACK_VARIABLE = "GAITCRAFTER_TRACEBACK"
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line that names the nearest option."""
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None):  # type: ignore[no-untyped-def,override]
+        parsed, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            self.error(self._unknown(unknown[0]))
+        return parsed
+
+    def _unknown(self, word: str) -> str:
+        near = difflib.get_close_matches(word.split("=")[0], list(self._option_string_actions), n=1)
+        return f"unknown argument '{word}'" + (f"; did you mean '{near[0]}'?" if near else "")
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see: {self.prog} --help)")
+
+
+def command_names() -> list[str]:
+    """Every command, in alphabetical order."""
+    modules = (module.name for module in pkgutil.iter_modules(gaitcrafter_ext.cli.__path__))
+    return sorted(name.replace("_", "-") for name in modules if name != "main" and not name.startswith("_"))
+
+
+def load_command(name: str) -> ModuleType:
+    """The module of a command; importing it loads nothing heavy.
+
+    Raises:
+        UsageError: There is no such command.
+    """
+    names = command_names()
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise UsageError(f"unknown command '{name}'; {hint}allowed: {', '.join(names)}")
+    return importlib.import_module(f"gaitcrafter_ext.cli.{name.replace('-', '_')}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        argv: The command and its options; those of the process where None.
+    """
+    try:
+        code = _dispatch(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except GaitCrafterError as error:
+        return _complain(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _complain("interrupted", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output left (`| head`). Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    except OSError as error:
+        return _complain(_one_line(error), EXIT_FAILED)
+    except Exception as error:
+        if TRACEBACK_VARIABLE in os.environ:
+            traceback.print_exc()
+        what = f"unexpected {type(error).__name__}: {_one_line(error)}"
+        return _complain(f"{what} (a bug; {TRACEBACK_VARIABLE}=1 shows where)", EXIT_FAILED)
+    return code
+
+
+def _dispatch(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help"):
+        print(_overview())
+        return 0 if argv else UsageError.exit_code
+    if argv[0] in ("-V", "--version"):
+        print(f"gaitcrafter {__version__}")
+        return 0
+    command = load_command(argv[0])
+    parser = _Parser(prog=f"gaitcrafter {argv[0]}", description=command.HELP, allow_abbrev=False)
+    command.add_arguments(parser)
+    try:
+        args = parser.parse_args(argv[1:])
+    except SystemExit as stop:  # argparse ends the process after --help
+        return int(stop.code or 0)
+    return int(command.run(args))
+
+
+def _overview() -> str:
+    width = max((len(name) for name in command_names()), default=0)
+    rows = [f"  {name:<{width}}  {load_command(name).HELP.splitlines()[0]}" for name in command_names()]
+    return "\n".join(["usage: gaitcrafter COMMAND [options]    (gaitcrafter COMMAND --help)", "", *rows])
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

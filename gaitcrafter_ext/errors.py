@@ -1,0 +1,49 @@
+"""What can go wrong, in words its reader can act on.
+
+Every message is one line that says what failed, what was found, what is allowed and what to change.
+Each class is also the built-in it refines, so callers who know only Python catch it too.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConflictError",
+    "DataError",
+    "GaitCrafterError",
+    "MissingError",
+    "StorageError",
+    "UsageError",
+    "WeightsError",
+]
+
+
+class GaitCrafterError(Exception):
+    """Anything this package refuses to do; the command line prints it without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(GaitCrafterError, ValueError):
+    """An option or argument is not one of what is allowed."""
+
+    exit_code = 2
+
+
+class DataError(GaitCrafterError, ValueError):
+    """A file is there but does not hold what it should."""
+
+
+class MissingError(GaitCrafterError, FileNotFoundError):
+    """A file, a folder or a person named by the user is not there."""
+
+
+class ConflictError(GaitCrafterError, FileExistsError):
+    """Going on would mix with, or overwrite, something that is not ours."""
+
+
+class StorageError(GaitCrafterError, OSError):
+    """The disk refused: full, read-only, no permission."""
+
+
+class WeightsError(GaitCrafterError, ValueError):
+    """A weights folder cannot be used: truncated, of another version, trained on other data."""

@@ -1,0 +1,121 @@
+"""What a label means: identity ``"001"``, take ``"nm-01"`` (condition ``nm``), view ``"090"``.
+
+The words are OpenGait's own folder names, ``<root>/<identity>/<take>/<view>/<view>.pkl``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from gaitcrafter_ext.errors import DataError, UsageError
+
+__all__ = [
+    "CASIA_B_TAKES",
+    "CONDITIONS",
+    "VIEWS",
+    "ClipKey",
+    "choose",
+    "condition_of",
+    "suggest",
+    "take_names",
+    "view_deg",
+]
+
+#: CASIA-B's walking conditions: normal, with a bag, in a coat.
+CONDITIONS = ("nm", "bg", "cl")
+
+#: CASIA-B's eleven views, degrees between walking direction and camera (000 = at the camera, 090 = from the side).
+VIEWS = tuple(f"{degrees:03d}" for degrees in range(0, 181, 18))
+
+#: How many takes of each condition one CASIA-B person has.
+CASIA_B_TAKES = {"nm": 6, "bg": 2, "cl": 2}
+
+
+@dataclass(frozen=True, order=True)
+class ClipKey:
+    """The name of one clip in an OpenGait tree.
+
+    Attributes:
+        identity: The person, e.g. ``"001"`` or ``"sim-001"``.
+        take: OpenGait's *type* folder, e.g. ``"nm-01"``.
+        view: The view folder, e.g. ``"090"``.
+    """
+
+    identity: str
+    take: str
+    view: str
+
+    @property
+    def condition(self) -> str:
+        """The covariate of the take: ``"nm"`` of ``"nm-01"``."""
+        return condition_of(self.take)
+
+    @property
+    def relative_path(self) -> PurePosixPath:
+        """Where the clip lies under the root: ``001/nm-01/090/090.pkl``."""
+        return PurePosixPath(self.identity, self.take, self.view, f"{self.view}.pkl")
+
+    def __str__(self) -> str:
+        return f"{self.identity}/{self.take}/{self.view}"
+
+
+def condition_of(take: str) -> str:
+    """Condition of a take: what stands before the first dash, or all of it where there is none."""
+    return take.split("-", 1)[0]
+
+
+def take_names(takes: dict[str, int], conditions: Iterable[str] = CONDITIONS) -> list[str]:
+    """Take names of the given counts, in order: ``{"nm": 2, "bg": 1}`` -> ``nm-01 nm-02 bg-01``."""
+    return [f"{condition}-{number:02d}" for condition in conditions for number in range(1, takes[condition] + 1)]
+
+
+def view_deg(view: str) -> float:
+    """Angle in degrees that a view's name stands for.
+
+    Raises:
+        DataError: The name is not a number of degrees in [0, 360).
+    """
+    try:
+        degrees = float(view)
+    except ValueError:
+        degrees = -1.0
+    if not 0.0 <= degrees < 360.0:
+        raise DataError(f"view '{view}' is not an angle; allowed are names such as 000, 018, 090 (degrees below 360)")
+    return degrees
+
+
+def suggest(name: str, allowed: Sequence[str]) -> str:
+    """The tail of an error message: the allowed names, the nearest one first where there is one."""
+    shown = ", ".join(allowed[:12]) + (f", ... ({len(allowed)} in all)" if len(allowed) > 12 else "")
+    near = difflib.get_close_matches(name, allowed, n=1)
+    return (f"did you mean '{near[0]}'? " if near else "") + f"allowed: {shown}"
+
+
+def choose(text: str, allowed: Sequence[str], option: str) -> tuple[str, ...]:
+    """Parse a comma-separated option; ``all`` means every allowed name, ``none`` means no name.
+
+    Args:
+        text: What the user wrote, e.g. ``"nm,cl"``.
+        allowed: Every name that may be asked for, in canonical order.
+        option: The option's name for error messages, e.g. ``"--views"``.
+
+    Returns:
+        The chosen names in the order of ``allowed``, each once.
+
+    Raises:
+        UsageError: A name is not allowed, or nothing was named.
+    """
+    if text == "all":
+        return tuple(allowed)
+    if text == "none":
+        return ()
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError(f"{option}: no name given; {suggest('', allowed)}")
+    for name in names:
+        if name not in allowed:
+            raise UsageError(f"{option}: unknown '{name}'; {suggest(name, allowed)}")
+    return tuple(name for name in allowed if name in set(names))
