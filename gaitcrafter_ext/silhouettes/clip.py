@@ -1,0 +1,113 @@
+"""The one codec between gait clips, uint8 [T, 64, 64], and what a model sees, float32 [T, 64, columns] in [-1, 1].
+
+A walker fills the middle columns of OpenGait's 64 x 64 frame (its own training cuts 10 columns off each side), so
+models work on the middle ``columns`` only; ``columns_lost`` tells what that costs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaitcrafter_ext.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["COLUMNS", "HEIGHT", "MIN_FRAMES", "WIDTH", "check_frames", "columns_lost", "decode", "encode"]
+
+#: Rows and columns of a frame on disk.
+HEIGHT = WIDTH = 64
+
+#: Middle columns that models work on unless told otherwise.
+COLUMNS = 48
+
+#: Fewer frames are no walk: nothing moves in a single one.
+MIN_FRAMES = 2
+
+
+def check_frames(array: Any, source: object, minimum: int = MIN_FRAMES) -> NDArray[np.uint8]:
+    """Return ``array`` if it is a clip, uint8 [T, 64, 64] with T >= ``minimum``.
+
+    Args:
+        array: Anything.
+        source: Where it came from (a path, a key), named in the message.
+        minimum: Least number of frames.
+
+    Raises:
+        DataError: It is no array, or has another dtype, another shape or too few frames.
+    """
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{source}: holds a {type(array).__name__}, not an array; expected uint8 [T, 64, 64]")
+    if array.dtype != np.uint8:
+        raise DataError(f"{source}: dtype {array.dtype}; expected uint8 (0-255)")
+    if array.ndim != 3 or array.shape[1:] != (HEIGHT, WIDTH):
+        raise DataError(f"{source}: shape {list(array.shape)}; expected [T, 64, 64]; align it with 'pretreat'")
+    if len(array) < minimum:
+        raise DataError(f"{source}: too short, {len(array)} frame(s); at least {minimum} are needed")
+    return array
+
+
+def encode(frames: NDArray[np.uint8], columns: int = COLUMNS) -> torch.Tensor:
+    """Bring frames to the model's range and width: ``x / 127.5 - 1`` of the middle columns.
+
+    Args:
+        frames: uint8 [..., 64, 64], 0-255.
+        columns: Width to keep, even, 2..64.
+
+    Returns:
+        float32 [..., 64, columns] in [-1, 1]; background is -1.
+
+    Raises:
+        DataError: ``frames`` is not uint8 or not 64 x 64.
+        UsageError: ``columns`` is not allowed.
+    """
+    import torch
+
+    margin = _margin(columns)
+    frames = np.asarray(frames)
+    if frames.dtype != np.uint8 or frames.shape[-2:] != (HEIGHT, WIDTH):
+        raise DataError(f"cannot encode {frames.dtype} {list(frames.shape)}; expected uint8 [..., 64, 64]")
+    middle = np.ascontiguousarray(frames[..., margin : WIDTH - margin])
+    return torch.from_numpy(middle).to(torch.float32).div_(127.5).sub_(1.0)
+
+
+def decode(tensor: torch.Tensor) -> NDArray[np.uint8]:
+    """Undo ``encode``: scale, round, clip to 0-255 and put the cut columns back as background.
+
+    Args:
+        tensor: Any float dtype and device, [..., 64, columns], [-1, 1]; values beyond are clipped.
+
+    Returns:
+        uint8 [..., 64, 64].
+
+    Raises:
+        DataError: The tensor has another height or width, or holds values that are not finite.
+    """
+    import torch
+
+    if tensor.ndim < 2 or tensor.shape[-2] != HEIGHT:
+        raise DataError(f"cannot decode a tensor of shape {list(tensor.shape)}; expected [..., 64, columns]")
+    margin = _margin(tensor.shape[-1])
+    values = tensor.detach().to("cpu", torch.float32)
+    if not bool(torch.isfinite(values).all()):
+        raise DataError("cannot decode a clip with values that are not finite (NaN or infinite)")
+    pixels = values.add(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8).numpy()
+    return np.pad(pixels, [(0, 0)] * (pixels.ndim - 1) + [(margin, margin)])
+
+
+def columns_lost(frames: NDArray[np.uint8], columns: int = COLUMNS) -> float:
+    """Share, 0..1, of the silhouettes' mass that lies outside the middle ``columns``; 0 for empty frames."""
+    margin = _margin(columns)
+    total = int(frames.sum(dtype=np.int64))
+    inside = int(frames[..., margin : WIDTH - margin].sum(dtype=np.int64))
+    return (total - inside) / total if total else 0.0
+
+
+def _margin(columns: int) -> int:
+    """Columns cut at each side."""
+    if not 2 <= columns <= WIDTH or columns % 2:
+        raise UsageError(f"a clip of {columns} columns is not possible; allowed: even numbers from 2 to {WIDTH}")
+    return (WIDTH - columns) // 2

@@ -1,0 +1,141 @@
+"""Writing files so that a kill, a full disk or a second process never leaves half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from gaitcrafter_ext.errors import ConflictError, GaitCrafterError, StorageError
+
+__all__ = ["STAGED_PREFIX", "FileLock", "atomic_write", "atomic_write_text", "storage_error"]
+
+#: How the name of every temporary file of ours begins; one that stays behind a kill may be deleted.
+STAGED_PREFIX = ".gaitcrafter-"
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full; free space and run again",
+    errno.EDQUOT: "your disk quota is used up; free space and run again",
+    errno.EFBIG: "the file is larger than this file system or limit allows; free space or raise the limit",
+    errno.EROFS: "the file system is read-only; choose another folder",
+    errno.EACCES: "no permission; choose another folder or change its rights",
+    errno.EPERM: "no permission; choose another folder or change its rights",
+    errno.ENOTDIR: "a part of this path is a file, not a folder; choose another folder",
+    errno.EEXIST: "a part of this path is a file, not a folder; choose another folder",
+    errno.EISDIR: "there is a folder of this name; choose another name",
+}
+
+
+def storage_error(path: str | os.PathLike[str], error: OSError, doing: str = "write") -> StorageError:
+    """The one-line form of what the operating system refused to do with ``path``."""
+    reason = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
+    return StorageError(f"cannot {doing} {os.fspath(path)}: {reason}")
+
+
+@contextlib.contextmanager
+def atomic_write(
+    path: str | os.PathLike[str], mode: str = "wb", *, staging: str | os.PathLike[str] | None = None
+) -> Iterator[IO[Any]]:
+    """Open a file that appears under ``path`` complete or not at all.
+
+    The bytes go to a temporary file that is flushed to the disk and then renamed over ``path``, so an older file
+    stays whole until the new one is. Missing parent folders are made. Text is UTF-8 with Unix line ends.
+
+    Args:
+        path: Where the file shall be.
+        mode: ``"wb"`` or ``"w"``.
+        staging: Folder of the temporary file, on the same file system; the file's own folder where not given.
+
+    Raises:
+        StorageError: Disk full, read-only, no permission; nothing is left behind.
+    """
+    target = Path(path)
+    folder = Path(staging) if staging is not None else target.parent
+    staged = folder / f"{STAGED_PREFIX}{secrets.token_hex(8)}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _create(staged, mode) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(staged, target)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            staged.unlink()
+        if isinstance(error, OSError) and not isinstance(error, GaitCrafterError):
+            raise storage_error(target, error) from error
+        raise
+
+
+def _create(path: Path, mode: str) -> IO[Any]:
+    """Open a new file with the rights that the user's umask gives (``tempfile`` would hide it from the group)."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    return os.fdopen(handle, mode) if "b" in mode else os.fdopen(handle, mode, encoding="utf-8", newline="\n")
+
+
+def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write ``text`` as UTF-8, complete or not at all; raises ``StorageError`` as ``atomic_write`` does."""
+    with atomic_write(path, "w") as file:
+        file.write(text)
+
+
+class FileLock:
+    """A lock that one process holds and the operating system releases when that process ends, however it ends.
+
+    The lock's file stays where it is: to delete it would let a third process lock a file that nobody else sees.
+
+    Args:
+        path: The lock's file, made where it is missing.
+        what: What is locked, for the error message, e.g. ``"shard 2/4 of out/"``.
+
+    Raises:
+        ConflictError: On entering, when another process holds it.
+        StorageError: On entering, when the file cannot be made.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], what: str = "") -> None:
+        self.path = Path(path)
+        self.what = what or str(self.path)
+        self._handle: int | None = None
+
+    def __enter__(self) -> FileLock:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        except OSError as error:
+            raise storage_error(self.path, error, "lock") from error
+        try:
+            _lock(handle)
+        except BlockingIOError as error:
+            os.close(handle)
+            raise ConflictError(f"{self.what} is being worked on by another process; wait for it or stop it") from error
+        except OSError as error:
+            os.close(handle)
+            raise storage_error(self.path, error, "lock") from error
+        self._handle = handle
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+def _lock(handle: int) -> None:
+    """Lock without waiting; ``BlockingIOError`` where somebody else holds it."""
+    if os.name == "nt":
+        import msvcrt
+
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except PermissionError as error:
+            raise BlockingIOError(error.errno, error.strerror) from error
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,96 @@
+"""Who is trained on and who is tested: OpenGait's ``{"TRAIN_SET": [...], "TEST_SET": [...]}``."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gaitcrafter_ext.errors import DataError, MissingError
+from gaitcrafter_ext.silhouettes.files import atomic_write_text, storage_error
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+
+__all__ = ["Partition"]
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A split of people; nobody is in both sets.
+
+    Attributes:
+        train: Identities to train on, in the file's order.
+        test: Identities to test on, in the file's order.
+
+    Raises:
+        DataError: A name occurs twice, in one set or in both.
+    """
+
+    train: tuple[str, ...]
+    test: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, people in (("TRAIN_SET", self.train), ("TEST_SET", self.test)):
+            twice = [person for person, count in Counter(people).items() if count > 1]
+            if twice:
+                raise DataError(f"partition: {name} names {_listed(twice)} more than once; name each person once")
+        both = [person for person in self.train if person in set(self.test)]
+        if both:
+            raise DataError(f"partition: {_listed(both)} in both TRAIN_SET and TEST_SET; a person belongs to one")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Partition:
+        """Read a partition file.
+
+        Raises:
+            MissingError: There is no such file.
+            StorageError: The file cannot be read.
+            DataError: It is not JSON, lacks a set, or names somebody twice.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise MissingError(f"there is no partition file {os.fspath(path)}") from None
+        except ValueError as error:
+            raise DataError(f"{os.fspath(path)}: not a JSON file ({error})") from None
+        except OSError as error:
+            raise storage_error(path, error, "read") from error
+        try:
+            return cls(_people(content, "TRAIN_SET"), _people(content, "TEST_SET"))
+        except DataError as error:
+            raise DataError(f"{os.fspath(path)}: {error}") from None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file that OpenGait reads; raises ``StorageError`` where the disk refuses."""
+        content = {"TRAIN_SET": list(self.train), "TEST_SET": list(self.test)}
+        atomic_write_text(path, json.dumps(content, indent=4, ensure_ascii=False) + "\n")
+
+    def check(self, store: SilhouetteStore) -> None:
+        """Refuse a partition that names people whom ``store`` does not hold (OpenGait would drop them in silence).
+
+        Raises:
+            MissingError: Somebody is not there; people of TRAIN_SET are told first.
+        """
+        there = set(store.identities())
+        for name, people in (("TRAIN_SET", self.train), ("TEST_SET", self.test)):
+            absent = [person for person in people if person not in there]
+            if absent:
+                raise MissingError(
+                    f"{name} names {len(absent)} of {len(people)} people who are not in {store.root}: "
+                    f"{_listed(absent)}; take them out of the partition or give the root that holds them"
+                )
+
+
+def _people(content: Any, name: str) -> tuple[str, ...]:
+    if not isinstance(content, dict) or name not in content:
+        raise DataError(f'partition: no "{name}"; expected {{"TRAIN_SET": [...], "TEST_SET": [...]}}')
+    people = content[name]
+    if not isinstance(people, list) or not all(isinstance(person, str) and person for person in people):
+        raise DataError(f'partition: "{name}" is not a list of names; write identities as text, e.g. "001"')
+    return tuple(people)
+
+
+def _listed(names: list[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
