@@ -34,15 +34,10 @@ EXIT_BROKEN_PIPE = 141
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaint is one line that names the nearest option."""
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None):  # type: ignore[no-untyped-def,override]
-        parsed, unknown = self.parse_known_args(args, namespace)
-        if unknown:
-            self.error(self._unknown(unknown[0]))
-        return parsed
-
-    def _unknown(self, word: str) -> str:
+    def refuse(self, word: str) -> NoReturn:
+        """Complain of an argument that is none of this command's."""
         near = difflib.get_close_matches(word.split("=")[0], list(self._option_string_actions), n=1)
-        return f"unknown argument '{word}'" + (f"; did you mean '{near[0]}'?" if near else "")
+        self.error(f"unknown argument '{word}'" + (f"; did you mean '{near[0]}'?" if near else ""))
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see: {self.prog} --help)")
@@ -50,7 +45,7 @@ class _Parser(argparse.ArgumentParser):
 
 def command_names() -> list[str]:
     """Every command, in alphabetical order."""
-    modules = (module.name for module in pkgutil.iter_modules(gaitcrafter_ext.cli.__path__))
+    modules = [module.name for module in pkgutil.iter_modules(gaitcrafter_ext.cli.__path__) if not module.ispkg]
     return sorted(name.replace("_", "-") for name in modules if name != "main" and not name.startswith("_"))
 
 
@@ -106,9 +101,11 @@ def _dispatch(argv: list[str]) -> int:
     parser = _Parser(prog=f"gaitcrafter {argv[0]}", description=command.HELP, allow_abbrev=False)
     command.add_arguments(parser)
     try:
-        args = parser.parse_args(argv[1:])
+        args, unknown = parser.parse_known_args(argv[1:])
     except SystemExit as stop:  # argparse ends the process after --help
         return int(stop.code or 0)
+    if unknown:
+        parser.refuse(unknown[0])
     return int(command.run(args))
 
 

@@ -1,0 +1,63 @@
+"""``tools/X.py`` and ``gaitcrafter X`` are one command, and no tool hides a module from the others."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gaitcrafter_ext.cli.main import command_names, load_command
+
+TOOLS = Path(__file__).parents[2] / "tools"
+NAMES = command_names()
+TEMPLATE = '''"""``gaitcrafter {name}`` for people working in a checkout."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from gaitcrafter_ext.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main(["{name}", *sys.argv[1:]]))
+'''
+
+
+def test_each_command_has_its_tool_and_each_tool_its_command() -> None:
+    assert sorted(path.stem for path in TOOLS.glob("*.py")) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_command_module_keeps_the_contract(name: str) -> None:
+    command = load_command(name)
+    command.add_arguments(argparse.ArgumentParser())
+    assert command.HELP.strip()
+    assert "\n" not in command.HELP.splitlines()[0]
+    assert callable(command.run)
+
+
+def test_no_tool_bears_the_name_of_a_module() -> None:
+    # `python tools/x.py` puts the folder first on the path: a tools/json.py would break every import of json.
+    ours = {"gaitcrafter_ext"}
+    installed = set(importlib.metadata.packages_distributions()) | set(sys.stdlib_module_names)
+    assert {path.stem for path in TOOLS.glob("*.py")} & (installed - ours) == set()
+
+
+@pytest.mark.parametrize("path", sorted(TOOLS.glob("*.py")), ids=lambda path: path.name)
+def test_a_tool_only_calls_its_command(path: Path) -> None:
+    assert path.read_text() == TEMPLATE.format(name=path.stem)
+
+
+def ask(*command: str) -> tuple[int, str, str]:
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=TOOLS.parent)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("option", ["--help", "--no-such-option"])
+def test_a_tool_answers_as_its_command_does(option: str) -> None:
+    assert ask("tools/synthesize.py", option) == ask("-m", "gaitcrafter_ext", "synthesize", option)
