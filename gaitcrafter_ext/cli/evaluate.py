@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give each measure its own sub-parser."""
     measures = parser.add_subparsers(dest="measure", metavar="MEASURE", required=True)
     for name, module in _MEASURES.items():
-        child = measures.add_parser(name, help=module.HELP, description=module.HELP)
+        child = measures.add_parser(name, help=module.HELP, description=module.HELP, allow_abbrev=False)
         module.add_arguments(child)
 
 

@@ -9,9 +9,9 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.errors import DataError, UsageError
 from gaitcrafter_ext.recognition.takes import GALLERY_TAKES, PROBE_TAKES, parse_takes
-from gaitcrafter_ext.vocabulary import choose
+from gaitcrafter_ext.vocabulary import choose, suggest
 
 if TYPE_CHECKING:
     from gaitcrafter_ext.recognition.bootstrap import Estimate
@@ -28,12 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gallery-root", metavar="ROOT", help="the same as ROOT, by name")
     takes = "comma-separated takes or ranges"
     parser.add_argument(
-        "--gallery", "--gallery-takes", dest="gallery", default=",".join(GALLERY_TAKES), metavar="TAKES",
-        help=f"gallery {takes} such as nm-01..04 (default %(default)s)",
+        "--gallery", "--gallery-takes", dest="gallery", metavar="TAKES",
+        help=f"gallery {takes} such as nm-01..04 (default {','.join(GALLERY_TAKES)})",
     )  # fmt: skip
     parser.add_argument(
-        "--probes", "--real-probe-takes", dest="probes", default=",".join(PROBE_TAKES), metavar="TAKES",
-        help=f"real probes, {takes} (default %(default)s)",
+        "--probes", "--real-probe-takes", dest="probes", metavar="TAKES",
+        help=f"real probes, {takes} (default {','.join(PROBE_TAKES)})",
     )  # fmt: skip
     parser.add_argument("--probe-root", metavar="DIR", help="synthetic clips of people in ROOT; every take is a probe")
     parser.add_argument("--probe-takes", default="all", metavar="TAKES", help="synthetic probes (default all)")
@@ -50,7 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the tables, or the JSON object, on stdout."""
     root = _root(args)
-    gallery_takes, probe_takes = parse_takes(args.gallery, "--gallery"), parse_takes(args.probes, "--probes")
+    gallery_takes = parse_takes(args.gallery, "--gallery") if args.gallery else GALLERY_TAKES
+    probe_takes = parse_takes(args.probes, "--probes") if args.probes else PROBE_TAKES
     _require_disjoint(gallery_takes, probe_takes)
     if args.centroids and not args.probe_root:
         raise UsageError("--centroids judges synthetic clips; name them with --probe-root DIR")
@@ -62,12 +63,13 @@ def run(args: argparse.Namespace) -> int:
     rng = np.random.default_rng(args.seed)
     real = _load(root, args.views, None)
     gallery, probes = real.of(gallery_takes), real.of(probe_takes)
-    synthetic = _load(args.probe_root, args.views, _takes(args.probe_takes, "--probe-takes")) if args.probe_root else None
+    _require_present(real, [*(gallery_takes if args.gallery else ()), *(probe_takes if args.probes else ())], root)
+    synthetic = _synthetic(args)
     report = gei_report(gallery, probes, synthetic, rng)
-    told = []
+    told = None
     if args.centroids and synthetic is not None:
         told = faithfulness(_to_fit_on(args, root, real, probe_takes), probes, synthetic, rng)
-    print(_as_json(args, root, gallery_takes, probe_takes, report, told) if args.json else _as_text(args, report, told))
+    print(_as_json(args, root, report, told) if args.json else _as_text(report, told))
     return 0
 
 
@@ -88,6 +90,23 @@ def _require_disjoint(gallery: tuple[str, ...], probes: tuple[str, ...]) -> None
 
 def _takes(text: str, option: str) -> tuple[str, ...] | None:
     return None if text == "all" else parse_takes(text, option)
+
+
+def _require_present(clips: GeiSet, named: list[str], root: str) -> None:
+    """Refuse a take that the user named and nobody has; CASIA-B's defaults may be there in part."""
+    there = sorted(set(clips.take.tolist()))
+    for take in named:
+        if take not in there:
+            raise DataError(f"no clip of take {take} in {root} at these views; {suggest(take, there)}")
+
+
+def _synthetic(args: argparse.Namespace) -> GeiSet | None:
+    if not args.probe_root:
+        return None
+    takes = _takes(args.probe_takes, "--probe-takes")
+    clips = _load(args.probe_root, args.views, takes)
+    _require_present(clips, list(takes or ()), args.probe_root)
+    return clips
 
 
 def _load(root: str, views: str, takes: tuple[str, ...] | None) -> GeiSet:
@@ -115,9 +134,9 @@ def _to_fit_on(args: argparse.Namespace, root: str, real: GeiSet, probe_takes: t
     return real.where(~np.isin(real.take, probe_takes)).of(takes)
 
 
-def _as_text(args: argparse.Namespace, report: GeiReport, told: list[Faithfulness]) -> str:
+def _as_text(report: GeiReport, told: list[Faithfulness] | None) -> str:
     lines = [
-        f"Pixel-GEI nearest neighbour, same view; gallery {args.gallery}: {report.people} people,"
+        f"Pixel-GEI nearest neighbour, same view; gallery {' '.join(report.gallery_takes)}: {report.people} people,"
         f" {report.gallery_clips} clips, views {' '.join(report.views)}",
         f"{'rank-1 %':<22}{'95 % interval':>18}{'probes':>8}",
         *_rank_rows("real" if report.synthetic else "", report.real),
@@ -127,7 +146,7 @@ def _as_text(args: argparse.Namespace, report: GeiReport, told: list[Faithfulnes
     lines += [_row("ratio", name, ratio, 1) for name, ratio in report.ratio.items()]
     lines += [f"left out: {count} {kind} probes without a gallery clip of their person and view"
               for kind, count in report.dropped.items() if count]  # fmt: skip
-    return "\n".join(lines + (_told_rows(told) if told else []))
+    return "\n".join(lines + (_told_rows(told) if told is not None else []))
 
 
 def _rank_rows(kind: str, ranks: tuple[RankOne, ...]) -> list[str]:
@@ -142,8 +161,12 @@ def _row(kind: str, condition: str, estimate: Estimate, scale: float) -> str:
 
 def _told_rows(told: list[Faithfulness]) -> list[str]:
     """Accuracy of the synthetic clips beside the ceiling, one row a classifier."""
+    from gaitcrafter_ext.recognition.gate import ATTRIBUTES
+
     head = f"{'read as asked %':<22}{'synthetic':>10}{'95 % interval':>18}{'held-out real':>15}{'chance':>8}  by class"
-    return ["", "View and condition, told from GEIs by classifiers fitted on real clips only", head] + [
+    untold = [name for name in ATTRIBUTES if name not in {each.attribute for each in told}]
+    notes = [f"{name:<12}cannot be told: the real clips to fit on hold one {name} only" for name in untold]
+    return ["", "View and condition, told from GEIs by classifiers fitted on real clips only", head, *notes] + [
         f"{each.attribute:<12}{each.classifier:<10}{100 * each.synthetic.value:>10.1f}"
         f"{f'[{100 * each.synthetic.low:.1f}, {100 * each.synthetic.high:.1f}]':>18}{100 * each.real.value:>15.1f}"
         f"{100 * each.chance:>8.1f}  {_classes(each)}"
@@ -157,17 +180,10 @@ def _classes(each: Faithfulness) -> str:
     return "  ".join(f"{name} {100 * share:.0f}/{100 * real:.0f}" for name, share, real in pairs)
 
 
-def _as_json(
-    args: argparse.Namespace,
-    root: str,
-    gallery: tuple[str, ...],
-    probes: tuple[str, ...],
-    report: GeiReport,
-    told: list[Faithfulness],
-) -> str:
-    asked = {"root": root, "probe_root": args.probe_root, "gallery": gallery, "probes": probes, "seed": args.seed}
-    answer = {"asked": asked, **dataclasses.asdict(report), "read_as_asked": [dataclasses.asdict(each) for each in told]}
-    return json.dumps(_finite(answer), indent=2)
+def _as_json(args: argparse.Namespace, root: str, report: GeiReport, told: list[Faithfulness] | None) -> str:
+    asked = {"root": root, "probe_root": args.probe_root, "centroids": args.centroids, "seed": args.seed}
+    read = [dataclasses.asdict(each) for each in told or ()]
+    return json.dumps(_finite({"asked": asked, **dataclasses.asdict(report), "read_as_asked": read}), indent=2)
 
 
 def _finite(value: object) -> object:
@@ -177,5 +193,3 @@ def _finite(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
