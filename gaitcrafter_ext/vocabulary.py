@@ -6,6 +6,7 @@ The words are OpenGait's own folder names, ``<root>/<identity>/<take>/<view>/<vi
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -19,6 +20,7 @@ __all__ = [
     "ClipKey",
     "choose",
     "condition_of",
+    "identities_hash",
     "suggest",
     "take_names",
     "view_deg",
@@ -85,6 +87,11 @@ def view_deg(view: str) -> float:
     if not 0.0 <= degrees < 360.0:
         raise DataError(f"view '{view}' is not an angle; allowed are names such as 000, 018, 090 (degrees below 360)")
     return degrees
+
+
+def identities_hash(identities: Iterable[str]) -> str:
+    """Name of a set of people, whatever their order: SHA-256 of the sorted names, a line each; 16 hex digits."""
+    return hashlib.sha256("\n".join(sorted(identities)).encode()).hexdigest()[:16]
 
 
 def suggest(name: str, allowed: Sequence[str]) -> str:
