@@ -1,0 +1,175 @@
+"""Identity codes: a vertex of the simplex for a known person, a point inside it for a novel one.
+
+The generator's first layer is linear in the code, so blending codes is what the paper (arXiv 2508.13300) calls
+interpolating identity embeddings. It leaves open who is blended, and how; here
+
+- the k parents of successive people are drawn evenly (who has been a parent least often comes first) and no set of
+  parents comes back before every other one has been used;
+- their weights are Dirichlet(a, ..., a). A large ``a`` keeps people away from all their parents, a small one lets one
+  parent dominate, which makes a poor novelty and a privacy risk;
+- person n depends on the seed and on n alone: asking for more people changes none of the earlier ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count as count_up
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.vocabulary import suggest
+
+__all__ = ["BlendSettings", "NovelIdentity", "code_matrix", "known_recipe", "novel_identities"]
+
+#: Weights are multiples of one over this, so that a recipe reads well and survives a text file exactly.
+GRAIN = 10_000
+
+#: A blend of more people than this is their mean, whoever they are.
+MOST_PARENTS = 100
+
+
+@dataclass(frozen=True)
+class BlendSettings:
+    """How novel people are made of known ones.
+
+    Attributes:
+        parents: How many known people each is a blend of, at least 2.
+        concentration: Parameter of the symmetric Dirichlet distribution of their weights, above 0.
+        seed: Who is blended, and how much of each; at least 0.
+    """
+
+    parents: int = 2
+    concentration: float = 5.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class NovelIdentity:
+    """A person who does not exist.
+
+    Attributes:
+        name: Stable name, e.g. ``"syn-0001"``.
+        recipe: Parent -> weight; weights are positive and sum to 1.
+    """
+
+    name: str
+    recipe: Mapping[str, float]
+
+
+def known_recipe(identity: str) -> dict[str, float]:
+    """The recipe of a known person: nobody else in it."""
+    return {identity: 1.0}
+
+
+def novel_identities(
+    count: int, subjects: Sequence[str], seed: int = 0, parents: int = 2, concentration: float = 5.0
+) -> tuple[NovelIdentity, ...]:
+    """The first ``count`` people of the series that ``seed`` names.
+
+    Args:
+        count: How many; the first ones are the same however many are asked for.
+        subjects: Known people, in the order of the identity code.
+        seed: Who is blended, and how much of each.
+        parents: How many known people make one novel person, 2 to the smaller of ``len(subjects)`` and 100.
+        concentration: Of the symmetric Dirichlet distribution of their weights, above 0.
+
+    Returns:
+        People named ``syn-0001``, ``syn-0002``, ...; where a known person bears such a name already, ``syn2-0001``, ...
+
+    Raises:
+        UsageError: An argument is out of its range; the message names the option.
+    """
+    _check(count, len(subjects), BlendSettings(parents, concentration, seed))
+    if count == 0:
+        return ()
+    prefix = _free_prefix(subjects)
+    chosen = islice(_parent_sets(len(subjects), parents, np.random.default_rng([seed])), count)
+    people = []
+    for number, members in enumerate(chosen, 1):
+        weights = _weights(parents, concentration, np.random.default_rng([seed, number]))
+        recipe = {subjects[member]: weight for member, weight in zip(members, weights, strict=True)}
+        people.append(NovelIdentity(f"{prefix}-{number:04d}", recipe))
+    return tuple(people)
+
+
+def code_matrix(recipes: Sequence[Mapping[str, float]], subjects: Sequence[str]) -> NDArray[np.float32]:
+    """Identity codes of several recipes.
+
+    Args:
+        recipes: Known person -> weight, one a row; positive and summing to 1.
+        subjects: Known people, in the order of the columns.
+
+    Returns:
+        float32 [len(recipes), len(subjects)], each row on the simplex.
+
+    Raises:
+        UsageError: A recipe names somebody whom the weights do not know.
+        DataError: A recipe's weights are not positive or do not sum to 1.
+    """
+    column = {name: index for index, name in enumerate(subjects)}
+    codes = np.zeros((len(recipes), len(subjects)))
+    for row, recipe in enumerate(recipes):
+        if not recipe or min(recipe.values()) <= 0 or not math.isclose(sum(recipe.values()), 1.0, abs_tol=1e-6):
+            raise DataError(f"recipe {dict(recipe)}: weights must be above 0 and sum to 1")
+        for name, weight in recipe.items():
+            if name not in column:
+                raise UsageError(f"recipe names unknown person '{name}'; {suggest(name, list(subjects))}")
+            codes[row, column[name]] = weight
+    return codes.astype(np.float32)
+
+
+def _check(count: int, known: int, blend: BlendSettings) -> None:
+    if count < 0:
+        raise UsageError(f"--novel: {count} people; allowed: 0 or more")
+    if blend.seed < 0:
+        raise UsageError(f"--identity-seed: {blend.seed}; allowed: 0 or more")
+    if not 0 < blend.concentration < math.inf:
+        raise UsageError(f"--concentration: {blend.concentration}; allowed: a number above 0 (1 is uniform)")
+    if count and known < 2:
+        raise UsageError(f"--novel: the weights know {known} people, a blend needs 2; use --novel 0")
+    most = min(known, MOST_PARENTS)
+    if count and not 2 <= blend.parents <= most:
+        raise UsageError(f"--blend-parents: {blend.parents}; allowed: 2 to {most} (the weights know {known} people)")
+
+
+def _free_prefix(subjects: Sequence[str]) -> str:
+    """``syn``, or the first of ``syn2``, ``syn3``, ... that begins no known person's name."""
+    prefixes = (f"syn{number if number > 1 else ''}" for number in count_up(1))
+    return next(prefix for prefix in prefixes if not any(name.startswith(f"{prefix}-") for name in subjects))
+
+
+def _parent_sets(known: int, parents: int, rng: np.random.Generator) -> Iterator[tuple[int, ...]]:
+    """Endless sets of parents, ascending indices: the least used people first, no set twice before all were used."""
+    uses, seen, possible = np.zeros(known), set[tuple[int, ...]](), math.comb(known, parents)
+    while True:
+        members = _fresh_set(uses, parents, seen, rng)
+        uses[list(members)] += 1
+        seen.add(members)
+        if len(seen) == possible:
+            seen.clear()
+        yield members
+
+
+def _fresh_set(
+    uses: NDArray[np.float64], parents: int, seen: set[tuple[int, ...]], rng: np.random.Generator
+) -> tuple[int, ...]:
+    """A set that is not in ``seen``, of people used as little as possible."""
+    for attempt in count_up():
+        # Equally used people come in random order; each failure lets somewhat more used people in.
+        order = np.argsort(uses + rng.random(len(uses)) * (1 + attempt / 8), kind="stable")
+        members = tuple(sorted(int(index) for index in order[:parents]))
+        if members not in seen:
+            return members
+    raise AssertionError("unreachable")
+
+
+def _weights(parents: int, concentration: float, rng: np.random.Generator) -> list[float]:
+    """Dirichlet weights as whole multiples of 1 / GRAIN, none of them zero."""
+    shares = np.maximum(1, np.round(rng.dirichlet(np.full(parents, concentration)) * GRAIN)).astype(int)
+    shares[np.argmax(shares)] += GRAIN - shares.sum()
+    return [int(share) / GRAIN for share in shares]

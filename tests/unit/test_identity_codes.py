@@ -1,0 +1,103 @@
+"""Novel people: on the simplex, distinct, stable, evenly descended, and refused where they cannot be."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.identities.codes import NovelIdentity, code_matrix, known_recipe, novel_identities
+
+SUBJECTS = [f"sim-{number:03d}" for number in range(1, 21)]
+
+
+def parents_of(people: tuple[NovelIdentity, ...]) -> list[frozenset[str]]:
+    return [frozenset(person.recipe) for person in people]
+
+
+@pytest.mark.parametrize(("parents", "concentration"), [(2, 5.0), (3, 1.0), (20, 0.01)])
+def test_codes_lie_on_the_simplex_with_as_many_parents_as_asked(parents: int, concentration: float) -> None:
+    people = novel_identities(30, SUBJECTS, 3, parents, concentration)
+    codes = code_matrix([person.recipe for person in people], SUBJECTS)
+    assert codes.dtype == np.float32
+    assert codes.shape == (30, 20)
+    assert (np.count_nonzero(codes, axis=1) == parents).all()
+    assert (codes >= 0).all()
+    np.testing.assert_allclose(codes.sum(axis=1), 1, atol=1e-6)
+
+
+def test_a_known_person_is_a_vertex() -> None:
+    assert (code_matrix([known_recipe(name) for name in SUBJECTS], SUBJECTS) == np.eye(20)).all()
+
+
+def test_names_are_numbered_and_avoid_known_people() -> None:
+    assert [person.name for person in novel_identities(2, SUBJECTS)] == ["syn-0001", "syn-0002"]
+    known = ["syn-0001", "syn-0002", "syn2-0001"]
+    assert [person.name for person in novel_identities(1, known)] == ["syn3-0001"]
+
+
+def test_a_person_is_the_same_however_many_are_asked_for() -> None:
+    assert novel_identities(3, SUBJECTS, 7) == novel_identities(50, SUBJECTS, 7)[:3]
+
+
+def test_another_seed_gives_other_people() -> None:
+    assert parents_of(novel_identities(10, SUBJECTS, 0)) != parents_of(novel_identities(10, SUBJECTS, 1))
+
+
+def test_no_parents_come_back_before_all_others_were_used() -> None:
+    pairs = parents_of(novel_identities(2 * math.comb(6, 2), SUBJECTS[:6]))
+    assert len(set(pairs[:15])) == 15
+    assert len(set(pairs[15:])) == 15
+
+
+@pytest.mark.parametrize("parents", [2, 3, 7])
+def test_parents_are_used_evenly(parents: int) -> None:
+    uses = Counter(name for pair in parents_of(novel_identities(60, SUBJECTS, 5, parents)) for name in pair)
+    assert max(uses.values()) - min(uses[name] for name in SUBJECTS) <= 2
+
+
+def test_concentration_keeps_people_away_from_their_parents() -> None:
+    def strongest(concentration: float) -> float:
+        people = novel_identities(100, SUBJECTS, 1, 2, concentration)
+        return float(np.mean([max(person.recipe.values()) for person in people]))
+
+    # E max(w, 1 - w) is 3/4 for uniform weights (concentration 1), and nears 1/2 as the concentration grows.
+    assert strongest(1.0) == pytest.approx(0.75, abs=0.03)
+    assert strongest(500.0) == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_recipe_survives_a_text_file_exactly() -> None:
+    for person in novel_identities(50, SUBJECTS, 2, 3, 0.3):
+        assert json.loads(json.dumps(person.recipe)) == person.recipe
+        assert sum(round(weight * 10_000) for weight in person.recipe.values()) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("count", "subjects", "seed", "parents", "concentration", "said"),
+    [
+        (-1, SUBJECTS, 0, 2, 5.0, "--novel: -1 people; allowed: 0 or more"),
+        (1, SUBJECTS, -1, 2, 5.0, "--identity-seed: -1"),
+        (1, SUBJECTS, 0, 1, 5.0, "--blend-parents: 1; allowed: 2 to 20"),
+        (1, SUBJECTS, 0, 21, 5.0, "--blend-parents: 21; allowed: 2 to 20"),
+        (1, SUBJECTS, 0, 2, 0.0, "--concentration: 0.0"),
+        (1, SUBJECTS, 0, 2, math.nan, "--concentration: nan"),
+        (1, SUBJECTS[:1], 0, 2, 5.0, "the weights know 1 people, a blend needs 2"),
+    ],
+)
+def test_what_cannot_be_blended_is_refused(
+    count: int, subjects: list[str], seed: int, parents: int, concentration: float, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        novel_identities(count, subjects, seed, parents, concentration)
+
+
+def test_a_wrong_recipe_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"unknown person 'sim-0111'; did you mean 'sim-011'\?"):
+        code_matrix([{"sim-0111": 1.0}], SUBJECTS)
+    for recipe in ({}, {"sim-001": 0.5}, {"sim-001": 1.5, "sim-002": -0.5}):
+        with pytest.raises(DataError, match="sum to 1"):
+            code_matrix([recipe], SUBJECTS)
