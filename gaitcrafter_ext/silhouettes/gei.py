@@ -17,4 +17,4 @@ def gei(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
     Returns:
         float32 [64, 64], 0-255.
     """
-    return frames.mean(axis=0, dtype=np.float32)
+    return np.asarray(frames.mean(axis=0, dtype=np.float32))

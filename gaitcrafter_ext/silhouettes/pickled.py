@@ -89,7 +89,7 @@ class _Dtype:
     def resolve(self) -> np.dtype[Any]:
         if not isinstance(self.letters, str) or self.letters[:1] not in tuple("buifc"):
             raise _RefusedError(f"an array of type {self.letters!r}")
-        return np.dtype(self.letters).newbyteorder(self.order) if self.order != "|" else np.dtype(self.letters)
+        return np.dtype(self.letters if self.order == "|" else self.order + self.letters)
 
 
 class _Array:

@@ -69,7 +69,7 @@ def write_png(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
 
 
 def _text_width(label: str) -> int:
-    return cv2.getTextSize(label, _FONT, _SCALE, 1)[0][0]
+    return int(cv2.getTextSize(label, _FONT, _SCALE, 1)[0][0])
 
 
 def _row(label: str, clip: NDArray[np.uint8], count: int, margin: int) -> NDArray[np.uint8]:

@@ -126,3 +126,11 @@ def folder_names(folder: Path) -> list[str]:
             return sorted(entry.name for entry in entries if entry.name[0] != "." and entry.is_dir())
     except OSError as error:
         raise storage_error(folder, error, "read") from error
+
+
+def entry_names(folder: Path) -> list[str]:
+    """Sorted names of everything in ``folder``."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError as error:
+        raise storage_error(folder, error, "read") from error

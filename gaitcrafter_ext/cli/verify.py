@@ -1,0 +1,86 @@
+"""``gaitcrafter verify``: is a silhouette tree whole?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from gaitcrafter_ext.cli._options import Progress, add_jobs, add_json, at_least
+
+if TYPE_CHECKING:
+    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+    from gaitcrafter_ext.silhouettes.verify import StoreReport
+
+HELP = "check a silhouette tree: counts, missing cells, frame statistics, bad files by name; exit 1 where one is bad"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("root", metavar="ROOT", help="the folder of ids: <root>/<id>/<type>/<view>/<view>.pkl")
+    parser.add_argument("--partition", metavar="JSON", help="also check that everybody it names is there")
+    parser.add_argument("--sheet", metavar="PNG", help="write a contact sheet of clips from all over the tree")
+    parser.add_argument("--rows", type=at_least(1), default=24, help="clips on the contact sheet (default 24)")
+    add_jobs(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the report; 1 where a file is bad."""
+    from gaitcrafter_ext.silhouettes.parallel import available_cores
+    from gaitcrafter_ext.silhouettes.partition import Partition
+    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+    from gaitcrafter_ext.silhouettes.verify import verify
+
+    store = SilhouetteStore(args.root)
+    if args.partition:
+        Partition.load(args.partition).check(store)
+    with Progress("reading", "clip") as progress:
+        report = verify(store.root, args.jobs or available_cores(), progress)
+    if args.sheet and report.clips:
+        _write_sheet(store, report, args.sheet, args.rows)
+    print(json.dumps(report.to_json(), indent=2) if args.json else describe(report))
+    return 0 if report.ok else 1
+
+
+def describe(report: StoreReport) -> str:
+    """The report as text for people."""
+    lines = [f"{report.root}: {report.clips} clips of {len(report.identities)} identities"]
+    lines += [f"{'per condition':<14} {_counts(report.conditions)}", f"{'per view':<14} {_counts(report.views)}"]
+    lines += [f"{'per identity':<14} {_counts(report.identities)}"]
+    if report.frames is not None:
+        low, middle, high = report.frames.minimum, report.frames.median, report.frames.maximum
+        lines.append(f"{'frames':<14} {low} to {high} a clip, median {middle:g}, {report.frames.total} in all")
+        lines.append(f"{'grey pixels':<14} {report.grey_share:.1%} (soft edges; CASIA-B by OpenGait: about 5%)")
+        lines.append(f"{'at the border':<14} {report.border_share:.1%} of the frames; empty: {report.empty_frames}")
+    lines.append(f"{'missing cells':<14} {_listed([str(key) for key in report.missing])}")
+    lines.append(f"{'bad files':<14} {len(report.bad) or 'none'}")
+    return "\n".join(lines + [f"  {fault.path}: {fault.why}" for fault in report.bad])
+
+
+def _counts(counts: Mapping[str, int], most: int = 12) -> str:
+    """``nm 6, bg 2``; beyond ``most`` names those that have fewest."""
+    if len(counts) <= most:
+        return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
+    values = sorted(counts.values())
+    fewest = [name for name, count in counts.items() if count == values[0]]
+    few = "" if values[0] == values[-1] else f"; fewest: {_listed(fewest, 5)}"
+    return f"{values[0]} to {values[-1]} each{few}"
+
+
+def _listed(names: Sequence[str], most: int = 6) -> str:
+    if not names:
+        return "none"
+    return f"{len(names)}: " + ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+
+
+def _write_sheet(store: SilhouetteStore, report: StoreReport, path: str, rows: int) -> None:
+    """A sheet of clips spread evenly over the good ones."""
+    from gaitcrafter_ext.silhouettes.sheet import contact_sheet, spread
+
+    bad = {fault.path for fault in report.bad}
+    keys = store.keys()
+    good = [key for key in keys if str(key.relative_path) not in bad]
+    shown = [good[index] for index in spread(len(good), rows)]
+    contact_sheet([(str(key), store.read(key)) for key in shown], path)

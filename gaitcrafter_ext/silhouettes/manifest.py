@@ -1,0 +1,176 @@
+"""What was made: one JSON line a clip, with all it takes to make the same clip again."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaitcrafter_ext.errors import ConflictError, DataError, MissingError
+from gaitcrafter_ext.silhouettes.files import atomic_write_text, storage_error
+from gaitcrafter_ext.vocabulary import ClipKey
+
+__all__ = ["ManifestRecord", "append", "merge", "pixels_sha256", "read"]
+
+
+@dataclass(frozen=True)
+class ManifestRecord:
+    """How one synthetic clip was made.
+
+    Attributes:
+        identity: The person, e.g. ``"syn-0001"``.
+        take: e.g. ``"nm-01"``.
+        view: e.g. ``"090"``.
+        seed: Seed of the run; the clip's own noise is keyed by it and the clip's name.
+        weights: Fingerprint of the weights.
+        sampler: Name of the sampler.
+        steps: Sampling steps.
+        guidance: Weight of the guidance.
+        frames: Length of the clip.
+        sha256: Of the clip's pixels, see ``pixels_sha256``.
+        recipe: Parent -> weight of the identity code: ``{"sim-001": 1.0}`` for a known person, more for a blend.
+    """
+
+    identity: str
+    take: str
+    view: str
+    seed: int
+    weights: str
+    sampler: str
+    steps: int
+    guidance: float
+    frames: int
+    sha256: str
+    recipe: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def key(self) -> ClipKey:
+        """The clip's name."""
+        return ClipKey(self.identity, self.take, self.view)
+
+    def to_line(self) -> str:
+        """The record as one line of JSON, with its line end."""
+        return json.dumps({**asdict(self), "recipe": dict(self.recipe)}, ensure_ascii=False) + "\n"
+
+
+def pixels_sha256(frames: NDArray[np.uint8]) -> str:
+    """SHA-256 of a clip's pixels, uint8 [T, 64, 64] in C order, as 64 hexadecimal digits."""
+    return hashlib.sha256(np.ascontiguousarray(frames, np.uint8).tobytes()).hexdigest()
+
+
+def append(path: str | os.PathLike[str], record: ManifestRecord) -> None:
+    """Add one record; it is on the disk when this returns.
+
+    A torn last line, left by a kill, is cut off first. One process at a time may append to a file.
+
+    Raises:
+        StorageError: Disk full, read-only, no permission; the file stays as it was.
+    """
+    line = record.to_line().encode()
+    try:
+        with open(path, "ab+", buffering=0) as file:
+            end = _end_of_last_line(file)
+            try:
+                file.truncate(end)
+                if file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(end)
+                raise
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def _end_of_last_line(file: IO[bytes], step: int = 4096) -> int:
+    """Offset behind the last line end of an open file, found from its end; 0 where there is none."""
+    end = file.seek(0, os.SEEK_END)
+    while end > 0:
+        start = max(0, end - step)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
+def read(path: str | os.PathLike[str]) -> list[ManifestRecord]:
+    """Read every whole record, in the file's order; a torn last line is passed over.
+
+    Raises:
+        MissingError: There is no such file.
+        StorageError: It cannot be read.
+        DataError: A line is not a record; file and line are named.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise MissingError(f"there is no manifest {os.fspath(path)}") from None
+    except OSError as error:
+        raise storage_error(path, error, "read") from error
+    whole = data[: data.rfind(b"\n") + 1]
+    return [_parse(line, f"{os.fspath(path)}:{number}") for number, line in enumerate(whole.splitlines(), 1)]
+
+
+def merge(
+    paths: Iterable[str | os.PathLike[str]], out: str | os.PathLike[str], order: Sequence[ClipKey]
+) -> list[ManifestRecord]:
+    """Write one manifest of several, in the order of a plan.
+
+    Args:
+        paths: The parts; equal records may occur in several.
+        out: The file to write, complete or not at all.
+        order: Every clip that the merged manifest shall name.
+
+    Raises:
+        ConflictError: Two parts tell different things about one clip.
+        MissingError: No part names a clip of ``order``.
+        StorageError: ``out`` cannot be written.
+    """
+    known: dict[ClipKey, ManifestRecord] = {}
+    for path in paths:
+        for record in read(path):
+            if known.setdefault(record.key, record) != record:
+                raise ConflictError(
+                    f"{os.fspath(path)}: tells of {record.key} otherwise than another part; make it anew"
+                )
+    absent = [key for key in order if key not in known]
+    if absent:
+        raise MissingError(f"no manifest names {absent[0]} ({len(absent)} of {len(order)} clips); finish every shard")
+    records = [known[key] for key in order]
+    atomic_write_text(out, "".join(record.to_line() for record in records))
+    return records
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "seed": (int,),
+    "steps": (int,),
+    "frames": (int,),
+    "guidance": (int, float),
+    "recipe": (dict,),
+}
+
+
+def _parse(line: bytes, where: str) -> ManifestRecord:
+    """One line of a manifest; ``where`` is its file and number, for the message."""
+    try:
+        content: dict[str, Any] = json.loads(line)
+        record = ManifestRecord(**content)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{where}: not a manifest record ({error})") from None
+    for entry in fields(record):
+        allowed = _TYPES.get(entry.name, (str,))
+        if not isinstance(getattr(record, entry.name), allowed):
+            raise DataError(
+                f"{where}: '{entry.name}' is {getattr(record, entry.name)!r}; expected {allowed[-1].__name__}"
+            )
+    return record

@@ -1,0 +1,66 @@
+"""One function over many items, on several cores, results in order."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from gaitcrafter_ext.errors import StorageError
+
+__all__ = ["available_cores", "map_in_order"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def available_cores() -> int:
+    """Cores that this process may use (a scheduler may lend fewer than the machine has)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def map_in_order(
+    function: Callable[[Item], Result], items: Sequence[Item], jobs: int, chunk: int = 16
+) -> Iterator[Result]:
+    """Yield ``function(item)`` for every item, in the items' order, computed by ``jobs`` processes.
+
+    Args:
+        function: A function of a module (it is sent to the processes by name).
+        items: What to compute; sent to the processes by pickle.
+        jobs: Number of processes; with 1, or with no more than ``chunk`` items, the work is done in this one.
+        chunk: Items handed out at once.
+
+    Raises:
+        StorageError: The system ended one of the processes (memory, as a rule).
+    """
+    jobs = min(jobs, -(-len(items) // chunk))
+    if jobs <= 1:
+        yield from map(function, items)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=_context(), initializer=_start_worker) as pool:
+        try:
+            yield from pool.map(function, items, chunksize=chunk)
+        except BrokenProcessPool:
+            raise StorageError("the system ended a worker process, most likely for memory; use fewer --jobs") from None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """Fresh processes: a fork of one that has run threads (torch, OpenCV) may hang."""
+    return multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and use one thread a process: the processes are the parallelism."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import cv2
+
+    cv2.setNumThreads(1)

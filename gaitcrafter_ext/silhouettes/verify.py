@@ -1,0 +1,213 @@
+"""Is a silhouette tree whole? Counts, missing cells, frame statistics, and every bad file by name."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaitcrafter_ext.errors import GaitCrafterError, MissingError
+from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX
+from gaitcrafter_ext.silhouettes.parallel import map_in_order
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore, entry_names, folder_names, read_clip
+from gaitcrafter_ext.vocabulary import ClipKey
+
+__all__ = ["BadFile", "FrameStatistics", "StoreReport", "verify"]
+
+
+@dataclass(frozen=True)
+class BadFile:
+    """A file or folder that OpenGait would trip over, or misread without a word.
+
+    Attributes:
+        path: Where, relative to the root.
+        why: What is wrong, in one line.
+    """
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True)
+class FrameStatistics:
+    """Frames a clip, over all good clips.
+
+    Attributes:
+        minimum: Of the shortest clip.
+        median: Of the clip in the middle.
+        maximum: Of the longest clip.
+        total: Of all clips together.
+    """
+
+    minimum: int
+    median: float
+    maximum: int
+    total: int
+
+
+@dataclass(frozen=True)
+class StoreReport:
+    """What ``verify`` found.
+
+    Attributes:
+        root: The tree.
+        clips: Number of good clips.
+        identities: Good clips of each identity.
+        conditions: Good clips of each condition (``nm``, ``bg``, ``cl``...).
+        views: Good clips of each view.
+        missing: Cells without a file: an identity lacks a take at a view although both occur in the tree.
+        frames: Lengths of the good clips; None where there is none.
+        grey_share: Mean share of pixels strictly between 0 and 255 (CASIA-B by OpenGait: about 0.05; 0 = binary).
+        border_share: Share of frames that touch the left or right border: a walker cut off, or badly centred.
+        empty_frames: Frames without a single pixel.
+        bad: Every bad file.
+    """
+
+    root: str
+    clips: int
+    identities: Mapping[str, int]
+    conditions: Mapping[str, int]
+    views: Mapping[str, int]
+    missing: tuple[ClipKey, ...]
+    frames: FrameStatistics | None
+    grey_share: float
+    border_share: float
+    empty_frames: int
+    bad: tuple[BadFile, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every file is good."""
+        return not self.bad
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain JSON values; missing cells as ``identity/take/view``."""
+        return {**asdict(self), "missing": [str(key) for key in self.missing], "ok": self.ok}
+
+
+def verify(
+    root: str | os.PathLike[str], jobs: int = 1, progress: Callable[[int, int], None] | None = None
+) -> StoreReport:
+    """Read every clip of a tree and report.
+
+    Args:
+        root: The folder of identities.
+        jobs: Number of processes.
+        progress: Called with (clips read, clips in all).
+
+    Raises:
+        MissingError: There is no such folder, or it holds no identity folder.
+        StorageError: A folder cannot be read.
+    """
+    store = SilhouetteStore(root)
+    keys, bad = store.keys(), list(_layout_faults(store.root))
+    if not keys and not bad:
+        raise MissingError(f"{store.root} holds no clip; expected <identity>/<take>/<view>/<view>.pkl")
+    measures = []
+    results = map_in_order(partial(_measure, store.root), keys, jobs)
+    for done, (key, result) in enumerate(zip(keys, results, strict=True), 1):
+        if isinstance(result, str):
+            bad.append(BadFile(str(key.relative_path), result))
+        else:
+            measures.append((key, result))
+        if progress is not None:
+            progress(done, len(keys))
+    return _report(store.root, keys, measures, bad)
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """What is counted in one clip: frames, grey pixels, frames at the border, empty frames."""
+
+    frames: int
+    grey: float
+    border: int
+    empty: int
+
+
+def _measure(root: Path, key: ClipKey) -> _Measure | str:
+    """Measure one clip; text says why it is bad."""
+    path = root / key.relative_path
+    try:
+        return _measure_frames(read_clip(path))
+    except GaitCrafterError as error:
+        return str(error).removeprefix(f"{path}: ")
+
+
+def _measure_frames(clip: NDArray[np.uint8]) -> _Measure:
+    grey = float(((clip > 0) & (clip < 255)).mean())
+    border = int(clip[:, :, [0, -1]].any(axis=(1, 2)).sum())
+    return _Measure(len(clip), grey, border, int((~clip.any(axis=(1, 2))).sum()))
+
+
+def _report(
+    root: Path, keys: list[ClipKey], measures: list[tuple[ClipKey, _Measure]], bad: list[BadFile]
+) -> StoreReport:
+    good = [key for key, _ in measures]
+    lengths = [measure.frames for _, measure in measures]
+    total = sum(lengths)
+    return StoreReport(
+        root=str(root),
+        clips=len(good),
+        identities=_counts(key.identity for key in good),
+        conditions=_counts(key.condition for key in good),
+        views=_counts(key.view for key in good),
+        missing=missing_cells(keys),
+        frames=FrameStatistics(min(lengths), median(lengths), max(lengths), total) if lengths else None,
+        grey_share=sum(m.grey * m.frames for _, m in measures) / total if total else 0.0,
+        border_share=sum(m.border for _, m in measures) / total if total else 0.0,
+        empty_frames=sum(m.empty for _, m in measures),
+        bad=tuple(sorted(bad, key=lambda fault: fault.path)),
+    )
+
+
+def _counts(names: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(names).items()))
+
+
+def missing_cells(keys: Iterable[ClipKey]) -> tuple[ClipKey, ...]:
+    """Cells of the full grid, every identity x take x view that occurs, which have no clip."""
+    there = set(keys)
+    axes = [sorted({getattr(key, axis) for key in there}) for axis in ("identity", "take", "view")]
+    return tuple(key for cell in product(*axes) if (key := ClipKey(*cell)) not in there)
+
+
+def _layout_faults(root: Path) -> Iterator[BadFile]:
+    """Files where a folder belongs, folders without a clip, and second files beside one."""
+    for identity in folder_names(root):
+        yield from _folder_faults(root, Path(identity))
+        for take in folder_names(root / identity):
+            yield from _folder_faults(root, Path(identity, take))
+            for view in folder_names(root / identity / take):
+                yield from _view_faults(root, Path(identity, take, view))
+
+
+def _folder_faults(root: Path, folder: Path) -> Iterator[BadFile]:
+    """What OpenGait would take for a take or view folder of an identity: it lists every name it finds."""
+    names = entry_names(root / folder)
+    if not names:
+        yield BadFile(str(folder), "an empty folder; delete it")
+    for name in names:
+        if name.startswith(".") or not (root / folder / name).is_dir():
+            yield BadFile(str(folder / name), "only folders of clips belong here, OpenGait fails on this; delete it")
+
+
+def _view_faults(root: Path, folder: Path) -> Iterator[BadFile]:
+    names, clip = entry_names(root / folder), f"{folder.name}.pkl"
+    if clip not in names:
+        yield BadFile(str(folder), f"no {clip} in it; " + (f"it holds {names[0]}" if names else "it is empty"))
+        return
+    for name in names:
+        if name.startswith(STAGED_PREFIX):
+            yield BadFile(str(folder / name), "left by a killed write; delete it")
+        elif name != clip:
+            yield BadFile(str(folder / name), "a second file in a view folder; OpenGait reads it as a second modality")
