@@ -1,0 +1,96 @@
+"""``gaitcrafter simulate``: write a simulated cohort in CASIA-B's layout."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.silhouettes.parallel import available_cores
+from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, CONDITIONS, VIEWS, choose
+
+HELP = "Simulate people walking: silhouettes in CASIA-B's layout, with a partition"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--out", type=Path, required=True, help="folder to write (pkl/, partition.json, cohort.json)")
+    parser.add_argument("--subjects", type=int, required=True, help="people: sim-001, sim-002, ...")
+    parser.add_argument("--views", default="all", help="comma-separated, or all (default)")
+    parser.add_argument("--conditions", default="all", help="comma-separated of nm,bg,cl, or all (default)")
+    parser.add_argument("--takes", default="", help="takes of each condition (default nm=6,bg=2,cl=2)")
+    parser.add_argument("--frames", type=int, default=60, help="frames a clip, 25 a second (default %(default)s)")
+    parser.add_argument("--train", type=int, default=None, help="people to train on (default: the first 60 %%)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything (default %(default)s)")
+    parser.add_argument("--jobs", type=int, default=0, help="processes (default: all cores)")
+    parser.add_argument("--force", action="store_true", help="replace another cohort in --out, or write beside files")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def parse_takes(text: str, conditions: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    """Parse ``nm=6,bg=2`` and keep the chosen conditions.
+
+    Raises:
+        UsageError: It is not of that form.
+    """
+    counts = dict(CASIA_B_TAKES)
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        condition, _, count = part.partition("=")
+        if condition not in counts or not count.isdigit() or int(count) > 99:
+            raise UsageError(f"--takes: '{part}' is not a count of nm, bg or cl; write for example nm=6,bg=2,cl=2")
+        counts[condition] = int(count)
+    return tuple((condition, counts[condition]) for condition in conditions if counts[condition])
+
+
+def run(args: argparse.Namespace) -> int:
+    """Simulate and write the cohort."""
+    from gaitcrafter_ext.walkers.writing import CohortPlan, write_cohort
+
+    if args.jobs < 0:
+        raise UsageError(f"--jobs {args.jobs} is out of range; allowed: 1 or more, or 0 for all cores")
+    plan = CohortPlan(
+        subjects=args.subjects,
+        seed=args.seed,
+        views=choose(args.views, VIEWS, "--views"),
+        takes=parse_takes(args.takes, choose(args.conditions, CONDITIONS, "--conditions")),
+        frames=args.frames,
+        train=round(0.6 * args.subjects) if args.train is None else args.train,
+    )
+    started = time.perf_counter()
+    made, kept = follow(write_cohort(plan, args.out, args.jobs or available_cores(), args.force), plan)
+    report(args, plan, made, kept, time.perf_counter() - started)
+    return 0
+
+
+def follow(steps, plan) -> tuple[int, int]:  # type: ignore[no-untyped-def]
+    """Show progress on stderr; returns clips made and clips that were there."""
+    from tqdm import tqdm
+
+    made = kept = 0
+    total = plan.subjects * len(plan.take_names()) * len(plan.views)
+    with tqdm(total=total, unit="clip", file=sys.stderr, smoothing=0.05, mininterval=0.5) as bar:
+        for new, old in steps:
+            made, kept = made + new, kept + old
+            bar.update(new + old)
+            bar.set_postfix_str(f"{made * plan.frames / max(bar.format_dict['elapsed'], 1e-6):.0f} frames/s", refresh=False)
+    return made, kept
+
+
+def report(args: argparse.Namespace, plan, made: int, kept: int, seconds: float) -> None:  # type: ignore[no-untyped-def]
+    """Say what was written."""
+    result = {
+        "out": str(args.out),
+        **plan.record(),
+        "clips_made": made,
+        "clips_kept": kept,
+        "seconds": round(seconds, 2),
+        "frames_per_second": round(made * plan.frames / seconds) if made else 0,
+    }
+    if args.json:
+        print(json.dumps(result))
+        return
+    print(f"{args.out / 'pkl'}: {plan.subjects} people, {made} clips made, {kept} were there, {plan.frames} frames each")
+    print(f"{args.out / 'partition.json'}: {plan.train} to train, {plan.subjects - plan.train} to test")

@@ -1,0 +1,1 @@
+"""Simulated walkers: a cohort anyone may use, in CASIA-B's layout."""

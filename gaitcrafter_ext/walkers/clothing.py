@@ -1,0 +1,328 @@
+"""Clothes: everyday dress of a person, coats that hide the outline, hair.
+
+Limbs hang straight down at rest, so a trouser leg or a sleeve is a least distance from the bone's vertical axis, and
+a shirt, a skirt or a coat is a stack of rings whose width never falls on the way down (cloth drapes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaitcrafter_ext.walkers.bodies import BONES, Body, bone
+from gaitcrafter_ext.walkers.shells import TRUNK, Shells, blend, ellipsoid, rings, trunk_profile
+
+__all__ = ["Coat", "Dress", "dress_body", "sample_coat", "sample_dress", "vary_dress", "wear_coat", "wear_hair"]
+
+Array = NDArray[np.float64]
+
+HAIR_STYLES = ("short", "full", "bob", "long", "ponytail", "bun", "bald", "cap")
+HAIR_SHARES = {
+    "male": (0.52, 0.20, 0.02, 0.02, 0.02, 0.0, 0.10, 0.12),
+    "female": (0.10, 0.10, 0.22, 0.24, 0.22, 0.10, 0.0, 0.02),
+}
+
+
+@dataclass(frozen=True)
+class Dress:
+    """What a person wears on every normal take.
+
+    Attributes:
+        trouser_m: Thickness of cloth on the legs.
+        leg_width_m: Least radius of the trouser leg at the ankle; it widens a little towards the knee.
+        top_m: Thickness of cloth on the trunk.
+        drape: How far the top falls straight from the chest instead of following the waist, 0..1.
+        hem_m: Lower edge of the top, metres below the pelvis joint.
+        sleeve_m: Thickness of the sleeves.
+        skirt_m: Length of a skirt below the pelvis joint; 0 for trousers.
+        flare: Widening of the skirt, metres a metre.
+        hair: One of :data:`HAIR_STYLES`.
+        hair_m: Thickness of the hair.
+        sole_m: Heel height.
+    """
+
+    trouser_m: float
+    leg_width_m: float
+    top_m: float
+    drape: float
+    hem_m: float
+    sleeve_m: float
+    skirt_m: float
+    flare: float
+    hair: str
+    hair_m: float
+
+
+@dataclass(frozen=True)
+class Coat:
+    """A coat or thick jacket.
+
+    Attributes:
+        thickness_m: Padding on trunk and shoulders.
+        sleeve_radius_m: Least radius of the sleeves.
+        drape: How far it falls straight from the chest, 0..1.
+        hem_m: Lower edge below the pelvis joint, metres (0.1 jacket ... 0.65 long coat).
+        flare: Widening below the waist, metres a metre.
+        front_m, back_m: Extra reach of the hem to the front (open coat) and to the back.
+        belt: Tightening at the waist, 0..1.
+        collar: ``"none"``, ``"flat"``, ``"stand"``, ``"hood-down"``, ``"hood-up"``, ``"scarf"``.
+        stiffness: How little the skirt follows the thighs, 0..1.
+    """
+
+    thickness_m: float
+    sleeve_radius_m: float
+    drape: float
+    hem_m: float
+    flare: float
+    front_m: float
+    back_m: float
+    belt: float
+    collar: str
+    stiffness: float
+
+
+def sample_dress(rng: np.random.Generator, sex: str) -> Dress:
+    """Draw a person's everyday clothes and hair."""
+    skirt = sex == "female" and rng.random() < 0.16
+    return Dress(
+        trouser_m=rng.uniform(0.004, 0.014),
+        leg_width_m=rng.uniform(0.040, 0.075),
+        top_m=rng.uniform(0.006, 0.022),
+        drape=rng.uniform(0.1, 0.9),
+        hem_m=rng.uniform(-0.02, 0.14),
+        sleeve_m=rng.uniform(0.002, 0.014),
+        skirt_m=rng.uniform(0.38, 0.62) if skirt else 0.0,
+        flare=rng.uniform(0.02, 0.22),
+        hair=str(rng.choice(HAIR_STYLES, p=HAIR_SHARES[sex])),
+        hair_m=rng.uniform(0.006, 0.028),
+    )
+
+
+def vary_dress(dress: Dress, rng: np.random.Generator, scale: float) -> Dress:
+    """The same clothes on another take: they hang a little differently."""
+    return replace(
+        dress,
+        drape=float(np.clip(dress.drape + scale * rng.normal(0.0, 0.25), 0.0, 1.0)),
+        top_m=max(0.003, dress.top_m + scale * rng.normal(0.0, 0.005)),
+        hem_m=dress.hem_m + scale * rng.normal(0.0, 0.02),
+        leg_width_m=max(0.035, dress.leg_width_m + scale * rng.normal(0.0, 0.006)),
+        hair_m=max(0.003, dress.hair_m + scale * rng.normal(0.0, 0.004)),
+    )
+
+
+COLLARS = ("none", "flat", "stand", "hood-down", "hood-up", "scarf")
+
+
+def sample_coat(rng: np.random.Generator) -> Coat:
+    """Draw a coat."""
+    padded = rng.random() < 0.5
+    return Coat(
+        thickness_m=rng.uniform(0.035, 0.065) if padded else rng.uniform(0.020, 0.040),
+        sleeve_radius_m=rng.uniform(0.062, 0.085) if padded else rng.uniform(0.052, 0.068),
+        drape=rng.uniform(0.7, 1.0),
+        hem_m=float(rng.choice([rng.uniform(0.12, 0.25), rng.uniform(0.28, 0.45), rng.uniform(0.45, 0.68)])),
+        flare=rng.uniform(0.02, 0.22),
+        front_m=rng.uniform(0.0, 0.06),
+        back_m=rng.uniform(0.0, 0.07),
+        belt=rng.uniform(0.2, 0.6) if rng.random() < 0.15 else 0.0,
+        collar=str(rng.choice(COLLARS, p=(0.10, 0.26, 0.22, 0.24, 0.08, 0.10))),
+        stiffness=rng.uniform(0.2, 0.8),
+    )
+
+
+def normals(body: Body, vertices: Array) -> Array:
+    """Unit vertex normals of the body's mesh."""
+    a, b, c = (vertices[body.faces[:, k]] for k in range(3))
+    flat = np.cross(b - a, c - a)
+    result = np.zeros_like(vertices)
+    for k in range(3):
+        np.add.at(result, body.faces[:, k], flat)
+    return result / np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-12)
+
+
+def widen_limb(body: Body, vertices: Array, names: tuple[str, ...], least: Array) -> None:
+    """Push a limb's vertices out to a least distance from the bone's vertical axis, in place."""
+    for side in ("L", "R"):
+        rows = np.concatenate([body.rows(f"{name}.{side}") for name in names])
+        tops = [body.joint(f"{name}.{side}") for name in names]
+        heights = np.array([top[2] for top in tops])[::-1]
+        z = vertices[rows, 2]
+        axis = np.stack([np.interp(z, heights, [top[k] for top in tops][::-1]) for k in (0, 1)], axis=-1)
+        arm = vertices[rows, :2] - axis
+        radius = np.maximum(np.linalg.norm(arm, axis=1), 1e-6)
+        share = np.clip((tops[0][2] - z) / max(tops[0][2] - z.min(), 1e-6), 0.0, 1.0)
+        wanted = np.interp(share, np.linspace(0.0, 1.0, len(least)), least)
+        vertices[rows, :2] = axis + arm * np.maximum(1.0, wanted / radius)[:, None]
+
+
+def inflate(body: Body, dress: Dress, coat: Coat | None) -> Array:
+    """The body's vertices with cloth on them, before rings are added."""
+    vertices = body.vertices.copy()
+    out = normals(body, vertices)
+    thickness = np.zeros(len(vertices))
+    thickness[body.rows("thigh", "shank")] = dress.trouser_m if not dress.skirt_m else 0.002
+    thickness[body.rows(*TRUNK)] = dress.top_m
+    thickness[body.rows("upperarm", "forearm")] = dress.sleeve_m
+    thickness[body.rows("foot")] = 0.005
+    if coat is not None:
+        thickness[body.rows(*TRUNK)] = np.maximum(dress.top_m, coat.thickness_m)
+        thickness[body.rows("upperarm")] = 0.75 * coat.thickness_m
+        thickness[body.rows("forearm")] = 0.45 * coat.thickness_m
+        low_neck = body.rows("neck")
+        thickness[low_neck] = 0.4 * coat.thickness_m
+    vertices += out * thickness[:, None]
+    if not dress.skirt_m:
+        ankle = dress.leg_width_m
+        widen_limb(body, vertices, ("thigh", "shank"), np.array([0.0, 0.0, ankle + 0.012, ankle + 0.006, ankle]))
+    if coat is not None:
+        sleeve = coat.sleeve_radius_m
+        widen_limb(body, vertices, ("upperarm", "forearm"), np.array([0.0, sleeve, sleeve, 0.92 * sleeve, 0.85 * sleeve]))
+    return vertices
+
+
+def trunk_weights(body: Body, points: Array, follow: float) -> Array:
+    """Skinning weights of draped points: the spine's by height, below the hips partly the thighs'."""
+    heights = np.array([body.joint(name)[2] for name in TRUNK])
+    centres = np.append((heights[:-1] + heights[1:]) / 2.0, heights[-1] + 0.12)
+    result = np.zeros((len(points), len(BONES)))
+    for column in range(len(TRUNK)):
+        hat = np.zeros(len(TRUNK))
+        hat[column] = 1.0
+        result[:, bone(TRUNK[column])] = np.interp(points[:, 2], centres, hat)
+    below = np.clip((body.joint("thigh.L")[2] - points[:, 2]) / 0.35, 0.0, 1.0) * follow
+    left = np.clip(0.5 + points[:, 0] / 0.24, 0.0, 1.0)
+    result *= (1.0 - below)[:, None]
+    result[:, bone("thigh.L")] += below * left
+    result[:, bone("thigh.R")] += below * (1.0 - left)
+    return result
+
+
+def add_drape(body: Body, vertices: Array, shells: Shells, heights: Array, profile: Array, follow: float) -> None:
+    """Add rings and the hulls between them; below the hips each hull takes in the thighs of its band."""
+    points = rings(profile, heights)
+    flat = points.reshape(-1, 3)
+    rows = shells.add(flat, trunk_weights(body, flat, follow)).reshape(len(heights), -1)
+    legs = body.rows("thigh", "shank")
+    crotch = body.joint("thigh.L")[2] - 0.05
+    for upper in range(len(heights) - 1):
+        z = vertices[legs, 2]
+        band = legs[(z <= heights[upper] + 0.01) & (z >= heights[upper + 1] - 0.01)] if heights[upper] < crotch else ()
+        shells.hull(np.concatenate([rows[upper], rows[upper + 1]]), band)
+
+
+def drape_profile(body: Body, heights: Array, thickness: float, drape: float) -> Array:
+    """Trunk profile with cloth: its width and its reach to front and back do not fall on the way down."""
+    naked = trunk_profile(body, heights) + thickness
+    fallen = np.maximum.accumulate(naked, axis=0)
+    return np.asarray(naked + drape * (fallen - naked))
+
+
+def armpit(body: Body) -> float:
+    """Height below which the trunk's outline is not the shoulders'."""
+    return float(body.joint("upperarm.L")[2] - 0.13)
+
+
+def dress_body(body: Body, dress: Dress, shells: Shells, coat: Coat | None = None) -> Array:
+    """Everyday clothes, and the coat's padding where there is one; returns the clothed vertices."""
+    vertices = inflate(body, dress, coat)
+    hip = body.joint("pelvis")[2]
+    heights = np.linspace(armpit(body), hip - dress.hem_m, 7)
+    add_drape(body, vertices, shells, heights, drape_profile(body, heights, dress.top_m, dress.drape), 0.3)
+    if dress.skirt_m:
+        heights = np.linspace(hip + 0.04, hip - dress.skirt_m, 8)
+        profile = drape_profile(body, heights, 0.008, 0.9)
+        profile += (dress.flare * np.clip(hip - heights, 0.0, None))[:, None]
+        add_drape(body, vertices, shells, heights, profile, 0.45)
+    return vertices
+
+
+def wear_coat(body: Body, vertices: Array, coat: Coat, shells: Shells) -> None:
+    """Add the coat's falling part, its collar or hood."""
+    hip, top = body.joint("pelvis")[2], armpit(body) + 0.03
+    heights = np.linspace(top, hip - coat.hem_m, 10)
+    profile = drape_profile(body, heights, coat.thickness_m, coat.drape)
+    waist = body.joint("thorax")[2]
+    below = np.clip(waist - heights, 0.0, None)
+    profile += (coat.flare * below)[:, None]
+    reach = below / max(below.max(), 1e-6)
+    profile[:, 1] += coat.front_m * reach
+    profile[:, 2] += coat.back_m * reach
+    profile *= (1.0 - 0.22 * coat.belt * np.exp(-(((heights - waist) / 0.08) ** 2)))[:, None]
+    add_drape(body, vertices, shells, heights, profile, 0.9 * (1.0 - coat.stiffness))
+    wear_collar(body, coat, shells)
+
+
+def wear_collar(body: Body, coat: Coat, shells: Shells) -> None:
+    """Add the collar, hood or scarf."""
+    neck = body.joint("neck") * np.array([0.0, 1.0, 1.0])
+    rows = body.rows("neck")
+    own = np.abs(body.vertices[rows, 0]).max()
+    radius = own + 0.4 * coat.thickness_m
+    if coat.collar == "flat":
+        points = ellipsoid(neck + [0, 0.005, 0.01], (radius + 0.025, radius + 0.025, 0.05))
+        shells.hull(shells.add(points, blend(len(points), {"chest": 0.6, "neck": 0.4})))
+    elif coat.collar == "stand":
+        points = ellipsoid(neck + [0, -0.01, 0.055], (radius + 0.02, radius + 0.03, 0.075), squareness=4.0)
+        shells.hull(shells.add(points, blend(len(points), {"chest": 0.5, "neck": 0.5})))
+    elif coat.collar == "scarf":
+        points = ellipsoid(neck + [0, -0.015, 0.045], (radius + 0.045, radius + 0.045, 0.06), squareness=3.0)
+        shells.hull(shells.add(points, blend(len(points), {"chest": 0.4, "neck": 0.6})))
+    elif coat.collar == "hood-down":
+        points = ellipsoid(neck + [0, 0.075, 0.015], (radius + 0.06, 0.075, 0.085))
+        shells.hull(shells.add(points, blend(len(points), {"chest": 1.0})))
+    elif coat.collar == "hood-up":
+        wear_hood(body, neck, radius, shells)
+
+
+def head_box(body: Body) -> tuple[Array, Array]:
+    """Centre and half sizes of the head without the neck."""
+    points = body.vertices[body.rows("head")]
+    low, high = points.min(0), points.max(0)
+    low[2] = max(low[2], high[2] - 0.25)
+    return (low + high) / 2.0, (high - low) / 2.0
+
+
+def wear_hood(body: Body, neck: Array, radius: float, shells: Shells) -> None:
+    """A hood over the head, with its fall to the shoulders."""
+    centre, half = head_box(body)
+    cap = ellipsoid(centre + [0, 0.03, 0.01], (half[0] + 0.035, half[1] + 0.02, half[2] + 0.025))
+    rows = shells.add(cap, blend(len(cap), {"head": 1.0}))
+    base = ellipsoid(neck + [0, 0.03, 0.03], (radius + 0.05, radius + 0.05, 0.05))
+    below = shells.add(base, blend(len(base), {"chest": 0.7, "neck": 0.3}))
+    shells.hull(np.concatenate([rows[:24], below]))
+    shells.hull(rows)
+
+
+def wear_hair(body: Body, style: str, thick: float, shells: Shells) -> None:
+    """Add hair (or a cap) of one of :data:`HAIR_STYLES`."""
+    centre, half = head_box(body)
+    if style == "bald":
+        return
+    skull = centre + np.array([0.0, 0.016, 0.012])
+    grown = half + np.array([0.6 * thick - 0.012, 0.7 * thick - 0.012, thick])
+    shells.rigid(ellipsoid(skull, grown, low=-0.15 if style in ("short", "cap") else -0.35), "head")
+    if style == "full":
+        shells.rigid(ellipsoid(skull + [0, 0.012, 0.01], grown + 0.012, low=-0.4), "head")
+    elif style == "cap":
+        brim = ellipsoid(centre + [0, -half[1] - 0.015, 0.35 * half[2]], (0.065, 0.075, 0.012))
+        shells.rigid(brim, "head")
+    elif style in ("bob", "long"):
+        wear_fall(body, style, thick, skull, half, shells)
+    elif style == "ponytail":
+        tail = ellipsoid(skull + [0, half[1] + 0.035, -0.045], (0.032, 0.035 + thick, 0.075 + 2.0 * thick))
+        shells.hull(shells.add(tail, blend(len(tail), {"head": 0.8, "chest": 0.2})))
+    elif style == "bun":
+        shells.rigid(ellipsoid(skull + [0, 0.75 * half[1] + 0.02, 0.5 * half[2]], (0.045, 0.045, 0.042)), "head")
+
+
+def wear_fall(body: Body, style: str, thick: float, skull: Array, half: Array, shells: Shells) -> None:
+    """Hair that falls beside and behind the neck, to the jaw or to the shoulder blades."""
+    drop = 0.10 if style == "bob" else 0.22 + 2.0 * thick
+    upper = ellipsoid(skull + [0, 0.03, -0.01], (half[0] + 0.7 * thick, 0.6 * half[1] + thick, 0.06))
+    lower = ellipsoid(skull + [0, 0.05, -drop], (half[0] + 0.4 * thick, 0.5 * half[1] + 0.5 * thick, 0.03))
+    rows = shells.add(upper, blend(len(upper), {"head": 1.0}))
+    share = 0.3 if style == "bob" else 0.75
+    below = shells.add(lower, blend(len(lower), {"head": 1.0 - share, "chest": share}))
+    shells.hull(np.concatenate([rows, below]))
