@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gaitcrafter_ext.errors import GaitCrafterError
+    from gaitcrafter_ext.generator.network import GaitUNet
     from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
     from gaitcrafter_ext.identities.codes import NovelIdentity, code_matrix, novel_identities
     from gaitcrafter_ext.silhouettes.partition import Partition
@@ -24,6 +25,7 @@ _HOME = {
     "ClipKey": "vocabulary",
     "GaitCrafterError": "errors",
     "GaitCrafterPipeline": "generator.pipeline",
+    "GaitUNet": "generator.network",
     "NovelIdentity": "identities.codes",
     "Partition": "silhouettes.partition",
     "Plan": "synthesis.plan",
@@ -39,6 +41,7 @@ __all__ = [
     "ClipKey",
     "GaitCrafterError",
     "GaitCrafterPipeline",
+    "GaitUNet",
     "NovelIdentity",
     "Partition",
     "Plan",

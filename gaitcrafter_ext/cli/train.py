@@ -1,0 +1,163 @@
+"""``gaitcrafter train``: train a generator on an OpenGait tree."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gaitcrafter_ext.errors import ConflictError, UsageError
+
+if TYPE_CHECKING:
+    from gaitcrafter_ext.generator.config import GeneratorConfig
+    from gaitcrafter_ext.generator.training import Trainer
+    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+    from gaitcrafter_ext.vocabulary import ClipKey
+
+HELP = "train a video diffusion model on silhouettes; run again to go on where it stopped"
+
+#: Inside the weights folder: state to resume from, TensorBoard logs.
+TRAINING_FOLDER = "training"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``train``."""
+    parser.add_argument("--data", required=True, metavar="ROOT", help="folder of <identity>/<take>/<view>/<view>.pkl")
+    parser.add_argument("--partition", required=True, metavar="JSON", help="only people of its TRAIN_SET are ever read")
+    parser.add_argument(
+        "--out", required=True, metavar="WEIGHTS_DIR", help="where the weights go, and the state to resume from"
+    )
+    parser.add_argument(
+        "--config", metavar="YAML", help="e.g. one of opengait_configs/gaitcrafter; defaults where left out"
+    )
+    parser.add_argument("--name", metavar="DATASET", help="name of the dataset (default: the config's dataset.name)")
+    parser.add_argument("--max-clips", type=int, metavar="N", help="stop after N clips seen (default: the config's)")
+    parser.add_argument(
+        "--max-minutes", type=float, metavar="M", help="stop after M minutes of this call; run again to go on"
+    )
+    parser.add_argument("--force", action="store_true", help="begin anew where WEIGHTS_DIR holds another run")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, writing weights at every validation and at the end."""
+    from gaitcrafter_ext.generator.config import load_config
+
+    if args.max_minutes is not None and args.max_minutes <= 0:
+        raise UsageError(f"--max-minutes: {args.max_minutes} asked for; allowed: more than 0")
+    if args.max_clips is not None and args.max_clips < 1:
+        raise UsageError(f"--max-clips: {args.max_clips} asked for; allowed: 1 or more")
+    config = load_config(args.config)
+    if args.name:
+        config = replace(config, dataset=replace(config.dataset, name=args.name))
+    if args.max_clips:
+        config = replace(config, training=replace(config.training, max_clips=args.max_clips))
+    store, keys = _training_clips(args.data, args.partition)
+    folder = _prepare(Path(args.out), args.force)
+    return _train(args, config, store, keys, folder)
+
+
+def _training_clips(data: str, partition: str) -> tuple[SilhouetteStore, list[ClipKey]]:
+    """The clips of the people in TRAIN_SET, nobody else's."""
+    from gaitcrafter_ext.silhouettes.partition import Partition
+    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+
+    store = SilhouetteStore(data)
+    people = Partition.load(partition)
+    people.check(store)
+    if not people.train:
+        raise UsageError(f"--partition: TRAIN_SET of {partition} is empty; name the people to train on")
+    wanted = set(people.train)
+    return store, [key for key in store.keys() if key.identity in wanted]
+
+
+def _prepare(folder: Path, force: bool) -> Path:
+    """The folder for state and logs; refuses a weights folder that has no state to resume from."""
+    training = folder / TRAINING_FOLDER
+    if force:
+        shutil.rmtree(training, ignore_errors=True)
+    elif folder.exists() and any(folder.iterdir()) and not training.is_dir():
+        raise ConflictError(
+            f"--out: {folder} holds something else than a training to resume; name another folder or give --force"
+        )
+    from gaitcrafter_ext.silhouettes.files import storage_error
+
+    try:
+        training.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(training, error) from error
+    return training
+
+
+def _train(
+    args: argparse.Namespace, config: GeneratorConfig, store: SilhouetteStore, keys: list[ClipKey], folder: Path
+) -> int:
+    from gaitcrafter_ext.generator.data import ClipLibrary, hold_out, vocabulary_of
+    from gaitcrafter_ext.generator.training import FRAMES, Trainer
+    from gaitcrafter_ext.silhouettes.clip import COLUMNS
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    training, held = hold_out(keys, config.dataset, config.training.held_out_takes)
+    words = vocabulary_of(training, config.dataset)
+    library = ClipLibrary(store, training, words, config.dataset, FRAMES, COLUMNS)
+    held_library = ClipLibrary(store, held, words, config.dataset, FRAMES, COLUMNS) if held else None
+    trainer = Trainer(config, library, held_library, folder)
+    for _ in trainer.run(args.max_minutes):
+        _export(args, config, trainer, held)
+    card = _export(args, config, trainer, held)
+    if trainer.accelerator.is_main_process:
+        _report(args, trainer, card)
+    trainer.accelerator.end_training()
+    return 0
+
+
+def _export(args: argparse.Namespace, config: GeneratorConfig, trainer: Trainer, held: list[ClipKey]) -> Any:
+    """Write the averaged weights as they are now; only the main process does."""
+    from gaitcrafter_ext.generator.card import TrainedOn
+    from gaitcrafter_ext.generator.export import write_weights
+    from gaitcrafter_ext.vocabulary import identities_hash
+
+    if not trainer.accelerator.is_main_process:
+        return None
+    words, progress = trainer.library.vocabulary, trainer.progress
+    known = TrainedOn(
+        config.dataset.name,
+        identities_hash(words.identities),
+        tuple(sorted({f"{key.identity}/{key.take}" for key in held})),
+    )
+    training = {
+        "command": _command(args),
+        "config": asdict(config),
+        "clips": progress.clips,
+        "minutes": round(progress.seconds / 60, 1),
+        "curve": [[row[0], *(round(value, 5) for value in row[1:])] for row in progress.curve],
+        "curve_columns": ["clips", "loss_train", "loss_held_out", "identity_gain"],
+    }
+    return write_weights(Path(args.out), trainer.averaged(), words, known, training, config.training.noise_shift)
+
+
+def _command(args: argparse.Namespace) -> str:
+    """The command line that makes such weights, with the names of files instead of this machine's paths."""
+    words = ["gaitcrafter train", f"--data {Path(args.data).name}", f"--partition {Path(args.partition).name}"]
+    if args.config:
+        words.append(f"--config {Path(args.config).name}")
+    if args.name:
+        words.append(f"--name {args.name}")
+    return " ".join([*words, f"--out {Path(args.out).name}"])
+
+
+def _report(args: argparse.Namespace, trainer: Trainer, card: Any) -> None:
+    progress = trainer.progress
+    result = {
+        "weights": str(args.out),
+        "clips": progress.clips,
+        "minutes": round(progress.seconds / 60, 1),
+        "fingerprint": card.fingerprint,
+        "loss_held_out": progress.curve[-1][2] if progress.curve else None,
+    }
+    print(json.dumps(result) if args.json else "\n".join(f"{name}: {value}" for name, value in result.items()))

@@ -1,0 +1,1 @@
+"""The video diffusion model: network, conditioning, objective, data, training, samplers, pipeline, weights."""

@@ -1,0 +1,182 @@
+"""What can be chosen about a generator: frozen dataclasses are the truth, a YAML file fills them.
+
+Torch-free, so that a wrong key is refused before anything heavy loads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import yaml
+
+from gaitcrafter_ext.errors import DataError, MissingError, UsageError
+from gaitcrafter_ext.vocabulary import suggest, view_deg
+
+__all__ = ["DatasetConfig", "GeneratorConfig", "ModelConfig", "TrainingConfig", "load_config"]
+
+T = TypeVar("T")
+
+#: The one name of all views whose angle is unknown.
+UNKNOWN_VIEW = "any"
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """How a dataset's folder names are read.
+
+    Attributes:
+        name: What the dataset is called; goes into the weights' ``trained_on``.
+        takes_pattern: Regular expression that a take's name matches in full; its group ``condition`` is the walking
+            condition. Without that group every take is of condition ``nm``.
+        conditions: The dataset's word for a condition -> the word used for it here; an unlisted word stays as it is.
+        views: View name -> degrees, or ``None`` where the dataset does not know the angle; empty = the name is the angle;
+            the name ``*`` stands for all that are not listed.
+    """
+
+    name: str = "custom"
+    takes_pattern: str = r"(?P<condition>[^-]+)(-.*)?"
+    conditions: dict[str, str] = field(default_factory=dict)
+    views: dict[str, float | None] = field(default_factory=dict)
+
+    def condition_of(self, take: str) -> str:
+        """Walking condition of a take.
+
+        Raises:
+            DataError: The name does not match ``takes_pattern``.
+        """
+        match = re.fullmatch(self.takes_pattern, take)
+        if match is None:
+            raise DataError(
+                f"take '{take}' does not match dataset.takes_pattern '{self.takes_pattern}'; correct the pattern"
+            )
+        word = match.groupdict().get("condition") or "nm"
+        return self.conditions.get(word, word)
+
+    def view_deg(self, view: str) -> float | None:
+        """Angle of a view in degrees, or ``None`` where it is unknown.
+
+        Raises:
+            DataError: The view is in no list, and its name is no angle.
+        """
+        if not self.views:
+            return view_deg(view)
+        if view not in self.views and "*" in self.views:
+            return self.views["*"]
+        if view not in self.views and "*" not in self.views:
+            raise DataError(f"view '{view}' is not in dataset.views; {suggest(view, list(self.views))}")
+        return self.views.get(view, self.views.get("*"))
+
+    def view_name(self, view: str) -> str:
+        """What the generator calls a view: its name, or :data:`UNKNOWN_VIEW` for all views without an angle."""
+        return UNKNOWN_VIEW if self.view_deg(view) is None else view
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Size of the denoiser, see :class:`gaitcrafter_ext.generator.network.GaitUNet`."""
+
+    channels: tuple[int, ...] = (64, 160, 320)
+    blocks: tuple[int, ...] = (1, 2, 3)
+    embedding: int = 256
+    canvas_channels: int = 16
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the denoiser is trained.
+
+    Attributes:
+        max_clips: Training ends after this many clips (windows of 30 frames) seen, all processes together.
+        batch_size: Clips a process takes a step on.
+        learning_rate: AdamW's, after the warm-up.
+        warmup_steps: Steps over which the learning rate rises from 0.
+        weight_decay: AdamW's.
+        gradient_clip: Largest norm of the gradient.
+        ema_decay: Decay a step of the averaged weights, reached after a warm-up of its own.
+        drop_identity: How often the identity is left out (classifier-free dropout).
+        drop_condition: The same for the walking condition.
+        drop_view: The same for the view.
+        condition_balance: 0 = conditions as often as they are recorded, 1 = all equally often.
+        noise_shift: How far training leans to high noise, see :mod:`gaitcrafter_ext.generator.objective`.
+        held_out_takes: The last so many takes of each condition of each person are never trained on; they validate.
+        precision: ``bf16``, ``fp16`` (CUDA only) or ``no``.
+        validate_every: Steps between validations.
+        save_minutes: Minutes between saved states.
+        seed: Of everything random.
+    """
+
+    max_clips: int = 2_000_000
+    batch_size: int = 16
+    learning_rate: float = 5e-4
+    warmup_steps: int = 200
+    weight_decay: float = 0.01
+    gradient_clip: float = 1.0
+    ema_decay: float = 0.9995
+    drop_identity: float = 0.1
+    drop_condition: float = 0.05
+    drop_view: float = 0.05
+    condition_balance: float = 0.5
+    noise_shift: float = 3.0
+    held_out_takes: int = 1
+    precision: str = "bf16"
+    validate_every: int = 500
+    save_minutes: float = 3.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Everything a YAML given to ``train --config`` may set."""
+
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+
+def load_config(path: str | Path | None) -> GeneratorConfig:
+    """Read a YAML of the sections ``dataset``, ``model`` and ``training``; what it leaves out keeps its default.
+
+    Raises:
+        MissingError: There is no such file.
+        DataError: It is not YAML.
+        UsageError: A key is unknown (the nearest name is suggested) or a value has another type.
+    """
+    if path is None:
+        return GeneratorConfig()
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except FileNotFoundError:
+        raise MissingError(
+            f"config {path} is not there; name a YAML file, e.g. one of opengait_configs/gaitcrafter"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"config {path} is not YAML: {' '.join(str(error).split())}") from None
+    return _fill(GeneratorConfig, values, str(path), "")
+
+
+def _fill(kind: type[T], values: Any, source: str, prefix: str) -> T:
+    """Make the dataclass ``kind`` of a mapping, sections within sections."""
+    if not isinstance(values, dict):
+        raise UsageError(f"{source}: '{prefix or 'the file'}' must be a mapping, found {type(values).__name__}")
+    types, chosen = get_type_hints(kind), {}
+    for key, value in values.items():
+        if key not in types:
+            raise UsageError(f"{source}: unknown key '{prefix}{key}'; {suggest(str(key), list(types))}")
+        chosen[key] = _value(types[key], value, source, f"{prefix}{key}")
+    return kind(**chosen)
+
+
+def _value(wanted: Any, value: Any, source: str, name: str) -> Any:
+    """``value`` as the type that the dataclass declares."""
+    if dataclasses.is_dataclass(wanted):
+        return _fill(wanted, value, source, f"{name}.")  # type: ignore[arg-type]
+    plain = {"tuple": (list, tuple), "dict": dict}.get(getattr(wanted, "__origin__", wanted).__name__, wanted)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, plain) or (isinstance(value, bool) and wanted is not bool):
+        raise UsageError(f"{source}: '{name}' is {value!r}; expected {getattr(wanted, '__name__', wanted)}")
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,46 @@
+"""How noise is turned into clips: the ``diffusers`` schedulers that follow the rectified-flow path. Torch-free names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.vocabulary import suggest
+
+__all__ = ["SAMPLER_NAMES", "check_sampler", "make_scheduler"]
+
+#: ``euler`` (first order), ``heun`` (second order, two evaluations a step), ``dpm++2m`` (DPM-Solver++, arXiv
+#: 2211.01095, second order, one evaluation a step) and ``unipc`` (arXiv 2302.04867).
+SAMPLER_NAMES = ("euler", "heun", "dpm++2m", "unipc")
+
+
+def check_sampler(name: str, option: str = "--sampler") -> str:
+    """Return ``name`` if it is one of :data:`SAMPLER_NAMES`.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if name not in SAMPLER_NAMES:
+        raise UsageError(f"{option}: unknown '{name}'; {suggest(name, SAMPLER_NAMES)}")
+    return name
+
+
+def make_scheduler(name: str, shift: float) -> Any:
+    """The ``diffusers`` scheduler of that name for velocities ``noise - clean``.
+
+    Args:
+        name: One of :data:`SAMPLER_NAMES`.
+        shift: How far its noise levels lean to high noise, as in training.
+
+    Raises:
+        UsageError: The name is unknown.
+    """
+    import diffusers
+
+    check_sampler(name)
+    if name == "euler":
+        return diffusers.FlowMatchEulerDiscreteScheduler(shift=shift)
+    if name == "heun":
+        return diffusers.FlowMatchHeunDiscreteScheduler(shift=shift)
+    kind = diffusers.DPMSolverMultistepScheduler if name == "dpm++2m" else diffusers.UniPCMultistepScheduler
+    return kind(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift, solver_order=2)

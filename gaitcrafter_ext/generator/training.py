@@ -1,0 +1,333 @@
+"""Training: batches keyed by (seed, step, process), averaged weights, a state on disk from which nothing is lost.
+
+Every random draw of a step comes from a generator keyed by (seed, step, process), so a resumed run sees exactly the
+batches that an uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from diffusers.training_utils import EMAModel
+from torch import Tensor
+from tqdm import tqdm
+
+from gaitcrafter_ext.errors import ConflictError, UsageError
+from gaitcrafter_ext.generator.config import GeneratorConfig
+from gaitcrafter_ext.generator.data import Batch, ClipLibrary
+from gaitcrafter_ext.generator.network import GaitUNet
+from gaitcrafter_ext.generator.objective import add_noise, denoising_loss, shifted_levels
+from gaitcrafter_ext.silhouettes.files import atomic_write_text
+
+__all__ = ["FRAMES", "Progress", "Trainer", "Validation", "build_denoiser"]
+
+logger = logging.getLogger(__name__)
+
+#: Frames of a clip: a complete walking cycle at 25 frames a second.
+FRAMES = 30
+
+#: Held-out windows on which the validation loss is taken.
+VALIDATION_CLIPS = 64
+
+STATE_NAME, PROGRESS_NAME = "state", "progress.json"
+
+
+@dataclass(frozen=True)
+class Validation:
+    """One validation of the averaged weights on held-out clips.
+
+    Attributes:
+        loss: Mean denoising loss.
+        identity_gain: Share by which the loss is lower when the true identity is told instead of another one's;
+            0 = the model does not know people apart.
+    """
+
+    loss: float
+    identity_gain: float
+
+
+@dataclass
+class Progress:
+    """How far training is; saved with the state and, at the end, with the weights.
+
+    Attributes:
+        step: Steps done.
+        clips: Clips seen, all processes together.
+        seconds: Time spent training, over all resumptions.
+        curve: One row a validation: clips, training loss since the last row, validation loss, identity gain.
+    """
+
+    step: int = 0
+    clips: int = 0
+    seconds: float = 0.0
+    curve: list[tuple[int, float, float, float]] = field(default_factory=list)
+
+    def state_dict(self) -> dict[str, Any]:
+        """For ``accelerate``."""
+        return asdict(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """For ``accelerate``."""
+        self.step, self.clips, self.seconds = state["step"], state["clips"], state["seconds"]
+        self.curve = [tuple(row) for row in state["curve"]]
+
+
+def build_denoiser(config: GeneratorConfig, library: ClipLibrary) -> GaitUNet:
+    """A fresh network for these people, the same for the same seed."""
+    words = library.vocabulary
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.training.seed)
+        return GaitUNet(
+            identities=len(words.identities),
+            conditions=len(words.conditions),
+            frames=library.frames,
+            width=library.columns,
+            **asdict(config.model),
+        )
+
+
+class Trainer:
+    """Trains a denoiser on a library of clips.
+
+    Args:
+        config: How.
+        library: The clips to train on.
+        held_out: Clips to validate on; may be ``None``.
+        folder: Where state and logs are kept.
+
+    Raises:
+        ConflictError: ``folder`` holds the state of a run with another configuration.
+        UsageError: The precision is not possible on this device.
+    """
+
+    def __init__(
+        self, config: GeneratorConfig, library: ClipLibrary, held_out: ClipLibrary | None, folder: Path
+    ) -> None:
+        self.config, self.library, self.folder = config, library, folder
+        settings = config.training
+        try:
+            self.accelerator = Accelerator(
+                mixed_precision=settings.precision, log_with="tensorboard", project_dir=str(folder)
+            )
+        except ValueError as error:
+            raise UsageError(f"training.precision '{settings.precision}': {error}; allowed here: no, bf16") from None
+        denoiser = build_denoiser(config, library)
+        self.ema = EMAModel(denoiser.parameters(), decay=settings.ema_decay, foreach=True)
+        self.ema.to(self.accelerator.device)
+        optimizer = torch.optim.AdamW(
+            denoiser.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, betas=(0.9, 0.99)
+        )
+        self.denoiser, self.optimizer = self.accelerator.prepare(denoiser, optimizer)
+        self.progress = Progress()
+        self.accelerator.register_for_checkpointing(self.ema, self.progress)
+        self.cumulative = np.cumsum(library.weights(settings.condition_balance))
+        self.validation_set = None if held_out is None else self._validation_batch(held_out)
+        self._resume()
+        self.accelerator.init_trackers("logs")
+
+    def run(self, max_minutes: float | None = None) -> Iterator[Validation]:
+        """Train until ``max_clips``, ``max_minutes`` of this call, or SIGINT/SIGTERM; yields at each validation.
+
+        The state is saved every ``save_minutes`` and at the end.
+        """
+        settings, started = self.config.training, time.monotonic()
+        saved, losses = started, []
+        with _stop_signals() as stop, self._bar() as bar:
+            before = self.progress.seconds
+            while self.progress.clips < settings.max_clips and not stop:
+                losses.append(self._step())
+                bar.update(settings.batch_size * self.accelerator.num_processes)
+                now = time.monotonic()
+                self.progress.seconds = before + now - started
+                if self.progress.step % settings.validate_every == 0:
+                    mean, losses = float(torch.stack(losses).mean()), []
+                    yield self._validated(mean, bar)
+                if now - saved > 60 * settings.save_minutes:
+                    self.save()
+                    saved = time.monotonic()
+                if max_minutes is not None and now - started > 60 * max_minutes:
+                    break
+        self.save()
+
+    def averaged(self) -> GaitUNet:
+        """The averaged weights in a network of their own."""
+        copy = build_denoiser(self.config, self.library).to(self.accelerator.device)
+        self.ema.copy_to(copy.parameters())
+        return copy.eval()
+
+    def save(self) -> None:
+        """Write the state beside the old one, then swap: a kill leaves one of the two whole."""
+        fresh = self.folder / f"{STATE_NAME}.new"
+        if self.accelerator.is_main_process:
+            shutil.rmtree(fresh, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+        self.accelerator.save_state(str(fresh))
+        if self.accelerator.is_main_process:
+            atomic_write_text(
+                fresh / PROGRESS_NAME, json.dumps({"config": asdict(self.config), **asdict(self.progress)})
+            )
+            old, current = self.folder / f"{STATE_NAME}.old", self.folder / STATE_NAME
+            shutil.rmtree(old, ignore_errors=True)
+            if current.exists():
+                current.rename(old)
+            fresh.rename(current)
+            shutil.rmtree(old, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+
+    def _resume(self) -> None:
+        """Continue from the newest whole state in the folder, if there is one."""
+        for name in (STATE_NAME, f"{STATE_NAME}.old"):
+            state = self.folder / name
+            if (state / PROGRESS_NAME).is_file():
+                self._refuse_other_run(state / PROGRESS_NAME)
+                self.accelerator.load_state(str(state))
+                logger.info("resumed at %d clips", self.progress.clips)
+                return
+
+    def _refuse_other_run(self, path: Path) -> None:
+        """A state may only go on with the configuration that began it; only the end may move."""
+
+        def fixed(config: dict[str, Any]) -> dict[str, Any]:
+            free = {"max_clips", "save_minutes", "learning_rate"}
+            return {**config, "training": {k: v for k, v in config["training"].items() if k not in free}}
+
+        began = fixed(json.loads(path.read_text(encoding="utf-8"))["config"])
+        now = fixed(json.loads(json.dumps(asdict(self.config))))
+        if began != now:
+            changed = [f"{part}.{k}" for part in now for k in now[part] if began.get(part, {}).get(k) != now[part][k]]
+            raise ConflictError(
+                f"{path.parent}: the run to resume had other settings ({', '.join(changed)}); "
+                "give the same ones, another --out, or --force to start anew"
+            )
+
+    def _step(self) -> Tensor:
+        """One optimisation step; returns its mean loss."""
+        settings, state = self.config.training, self.progress
+        rng = np.random.default_rng([settings.seed, state.step, self.accelerator.process_index])
+        batch = self._drop(self.library.draw(settings.batch_size, rng, self.cumulative), rng).to(
+            self.accelerator.device
+        )
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        level = shifted_levels(_stratified(settings.batch_size, generator), settings.noise_shift).to(batch.clean.device)
+        noise = torch.randn(batch.clean.shape, generator=generator).to(batch.clean.device)
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.learning_rate * min(1.0, (state.step + 1) / settings.warmup_steps)
+        predicted = self.denoiser(
+            add_noise(batch.clean, noise, level), level, batch.code, batch.condition, batch.view_deg
+        )
+        loss = denoising_loss(predicted, batch.clean, level).mean()
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.denoiser.parameters(), settings.gradient_clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.ema.step(self.accelerator.unwrap_model(self.denoiser).parameters())
+        state.step += 1
+        state.clips += settings.batch_size * self.accelerator.num_processes
+        return loss.detach()
+
+    def _drop(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        """Leave out identity, condition and view, each on its own (classifier-free dropout, arXiv 2207.12598)."""
+        settings, size = self.config.training, len(batch.clean)
+        drop = [
+            torch.from_numpy(rng.random(size) < p)
+            for p in (settings.drop_identity, settings.drop_condition, settings.drop_view)
+        ]
+        return Batch(
+            batch.clean,
+            batch.code.masked_fill(drop[0][:, None], 0.0),
+            batch.condition.masked_fill(drop[1], -1),
+            batch.view_deg.masked_fill(drop[2], torch.nan),
+        )
+
+    def _validation_batch(self, held_out: ClipLibrary) -> Batch:
+        """The same windows at every validation."""
+        rng = np.random.default_rng([self.config.training.seed, 1])
+        chosen = np.sort(rng.permutation(len(held_out))[:VALIDATION_CLIPS])
+        return held_out.batch(chosen, [0] * len(chosen))
+
+    @torch.no_grad()
+    def _validated(self, training_loss: float, bar: tqdm[Any]) -> Validation:
+        """Validate the averaged weights, log the figures and show them on the bar."""
+        found = Validation(float("nan"), float("nan"))
+        if self.validation_set is not None and self.accelerator.is_main_process:
+            found = self._validate(self.averaged(), self.validation_set)
+        self.progress.curve.append((self.progress.clips, training_loss, found.loss, found.identity_gain))
+        scalars = {"loss/train": training_loss, "loss/held_out": found.loss, "identity_gain": found.identity_gain}
+        self.accelerator.log(scalars, step=self.progress.clips)
+        bar.set_postfix(
+            train=f"{training_loss:.4f}", held_out=f"{found.loss:.4f}", identity=f"{found.identity_gain:.2f}"
+        )
+        return found
+
+    def _validate(self, denoiser: GaitUNet, batch: Batch) -> Validation:
+        """Denoising loss with the true identities and with everyone taken for somebody else."""
+        generator = torch.Generator().manual_seed(self.config.training.seed)
+        size = self.config.training.batch_size
+        level = shifted_levels(
+            (torch.arange(len(batch.clean)) + 0.5) / len(batch.clean), self.config.training.noise_shift
+        )
+        level = level[torch.randperm(len(level), generator=generator)]
+        noise = torch.randn(batch.clean.shape, generator=generator)
+        means = []
+        for code in (batch.code, batch.code.roll(1, dims=1)):
+            losses = []
+            for part in torch.arange(len(batch.clean)).split(size):
+                clean, told = (
+                    batch.clean[part],
+                    Batch(batch.clean[part], code[part], batch.condition[part], batch.view_deg[part]),
+                )
+                told = told.to(self.accelerator.device)
+                noisy = add_noise(clean, noise[part], level[part]).to(self.accelerator.device)
+                with self.accelerator.autocast():
+                    predicted = denoiser(noisy, level[part].to(noisy.device), told.code, told.condition, told.view_deg)
+                losses.append(denoising_loss(predicted.cpu(), clean, level[part]))
+            means.append(float(torch.cat(losses).mean()))
+        return Validation(means[0], 1.0 - means[0] / means[1])
+
+    def _bar(self) -> tqdm[Any]:
+        """Progress in clips, with rate and time left, on stderr."""
+        return tqdm(
+            total=self.config.training.max_clips,
+            initial=self.progress.clips,
+            unit="clip",
+            desc="training",
+            disable=not self.accelerator.is_main_process,
+            mininterval=2.0,
+        )
+
+
+def _stratified(size: int, generator: torch.Generator) -> Tensor:
+    """``size`` uniform numbers, one in each of ``size`` equal parts of [0, 1], in random order: less noisy a loss."""
+    offsets = torch.rand(size, generator=generator)
+    return (torch.randperm(size, generator=generator) + offsets) / size
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """A list that becomes non-empty when the process is asked to stop; a second request is obeyed at once."""
+    received: list[int] = []
+    previous: dict[int, Any] = {}
+
+    def ask(number: int, _frame: Any) -> None:
+        received.append(number)
+        signal.signal(number, previous[number])
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        previous[number] = signal.signal(number, ask)
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
