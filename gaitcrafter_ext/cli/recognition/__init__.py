@@ -1,0 +1,1 @@
+"""What ``gaitcrafter recognise`` can do, one file an action."""

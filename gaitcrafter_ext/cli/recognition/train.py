@@ -1,0 +1,148 @@
+"""``gaitcrafter recognise train``: train a recogniser, then test it."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gaitcrafter_ext.cli.recognition import test
+from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.recognition.config import MODELS, TrainingConfig, preset
+
+if TYPE_CHECKING:
+    from gaitcrafter_ext.recognition.training import Step
+    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+
+HELP = "train a recogniser on the people of TRAIN_SET, then print its CASIA-B table on those of TEST_SET"
+SHAPE = "PxKxL"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    test.add_data_arguments(parser)
+    parser.add_argument("--synthetic", metavar="DIR", help="synthetic clips to train on too")
+    parser.add_argument("--synthetic-share", type=float, metavar="S",
+                        help="share of each batch's people drawn from novel ones (default: all alike)")  # fmt: skip
+    parser.add_argument("--model", default="gaitset", help=f"{' or '.join(MODELS)} (default gaitset)")
+    parser.add_argument("--preset", default="cpu", help="cpu: minutes on a laptop; full: OpenGait's schedule")
+    parser.add_argument("--iterations", type=int, metavar="N", help="instead of the preset's")
+    parser.add_argument("--batch", metavar=SHAPE, help="people x clips x frames, instead of the preset's")
+    parser.add_argument("--learning-rate", type=float, metavar="LR", help="instead of the preset's")
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto",
+                        help="arithmetic of training (default auto: bfloat16 where it is fast)")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="initial weights and batches (default 0)")
+    parser.add_argument(
+        "--save-every", type=int, default=100, metavar="N", help="iterations between saves (default 100)"
+    )
+    parser.add_argument("--no-test", action="store_true", help="stop after training")
+    parser.add_argument("--force", action="store_true", help="delete an earlier run in --out first")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train (or resume), test, print the table."""
+    config = _config(args)
+
+    from gaitcrafter_ext.recognition.checkpoint import load_recogniser
+    from gaitcrafter_ext.recognition.device import pick_device
+    from gaitcrafter_ext.recognition.sampling import training_set
+
+    store, partition, views = test.open_data(args)
+    out, device = Path(args.out), pick_device(args.device)
+    people = training_set(store, partition, _synthetic(args.synthetic), views)
+    if args.force:
+        _delete_run(out)
+    print(
+        f"training {config.model} on {len(people.people)} people, {len(people.clips)} clips, {device}", file=sys.stderr
+    )
+    _train(config, people, out, device, args.save_every)
+    if not args.no_test and partition.test:
+        test.report(args, *load_recogniser(out), store, partition, views)
+    return 0
+
+
+def _config(args: argparse.Namespace) -> TrainingConfig:
+    """The preset with what the options change."""
+    asked: dict[str, Any] = {"seed": args.seed, "precision": args.precision, "synthetic_share": args.synthetic_share}
+    for name in ("iterations", "learning_rate"):
+        if getattr(args, name) is not None:
+            asked[name] = getattr(args, name)
+    if args.batch:
+        asked.update(zip(("people", "clips", "frames"), _shape(args.batch), strict=True))
+    if args.save_every < 1:
+        raise UsageError(f"--save-every is {args.save_every}; at least 1 is needed")
+    return dataclasses.replace(preset(args.model, args.preset), **asked)
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    sizes = text.split("x")
+    if len(sizes) != 3 or not all(size.isdigit() for size in sizes):
+        raise UsageError(f"--batch: cannot read '{text}'; write {SHAPE}, e.g. 8x4x8")
+    return tuple(int(size) for size in sizes)
+
+
+def _synthetic(folder: str | None) -> SilhouetteStore | None:
+    """The clips that ``synthesize`` wrote: they lie in the folder's ``pkl``."""
+    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+
+    if folder is None:
+        return None
+    inner = Path(folder) / "pkl"
+    return SilhouetteStore(inner if inner.is_dir() else folder)
+
+
+def _delete_run(out: Path) -> None:
+    """Delete what an earlier run wrote, and nothing else."""
+    from gaitcrafter_ext.recognition.checkpoint import CARD_FILE, MODEL_FILE
+    from gaitcrafter_ext.recognition.training import STATE_FILE
+
+    for name in (STATE_FILE, MODEL_FILE, CARD_FILE, test.TABLE_FILE):
+        (out / name).unlink(missing_ok=True)
+    for events in (out / "tensorboard").glob("events.out.tfevents.*"):
+        events.unlink()
+
+
+def _train(config: TrainingConfig, people: Any, out: Path, device: Any, save_every: int) -> None:
+    from tqdm import tqdm
+
+    from gaitcrafter_ext.recognition.training import train
+
+    with tqdm(total=config.iterations, desc="training", unit="it") as bar, _scalars(out) as write:
+
+        def on_step(step: Step) -> None:
+            bar.n = step.iteration
+            bar.set_postfix_str(f"triplet {step.triplet:.3f}", refresh=False)
+            bar.update(0)
+            write(step)
+
+        train(config, people, out, device, save_every, on_step)
+
+
+class _scalars:  # noqa: N801
+    """Write losses for TensorBoard, every tenth iteration; the writer is opened with the first one."""
+
+    def __init__(self, out: Path) -> None:
+        self.folder = out / "tensorboard"
+        self.writer: Any = None
+
+    def __enter__(self) -> Callable[[Step], None]:
+        return self.write
+
+    def __exit__(self, *_: object) -> None:
+        if self.writer is not None:
+            self.writer.close()
+
+    def write(self, step: Step) -> None:
+        """Write one iteration's figures."""
+        if step.iteration % 10:
+            return
+        if self.writer is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.writer = SummaryWriter(str(self.folder))
+        for name, value in dataclasses.asdict(step).items():
+            if name != "iteration" and value is not None:
+                self.writer.add_scalar(f"train/{name}", value, step.iteration)

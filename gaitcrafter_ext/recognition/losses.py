@@ -1,0 +1,67 @@
+"""What recognisers are trained with: batch-all triplets and smoothed cross-entropy, part by part, as in OpenGait."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["MARGIN", "SCALE", "SMOOTHING", "cross_entropy_loss", "part_distances", "triplet_loss"]
+
+#: OpenGait's margin of the triplet loss, and scale and label smoothing of the cross-entropy.
+MARGIN = 0.2
+SCALE = 16.0
+SMOOTHING = 0.1
+
+
+def part_distances(left: Tensor, right: Tensor) -> Tensor:
+    """Euclidean distances of every pair in every part.
+
+    Args:
+        left: [n, c, p].
+        right: [m, c, p].
+
+    Returns:
+        float32 [p, n, m]; the gradient is zero where a distance is zero.
+    """
+    left, right = left.float().permute(2, 0, 1), right.float().permute(2, 0, 1)
+    inner = left @ right.transpose(1, 2)
+    squared = (left**2).sum(-1).unsqueeze(2) + (right**2).sum(-1).unsqueeze(1) - 2 * inner
+    apart = squared > 0
+    return torch.where(apart, squared, 1.0).sqrt().where(apart, 0.0)
+
+
+def triplet_loss(embeddings: Tensor, labels: Tensor, margin: float = MARGIN) -> Tensor:
+    """Batch-all triplet loss, averaged over the triplets that violate the margin (Hermans et al., arXiv 1703.07737).
+
+    Args:
+        embeddings: [n, c, p].
+        labels: int [n], every label equally often.
+        margin: How much nearer a positive must be than a negative.
+
+    Returns:
+        Scalar: the mean over parts; a part without a violation counts as zero.
+    """
+    same = labels[:, None] == labels[None]
+    distances = part_distances(embeddings, embeddings)
+    parts, count, _ = distances.shape
+    positive = distances[:, same].view(parts, count, -1, 1)
+    negative = distances[:, ~same].view(parts, count, 1, -1)
+    loss = F.relu(positive - negative + margin).flatten(1)
+    return (loss.sum(1) / (loss > 0).sum(1).clamp(min=1)).mean()
+
+
+def cross_entropy_loss(logits: Tensor, labels: Tensor, scale: float = SCALE, smoothing: float = SMOOTHING) -> Tensor:
+    """Cross-entropy of scaled cosine logits, averaged over clips and parts.
+
+    Args:
+        logits: [n, classes, p], cosines in [-1, 1].
+        labels: int [n].
+        scale: Factor on the cosines.
+        smoothing: Share of the probability spread over all classes.
+
+    Returns:
+        Scalar.
+    """
+    targets = labels[:, None].expand(-1, logits.shape[2])
+    return F.cross_entropy(logits.float() * scale, targets, label_smoothing=smoothing)

@@ -1,0 +1,166 @@
+"""Whom a recogniser is trained on, and which of their frames make each batch."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.recognition.clips import ClipCache, ClipRef
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import ClipKey
+
+__all__ = ["Batch", "PKSampler", "TrainingSet", "training_set"]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The people a recogniser learns to tell apart.
+
+    Attributes:
+        clips: Every clip.
+        of: Person -> numbers of their clips; the order of people is the order of classes, real ones first.
+        novel: People who have synthetic clips only.
+    """
+
+    clips: tuple[ClipRef, ...]
+    of: dict[str, tuple[int, ...]]
+    novel: frozenset[str] = frozenset()
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Who is trained on, in the order of classes."""
+        return tuple(self.of)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """P people x K clips x L frames.
+
+    Attributes:
+        frames: uint8 [P * K * L, 64, 44], the frames of each clip one after the other.
+        labels: int64 [P * K], the class of each clip.
+        lengths: Frames of each clip, L everywhere.
+    """
+
+    frames: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    lengths: tuple[int, ...]
+
+
+def training_set(
+    store: SilhouetteStore,
+    partition: Partition,
+    synthetic: SilhouetteStore | None = None,
+    views: Sequence[str] | None = None,
+) -> TrainingSet:
+    """Real clips of TRAIN_SET, and synthetic ones: of the same people under their own label, novel people after them.
+
+    Args:
+        store: Real clips.
+        partition: Who is trained on, and who must never be.
+        synthetic: Synthetic clips; all of its people are used.
+        views: Views to train on; None means all.
+
+    Raises:
+        MissingError: TRAIN_SET names people who are not there.
+        DataError: A test person is among the synthetic people, or fewer than two people have clips.
+    """
+    partition.check(store)
+    train = set(partition.train)
+    clips = [ClipRef(store, key) for key in _keys(store, views) if key.identity in train]
+    if synthetic is not None:
+        _refuse_test_people(synthetic, partition)
+        clips += [ClipRef(synthetic, key) for key in _keys(synthetic, views)]
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for number, clip in enumerate(clips):
+        numbers[clip.key.identity].append(number)
+    if len(numbers) < 2:
+        raise DataError(f"clips of {len(numbers)} person(s) to train on; a recogniser needs at least 2")
+    return TrainingSet(
+        tuple(clips), {person: tuple(theirs) for person, theirs in numbers.items()}, frozenset(numbers.keys() - train)
+    )
+
+
+def _keys(store: SilhouetteStore, views: Sequence[str] | None) -> list[ClipKey]:
+    keys = store.keys()
+    return keys if views is None else [key for key in keys if key.view in views]
+
+
+def _refuse_test_people(synthetic: SilhouetteStore, partition: Partition) -> None:
+    tested = sorted(set(synthetic.identities()) & set(partition.test))
+    if tested:
+        raise DataError(
+            f"{synthetic.root} holds synthetic clips of {tested[0]}, who is in TEST_SET;"
+            " a recogniser must not train on test people: leave them out or move them to TRAIN_SET"
+        )
+
+
+class PKSampler:
+    """Draws P people, K clips of each, L frames of each clip; every batch is a function of the seed and its number.
+
+    People are drawn uniformly, clips of a person uniformly, frames without order; with replacement only where there are
+    too few (as OpenGait's TripletSampler and ``fixed_unordered``).
+
+    Args:
+        people: Whom to draw from.
+        shape: P, K and L.
+        seed: Seed of all batches.
+        synthetic_share: Share of P drawn from people who have synthetic clips only; None draws from all alike.
+        budget_gib: Memory for clips.
+
+    Raises:
+        UsageError: The share cannot be met because there are no novel, or no real, people.
+    """
+
+    def __init__(
+        self,
+        people: TrainingSet,
+        shape: tuple[int, int, int],
+        seed: int,
+        synthetic_share: float | None = None,
+        budget_gib: float = 4.0,
+    ) -> None:
+        self.people, self.shape, self.seed = people, shape, seed
+        self._cache = ClipCache(people.clips, budget_gib)
+        self._labels = {person: label for label, person in enumerate(people.people)}
+        self._pools = _pools(people, shape[0], synthetic_share)
+
+    def batch(self, number: int) -> Batch:
+        """The batch of this number, the same each time."""
+        rng = np.random.default_rng([self.seed, number])
+        _, clips, frames = self.shape
+        drawn = [person for pool, count in self._pools for person in _draw(rng, pool, count)]
+        parts = [
+            self._frames(rng, clip, frames) for person in drawn for clip in _draw(rng, self.people.of[person], clips)
+        ]
+        labels = np.repeat([self._labels[person] for person in drawn], clips).astype(np.int64)
+        return Batch(np.concatenate(parts), labels, (frames,) * len(parts))
+
+    def _frames(self, rng: np.random.Generator, clip: int, count: int) -> npt.NDArray[np.uint8]:
+        frames = self._cache[clip]
+        return frames[rng.choice(len(frames), count, replace=len(frames) < count)]
+
+
+def _pools(people: TrainingSet, count: int, share: float | None) -> list[tuple[tuple[str, ...], int]]:
+    """From whom to draw, and how many."""
+    if share is None:
+        return [(people.people, count)]
+    novel = tuple(person for person in people.people if person in people.novel)
+    real = tuple(person for person in people.people if person not in people.novel)
+    synthetic = round(share * count)
+    pools = [(real, count - synthetic), (novel, synthetic)]
+    if any(wanted and not pool for pool, wanted in pools):
+        raise UsageError(f"synthetic share {share:g} of {count} people asks for {synthetic} novel and"
+                         f" {count - synthetic} real ones; there are {len(novel)} and {len(real)}")  # fmt: skip
+    return [(pool, wanted) for pool, wanted in pools if wanted]
+
+
+def _draw(rng: np.random.Generator, items: Sequence, count: int) -> list:
+    """``count`` of the items, each at most once where there are enough."""
+    return [items[index] for index in rng.choice(len(items), count, replace=len(items) < count)]

@@ -1,0 +1,187 @@
+"""Training a recogniser: triplets, and cross-entropy where there is a classifier; a run that was cut goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from gaitcrafter_ext.errors import ConflictError, DataError, WeightsError
+from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE, Card, read_tensors, save_recogniser
+from gaitcrafter_ext.recognition.clips import to_sils
+from gaitcrafter_ext.recognition.config import TrainingConfig
+from gaitcrafter_ext.recognition.losses import cross_entropy_loss, triplet_loss
+from gaitcrafter_ext.recognition.networks import build_network
+from gaitcrafter_ext.recognition.precision import autocast, resolve
+from gaitcrafter_ext.recognition.sampling import Batch, PKSampler, TrainingSet
+from gaitcrafter_ext.silhouettes.files import atomic_write
+
+__all__ = ["STATE_FILE", "Step", "train"]
+
+STATE_FILE = "state.pt"
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one iteration gave.
+
+    Attributes:
+        iteration: How many iterations are done.
+        triplet: Triplet loss.
+        cross_entropy: Cross-entropy, or None where the network has no classifier.
+        accuracy: Share of parts whose class was told right, or None.
+        learning_rate: What the step was taken with.
+    """
+
+    iteration: int
+    triplet: float
+    cross_entropy: float | None
+    accuracy: float | None
+    learning_rate: float
+
+
+def train(
+    config: TrainingConfig,
+    people: TrainingSet,
+    out: Path,
+    device: torch.device | str = "cpu",
+    save_every: int = 100,
+    on_step: Callable[[Step], None] = lambda step: None,
+    progress: Callable[[range], Iterable[int]] = iter,
+) -> nn.Module:
+    """Train, or go on training, a recogniser; ``out`` then holds it.
+
+    The same configuration, people, machine and thread count give the same weights, whether or not the run was cut.
+
+    Args:
+        config: How.
+        people: On whom.
+        out: Folder for ``state.pt`` (to resume), ``model.safetensors`` and ``recogniser.json``.
+        device: Where to compute.
+        save_every: Iterations between two saves of the state.
+        on_step: Called after each iteration.
+        progress: Wraps the iterations that are left, e.g. in a progress bar.
+
+    Raises:
+        ConflictError: ``out`` holds a run of another configuration or other people.
+        DataError: The loss is no longer finite.
+        StorageError: The disk refuses.
+    """
+    config = dataclasses.replace(config, precision=resolve(config.precision, device))
+    network = build_network(config.network, len(people.people), config.seed).to(device)
+    optimizer = torch.optim.SGD(
+        network.parameters(), config.learning_rate, config.momentum, weight_decay=config.weight_decay
+    )
+    run = _Run(config, people, network, optimizer, torch.device(device), out / STATE_FILE)
+    done = run.resume()
+    sampler = PKSampler(people, (config.people, config.clips, config.frames), config.seed, config.synthetic_share)
+    for number, batch in _prefetched(sampler, progress(range(done, config.iterations))):
+        on_step(run.step(number, batch))
+        if (number + 1) % save_every == 0 or number + 1 == config.iterations:
+            run.save(number + 1)
+    if done < config.iterations or not (out / MODEL_FILE).is_file():
+        save_recogniser(out, network, run.card())
+    return network
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The state of one training run."""
+
+    config: TrainingConfig
+    people: TrainingSet
+    network: nn.Module
+    optimizer: torch.optim.SGD
+    device: torch.device
+    state: Path
+
+    def step(self, number: int, batch: Batch) -> Step:
+        """One optimiser step."""
+        rate = self.config.learning_rate * 0.1 ** sum(number >= milestone for milestone in self.config.milestones)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.network.train()
+        labels = torch.from_numpy(batch.labels).to(self.device)
+        with autocast(self.config.precision, self.device):
+            embeddings, logits = self.network(to_sils(batch.frames, self.device), batch.lengths)
+        triplet = triplet_loss(embeddings, labels)
+        entropy = None if logits is None else cross_entropy_loss(logits, labels)
+        loss = triplet if entropy is None else triplet + entropy
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        if not math.isfinite(loss.item()):
+            raise DataError(f"the loss is {loss.item()} at iteration {number + 1}; try a lower --learning-rate")
+        right = None if logits is None else (logits.argmax(1) == labels[:, None]).float().mean().item()
+        return Step(number + 1, triplet.item(), None if entropy is None else entropy.item(), right, rate)
+
+    def save(self, done: int) -> None:
+        """Write all that ``resume`` needs."""
+        content = {
+            "iteration": done,
+            "run": self._name(),
+            "model": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        with atomic_write(self.state) as file:
+            torch.save(content, file)
+
+    def resume(self) -> int:
+        """Take up the state on disk where there is one; how many iterations are done."""
+        if not self.state.exists():
+            return 0
+        content = read_tensors(self.state)
+        if content.get("run") != self._name():
+            raise ConflictError(
+                f"{self.state.parent} holds a training run of other options or people;"
+                " choose another --out, or --force to delete it"
+            )
+        try:
+            self.network.load_state_dict(content["model"])
+            self.optimizer.load_state_dict(content["optimizer"])
+            return int(content["iteration"])
+        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+            raise WeightsError(f"{self.state}: cannot be resumed ({error}); --force starts anew") from None
+
+    def card(self) -> Card:
+        """What the trained recogniser is."""
+        return Card(
+            self.config.model,
+            self.config.network,
+            self.people.people,
+            tuple(sorted({_dataset(clip.store.root) for clip in self.people.clips})),
+            tuple(sorted({clip.key.view for clip in self.people.clips})),
+            self.config.iterations,
+            dataclasses.asdict(self.config),
+        )
+
+    def _name(self) -> str:
+        """What must be equal for a run to be resumed; it may be made longer."""
+        options: dict[str, Any] = {**dataclasses.asdict(self.config), "model": self.config.model}
+        del options["iterations"]
+        clips = [[_dataset(clip.store.root), str(clip.key)] for clip in self.people.clips]
+        return json.dumps([options, self.people.people, clips])
+
+
+def _dataset(root: Path) -> str:
+    """A data set's name: its folder's, or that of the folder around a ``pkl``."""
+    root = root.resolve()
+    return root.parent.name if root.name == "pkl" else root.name
+
+
+def _prefetched(sampler: PKSampler, numbers: Iterable[int]) -> Iterator[tuple[int, Batch]]:
+    """Batches, the next one read while the current one is computed on."""
+    with ThreadPoolExecutor(1) as pool:
+        ahead = None
+        for number in numbers:
+            batch = sampler.batch(number) if ahead is None else ahead.result()
+            ahead = pool.submit(sampler.batch, number + 1)
+            yield number, batch
