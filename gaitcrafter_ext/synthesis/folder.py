@@ -1,0 +1,261 @@
+"""The output folder of a run: what in it is ours, who may write to it, and what must not be touched.
+
+Inside ``DIR``: ``plan.json``; ``pkl/``; ``partition.json``, ``opengait_entry.yaml``, ``contact_sheet.png`` and
+``manifest.jsonl`` once the plan is complete; ``.gaitcrafter/`` with one lock, one manifest part and one folder for
+temporary files a shard. A clip is named in a manifest part before it appears, so that a file which no manifest names
+is never taken for ours: not overwritten, not deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gaitcrafter_ext.errors import ConflictError, DataError, UsageError
+from gaitcrafter_ext.silhouettes import manifest
+from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, FileLock, atomic_write_text, storage_error
+from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.synthesis.plan import Plan
+from gaitcrafter_ext.vocabulary import ClipKey
+
+__all__ = ["OutputFolder", "Shard"]
+
+PLAN, MANIFEST, PARTITION = "plan.json", "manifest.jsonl", "partition.json"
+ENTRY, SHEET = "opengait_entry.yaml", "contact_sheet.png"
+
+#: What stands in the folder beside ``pkl/``, once everything is made.
+OUTPUTS = (PARTITION, ENTRY, SHEET, MANIFEST)
+
+_STATE, _CLIPS = ".gaitcrafter", "pkl"
+_HARMLESS = {".DS_Store"}
+_PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of several runs that share a plan.
+
+    Attributes:
+        index: 1 to ``count``.
+        count: How many there are.
+    """
+
+    index: int = 1
+    count: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Read ``"2/4"``.
+
+        Raises:
+            UsageError: It is not I/N with I = 1..N.
+        """
+        index, _, count = text.partition("/")
+        if index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
+            return cls(int(index), int(count))
+        raise UsageError(f"--shard: '{text}' is not I/N with I = 1..N; write e.g. 1/4, 2/4, 3/4 and 4/4")
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    @property
+    def name(self) -> str:
+        """The shard in a file name: ``shard-2-of-4``."""
+        return f"shard-{self.index}-of-{self.count}"
+
+
+class OutputFolder:
+    """The folder of one run, shared by its shards.
+
+    Args:
+        root: The folder; it need not be there yet.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = Path(root)
+        self.state = self.root / _STATE
+
+    @property
+    def clips(self) -> Path:
+        """Root of the OpenGait tree."""
+        return self.root / _CLIPS
+
+    def store(self) -> SilhouetteStore:
+        """The OpenGait tree, made where it is missing."""
+        return SilhouetteStore(self.clips, create=True)
+
+    def path(self, key: ClipKey) -> Path:
+        """Where a clip goes."""
+        return self.clips / key.relative_path
+
+    def part(self, shard: Shard) -> Path:
+        """Manifest part of a shard."""
+        return self.state / f"{shard.name}.jsonl"
+
+    def staging(self, shard: Shard) -> Path:
+        """Folder of a shard's temporary files."""
+        return self.state / shard.name
+
+    def manifests(self) -> list[Path]:
+        """Every manifest there is: the parts, then the merged one."""
+        found = [*sorted(self.state.glob("shard-*.jsonl")), self.root / MANIFEST]
+        return [path for path in found if path.is_file()]
+
+    def plan(self) -> Plan | None:
+        """The plan that the folder was made by; None where there is none of ours."""
+        try:
+            return Plan.from_json((self.root / PLAN).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, UnicodeDecodeError, DataError):
+            return None
+        except OSError as error:
+            raise storage_error(self.root / PLAN, error, "read") from error
+
+    def check(self, plan: Plan, force: bool = False) -> None:
+        """Refuse a folder that holds another plan's clips or somebody else's files; changes nothing.
+
+        Raises:
+            ConflictError: What is in the way, and whether ``--force`` helps.
+        """
+        if self.root.exists() and not self.root.is_dir():
+            raise ConflictError(f"{self.root} is a file; choose a folder for --out")
+        earlier = self.plan()
+        foreign = self._foreign(earlier)
+        # Such a file would be overwritten, or be read by OpenGait as a part of one of our clips.
+        names = {Path(name) for name in (PLAN, *OUTPUTS)}
+        folders = {Path(_CLIPS, key.relative_path).parent for key in plan.clips}
+        blocking = [path for path in foreign if path in names or path.parent in folders]
+        if blocking:
+            raise ConflictError(
+                f"{self.root}: {_listed(blocking)} not ours and in the way; move it or choose another --out"
+            )
+        if force:
+            return
+        if foreign:
+            raise ConflictError(
+                f"{self.root} holds what is not ours: {_listed(foreign)}; choose another --out, or --force to go on "
+                "beside it"
+            )
+        if earlier is not None and earlier != plan:
+            raise ConflictError(
+                f"{self.root} belongs to another plan (other {', '.join(earlier.differences(plan))}); choose another "
+                "--out, or --force to delete the clips that its manifest lists"
+            )
+
+    @contextlib.contextmanager
+    def claim(self, plan: Plan, shard: Shard, force: bool = False) -> Iterator[None]:
+        """Hold the folder for one shard of ``plan``; the plan's file is there from then on.
+
+        Raises:
+            ConflictError: See ``check``; or the shard, or with ``force`` any shard, is being worked on.
+            StorageError: The folder cannot be written.
+        """
+        self.check(plan, force)  # before anything of ours is written
+        with contextlib.ExitStack() as held:
+            with self._waiting_lock("plan"):
+                self.check(plan, force)
+                if self.plan() != plan:
+                    self._clear()
+                    atomic_write_text(self.root / PLAN, plan.to_json())
+                held.enter_context(self._shard_lock(shard.name, f"shard {shard} of {self.root}"))
+                self._tidy(shard)
+            yield
+
+    @contextlib.contextmanager
+    def finishing(self) -> Iterator[None]:
+        """Hold the right to write what stands beside the clips; waits for whoever has it."""
+        with self._waiting_lock("finish"):
+            yield
+
+    def _shard_lock(self, name: str, what: str = "") -> FileLock:
+        return FileLock(self.state / f"{name}.lock", what or f"{name} of {self.root}")
+
+    @contextlib.contextmanager
+    def _waiting_lock(self, name: str) -> Iterator[None]:
+        """A lock that is only ever held for a moment."""
+        lock, deadline = FileLock(self.state / f"{name}.lock", str(self.root)), time.monotonic() + _PATIENCE_S
+        with contextlib.ExitStack() as held:
+            while True:
+                try:
+                    held.enter_context(lock)
+                    break
+                except ConflictError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.05)
+            yield
+
+    def _foreign(self, earlier: Plan | None) -> list[Path]:
+        """Files that nobody knows, relative to the folder; listed before the manifests are read, see the module."""
+        found = list(_files(self.root, skip=_STATE))
+        ours = {Path(name) for name in (PLAN, *OUTPUTS)} if earlier is not None else set()
+        ours |= {Path(_CLIPS, record.key.relative_path) for record in self._records()} if earlier is not None else set()
+        return sorted(set(found) - ours)
+
+    def _records(self) -> list[ManifestRecord]:
+        """Every record of every manifest; one that names no clip of an OpenGait tree is refused."""
+        records = [record for path in self.manifests() for record in manifest.read(path)]
+        for record in records:
+            parts = (record.identity, record.take, record.view)
+            if any(part in ("", ".", "..") or os.path.basename(part) != part for part in parts):
+                raise DataError(f"{self.root}: a manifest names '{record.key}', which is no clip; restore the manifest")
+        return records
+
+    def _clear(self) -> None:
+        """Delete what an earlier plan of ours made: listed clips, then the lists, then empty folders."""
+        if self.plan() is None:
+            return
+        for lock in sorted(self.state.glob("shard-*.lock")):
+            with self._shard_lock(lock.stem):
+                pass
+        try:
+            for record in self._records():
+                self.path(record.key).unlink(missing_ok=True)
+            for path in [*self.manifests(), *(self.root / name for name in (*OUTPUTS, PLAN))]:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(self.root, error, "delete in") from error
+        for folder, _, _ in os.walk(self.clips, topdown=False):
+            with contextlib.suppress(OSError):  # not empty: somebody else's file is in it
+                os.rmdir(folder)
+
+    def _tidy(self, mine: Shard) -> None:
+        """Take back what a kill left: temporary files, and records of clips that never appeared."""
+        shutil.rmtree(self.staging(mine), ignore_errors=True)
+        for path in self.manifests():
+            lock = "finish" if path.name == MANIFEST else path.stem
+            with contextlib.ExitStack() as held:
+                if lock != mine.name:
+                    try:
+                        held.enter_context(self._shard_lock(lock))
+                    except ConflictError:
+                        continue  # it is at work, and its clips are about to appear
+                self._drop_absent(path)
+
+    def _drop_absent(self, path: Path) -> None:
+        records = manifest.read(path)
+        kept = [record for record in records if self.path(record.key).is_file()]
+        if len(kept) < len(records):
+            atomic_write_text(path, "".join(record.to_line() for record in kept))
+
+
+def _files(root: Path, skip: str) -> Iterator[Path]:
+    """Every file below ``root``, links to folders too, relative to it; ``skip`` is a folder of ``root``."""
+    for folder, names, files in os.walk(root):
+        here = Path(folder)
+        if here == root and skip in names:
+            names.remove(skip)
+        links = [name for name in names if (here / name).is_symlink()]
+        for name in files + links:
+            if name not in _HARMLESS and not name.startswith(STAGED_PREFIX):
+                yield (here / name).relative_to(root)
+
+
+def _listed(paths: list[Path], most: int = 3) -> str:
+    more = f" and {len(paths) - most} more" if len(paths) > most else ""
+    return ", ".join(path.as_posix() for path in paths[:most]) + more

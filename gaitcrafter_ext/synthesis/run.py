@@ -1,0 +1,118 @@
+"""Making what a plan asks for: resumable, in shards that may share a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaitcrafter_ext.silhouettes import manifest
+from gaitcrafter_ext.silhouettes.manifest import ManifestRecord, pixels_sha256
+from gaitcrafter_ext.silhouettes.store import write_clip
+from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
+from gaitcrafter_ext.synthesis.output import outputs_there, write_outputs
+from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan
+
+__all__ = ["ClipSampler", "Outcome", "missing", "synthesize"]
+
+#: Makes clips, uint8 [n, T, 64, 64], of n requests; a clip depends on its own request alone.
+ClipSampler = Callable[[Sequence[ClipRequest]], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did.
+
+    Attributes:
+        planned: Clips of the whole plan.
+        made: Clips that this run made.
+        kept: Clips of this shard that were there before.
+        there: Clips of the plan that are there now.
+    """
+
+    planned: int
+    made: int
+    kept: int
+    there: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether the plan is done, by whomever."""
+        return self.there == self.planned
+
+
+def missing(plan: Plan, folder: OutputFolder, shard: Shard) -> list[ClipRequest]:
+    """The clips of a shard that are not there yet, in the plan's order; every N-th clip is a shard's."""
+    mine = plan.requests()[shard.index - 1 :: shard.count]
+    return [request for request in mine if not folder.path(request.key).is_file()]
+
+
+def synthesize(
+    plan: Plan,
+    folder: OutputFolder,
+    load: Callable[[], ClipSampler],
+    shard: Shard | None = None,
+    *,
+    chunk: int = 8,
+    force: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Outcome:
+    """Make a shard of a plan, and what stands beside the clips once the whole plan is there.
+
+    Args:
+        plan: What to make.
+        folder: Where; it is claimed first, see ``OutputFolder.claim``.
+        load: Gives the sampler; called only when there is something to make.
+        shard: Which part to make; everything where not given.
+        chunk: Clips between two savings; a kill loses at most so many.
+        force: Delete what another plan made here.
+        progress: Called with (done, total) clips of the shard.
+
+    Raises:
+        ConflictError: The folder or the shard is somebody else's.
+        StorageError: The disk refused; what was made stays, and the same call goes on.
+    """
+    shard = shard or Shard()
+    with folder.claim(plan, shard, force):
+        todo = missing(plan, folder, shard)
+        total = len(range(shard.index - 1, len(plan.clips), shard.count))
+        kept = total - len(todo)
+        sample = load() if todo else None
+        for start in range(0, len(todo), chunk):
+            progress(kept + start, total)
+            requests = todo[start : start + chunk]
+            if sample is not None:
+                _save(plan, folder, shard, requests, sample(requests))
+        progress(total, total)
+        there = sum(folder.path(key).is_file() for key in plan.clips)
+        if there == len(plan.clips) and (todo or not outputs_there(folder)):
+            with folder.finishing():
+                write_outputs(plan, folder)
+    return Outcome(len(plan.clips), len(todo), kept, there)
+
+
+def _save(
+    plan: Plan, folder: OutputFolder, shard: Shard, requests: Sequence[ClipRequest], clips: NDArray[np.uint8]
+) -> None:
+    """Write clips, each named in the shard's manifest part before it appears."""
+    for request, frames in zip(requests, clips, strict=True):
+        manifest.append(folder.part(shard), _record(plan, request, frames))
+        write_clip(folder.path(request.key), frames, staging=folder.staging(shard))
+
+
+def _record(plan: Plan, request: ClipRequest, frames: NDArray[np.uint8]) -> ManifestRecord:
+    return ManifestRecord(
+        identity=request.key.identity,
+        take=request.key.take,
+        view=request.key.view,
+        seed=plan.sampling.seed,
+        weights=plan.weights,
+        sampler=plan.sampling.sampler,
+        steps=plan.sampling.steps,
+        guidance=plan.sampling.guidance,
+        frames=len(frames),
+        sha256=pixels_sha256(frames),
+        recipe=dict(request.recipe),
+    )

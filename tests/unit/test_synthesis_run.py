@@ -1,0 +1,212 @@
+"""A run: the same bytes however it is cut up, killed or refused by the disk; and what it leaves at the end."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from numpy.typing import NDArray
+from synthesis_fakes import paint, small_plan, tree_bytes
+
+from gaitcrafter_ext.errors import StorageError
+from gaitcrafter_ext.silhouettes import manifest
+from gaitcrafter_ext.silhouettes.manifest import pixels_sha256
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.synthesis import run
+from gaitcrafter_ext.synthesis.estimate import estimate
+from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
+from gaitcrafter_ext.synthesis.output import opengait_entry, sheet_keys
+from gaitcrafter_ext.synthesis.plan import ClipRequest
+from gaitcrafter_ext.synthesis.run import ClipSampler, synthesize
+
+
+class KilledError(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+def killed_after(clips: int) -> Callable[[], ClipSampler]:
+    """A sampler that dies once it has made so many clips."""
+    left = [clips]
+
+    def sample(requests: Sequence[ClipRequest]) -> NDArray[np.uint8]:
+        left[0] -= len(requests)
+        if left[0] < 0:
+            raise KilledError
+        return paint(requests)
+
+    return lambda: sample
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What an uninterrupted run gives."""
+    root = tmp_path_factory.mktemp("straight")
+    synthesize(small_plan(), OutputFolder(root), lambda: paint)
+    return tree_bytes(root)
+
+
+def test_a_run_leaves_clips_and_what_stands_beside_them(straight: dict[str, bytes]) -> None:
+    clips = [f"pkl/{key.relative_path}" for key in small_plan().clips]
+    beside = ["contact_sheet.png", "manifest.jsonl", "partition.json", "plan.json"]
+    assert sorted(straight) == sorted(clips + beside)
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 100])
+def test_the_chunk_changes_no_byte(tmp_path: Path, straight: dict[str, bytes], chunk: int) -> None:
+    synthesize(small_plan(), OutputFolder(tmp_path), lambda: paint, chunk=chunk)
+    assert tree_bytes(tmp_path) == straight
+
+
+def test_shards_share_a_folder_and_the_last_one_finishes_it(tmp_path: Path, straight: dict[str, bytes]) -> None:
+    done = [synthesize(small_plan(), OutputFolder(tmp_path), lambda: paint, Shard(i, 3)) for i in (3, 1, 2)]
+    assert [each.made for each in done] == [4, 4, 4]
+    assert [each.complete for each in done] == [False, False, True]
+    assert tree_bytes(tmp_path) == straight
+
+
+def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path, straight: dict[str, bytes]) -> None:
+    folder = OutputFolder(tmp_path)
+    with pytest.raises(KilledError):
+        synthesize(small_plan(), folder, killed_after(7), chunk=3)
+    assert len(folder.store().keys()) == 6
+    assert not (tmp_path / "manifest.jsonl").exists()
+    done = synthesize(small_plan(), folder, lambda: paint)
+    assert (done.kept, done.made, done.complete) == (6, 6, True)
+    assert tree_bytes(tmp_path) == straight
+
+
+def test_a_kill_between_a_clips_record_and_its_file_is_mended(
+    tmp_path: Path, straight: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object, **__: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "write_clip", die)
+        with pytest.raises(KilledError):
+            synthesize(small_plan(), OutputFolder(tmp_path), lambda: paint)
+    # The clip is now made by another shard, which must not find its record twice.
+    synthesize(small_plan(), OutputFolder(tmp_path), lambda: lambda requests: 255 - paint(requests), Shard(1, 12))
+    records = [record for path in OutputFolder(tmp_path).manifests() for record in manifest.read(path)]
+    assert [record.key for record in records] == [small_plan().clips[0]]
+
+
+def test_temporary_files_of_a_kill_are_taken_away(tmp_path: Path, straight: dict[str, bytes]) -> None:
+    folder = OutputFolder(tmp_path)
+    folder.staging(Shard()).mkdir(parents=True)
+    (folder.staging(Shard()) / ".gaitcrafter-torn.tmp").write_bytes(b"half")
+    synthesize(small_plan(), folder, lambda: paint)
+    assert tree_bytes(tmp_path) == straight
+    assert list(tmp_path.rglob("*.tmp")) == []
+
+
+def test_a_full_disk_half_way_loses_nothing(
+    tmp_path: Path, straight: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, written = OutputFolder(tmp_path), []
+    flush = os.fsync
+
+    def fill_up(handle: int) -> None:
+        written.append(handle)
+        if len(written) == 12:  # a clip takes two: its record and its file; the plan took the first
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        flush(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fill_up)
+        with pytest.raises(StorageError, match="disk is full"):
+            synthesize(small_plan(), folder, lambda: paint)
+    assert len(folder.store().keys()) == 5
+    assert list(tmp_path.rglob("*.tmp")) == []
+    synthesize(small_plan(), folder, lambda: paint)
+    assert tree_bytes(tmp_path) == straight
+
+
+def test_a_finished_run_is_not_sampled_again(tmp_path: Path, straight: dict[str, bytes]) -> None:
+    def never() -> ClipSampler:
+        raise AssertionError("nothing is left to make")
+
+    synthesize(small_plan(), OutputFolder(tmp_path), lambda: paint)
+    (tmp_path / "partition.json").unlink()
+    done = synthesize(small_plan(), OutputFolder(tmp_path), never)
+    assert (done.made, done.kept, done.complete) == (0, 12, True)
+    assert tree_bytes(tmp_path) == straight
+
+
+def test_a_clip_that_was_lost_is_made_again(tmp_path: Path, straight: dict[str, bytes]) -> None:
+    folder = OutputFolder(tmp_path)
+    synthesize(small_plan(), folder, lambda: paint)
+    folder.path(small_plan().clips[3]).unlink()
+    assert synthesize(small_plan(), folder, lambda: paint).made == 1
+    assert tree_bytes(tmp_path) == straight
+
+
+def test_the_manifest_tells_how_each_clip_was_made_in_plan_order(tmp_path: Path) -> None:
+    plan, folder = small_plan(), OutputFolder(tmp_path)
+    synthesize(plan, folder, lambda: paint, Shard(2, 2))
+    synthesize(plan, folder, lambda: paint, Shard(1, 2))
+    records = manifest.read(tmp_path / "manifest.jsonl")
+    assert [record.key for record in records] == list(plan.clips)
+    for record in records:
+        assert record.recipe == plan.recipes[record.identity]
+        assert record.sha256 == pixels_sha256(folder.store().read(record.key))
+        assert (record.weights, record.sampler, record.steps, record.seed) == (plan.weights, "euler", 2, 0)
+
+
+def test_everybody_is_to_be_trained_on(tmp_path: Path) -> None:
+    synthesize(small_plan(), OutputFolder(tmp_path), lambda: paint)
+    assert Partition.load(tmp_path / "partition.json") == Partition(("sim-002", "syn-0001", "syn-0002"), ())
+
+
+def test_the_entry_is_yaml_to_paste_with_every_models_class_count(tmp_path: Path) -> None:
+    root = tmp_path / "it's: a folder"
+    entry = yaml.safe_load(opengait_entry(small_plan(), root))
+    assert entry["data_cfg"] == {
+        "dataset_root": str(root.resolve() / "pkl"),
+        "dataset_partition": str(root.resolve() / "partition.json"),
+    }
+    nested = {"model_cfg": {"SeparateBNNecks": {"class_num": 3}}}
+    assert entry["class_count"]["Baseline"] == nested
+    assert entry["class_count"]["DeepGaitV2"] == nested
+    assert entry["class_count"]["GaitGL"] == {"model_cfg": {"class_num": 3}}
+    assert entry["class_count"]["GaitSet"] == {}
+
+
+def test_the_sheet_of_a_long_plan_shows_many_people_each_condition_and_several_views() -> None:
+    plan = small_plan(novel=60, takes=("nm-01", "nm-02", "bg-01", "cl-01"))
+    keys = sheet_keys(plan)
+    assert len(keys) <= 40
+    assert len({key.identity for key in keys}) >= 12
+    assert {key.condition for key in keys} == {"nm", "bg", "cl"}
+    assert len({key.view for key in keys}) == 2
+
+
+def test_an_estimate_counts_what_is_left_and_writes_nothing(tmp_path: Path) -> None:
+    folder, plan = OutputFolder(tmp_path / "out"), small_plan()
+    cost = estimate(plan, folder, lambda: paint, Shard(1, 2), 4)
+    assert (cost.planned, cost.to_make) == (12, 6)
+    assert cost.seconds > 0
+    assert not (tmp_path / "out").exists()
+    synthesize(plan, folder, lambda: paint)
+    assert estimate(plan, folder, lambda: paint, Shard(1, 2), 4).to_make == 0
+
+
+def test_the_disk_estimate_is_what_the_clips_take(tmp_path: Path) -> None:
+    folder, plan = OutputFolder(tmp_path), small_plan()
+    promised = estimate(plan, folder, lambda: paint, Shard(), 4).disk_bytes
+    synthesize(plan, folder, lambda: paint)
+    taken = sum(path.stat().st_size for path in folder.clips.rglob("*.pkl"))
+    assert taken <= promised <= 2 * taken
+
+
+def test_progress_ends_at_the_total(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    synthesize(small_plan(), OutputFolder(tmp_path), lambda: paint, progress=lambda *state: seen.append(state))
+    assert seen == [(0, 12), (8, 12), (12, 12)]
+    assert json.loads((tmp_path / "plan.json").read_text())["sampling"]["seed"] == 0
