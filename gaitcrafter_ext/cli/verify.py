@@ -80,7 +80,6 @@ def _write_sheet(store: SilhouetteStore, report: StoreReport, path: str, rows: i
     from gaitcrafter_ext.silhouettes.sheet import contact_sheet, spread
 
     bad = {fault.path for fault in report.bad}
-    keys = store.keys()
-    good = [key for key in keys if str(key.relative_path) not in bad]
+    good = [key for key in store if str(key.relative_path) not in bad]
     shown = [good[index] for index in spread(len(good), rows)]
     contact_sheet([(str(key), store.read(key)) for key in shown], path)

@@ -135,7 +135,7 @@ def image_files(folder: Path) -> list[Path]:
         names = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != "."]
     except OSError as error:
         raise storage_error(folder, error, "read") from error
-    return sorted((path for path in names if "gei" not in path.stem.lower()), key=_natural)
+    return sorted((path for path in names if not path.stem.lower().endswith("gei")), key=_natural)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,9 @@ class SilhouetteStore:
         path = self.path(key)
         write_clip(path, frames, staging=self.root)
         return path
+
+    def __iter__(self) -> Iterator[ClipKey]:
+        return iter(self.keys())
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, ClipKey) and self.path(key).is_file()

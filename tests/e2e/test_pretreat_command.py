@@ -1,0 +1,183 @@
+"""``tools/pretreat.py`` as a user types it: a raw tree, a folder of masks, a video, and what may be wrong with them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from gaitcrafter_ext.cli.main import main
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import ClipKey
+
+TOOL = Path(__file__).parents[2] / "tools" / "pretreat.py"
+NAME = ("--identity", "me", "--take", "nm-01", "--view", "090")
+KEY = ClipKey("me", "nm-01", "090")
+
+
+def pretreat(*arguments: object, limit: int | None = None) -> tuple[int, str, str]:
+    """Run the command; ``limit`` is the largest file it may write, bytes: a disk that is full half-way."""
+    start = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); " if limit else ""
+    script = f"{start}import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    command = [sys.executable, *(("-c", script) if limit else ()), str(TOOL), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def mask(x: int, phase: float) -> np.ndarray:
+    picture = np.zeros((180, 320), np.uint8)
+    cv2.ellipse(picture, (x, 80), (12, 40), 0, 0, 360, 255, -1)
+    for side in (-1, 1):
+        cv2.line(picture, (x, 110), (x + side * int(18 * np.sin(phase)), 155), 255, 9)
+    return picture
+
+
+def write_walk(folder: Path, frames: int = 10) -> Path:
+    folder.mkdir(parents=True)
+    for number in range(frames):
+        cv2.imwrite(str(folder / f"{number:03d}.png"), mask(50 + 20 * number % 220, number * 0.8))
+    return folder
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """A raw tree with every trouble there is."""
+    root = tmp_path / "raw"
+    for view in ("000", "090"):
+        write_walk(root / "001" / "nm-01" / view)
+    cv2.imwrite(str(root / "001" / "nm-01" / "000" / "003.png"), np.zeros((180, 320), np.uint8))
+    (root / "001" / "nm-01" / "000" / "004.png").write_bytes(b"damaged")
+    cv2.imwrite(str(root / "001" / "nm-01" / "000" / "005.png"), mask(4, 0.0))
+    write_walk(root / "002" / "cl-01" / "090", frames=4)
+    return root
+
+
+def test_a_raw_tree_with_every_trouble(raw: Path, tmp_path: Path) -> None:
+    code, out, err = pretreat(raw, "--out", tmp_path / "out", "--jobs", 2, "--save-sheet", tmp_path / "sheet.png")
+    assert code == 0
+    assert "2 clips written, 18 frames" in out
+    assert "1 refused" in out
+    store = SilhouetteStore(tmp_path / "out")
+    assert [str(key) for key in store] == ["001/nm-01/000", "001/nm-01/090"]
+    assert [len(store.read(key)) for key in store] == [8, 10]
+    for line in [
+        "warning: empty mask: 1 of 3 walks\n  001/nm-01/000: 1 frame: 003.png\n",
+        "warning: unreadable image: 1 of 3 walks\n  001/nm-01/000: 1 frame: 004.png\n",
+        "warning: person at the border, kept: 1 of 3 walks\n  001/nm-01/000: 1 frame: 005.png\n",
+        "warning: too few frames: 1 of 3 walks\n  002/cl-01/090: 4 good frames, 5 are needed\n",
+    ]:
+        assert line in err
+    assert (tmp_path / "sheet.png").is_file()
+
+
+def test_a_rerun_keeps_what_is_there_and_force_makes_it_anew(raw: Path, tmp_path: Path) -> None:
+    pretreat(raw, "--out", tmp_path / "out")
+    store = SilhouetteStore(tmp_path / "out")
+    key = ClipKey("001", "nm-01", "090")
+    good = store.read(key)
+    store.write(key, good[:6])
+    told = json.loads(pretreat(raw, "--out", tmp_path / "out", "--json")[1])
+    assert (told["written"], told["kept"], told["refused"]) == (0, 2, 1)
+    assert len(store.read(key)) == 6
+    told = json.loads(pretreat(raw, "--out", tmp_path / "out", "--json", "--force")[1])
+    assert (told["written"], told["kept"], told["refused"]) == (2, 0, 1)
+    assert np.array_equal(store.read(key), good)
+
+
+def test_a_folder_of_masks(tmp_path: Path) -> None:
+    walk = write_walk(tmp_path / "walk")
+    assert pretreat(walk, "--out", tmp_path / "out", *NAME)[0] == 0
+    assert SilhouetteStore(tmp_path / "out").read(KEY).shape == (10, 64, 64)
+    code, out, err = pretreat(walk, "--out", tmp_path / "out", *NAME)
+    assert (code, out) == (1, "")
+    assert "is there already" in err
+    assert pretreat(walk, "--out", tmp_path / "out", *NAME, "--force")[0] == 0
+
+
+def test_a_video_of_one_walker(tmp_path: Path) -> None:
+    writer = cv2.VideoWriter(str(tmp_path / "walk.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (320, 180))
+    for number in range(30):
+        picture = np.where(mask(-30 + 13 * number, number * 0.8)[..., None] > 0, np.uint8(40), np.uint8(150))
+        writer.write(np.repeat(picture, 3, axis=2))
+    writer.release()
+    code, out, err = pretreat(tmp_path / "walk.avi", "--out", tmp_path / "out", *NAME)
+    assert code == 0
+    assert "1 clips written" in out
+    assert "warning: person at the border: 1 of 1 walks" in err
+    clip = SilhouetteStore(tmp_path / "out").read(KEY)
+    assert 18 <= len(clip) <= 27
+    assert clip[:, :, [0, -1]].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["nowhere", "--out", "out"], 1, "there is no nowhere"),
+        (["EMPTY", "--out", "out"], 1, "holds no walk; expected <id>/<type>/<view>/*.png"),
+        (["PACKED", "--out", "out"], 1, "unpack the archives"),
+        (["WALK", "--out", "out"], 2, "--identity, --take, --view missing"),
+        (["WALK", "--out", "out", "--identity", "../x", "--take", "nm-01", "--view", "090"], 2, "cannot be a folder"),
+        (["WALK", "--out", "WALK/out", *NAME], 2, "lies in the input"),
+        (["WALK", "--out", "file/out", *NAME], 1, "a file, not a folder"),
+        (["WALK", "--out", "out", "--layout", "video", *NAME], 1, "is not a file"),
+        (["WALK", "--out", "out", "--min-frames", "1", *NAME], 2, "at least 2"),
+        (["file", "--out", "out", *NAME], 1, "not a video that can be read"),
+    ],
+)
+def test_bad_input_is_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "001.tar.gz").write_text("")
+    (tmp_path / "file").write_text("")
+    write_walk(tmp_path / "walk")
+    before = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    places = {"EMPTY": "empty", "PACKED": "packed", "WALK": "walk", "WALK/out": "walk/out"}
+    assert main(["pretreat", *(places.get(word, word) for word in arguments)]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert words in err
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == before
+
+
+def test_when_nothing_is_usable_the_exit_code_is_one(tmp_path: Path) -> None:
+    folder = tmp_path / "walk"
+    folder.mkdir()
+    for number in range(8):
+        cv2.imwrite(str(folder / f"{number}.png"), (mask(100, 0.0) > 0).astype(np.uint8))
+    code, out, err = pretreat(folder, "--out", tmp_path / "out", *NAME)
+    assert (code, out) == (1, "")
+    assert "mask of 0 and 1, expected 0 and 255" in err
+    assert "error: " in err.splitlines()[-1]
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs resource limits")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_disk_that_fills_up_leaves_no_half_clip(raw: Path, tmp_path: Path, jobs: int) -> None:
+    write_walk(raw / "000" / "nm-01" / "090", frames=5)  # 20 kB fit, the longer walks do not
+    for number in range(6 * jobs):
+        write_walk(raw / f"1{number:02d}" / "nm-01" / "090", frames=5)
+    code, out, err = pretreat(raw, "--out", tmp_path / "out", "--jobs", jobs, limit=24_000)
+    assert (code, out) == (1, "")
+    assert "error: cannot write" in err
+    assert "Traceback" not in err
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    store = SilhouetteStore(tmp_path / "out")
+    assert ClipKey("000", "nm-01", "090") in store
+    assert len(written) == len(store.keys())
+    assert all(len(store.read(key)) == 5 for key in store)

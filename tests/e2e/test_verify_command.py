@@ -1,0 +1,95 @@
+"""``tools/verify.py`` as a user types it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from gaitcrafter_ext.cli.main import main
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import ClipKey
+
+TOOL = Path(__file__).parents[2] / "tools" / "verify.py"
+
+
+def verify(*arguments: object) -> tuple[int, str, str]:
+    done = subprocess.run([sys.executable, str(TOOL), *map(str, arguments)], capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    store = SilhouetteStore(tmp_path / "pkl", create=True)
+    for identity in ("001", "002"):
+        for take in ("nm-01", "cl-01"):
+            for view in ("018", "090"):
+                clip = np.zeros((30, 64, 64), np.uint8)
+                clip[:, :, 20:40] = 255
+                store.write(ClipKey(identity, take, view), clip)
+    (store.path(ClipKey("002", "cl-01", "018"))).unlink()
+    store.path(ClipKey("002", "cl-01", "018")).parent.rmdir()
+    return store.root
+
+
+def test_a_good_tree(root: Path, tmp_path: Path) -> None:
+    code, out, err = verify(root, "--sheet", tmp_path / "sheet.png", "--rows", 3)
+    assert (code, err) == (0, "")
+    assert "7 clips of 2 identities" in out
+    assert "cl 3, nm 4" in out
+    assert "1: 002/cl-01/018" in out
+    assert "bad files      none" in out
+    sheet = cv2.imread(str(tmp_path / "sheet.png"), cv2.IMREAD_GRAYSCALE)
+    assert sheet.shape[0] == 3 * 65
+
+
+def test_a_bad_file_is_named_and_the_exit_code_is_one(root: Path, tmp_path: Path) -> None:
+    (root / "001" / "nm-01" / "090" / "090.pkl").write_bytes(b"no pickle")
+    code, out, err = verify(root, "--json", "--sheet", tmp_path / "sheet.png")
+    assert (code, err) == (1, "")
+    report = json.loads(out)
+    assert [fault["path"] for fault in report["bad"]] == ["001/nm-01/090/090.pkl"]
+    assert report["clips"] == 6
+    assert (tmp_path / "sheet.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["nowhere"], 1, "there is no folder nowhere"),
+        (["ROOT", "--partition", "absent.json"], 1, "TRAIN_SET names 1 of 2 people"),
+        (["ROOT", "--partition", "none.json"], 1, "there is no partition file"),
+        (["ROOT", "--jobs", "0"], 2, "at least 1"),
+        (["ROOT", "--sheet", "file/sheet.png"], 1, "a file, not a folder"),
+        (["EMPTY"], 1, "holds no clip"),
+        ([], 2, "ROOT"),
+    ],
+)
+def test_bad_input_is_one_line(
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    Partition(("001", "absent")).save(tmp_path / "absent.json")
+    before = sorted(tmp_path.rglob("*"))
+    places = {"ROOT": str(root), "EMPTY": "empty"}
+    assert main(["verify", *(places.get(word, word) for word in arguments)]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert words in err
+    assert sorted(tmp_path.rglob("*")) == before

@@ -1,0 +1,125 @@
+"""Nothing half-written: atomic files and locks that die with their process."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gaitcrafter_ext.errors import ConflictError, DataError, StorageError
+from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write, atomic_write_text
+
+
+def half_write(path: Path, failure: BaseException) -> None:
+    with atomic_write(path) as file:
+        file.write(b"half")
+        raise failure
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_with_its_content_and_nothing_else(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "deep" / "a.bin") as file:
+        file.write(b"new")
+        assert not (tmp_path / "deep" / "a.bin").exists()
+    assert (tmp_path / "deep" / "a.bin").read_bytes() == b"new"
+    assert names(tmp_path / "deep") == ["a.bin"]
+
+
+def test_text_is_utf8_with_unix_line_ends(tmp_path: Path) -> None:
+    atomic_write_text(tmp_path / "a.txt", "é\n")
+    assert (tmp_path / "a.txt").read_bytes() == "é\n".encode()
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("bug"), KeyboardInterrupt(), DataError("bad clip")])
+def test_a_failure_keeps_the_old_file_and_leaves_nothing_behind(tmp_path: Path, failure: BaseException) -> None:
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(type(failure)):
+        half_write(tmp_path / "a", failure)
+    assert (tmp_path / "a").read_text() == "old"
+    assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.ENOSPC, "the disk is full"), (errno.EACCES, "no permission"), (errno.EROFS, "read-only")],
+)
+def test_what_the_disk_refuses_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(StorageError, match=f"a.bin.*{words}") as caught, atomic_write(tmp_path / "a.bin") as file:
+        file.write(b"half")
+    assert "\n" not in str(caught.value)
+    assert names(tmp_path) == []
+
+
+def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="a file, not a folder"):
+        atomic_write_text(tmp_path / "file" / "a", "")
+
+
+def test_staging_in_another_folder_leaves_the_target_folder_clean(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "view" / "a", staging=tmp_path) as file:
+        file.write(b"x")
+        assert not (tmp_path / "view").exists()
+    assert names(tmp_path) == ["view"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights of POSIX")
+def test_the_umask_decides_who_may_read(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        atomic_write_text(tmp_path / "a", "")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o644
+
+
+HOLD = """
+import sys, time
+from gaitcrafter_ext.silhouettes.files import FileLock
+with FileLock(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_lock_is_refused_while_held_and_free_once_its_process_is_killed(tmp_path: Path) -> None:
+    path = tmp_path / "locks" / "shard-1"
+    path.parent.mkdir()
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(ConflictError, match="shard 1/4 is being worked on"), FileLock(path, "shard 1/4"):
+            pass
+    finally:
+        holder.kill()
+        holder.communicate()
+    with FileLock(path):
+        pass
+    with FileLock(path):
+        pass
+
+
+def test_a_lock_is_refused_within_one_process_too(tmp_path: Path) -> None:
+    with FileLock(tmp_path / "lock"), pytest.raises(ConflictError), FileLock(tmp_path / "lock"):
+        pass
+
+
+def test_a_lock_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot lock"), FileLock(tmp_path / "file" / "lock"):
+        pass

@@ -1,0 +1,127 @@
+"""Manifests survive a kill, and shards' parts become one in the plan's order."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, StorageError
+from gaitcrafter_ext.silhouettes import manifest
+from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
+
+
+def record(take: str = "nm-01", **changes: object) -> ManifestRecord:
+    made = ManifestRecord(
+        identity="syn-0001",
+        take=take,
+        view="090",
+        seed=7,
+        weights="abc",
+        sampler="euler",
+        steps=10,
+        guidance=1.5,
+        frames=30,
+        sha256="0" * 64,
+        recipe={"sim-001": 0.25, "sim-002": 0.75},
+    )
+    return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
+
+
+def test_records_are_read_as_they_were_appended(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    records = [record("nm-01"), record("nm-02", guidance=0.1 + 0.2), record("cl-01", recipe={})]
+    for each in records:
+        manifest.append(path, each)
+    assert manifest.read(path) == records
+    assert str(records[0].key) == "syn-0001/nm-01/090"
+
+
+@pytest.mark.parametrize("torn", [1, 40, len(record().to_line()) - 1])
+def test_a_torn_last_line_is_dropped_and_overwritten(tmp_path: Path, torn: int) -> None:
+    path = tmp_path / "m.jsonl"
+    manifest.append(path, record("nm-01"))
+    with path.open("a") as file:
+        file.write(record("nm-02").to_line()[:torn])
+    assert manifest.read(path) == [record("nm-01")]
+    manifest.append(path, record("nm-03"))
+    assert manifest.read(path) == [record("nm-01"), record("nm-03")]
+
+
+def test_a_file_with_nothing_but_a_torn_line_is_started_anew(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text("x" * 10_000)
+    assert manifest.read(path) == []
+    manifest.append(path, record())
+    assert manifest.read(path) == [record()]
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "m.jsonl"
+    manifest.append(path, record("nm-01"))
+
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(StorageError, match=r"m\.jsonl: the disk is full"):
+        manifest.append(path, record("nm-02"))
+    assert path.read_text() == record("nm-01").to_line()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("not json", "not a manifest record"),
+        ('{"identity": "001"}', "not a manifest record"),
+        ("[]", "not a manifest record"),
+        (json.dumps({**dataclasses.asdict(record()), "seed": "7"}), "'seed' is '7'; expected int"),
+        (json.dumps({**dataclasses.asdict(record()), "extra": 1}), "extra"),
+    ],
+)
+def test_a_whole_line_that_is_no_record_is_named(tmp_path: Path, line: str, words: str) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text(record().to_line() + line + "\n")
+    with pytest.raises(DataError, match=rf"m\.jsonl:2: .*{words}"):
+        manifest.read(path)
+
+
+def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match=r"m\.jsonl"):
+        manifest.read(tmp_path / "m.jsonl")
+
+
+def test_parts_merge_in_the_order_of_the_plan(tmp_path: Path) -> None:
+    first, second, third = record("nm-01"), record("nm-02"), record("nm-03")
+    for name, parts in {"a": [third, first], "b": [second, first]}.items():
+        for each in parts:
+            manifest.append(tmp_path / name, each)
+    order = [second.key, third.key, first.key]
+    merged = manifest.merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out", order)
+    assert merged == manifest.read(tmp_path / "out") == [second, third, first]
+
+
+def test_a_merge_that_lacks_a_clip_or_contradicts_itself_is_refused(tmp_path: Path) -> None:
+    manifest.append(tmp_path / "a", record("nm-01"))
+    manifest.append(tmp_path / "b", record("nm-01", seed=8))
+    with pytest.raises(ConflictError, match="syn-0001/nm-01/090"):
+        manifest.merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out", [record().key])
+    with pytest.raises(MissingError, match="nm-02"):
+        manifest.merge([tmp_path / "a"], tmp_path / "out", [record().key, record("nm-02").key])
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_hash_is_of_the_pixels() -> None:
+    frames = np.arange(2 * 64 * 64, dtype=np.uint8).reshape(2, 64, 64)
+    assert manifest.pixels_sha256(frames) == manifest.pixels_sha256(np.asfortranarray(frames))
+    changed = frames.copy()
+    changed[1, 63, 63] ^= 1
+    assert manifest.pixels_sha256(changed) != manifest.pixels_sha256(frames)
+    # Of two all-black frames: sha256 of 8192 zero bytes, as `head -c 8192 /dev/zero | sha256sum` prints it.
+    zeros = "9f1dcbc35c350d6027f98be0f5c8b43b42ca52b7604459c0c42be3aa88913d47"
+    assert manifest.pixels_sha256(np.zeros((2, 64, 64), np.uint8)) == zeros

@@ -1,0 +1,63 @@
+"""Partitions: OpenGait's file, and what it would swallow in silence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gaitcrafter_ext.errors import DataError, MissingError
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+
+
+def test_a_partition_survives_its_file_in_order(tmp_path: Path) -> None:
+    partition = Partition(("sim-002", "sim-001"), ("sim-003",))
+    partition.save(tmp_path / "p.json")
+    assert Partition.load(tmp_path / "p.json") == partition
+    assert json.loads((tmp_path / "p.json").read_text()) == {
+        "TRAIN_SET": ["sim-002", "sim-001"],
+        "TEST_SET": ["sim-003"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "not a JSON file"),
+        ("[]", 'no "TRAIN_SET"'),
+        ('{"TRAIN_SET": []}', 'no "TEST_SET"'),
+        ('{"TRAIN_SET": "001", "TEST_SET": []}', "not a list of names"),
+        ('{"TRAIN_SET": [1], "TEST_SET": []}', "not a list of names"),
+        ('{"TRAIN_SET": ["001", "001"], "TEST_SET": []}', "TRAIN_SET names 001 more than once"),
+        ('{"TRAIN_SET": ["001", "002"], "TEST_SET": ["002"]}', "002 in both TRAIN_SET and TEST_SET"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "p.json").write_text(text)
+    with pytest.raises(DataError, match=rf"p\.json: .*{words}"):
+        Partition.load(tmp_path / "p.json")
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match="not a JSON file"):
+        Partition.load(tmp_path / "p.json")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match=r"p\.json"):
+        Partition.load(tmp_path / "p.json")
+
+
+def test_people_who_are_not_there_are_named_train_first(tmp_path: Path) -> None:
+    (tmp_path / "001").mkdir()
+    store = SilhouetteStore(tmp_path)
+    Partition(("001",)).check(store)
+    with pytest.raises(MissingError, match=r"TRAIN_SET names 1 of 2 people who are not in .*: 002;"):
+        Partition(("001", "002"), ("003",)).check(store)
+    with pytest.raises(MissingError, match=r"TEST_SET names 1 of 1 .*: 003;"):
+        Partition(("001",), ("003",)).check(store)
+    with pytest.raises(MissingError, match=r"\(20 in all\)"):
+        Partition(tuple(f"1{number:02d}" for number in range(20))).check(store)

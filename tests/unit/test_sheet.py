@@ -1,0 +1,65 @@
+"""Contact sheets and gait energy images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from gaitcrafter_ext.errors import DataError, StorageError
+from gaitcrafter_ext.silhouettes.gei import gei
+from gaitcrafter_ext.silhouettes.sheet import contact_sheet, spread, strip
+
+
+def clip(length: int) -> np.ndarray:
+    """Frame t is all grey of value t + 1."""
+    return np.broadcast_to(np.arange(1, length + 1, dtype=np.uint8)[:, None, None], (length, 64, 64)).copy()
+
+
+def test_spread_covers_a_clip_from_first_to_last() -> None:
+    assert spread(30, 4) == [0, 9, 19, 29]
+    assert spread(3, 10) == [0, 1, 2]
+
+
+def test_a_strip_shows_frames_side_by_side() -> None:
+    row = strip(clip(30), 4)
+    assert row.shape == (64, 4 * 65)
+    assert [int(row[5, 65 * tile + 5]) for tile in range(4)] == [1, 10, 20, 30]
+
+
+def test_a_short_clip_is_filled_up_with_black() -> None:
+    row = strip(clip(2), 4)
+    assert [int(row[5, 65 * tile + 5]) for tile in range(4)] == [1, 2, 0, 0]
+
+
+def test_a_sheet_holds_every_row_with_its_label(tmp_path: Path) -> None:
+    path = tmp_path / "out" / "sheet.png"
+    contact_sheet([("001/nm-01/090", clip(30)), ("a much longer label", clip(12))], path, frames=5)
+    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    margin = image.shape[1] - 5 * 65
+    assert image.shape[0] == 2 * 65
+    assert margin > 100
+    for row in (0, 1):
+        label = image[65 * row : 65 * row + 64, :margin]
+        assert label.max() > 150, "no label"
+        assert label[:, -3:].max() == 0, "the label is cut off"
+        assert image[65 * row + 30, margin + 10] == 1
+
+
+def test_a_sheet_without_a_clip_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no clip to show"):
+        contact_sheet([], tmp_path / "sheet.png")
+    with pytest.raises(DataError, match=r"^row: shape"):
+        contact_sheet([("row", np.zeros((5, 64, 44), np.uint8))], tmp_path / "sheet.png")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError):
+        contact_sheet([("row", clip(5))], tmp_path / "file" / "sheet.png")
+
+
+def test_gei_is_the_mean_over_time() -> None:
+    image = gei(clip(5))
+    assert image.dtype == np.float32
+    assert image.shape == (64, 64)
+    assert (image == 3).all()

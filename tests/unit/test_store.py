@@ -1,0 +1,98 @@
+"""The OpenGait tree: what is written is read again, and what is wrong is named."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gaitcrafter_ext.errors import DataError, MissingError, StorageError
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_clip, write_clip
+from gaitcrafter_ext.vocabulary import ClipKey
+
+FRAMES = np.random.default_rng(0).integers(0, 256, (5, 64, 64), dtype=np.uint8)
+
+
+def save(path: Path, thing: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pickle.dumps(thing))
+    return path
+
+
+def test_a_clip_that_is_written_is_read_again(tmp_path: Path) -> None:
+    store = SilhouetteStore(tmp_path)
+    key = ClipKey("001", "nm-01", "090")
+    path = store.write(key, FRAMES)
+    assert path == tmp_path / "001" / "nm-01" / "090" / "090.pkl"
+    assert np.array_equal(store.read(key), FRAMES)
+    assert key in store
+    assert ClipKey("001", "nm-02", "090") not in store
+
+
+def test_keys_are_sorted_and_stray_files_are_passed_over(tmp_path: Path) -> None:
+    store = SilhouetteStore(tmp_path)
+    keys = [ClipKey("010", "bg-01", "018"), ClipKey("002", "nm-01", "090"), ClipKey("002", "cl-01", "090")]
+    for key in keys:
+        store.write(key, FRAMES)
+    (tmp_path / ".DS_Store").write_text("")
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / "partition.json").write_text("")
+    (tmp_path / "002" / "nm-02" / "090").mkdir(parents=True)
+    (tmp_path / "002" / "nm-01" / "090" / "second.pkl").write_text("")
+    assert store.keys() == sorted(keys)
+    assert store.identities() == ["002", "010"]
+
+
+def test_links_to_identities_are_followed(tmp_path: Path) -> None:
+    SilhouetteStore(tmp_path / "a", create=True).write(ClipKey("001", "nm-01", "090"), FRAMES)
+    merged = SilhouetteStore(tmp_path / "merged", create=True)
+    (merged.root / "001").symlink_to(tmp_path / "a" / "001")
+    assert merged.keys() == [ClipKey("001", "nm-01", "090")]
+
+
+def test_equal_frames_give_equal_files(tmp_path: Path) -> None:
+    write_clip(tmp_path / "a.pkl", FRAMES)
+    write_clip(tmp_path / "b.pkl", FRAMES.copy())
+    assert (tmp_path / "a.pkl").read_bytes() == (tmp_path / "b.pkl").read_bytes()
+
+
+def test_a_missing_root_or_clip_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="nowhere"):
+        SilhouetteStore(tmp_path / "nowhere")
+    with pytest.raises(MissingError, match=r"nothing\.pkl"):
+        read_clip(tmp_path / "nothing.pkl")
+
+
+def test_a_root_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot write"):
+        SilhouetteStore(tmp_path / "file" / "root", create=True)
+    with pytest.raises(StorageError, match="cannot read"):
+        read_clip(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("thing", "words"),
+    [
+        ([FRAMES], "holds a list, not an array"),
+        (FRAMES / 255.0, "dtype float64"),
+        (FRAMES > 127, "dtype bool"),
+        (FRAMES[:, :, 10:54], r"shape \[5, 64, 44\]"),
+        (FRAMES[:0], "0 frame"),
+        (FRAMES[:1], "1 frame"),
+        (Path("x"), "refused"),
+    ],
+)
+def test_a_file_that_is_no_clip_is_refused_by_name(tmp_path: Path, thing: object, words: str) -> None:
+    path = save(tmp_path / "bad.pkl", thing)
+    with pytest.raises(DataError, match=rf"bad\.pkl: .*{words}"):
+        read_clip(path)
+
+
+@pytest.mark.parametrize("frames", [FRAMES[:1], FRAMES / 255.0, FRAMES[:, :32]])
+def test_what_cannot_be_read_is_not_written(tmp_path: Path, frames: np.ndarray) -> None:
+    with pytest.raises(DataError):
+        SilhouetteStore(tmp_path).write(ClipKey("001", "nm-01", "090"), frames)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,137 @@
+"""The report on a tree: counts, holes, statistics, and every bad file by name."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gaitcrafter_ext.errors import MissingError
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.silhouettes.verify import verify
+from gaitcrafter_ext.vocabulary import ClipKey
+
+
+def walker(length: int, grey: int = 0, border: int = 0, empty: int = 0) -> np.ndarray:
+    """A white bar; the first ``grey`` rows are grey, ``border`` frames touch the side, ``empty`` ones are black."""
+    frames = np.zeros((length, 64, 64), np.uint8)
+    frames[:, :, 24:40] = 255
+    frames[:, :grey, 24:40] = 128
+    frames[:border, 10, 63] = 255
+    frames[length - empty :] = 0
+    return frames
+
+
+def tree(root: Path) -> SilhouetteStore:
+    store = SilhouetteStore(root)
+    for number, name in enumerate(["001/nm-01/090", "001/nm-01/108", "001/cl-01/090", "002/nm-01/090"]):
+        store.write(ClipKey(*name.split("/")), walker(10 + 10 * number))
+    return store
+
+
+def faults(root: Path) -> dict[str, str]:
+    return {fault.path: fault.why for fault in verify(root).bad}
+
+
+def test_counts_and_missing_cells(tmp_path: Path) -> None:
+    tree(tmp_path)
+    report = verify(tmp_path)
+    assert report.ok
+    assert report.clips == 4
+    assert report.identities == {"001": 3, "002": 1}
+    assert report.conditions == {"cl": 1, "nm": 3}
+    assert report.views == {"090": 3, "108": 1}
+    assert [str(key) for key in report.missing] == ["001/cl-01/108", "002/cl-01/090", "002/cl-01/108", "002/nm-01/108"]
+
+
+def test_frame_statistics(tmp_path: Path) -> None:
+    tree(tmp_path)
+    frames = verify(tmp_path).frames
+    assert frames is not None
+    assert (frames.minimum, frames.median, frames.maximum, frames.total) == (10, 25, 40, 100)
+
+
+def test_shares_are_weighted_by_frames(tmp_path: Path) -> None:
+    store = SilhouetteStore(tmp_path)
+    store.write(ClipKey("001", "nm-01", "090"), walker(30, grey=64))  # a quarter of each frame is grey
+    store.write(ClipKey("001", "nm-02", "090"), walker(10, border=4, empty=2))
+    report = verify(tmp_path)
+    assert report.grey_share == pytest.approx(0.25 * 30 / 40)
+    assert report.border_share == pytest.approx(4 / 40)
+    assert report.empty_frames == 2
+
+
+def test_a_missing_or_empty_root_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="nowhere"):
+        verify(tmp_path / "nowhere")
+    with pytest.raises(MissingError, match="holds no clip; expected <identity>"):
+        verify(tmp_path)
+
+
+def test_every_bad_file_is_named_and_the_good_ones_still_count(tmp_path: Path) -> None:
+    tree(tmp_path)
+    content = {
+        "list": [1],
+        "float": walker(5) / 255,
+        "narrow": walker(5)[:, :, :44],
+        "one": walker(1),
+        "none": walker(0),
+    }
+    for name, thing in content.items():
+        path = tmp_path / "003" / name / "090" / "090.pkl"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(pickle.dumps(thing))
+    report = verify(tmp_path)
+    assert not report.ok
+    assert report.clips == 4
+    words = {"list": "holds a list", "float": "dtype float64", "narrow": "shape", "one": "1 frame", "none": "0 frame"}
+    told = {fault.path.split("/")[1]: fault.why for fault in report.bad}
+    assert told.keys() == words.keys()
+    for name, why in words.items():
+        assert why in told[name]
+
+
+def test_what_opengait_would_trip_over_is_named(tmp_path: Path) -> None:
+    tree(tmp_path)
+    base = tmp_path / "001" / "nm-01"
+    (base / "090" / "extra.pkl").write_text("")
+    (base / "108" / ".gaitcrafter-0.tmp").write_text("")
+    (base / "notes.txt").write_text("")
+    (base / "126").mkdir()
+    (base / "144").mkdir()
+    (base / "144" / "other.pkl").write_text("")
+    (tmp_path / "001" / ".DS_Store").write_text("")
+    (tmp_path / "005").mkdir()
+    found = faults(tmp_path)
+    words = {
+        "001/nm-01/090/extra.pkl": "second modality",
+        "001/nm-01/108/.gaitcrafter-0.tmp": "killed write",
+        "001/nm-01/notes.txt": "only folders",
+        "001/nm-01/126": "it is empty",
+        "001/nm-01/144": "no 144.pkl in it; it holds other.pkl",
+        "001/.DS_Store": "only folders",
+        "005": "an empty folder",
+    }
+    assert found.keys() == words.keys()
+    for name, why in words.items():
+        assert why in found[name]
+
+
+def test_two_processes_report_the_same_as_one(tmp_path: Path) -> None:
+    store = SilhouetteStore(tmp_path)
+    for number in range(40):
+        store.write(ClipKey(f"{number:03d}", "nm-01", "090"), walker(5 + number))
+    seen: list[tuple[int, int]] = []
+    assert verify(tmp_path, jobs=2, progress=lambda done, total: seen.append((done, total))) == verify(tmp_path)
+    assert seen == [(done, 40) for done in range(1, 41)]
+
+
+def test_the_report_is_plain_json(tmp_path: Path) -> None:
+    tree(tmp_path)
+    content = json.loads(json.dumps(verify(tmp_path).to_json()))
+    assert content["ok"] is True
+    assert content["missing"][0] == "001/cl-01/108"
+    assert content["frames"]["median"] == 25
