@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import shutil
 import sys
 from dataclasses import asdict, replace
@@ -72,8 +73,8 @@ def _training_clips(data: str, partition: str) -> tuple[SilhouetteStore, list[Cl
     people.check(store)
     if not people.train:
         raise UsageError(f"--partition: TRAIN_SET of {partition} is empty; name the people to train on")
-    wanted = set(people.train)
-    return store, [key for key in store.keys() if key.identity in wanted]
+    wanted, clips = set(people.train), store.keys()
+    return store, [key for key in clips if key.identity in wanted]
 
 
 def _prepare(folder: Path, force: bool) -> Path:
@@ -108,7 +109,7 @@ def _train(
     held_library = ClipLibrary(store, held, words, config.dataset, FRAMES, COLUMNS) if held else None
     trainer = Trainer(config, library, held_library, folder)
     for _ in trainer.run(args.max_minutes):
-        _export(args, config, trainer, held)
+        _show(trainer, _export(args, config, trainer, held))
     card = _export(args, config, trainer, held)
     if trainer.accelerator.is_main_process:
         _report(args, trainer, card)
@@ -135,10 +136,28 @@ def _export(args: argparse.Namespace, config: GeneratorConfig, trainer: Trainer,
         "config": asdict(config),
         "clips": progress.clips,
         "minutes": round(progress.seconds / 60, 1),
-        "curve": [[row[0], *(round(value, 5) for value in row[1:])] for row in progress.curve],
+        "curve": [[row[0], *map(_figure, row[1:])] for row in progress.curve],
         "curve_columns": ["clips", "loss_train", "loss_held_out", "identity_gain"],
     }
     return write_weights(Path(args.out), trainer.averaged(), words, known, training, config.training.noise_shift)
+
+
+def _figure(value: float) -> float | None:
+    """A figure as JSON knows it."""
+    return None if math.isnan(value) else round(value, 5)
+
+
+def _show(trainer: Trainer, card: Any) -> None:
+    """A sheet of clips of the weights just written, for TensorBoard."""
+    from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
+    from gaitcrafter_ext.generator.samplers import make_scheduler
+    from gaitcrafter_ext.generator.validation import preview
+
+    if trainer.accelerator.is_main_process:
+        scheduler = make_scheduler(card.sampling.sampler, trainer.config.training.noise_shift)
+        pipeline = GaitCrafterPipeline(trainer.averaged(), scheduler)
+        pipeline.card = card
+        trainer.log_sheet(preview(pipeline))
 
 
 def _command(args: argparse.Namespace) -> str:
@@ -158,6 +177,6 @@ def _report(args: argparse.Namespace, trainer: Trainer, card: Any) -> None:
         "clips": progress.clips,
         "minutes": round(progress.seconds / 60, 1),
         "fingerprint": card.fingerprint,
-        "loss_held_out": progress.curve[-1][2] if progress.curve else None,
+        "loss_held_out": _figure(progress.curve[-1][2]) if progress.curve else None,
     }
     print(json.dumps(result) if args.json else "\n".join(f"{name}: {value}" for name, value in result.items()))

@@ -33,7 +33,7 @@ class Conditioner(nn.Module):
 
     def __init__(self, identities: int, conditions: int, embedding: int) -> None:
         super().__init__()
-        self.identity = nn.Parameter(torch.randn(identities, embedding // 2))
+        self.identities = nn.Parameter(torch.randn(identities, embedding // 2))
         self.no_identity = nn.Parameter(torch.zeros(embedding // 2))
         self.condition = nn.Parameter(torch.randn(conditions + 1, embedding // 4))
         self.no_view = nn.Parameter(torch.zeros(2 * HARMONICS))
@@ -43,7 +43,7 @@ class Conditioner(nn.Module):
     def forward(self, code: Tensor, condition: Tensor, view_deg: Tensor) -> Tensor:
         """Embed ``code`` [b, identities], ``condition`` [b] (-1: none) and ``view_deg`` [b] (NaN: none) as [b, e]."""
         has_code = code.sum(dim=-1, keepdim=True) > 0
-        who = torch.where(has_code, code.float() @ self.identity.float(), self.no_identity.float())
+        who = torch.where(has_code, code.float() @ self.identities.float(), self.no_identity.float())
         what = self.condition[condition].float()
         has_view = torch.isfinite(view_deg)[:, None]
         where = torch.where(has_view, view_features(view_deg.nan_to_num()), self.no_view.float())
@@ -55,6 +55,7 @@ class NoiseLevelEmbedding(nn.Module):
 
     def __init__(self, embedding: int, sinusoids: int = 32) -> None:
         super().__init__()
+        self.frequencies: Tensor
         self.register_buffer("frequencies", torch.logspace(0, math.log10(200.0), sinusoids), persistent=False)
         self.mix = nn.Sequential(nn.Linear(2 * sinusoids, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
 

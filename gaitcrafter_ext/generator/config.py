@@ -9,7 +9,7 @@ import dataclasses
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 import yaml
 
@@ -33,8 +33,8 @@ class DatasetConfig:
         takes_pattern: Regular expression that a take's name matches in full; its group ``condition`` is the walking
             condition. Without that group every take is of condition ``nm``.
         conditions: The dataset's word for a condition -> the word used for it here; an unlisted word stays as it is.
-        views: View name -> degrees, or ``None`` where the dataset does not know the angle; empty = the name is the angle;
-            the name ``*`` stands for all that are not listed.
+        views: View name -> degrees, or ``None`` where the dataset does not know the angle; the name ``*`` stands for
+            all that are not listed. Empty = each name is its angle.
     """
 
     name: str = "custom"
@@ -174,9 +174,11 @@ def _value(wanted: Any, value: Any, source: str, name: str) -> Any:
     """``value`` as the type that the dataclass declares."""
     if dataclasses.is_dataclass(wanted):
         return _fill(wanted, value, source, f"{name}.")  # type: ignore[arg-type]
-    plain = {"tuple": (list, tuple), "dict": dict}.get(getattr(wanted, "__origin__", wanted).__name__, wanted)
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+    kind: type = get_origin(wanted) or wanted
+    if kind is float and type(value) is int:
         return float(value)
-    if not isinstance(value, plain) or (isinstance(value, bool) and wanted is not bool):
-        raise UsageError(f"{source}: '{name}' is {value!r}; expected {getattr(wanted, '__name__', wanted)}")
-    return tuple(value) if isinstance(value, list) else value
+    if kind is tuple and isinstance(value, list):
+        return tuple(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise UsageError(f"{source}: '{name}' is {value!r}; expected {kind.__name__}")
+    return value

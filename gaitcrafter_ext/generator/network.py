@@ -11,6 +11,8 @@ temporal one as ``b`` images of ``t x (h*w)``; both are views of the same memory
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
@@ -86,8 +88,8 @@ class Block(nn.Module):
         self.modulation = Modulation(channels, embedding)
         self.spatial = SpatialConv(channels, channels)
         self.temporal = TemporalConv(channels)
-        nn.init.zeros_(self.temporal.weight)
-        nn.init.zeros_(self.temporal.bias)
+        for parameter in self.temporal.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         return x + self.temporal(F.silu(self.spatial(self.modulation(x, embedding))))
@@ -179,7 +181,7 @@ class GaitUNet(ModelMixin, ConfigMixin):
         self.noise_level = NoiseLevelEmbedding(embedding)
         self.to_canvas = nn.Linear(embedding, rows * columns * canvas_channels)
         self.enter = nn.Linear(pixels + canvas_channels, channels[0])
-        pairs = list(zip(channels[:-1], channels[1:], strict=True))
+        pairs = list(itertools.pairwise(channels))
         self.down_levels = nn.ModuleList(
             [Level(c, embedding, n) for c, n in zip(channels[:-1], blocks[:-1], strict=True)]
         )

@@ -29,13 +29,17 @@ from gaitcrafter_ext.generator.weights import locate
 from gaitcrafter_ext.silhouettes.clip import decode
 from gaitcrafter_ext.vocabulary import suggest
 
-__all__ = ["TILE", "GaitCrafterPipeline", "SampleRequest"]
+__all__ = ["PRECISIONS", "TILE", "GaitCrafterPipeline", "SampleRequest"]
 
 #: Requests computed together, always.
 TILE = 8
 
 #: Noise levels between which identity guidance acts (a limited interval, arXiv 2404.07724).
 GUIDED_LEVELS = (0.2, 0.95)
+
+
+#: ``fp32`` gives the same clip on every machine, to a grey level or two; ``bf16`` is faster and does not.
+PRECISIONS = ("fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
             sampler: One of ``samplers.SAMPLER_NAMES``; ``None`` = the card's.
             guidance: Weight of identity guidance, 1 = none; ``None`` = the card's.
             frames: Length of each clip; only the length trained on is possible.
-            precision: ``fp32`` (the same clip on every machine, to a grey level or two) or ``bf16`` (faster, not so).
+            precision: One of :data:`PRECISIONS`.
 
         Returns:
             uint8 [len(requests), frames, 64, 64].
@@ -126,6 +130,8 @@ class GaitCrafterPipeline(DiffusionPipeline):
             UsageError: A request or option is not one that the weights allow.
         """
         defaults, trained = self.card.sampling, self.denoiser.config.frames
+        if precision not in PRECISIONS:
+            raise UsageError(f"precision: unknown '{precision}'; {suggest(precision, PRECISIONS)}")
         if frames not in (None, trained):
             raise UsageError(f"frames: {frames} asked for; these weights make clips of {trained} frames only")
         run = _Run(
@@ -154,12 +160,12 @@ class GaitCrafterPipeline(DiffusionPipeline):
                     f"identity '{person}' is unknown to these weights; {suggest(person, words.identities)}"
                 )
             code[words.identities.index(person)] = weight
-        if not math.isclose(sum(request.recipe.values()), 1.0, abs_tol=1e-4) or min(request.recipe.values()) < 0:
+        shares = request.recipe.values()
+        if not math.isclose(sum(shares), 1.0, abs_tol=1e-4) or any(share < 0 for share in shares):
             raise UsageError(f"identity recipe {dict(request.recipe)} must have weights >= 0 that sum to 1")
         if request.condition not in words.conditions:
-            raise UsageError(
-                f"condition '{request.condition}' is unknown to these weights; {suggest(request.condition, words.conditions)}"
-            )
+            known = suggest(request.condition, words.conditions)
+            raise UsageError(f"condition '{request.condition}' is unknown to these weights; {known}")
         angle = math.nan if request.view_deg is None else float(request.view_deg)
         return _Told(code, words.conditions.index(request.condition), angle, request.seed)
 
@@ -193,8 +199,9 @@ class _Run:
         sample = torch.stack([self._noise(one.seed) for one in told]).to(device)
         self.scheduler.set_timesteps(self.steps, device=device)
         clean = sample
-        for timestep in self.scheduler.timesteps:
-            level = (timestep / self.scheduler.config.num_train_timesteps).expand(len(told)).float()
+        # The scheduler's own noise levels, not its timesteps: some schedulers round those to whole numbers.
+        for timestep, sigma in zip(self.scheduler.timesteps, self.scheduler.sigmas, strict=False):
+            level = sigma.to(device, torch.float32).expand(len(told))
             clean = self._denoise(sample, level, code, condition, view_deg)
             sample = self.scheduler.step(velocity(sample, clean, level[0]), timestep, sample).prev_sample
         return decode(sample)

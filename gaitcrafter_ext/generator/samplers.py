@@ -1,4 +1,4 @@
-"""How noise is turned into clips: the ``diffusers`` schedulers that follow the rectified-flow path. Torch-free names."""
+"""How noise becomes clips: the ``diffusers`` schedulers of the rectified-flow path; their names are torch-free."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
+from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
@@ -29,33 +30,17 @@ from gaitcrafter_ext.generator.config import GeneratorConfig
 from gaitcrafter_ext.generator.data import Batch, ClipLibrary
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import add_noise, denoising_loss, shifted_levels
+from gaitcrafter_ext.generator.validation import HeldOutLoss, Validation
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
 
-__all__ = ["FRAMES", "Progress", "Trainer", "Validation", "build_denoiser"]
+__all__ = ["FRAMES", "Progress", "Trainer", "build_denoiser"]
 
 logger = logging.getLogger(__name__)
 
 #: Frames of a clip: a complete walking cycle at 25 frames a second.
 FRAMES = 30
 
-#: Held-out windows on which the validation loss is taken.
-VALIDATION_CLIPS = 64
-
 STATE_NAME, PROGRESS_NAME = "state", "progress.json"
-
-
-@dataclass(frozen=True)
-class Validation:
-    """One validation of the averaged weights on held-out clips.
-
-    Attributes:
-        loss: Mean denoising loss.
-        identity_gain: Share by which the loss is lower when the true identity is told instead of another one's;
-            0 = the model does not know people apart.
-    """
-
-    loss: float
-    identity_gain: float
 
 
 @dataclass
@@ -133,7 +118,9 @@ class Trainer:
         self.progress = Progress()
         self.accelerator.register_for_checkpointing(self.ema, self.progress)
         self.cumulative = np.cumsum(library.weights(settings.condition_balance))
-        self.validation_set = None if held_out is None else self._validation_batch(held_out)
+        self.held_out_loss = None
+        if held_out is not None:
+            self.held_out_loss = HeldOutLoss(held_out, settings.noise_shift, settings.seed)
         self._resume()
         self.accelerator.init_trackers("logs")
 
@@ -160,6 +147,11 @@ class Trainer:
                 if max_minutes is not None and now - started > 60 * max_minutes:
                     break
         self.save()
+
+    def log_sheet(self, image: NDArray[np.uint8]) -> None:
+        """Show a grey image [h, w] in TensorBoard."""
+        for tracker in self.accelerator.trackers:
+            tracker.writer.add_image("samples", image, self.progress.clips, dataformats="HW")
 
     def averaged(self) -> GaitUNet:
         """The averaged weights in a network of their own."""
@@ -251,50 +243,18 @@ class Trainer:
             batch.view_deg.masked_fill(drop[2], torch.nan),
         )
 
-    def _validation_batch(self, held_out: ClipLibrary) -> Batch:
-        """The same windows at every validation."""
-        rng = np.random.default_rng([self.config.training.seed, 1])
-        chosen = np.sort(rng.permutation(len(held_out))[:VALIDATION_CLIPS])
-        return held_out.batch(chosen, [0] * len(chosen))
-
-    @torch.no_grad()
     def _validated(self, training_loss: float, bar: tqdm[Any]) -> Validation:
         """Validate the averaged weights, log the figures and show them on the bar."""
-        found = Validation(float("nan"), float("nan"))
-        if self.validation_set is not None and self.accelerator.is_main_process:
-            found = self._validate(self.averaged(), self.validation_set)
+        found = Validation()
+        if self.held_out_loss is not None and self.accelerator.is_main_process:
+            with self.accelerator.autocast():
+                found = self.held_out_loss(self.averaged())
         self.progress.curve.append((self.progress.clips, training_loss, found.loss, found.identity_gain))
         scalars = {"loss/train": training_loss, "loss/held_out": found.loss, "identity_gain": found.identity_gain}
         self.accelerator.log(scalars, step=self.progress.clips)
-        bar.set_postfix(
-            train=f"{training_loss:.4f}", held_out=f"{found.loss:.4f}", identity=f"{found.identity_gain:.2f}"
-        )
+        shown = {"train": training_loss, "held_out": found.loss, "identity": found.identity_gain}
+        bar.set_postfix({name: f"{value:.3f}" for name, value in shown.items()})
         return found
-
-    def _validate(self, denoiser: GaitUNet, batch: Batch) -> Validation:
-        """Denoising loss with the true identities and with everyone taken for somebody else."""
-        generator = torch.Generator().manual_seed(self.config.training.seed)
-        size = self.config.training.batch_size
-        level = shifted_levels(
-            (torch.arange(len(batch.clean)) + 0.5) / len(batch.clean), self.config.training.noise_shift
-        )
-        level = level[torch.randperm(len(level), generator=generator)]
-        noise = torch.randn(batch.clean.shape, generator=generator)
-        means = []
-        for code in (batch.code, batch.code.roll(1, dims=1)):
-            losses = []
-            for part in torch.arange(len(batch.clean)).split(size):
-                clean, told = (
-                    batch.clean[part],
-                    Batch(batch.clean[part], code[part], batch.condition[part], batch.view_deg[part]),
-                )
-                told = told.to(self.accelerator.device)
-                noisy = add_noise(clean, noise[part], level[part]).to(self.accelerator.device)
-                with self.accelerator.autocast():
-                    predicted = denoiser(noisy, level[part].to(noisy.device), told.code, told.condition, told.view_deg)
-                losses.append(denoising_loss(predicted.cpu(), clean, level[part]))
-            means.append(float(torch.cat(losses).mean()))
-        return Validation(means[0], 1.0 - means[0] / means[1])
 
     def _bar(self) -> tqdm[Any]:
         """Progress in clips, with rate and time left, on stderr."""
@@ -318,16 +278,16 @@ def _stratified(size: int, generator: torch.Generator) -> Tensor:
 def _stop_signals() -> Iterator[list[int]]:
     """A list that becomes non-empty when the process is asked to stop; a second request is obeyed at once."""
     received: list[int] = []
-    previous: dict[int, Any] = {}
+    previous: dict[signal.Signals, Any] = {}
 
     def ask(number: int, _frame: Any) -> None:
         received.append(number)
-        signal.signal(number, previous[number])
+        signal.signal(number, previous[signal.Signals(number)])
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        previous[number] = signal.signal(number, ask)
+    for name in (signal.SIGINT, signal.SIGTERM):
+        previous[name] = signal.signal(name, ask)
     try:
         yield received
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for name, handler in previous.items():
+            signal.signal(name, handler)
