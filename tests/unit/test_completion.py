@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthesis_fakes import CARD, PEOPLE
+from tests.synthesis_fakes import CARD, PEOPLE
 
 from gaitcrafter_ext.errors import WeightsError
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore

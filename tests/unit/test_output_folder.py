@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from synthesis_fakes import paint, small_plan, tree_bytes
+from tests.synthesis_fakes import paint, small_plan, tree_bytes
 
 from gaitcrafter_ext.errors import ConflictError, DataError, StorageError, UsageError
 from gaitcrafter_ext.silhouettes import manifest

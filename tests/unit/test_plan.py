@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from synthesis_fakes import CARD, SAMPLING, small_plan
+from tests.synthesis_fakes import CARD, SAMPLING, small_plan
 
 from gaitcrafter_ext.errors import DataError, UsageError
 from gaitcrafter_ext.synthesis.plan import Plan, Selection, clip_seed, make_plan

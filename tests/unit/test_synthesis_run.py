@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 from numpy.typing import NDArray
-from synthesis_fakes import paint, small_plan, tree_bytes
+from tests.synthesis_fakes import paint, small_plan, tree_bytes
 
 from gaitcrafter_ext.errors import StorageError
 from gaitcrafter_ext.silhouettes import manifest
