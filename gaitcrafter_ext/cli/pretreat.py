@@ -114,18 +114,20 @@ def _ingest(args: argparse.Namespace, layout: str, key: ClipKey | None, options:
     source = Path(args.input)
     if key is None:
         walks = find_walks(source)
+        root = SilhouetteStore(args.out, create=True).root  # told now, not after hours, if it cannot be written
         with Progress("aligning", "walk") as progress:
-            store = SilhouetteStore(args.out, create=True)
-            return ingest_tree(walks, store, options, args.jobs or available_cores(), progress)
+            return ingest_tree(walks, root, options, args.jobs or available_cores(), progress)
     if not source.exists() or source.is_dir() != (layout == "frames"):
         raise MissingError(f"--layout {layout}: {source} is not a {'folder' if layout == 'frames' else 'file'}")
-    store = SilhouetteStore(args.out, create=True)
-    if key in store and not options.force:
-        raise ConflictError(f"{store.path(key)} is there already; choose another name, or --force to replace it")
+    root = Path(args.out)
+    if (root / key.relative_path).exists() and not options.force:
+        raise ConflictError(
+            f"{root / key.relative_path} is there already; choose another name, or --force to replace it"
+        )
     if layout == "frames":
-        return [ingest_frames(source, key, store, options)]
+        return [ingest_frames(source, key, root, options)]
     with Progress("cutting out", "frame") as progress:
-        return [ingest_video(source, key, store, options, progress)]
+        return [ingest_video(source, key, root, options, progress)]
 
 
 def _warn(results: Sequence[Ingested], most: int = 20) -> None:

@@ -54,7 +54,7 @@ def describe(report: StoreReport) -> str:
         lines.append(f"{'frames':<14} {low} to {high} a clip, median {middle:g}, {report.frames.total} in all")
         lines.append(f"{'grey pixels':<14} {report.grey_share:.1%} (soft edges; CASIA-B by OpenGait: about 5%)")
         lines.append(f"{'at the border':<14} {report.border_share:.1%} of the frames; empty: {report.empty_frames}")
-    lines.append(f"{'missing cells':<14} {_listed([str(key) for key in report.missing])}")
+    lines.append(f"{'missing cells':<14} {_missing(report)}")
     lines.append(f"{'bad files':<14} {len(report.bad) or 'none'}")
     return "\n".join(lines + [f"  {fault.path}: {fault.why}" for fault in report.bad])
 
@@ -67,6 +67,12 @@ def _counts(counts: Mapping[str, int], most: int = 12) -> str:
     fewest = [name for name, count in counts.items() if count == values[0]]
     few = "" if values[0] == values[-1] else f"; fewest: {_listed(fewest, 5)}"
     return f"{values[0]} to {values[-1]} each{few}"
+
+
+def _missing(report: StoreReport) -> str:
+    if report.missing is None:
+        return f"not counted: identity x take x view would be {report.cells} cells, this tree is no grid"
+    return f"{_listed([str(key) for key in report.missing])} (of {report.cells})"
 
 
 def _listed(names: Sequence[str], most: int = 6) -> str:

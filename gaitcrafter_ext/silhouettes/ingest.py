@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from gaitcrafter_ext.errors import MissingError
 from gaitcrafter_ext.silhouettes.parallel import map_in_order
-from gaitcrafter_ext.silhouettes.pretreat import AlignedClip, align_all, image_files, read_mask
+from gaitcrafter_ext.silhouettes.pretreat import NamedMask, align_all, image_files, read_mask
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, folder_names
 from gaitcrafter_ext.silhouettes.video import video_masks
 from gaitcrafter_ext.vocabulary import ClipKey
@@ -78,52 +78,50 @@ def find_walks(root: str | os.PathLike[str]) -> list[tuple[ClipKey, Path]]:
 
 def ingest_tree(
     walks: Sequence[tuple[ClipKey, Path]],
-    store: SilhouetteStore,
+    root: Path,
     options: IngestOptions,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Ingested]:
-    """Align every walk of a raw tree and write it to ``store``, on ``jobs`` processes.
+    """Align every walk of a raw tree and write it to the OpenGait tree ``root``, on ``jobs`` processes.
 
     Raises:
         StorageError: A picture cannot be read or a clip cannot be written; clips written so far stay.
     """
     done = []
-    for result in map_in_order(partial(_ingest_walk, store.root, options), walks, jobs, chunk=4):
+    for result in map_in_order(partial(_ingest_walk, root, options), walks, jobs, chunk=4):
         done.append(result)
         if progress is not None:
             progress(len(done), len(walks))
     return done
 
 
-def ingest_frames(folder: Path, key: ClipKey, store: SilhouetteStore, options: IngestOptions) -> Ingested:
+def ingest_frames(folder: Path, key: ClipKey, root: Path, options: IngestOptions) -> Ingested:
     """Align one folder of masks; raises as ``ingest_tree`` does."""
-    return _ingest_walk(store.root, options, (key, folder))
+    return _ingest_walk(root, options, (key, folder))
 
 
 def ingest_video(
     path: Path,
     key: ClipKey,
-    store: SilhouetteStore,
+    root: Path,
     options: IngestOptions,
     progress: Callable[[int, int], None] | None = None,
 ) -> Ingested:
     """Cut the walker out of a video and align it; raises as ``ingest_tree`` and ``video_masks`` do."""
-    if key in store and not options.force:
-        return Ingested(key, 0, "kept")
-    return _write(store, key, align_all(video_masks(path, progress), options.drop_border), options)
+    return _ingest(root, options, key, lambda: video_masks(path, progress))
 
 
 def _ingest_walk(root: Path, options: IngestOptions, walk: tuple[ClipKey, Path]) -> Ingested:
     key, folder = walk
-    store = SilhouetteStore(root)
-    if key in store and not options.force:
+    return _ingest(root, options, key, lambda: ((path.name, read_mask(path)) for path in image_files(folder)))
+
+
+def _ingest(root: Path, options: IngestOptions, key: ClipKey, masks: Callable[[], Iterable[NamedMask]]) -> Ingested:
+    """Align and write one walk; its masks are made only where its clip is not there yet."""
+    if not options.force and (root / key.relative_path).is_file():
         return Ingested(key, 0, "kept")
-    masks = ((path.name, read_mask(path)) for path in image_files(folder))
-    return _write(store, key, align_all(masks, options.drop_border), options)
-
-
-def _write(store: SilhouetteStore, key: ClipKey, aligned: AlignedClip, options: IngestOptions) -> Ingested:
+    aligned = align_all(masks(), options.drop_border)
     warnings = {reason: _told(names) for reason, names in aligned.dropped.items()}
     if aligned.border:
         warnings["person at the border, kept"] = _told(aligned.border)
@@ -131,7 +129,7 @@ def _write(store: SilhouetteStore, key: ClipKey, aligned: AlignedClip, options: 
     if count < options.min_frames:
         warnings["too few frames"] = f"{count} good frame{'' if count == 1 else 's'}, {options.min_frames} are needed"
         return Ingested(key, 0, "refused", warnings)
-    store.write(key, aligned.frames)
+    SilhouetteStore(root, create=True).write(key, aligned.frames)
     return Ingested(key, count, "written", warnings)
 
 

@@ -18,7 +18,17 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.silhouettes.clip import HEIGHT, WIDTH
 from gaitcrafter_ext.silhouettes.files import storage_error
 
-__all__ = ["IMAGE_SUFFIXES", "LEAST_MASS", "AlignedClip", "align", "align_all", "at_border", "image_files", "read_mask"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "LEAST_MASS",
+    "AlignedClip",
+    "NamedMask",
+    "align",
+    "align_all",
+    "at_border",
+    "image_files",
+    "read_mask",
+]
 
 #: A frame whose grey values sum to no more than this is taken for empty (about 40 white pixels).
 LEAST_MASS = 10_000
@@ -58,6 +68,10 @@ def at_border(frame: NDArray[np.uint8]) -> bool:
     return bool(frame[:, 0].any() or frame[:, -1].any())
 
 
+#: A frame's name and its mask, uint8 [H, W]; None stands for a frame that could not be read.
+NamedMask = tuple[str, NDArray[np.uint8] | None]
+
+
 @dataclass(frozen=True)
 class AlignedClip:
     """What became of a sequence of masks.
@@ -73,11 +87,11 @@ class AlignedClip:
     border: tuple[str, ...] = ()
 
 
-def align_all(masks: Iterable[tuple[str, NDArray[np.uint8] | None]], drop_border: bool = False) -> AlignedClip:
+def align_all(masks: Iterable[NamedMask], drop_border: bool = False) -> AlignedClip:
     """Align the frames of one walk.
 
     Args:
-        masks: (name, uint8 [H, W]) of each frame in order; None stands for a frame that could not be read.
+        masks: The frames in order.
         drop_border: Leave out frames in which the person touches the picture's left or right edge.
     """
     frames: list[NDArray[np.uint8]] = []

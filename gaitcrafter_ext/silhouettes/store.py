@@ -99,6 +99,19 @@ class SilhouetteStore:
                 found += [ClipKey(identity, take, view) for view in views]
         return sorted(found)
 
+    def require_keys(self) -> list[ClipKey]:
+        """Every clip, as ``keys``, for those who can do nothing without one.
+
+        Raises:
+            MissingError: There is none; where they lie in ``<root>/pkl``, the message says so.
+        """
+        keys = self.keys()
+        if not keys:
+            inner = self.root / "pkl"
+            hint = f"did you mean {inner}?" if inner.is_dir() else "expected <identity>/<take>/<view>/<view>.pkl"
+            raise MissingError(f"{self.root} holds no clip; {hint}")
+        return keys
+
     def read(self, key: ClipKey) -> NDArray[np.uint8]:
         """The clip of ``key``, uint8 [T, 64, 64]; raises as ``read_clip`` does."""
         return read_clip(self.path(key))

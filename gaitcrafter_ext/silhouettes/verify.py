@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import product
+from math import prod
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,13 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.errors import GaitCrafterError, MissingError
+from gaitcrafter_ext.errors import GaitCrafterError
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX
 from gaitcrafter_ext.silhouettes.parallel import map_in_order
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, entry_names, folder_names, read_clip
 from gaitcrafter_ext.vocabulary import ClipKey
 
 __all__ = ["BadFile", "FrameStatistics", "StoreReport", "verify"]
+
+#: Beyond this many cells, identity x take x view is no grid that anybody meant to fill (OUMVLP: 300 thousand).
+LARGEST_GRID = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,9 @@ class StoreReport:
         identities: Good clips of each identity.
         conditions: Good clips of each condition (``nm``, ``bg``, ``cl``...).
         views: Good clips of each view.
-        missing: Cells without a file: an identity lacks a take at a view although both occur in the tree.
+        cells: Size of the full grid: every identity x take x view that occurs.
+        missing: Cells without a file; None where ``cells`` exceeds ``LARGEST_GRID``: takes are then named person by
+            person (GREW, Gait3D) and the grid means nothing.
         frames: Lengths of the good clips; None where there is none.
         grey_share: Mean share of pixels strictly between 0 and 255 (CASIA-B by OpenGait: about 0.05; 0 = binary).
         border_share: Share of frames that touch the left or right border: a walker cut off, or badly centred.
@@ -77,7 +83,8 @@ class StoreReport:
     identities: Mapping[str, int]
     conditions: Mapping[str, int]
     views: Mapping[str, int]
-    missing: tuple[ClipKey, ...]
+    cells: int
+    missing: tuple[ClipKey, ...] | None
     frames: FrameStatistics | None
     grey_share: float
     border_share: float
@@ -91,7 +98,8 @@ class StoreReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON values; missing cells as ``identity/take/view``."""
-        return {**asdict(self), "missing": [str(key) for key in self.missing], "ok": self.ok}
+        missing = None if self.missing is None else [str(key) for key in self.missing]
+        return {**asdict(self), "missing": missing, "ok": self.ok}
 
 
 def verify(
@@ -105,13 +113,11 @@ def verify(
         progress: Called with (clips read, clips in all).
 
     Raises:
-        MissingError: There is no such folder, or it holds no identity folder.
+        MissingError: There is no such folder, or it holds no clip, good or bad.
         StorageError: A folder cannot be read.
     """
     store = SilhouetteStore(root)
-    keys, bad = store.keys(), list(_layout_faults(store.root))
-    if not keys and not bad:
-        raise MissingError(f"{store.root} holds no clip; expected <identity>/<take>/<view>/<view>.pkl")
+    keys, bad = store.require_keys(), list(_layout_faults(store.root))
     measures = []
     results = map_in_order(partial(_measure, store.root), keys, jobs)
     for done, (key, result) in enumerate(zip(keys, results, strict=True), 1):
@@ -155,13 +161,15 @@ def _report(
     good = [key for key, _ in measures]
     lengths = [measure.frames for _, measure in measures]
     total = sum(lengths)
+    cells, missing = missing_cells(keys)
     return StoreReport(
         root=str(root),
         clips=len(good),
         identities=_counts(key.identity for key in good),
         conditions=_counts(key.condition for key in good),
         views=_counts(key.view for key in good),
-        missing=missing_cells(keys),
+        cells=cells,
+        missing=missing,
         frames=FrameStatistics(min(lengths), median(lengths), max(lengths), total) if lengths else None,
         grey_share=sum(m.grey * m.frames for _, m in measures) / total if total else 0.0,
         border_share=sum(m.border for _, m in measures) / total if total else 0.0,
@@ -174,11 +182,14 @@ def _counts(names: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(names).items()))
 
 
-def missing_cells(keys: Iterable[ClipKey]) -> tuple[ClipKey, ...]:
-    """Cells of the full grid, every identity x take x view that occurs, which have no clip."""
+def missing_cells(keys: Iterable[ClipKey]) -> tuple[int, tuple[ClipKey, ...] | None]:
+    """Size of the grid of every identity x take x view that occurs, and its cells without a clip (None: no grid)."""
     there = set(keys)
     axes = [sorted({getattr(key, axis) for key in there}) for axis in ("identity", "take", "view")]
-    return tuple(key for cell in product(*axes) if (key := ClipKey(*cell)) not in there)
+    cells = prod(len(axis) for axis in axes)
+    if cells > LARGEST_GRID:
+        return cells, None
+    return cells, tuple(key for cell in product(*axes) if (key := ClipKey(*cell)) not in there)
 
 
 def _layout_faults(root: Path) -> Iterator[BadFile]:

@@ -97,7 +97,7 @@ def test_a_whole_raw_tree_gives_the_same_clips(theirs: Pretreat, tmp_path: Path)
                 mask[120:, ::2] *= np.uint8(rng.integers(0, 2))
                 cv2.imwrite(str(folder / f"007-{take}-{view}-{number:03d}.png"), mask)
     store = SilhouetteStore(tmp_path / "ours", create=True)
-    ingest_tree(find_walks(tmp_path / "raw"), store, IngestOptions())
+    ingest_tree(find_walks(tmp_path / "raw"), store.root, IngestOptions())
     for key, folder in find_walks(tmp_path / "raw"):
         theirs(key, list(folder.glob("*.png")), tmp_path / "theirs")
     expected = SilhouetteStore(tmp_path / "theirs")

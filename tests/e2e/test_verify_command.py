@@ -43,7 +43,7 @@ def test_a_good_tree(root: Path, tmp_path: Path) -> None:
     assert (code, err) == (0, "")
     assert "7 clips of 2 identities" in out
     assert "cl 3, nm 4" in out
-    assert "1: 002/cl-01/018" in out
+    assert "1: 002/cl-01/018 (of 8)" in out
     assert "bad files      none" in out
     sheet = cv2.imread(str(tmp_path / "sheet.png"), cv2.IMREAD_GRAYSCALE)
     assert sheet.shape[0] == 3 * 65

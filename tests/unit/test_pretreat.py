@@ -51,6 +51,12 @@ def test_the_centre_halves_the_mass() -> None:
     assert mass[:32].sum() <= mass.sum() / 2 < mass[:33].sum()
 
 
+def test_a_person_of_even_width_stands_astride_the_middle() -> None:
+    aligned = align(body(height=64, width=64, left=10, top=0, tall=64, wide=16))
+    assert aligned is not None
+    assert np.flatnonzero(aligned.max(axis=0)).tolist() == list(range(24, 40))
+
+
 def test_light_frames_are_passed_over() -> None:
     assert align(np.zeros((240, 320), np.uint8)) is None
     frame = np.zeros((240, 320), np.uint8)

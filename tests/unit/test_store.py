@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 
@@ -31,6 +32,15 @@ def test_a_clip_that_is_written_is_read_again(tmp_path: Path) -> None:
     assert ClipKey("001", "nm-02", "090") not in store
 
 
+def test_no_unfinished_file_ever_lies_in_a_view_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # OpenGait reads every file of a view folder, also what a killed write leaves there.
+    staged: list[Path] = []
+    rename = os.replace
+    monkeypatch.setattr(os, "replace", lambda source, target: (staged.append(Path(source)), rename(source, target)))
+    SilhouetteStore(tmp_path).write(ClipKey("001", "nm-01", "090"), FRAMES)
+    assert [path.parent for path in staged] == [tmp_path]
+
+
 def test_keys_are_sorted_and_stray_files_are_passed_over(tmp_path: Path) -> None:
     store = SilhouetteStore(tmp_path)
     keys = [ClipKey("010", "bg-01", "018"), ClipKey("002", "nm-01", "090"), ClipKey("002", "cl-01", "090")]
@@ -50,6 +60,16 @@ def test_links_to_identities_are_followed(tmp_path: Path) -> None:
     merged = SilhouetteStore(tmp_path / "merged", create=True)
     (merged.root / "001").symlink_to(tmp_path / "a" / "001")
     assert merged.keys() == [ClipKey("001", "nm-01", "090")]
+
+
+def test_a_root_without_a_clip_is_refused_where_one_is_needed(tmp_path: Path) -> None:
+    store = SilhouetteStore(tmp_path)
+    with pytest.raises(MissingError, match="holds no clip; expected <identity>"):
+        store.require_keys()
+    SilhouetteStore(tmp_path / "pkl", create=True).write(ClipKey("001", "nm-01", "090"), FRAMES)
+    with pytest.raises(MissingError, match=r"did you mean .*pkl\?"):
+        store.require_keys()
+    assert len(SilhouetteStore(tmp_path / "pkl").require_keys()) == 1
 
 
 def test_equal_frames_give_equal_files(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from gaitcrafter_ext.errors import MissingError
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from gaitcrafter_ext.silhouettes.verify import verify
+from gaitcrafter_ext.silhouettes.verify import missing_cells, verify
 from gaitcrafter_ext.vocabulary import ClipKey
 
 
@@ -44,7 +44,14 @@ def test_counts_and_missing_cells(tmp_path: Path) -> None:
     assert report.identities == {"001": 3, "002": 1}
     assert report.conditions == {"cl": 1, "nm": 3}
     assert report.views == {"090": 3, "108": 1}
+    assert report.cells == 8
+    assert report.missing is not None
     assert [str(key) for key in report.missing] == ["001/cl-01/108", "002/cl-01/090", "002/cl-01/108", "002/nm-01/108"]
+
+
+def test_a_tree_whose_takes_are_named_person_by_person_is_no_grid() -> None:
+    keys = [ClipKey(f"{number}", f"take-{number}", f"{number % 10}") for number in range(400)]
+    assert missing_cells(keys) == (400 * 400 * 10, None)
 
 
 def test_frame_statistics(tmp_path: Path) -> None:

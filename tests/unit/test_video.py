@@ -34,7 +34,7 @@ def write_video(path: Path, masks: Sequence[np.ndarray]) -> Path:
     wall = cv2.resize(rng.integers(110, 200, (12, 20, 3), dtype=np.uint8), (WIDTH, HEIGHT)).astype(float)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, (WIDTH, HEIGHT))
     for number, mask in enumerate(masks):
-        picture = np.where(mask[..., None] > 0, [40.0, 30.0, 60.0], wall) * (1 + 0.04 * np.sin(number))
+        picture = np.where(mask[..., None] > 0, [40.0, 30.0, 60.0], wall) * (1 + 0.12 * np.sin(number))
         writer.write(np.clip(picture + rng.normal(0, 3, picture.shape), 0, 255).astype(np.uint8))
     writer.release()
     return path
@@ -49,9 +49,14 @@ def truth() -> list[np.ndarray]:
     return [blob_walker(frame) for frame in range(FRAMES)]
 
 
+def with_a_bird(mask: np.ndarray) -> np.ndarray:
+    return mask if mask.any() else cv2.circle(mask.copy(), (200, 30), 5, 255, -1)
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory, truth: list[np.ndarray]) -> list[tuple[str, np.ndarray]]:
-    return list(video_masks(write_video(tmp_path_factory.mktemp("video") / "walk.avi", truth)))
+    shown = [with_a_bird(mask) for mask in truth]
+    return list(video_masks(write_video(tmp_path_factory.mktemp("video") / "walk.avi", shown)))
 
 
 def test_the_masks_cover_the_walker(found: list[tuple[str, np.ndarray]], truth: list[np.ndarray]) -> None:
@@ -61,7 +66,7 @@ def test_the_masks_cover_the_walker(found: list[tuple[str, np.ndarray]], truth: 
     assert min(overlap(found[n][1], truth[n]) for n in inside) > 0.85
 
 
-def test_frames_without_the_walker_are_black(found: list[tuple[str, np.ndarray]]) -> None:
+def test_frames_without_the_walker_are_black_even_if_something_small_moves(found: list[tuple[str, np.ndarray]]) -> None:
     assert found[0][1].max() == 0
     assert found[-1][1].max() == 0
 
