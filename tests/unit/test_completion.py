@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.synthesis_fakes import CARD, PEOPLE
 
 from gaitcrafter_ext.errors import WeightsError
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.completion import take_inventory
 from gaitcrafter_ext.vocabulary import ClipKey
+from tests.synthesis_fakes import CARD, PEOPLE
 
 CLIP = np.full((3, 64, 64), 255, np.uint8)
 

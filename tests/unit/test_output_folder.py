@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.synthesis_fakes import paint, small_plan, tree_bytes
 
 from gaitcrafter_ext.errors import ConflictError, DataError, StorageError, UsageError
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.run import synthesize
+from tests.synthesis_fakes import paint, small_plan, tree_bytes
 
 CLIP = "pkl/sim-002/nm-01/000/000.pkl"
 

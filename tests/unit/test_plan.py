@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.synthesis_fakes import CARD, SAMPLING, small_plan
 
 from gaitcrafter_ext.errors import DataError, UsageError
 from gaitcrafter_ext.synthesis.plan import Plan, Selection, clip_seed, make_plan
 from gaitcrafter_ext.vocabulary import ClipKey
+from tests.synthesis_fakes import CARD, SAMPLING, small_plan
 
 KEY = ClipKey("sim-001", "nm-01", "090")
 

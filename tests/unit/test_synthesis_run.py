@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import yaml
 from numpy.typing import NDArray
-from tests.synthesis_fakes import paint, small_plan, tree_bytes
 
 from gaitcrafter_ext.errors import StorageError
 from gaitcrafter_ext.silhouettes import manifest
@@ -24,6 +23,7 @@ from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.output import opengait_entry, sheet_keys
 from gaitcrafter_ext.synthesis.plan import ClipRequest
 from gaitcrafter_ext.synthesis.run import ClipSampler, synthesize
+from tests.synthesis_fakes import paint, small_plan, tree_bytes
 
 
 class KilledError(BaseException):
