@@ -27,8 +27,6 @@ __all__ = [
     "set_max",
 ]
 
-Index = tuple[slice | int, ...]
-
 
 class Recognised(NamedTuple):
     """What a recogniser makes of clips.
@@ -43,43 +41,42 @@ class Recognised(NamedTuple):
 
 
 class FirstMax(torch.autograd.Function):
-    """Element-wise maximum of some slices of a tensor; the gradient goes to the first slice that holds the maximum.
+    """Maximum over the second axis, [n, s, ...] -> [n, ...]; the gradient goes to the first slice that holds it.
 
-    A third of the time of ``max_pool2d`` and a tenth of that of ``max(dim)`` on a CPU, because it reads whole slices in
-    the memory's own order and stores no index.
+    A quarter of the time of ``max(1)`` on a CPU: it reads whole slices in the memory's own order and stores no index.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, places: Sequence[Index]) -> Tensor:
-        """Maximum over ``x[place]`` of all places."""
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Maximum over the slices ``x[:, i]``."""
         # Not a clone: of a slice it would be in another memory order, of a maximum it is in the slices' own.
-        best = torch.maximum(x[places[0]], x[places[-1]])
-        for place in places[1:-1]:
-            torch.maximum(best, x[place], out=best)
+        best = torch.maximum(x[:, 0], x[:, -1])
+        for number in range(1, x.shape[1] - 1):
+            torch.maximum(best, x[:, number], out=best)
         ctx.save_for_backward(x, best)
-        ctx.places = places
         return best
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
         """Give each gradient to the first slice that attains the maximum."""
         x, best = ctx.saved_tensors
-        given, left = torch.empty_like(x), grads[0].clone(memory_format=torch.preserve_format)
-        for place in ctx.places:
-            torch.mul(left, x[place] == best, out=given[place])
-            left -= given[place]
-        return given, None
+        given, left, part = torch.empty_like(x), grads[0].clone(), torch.empty_like(best)
+        for number in range(x.shape[1]):
+            torch.eq(x[:, number], best, out=part)  # a mask of ones and zeros: products with booleans are slow
+            part *= left
+            left -= part
+            given[:, number] = part
+        return given
 
 
 class MaxPool(nn.Module):
     """2 x 2 maximum of every plane, [..., H, W] -> [..., H / 2, W / 2]; H and W must be even."""
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
-        if x.is_cuda:
+        if x.requires_grad or x.is_cuda:
             return F.max_pool2d(x, 2)
-        rows = columns = (slice(0, None, 2), slice(1, None, 2))
-        pooled: Tensor = FirstMax.apply(x, [(..., row, column) for row in rows for column in columns])
-        return pooled
+        rows = torch.maximum(x[..., ::2, :], x[..., 1::2, :])  # a third of the time of max_pool2d on a CPU
+        return torch.maximum(rows[..., ::2], rows[..., 1::2])
 
 
 def set_max(x: Tensor, lengths: Sequence[int]) -> Tensor:
@@ -99,7 +96,7 @@ def set_max(x: Tensor, lengths: Sequence[int]) -> Tensor:
         return clips.amax(1)
     if x.is_cuda:
         return clips.max(1).values
-    pooled: Tensor = FirstMax.apply(clips, [(slice(None), frame) for frame in range(lengths[0])])
+    pooled: Tensor = FirstMax.apply(clips)
     return pooled
 
 
@@ -113,9 +110,9 @@ def horizontal_pyramid(x: Tensor, bins: Sequence[int]) -> Tensor:
     Returns:
         float32 [n, c, sum(bins)].
     """
-    rows = x.float()
-    strips = [rows.unflatten(2, (count, -1)) for count in bins]
-    return torch.cat([strip.mean((3, 4)) + strip.amax((3, 4)) for strip in strips], dim=-1)
+    rows = x.to(torch.promote_types(x.dtype, torch.float32))
+    strips = [rows.unflatten(2, (count, -1)).flatten(3) for count in bins]
+    return torch.cat([strip.mean(3) + strip.max(3).values for strip in strips], dim=-1)
 
 
 def as_images(sils: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 Yu, Tan & Tan, ICPR 2006, in the form every recent paper reports: gallery nm-01..04, probes nm-05/06 (NM),
 bg-01/02 (BG), cl-01/02 (CL); distance is the mean over parts of the Euclidean (or cosine) distance. The tables
-agree to the digit with those of OpenGait's ``evaluate_indoor_dataset``, which rounds each cell to two decimals of a percent.
+agree to the digit with those of OpenGait's ``evaluate_indoor_dataset``, which rounds each cell to two decimals of a
+percent.
 """
 
 from __future__ import annotations

@@ -1,0 +1,174 @@
+"""Our GaitSet, GaitBase, losses and CASIA-B protocol agree with an OpenGait checkout's.
+
+Set OPENGAIT_ROOT to a checkout (or keep one at ~/.cache/gaitcrafter/OpenGait). torchvision, which OpenGait's backbones
+need, is taken from the environment, or from a folder of that name beside the checkout.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from gaitcrafter_ext.recognition.checkpoint import load_opengait, save_opengait
+from gaitcrafter_ext.recognition.config import GaitBaseConfig, GaitSetConfig
+from gaitcrafter_ext.recognition.losses import cross_entropy_loss, triplet_loss
+from gaitcrafter_ext.recognition.networks import build_network
+from gaitcrafter_ext.recognition.protocol import Features, casia_b_table
+
+CHECKOUT = Path(os.environ.get("OPENGAIT_ROOT", Path.home() / ".cache" / "gaitcrafter" / "OpenGait"))
+PROBE = Path(__file__).with_name("opengait_probe.py")
+CLASSES = 5
+
+pytestmark = pytest.mark.skipif(
+    not (CHECKOUT / "opengait" / "modeling").is_dir(),
+    reason="no OpenGait checkout: agreement with OpenGait is NOT tested; set OPENGAIT_ROOT",
+)
+
+#: OpenGait's model_cfg of each of our configurations; GaitBase's channels are halved to save time.
+CONFIGS = {"gaitset": GaitSetConfig(), "gaitbase": GaitBaseConfig(channels=(32, 64, 128, 256))}
+THEIRS = {
+    "gaitset": {
+        "in_channels": [1, 32, 64, 128],
+        "SeparateFCs": {"in_channels": 128, "out_channels": 256, "parts_num": 62},
+        "bin_num": [16, 8, 4, 2, 1],
+    },
+    "gaitbase": {
+        "backbone_cfg": {
+            "type": "ResNet9",
+            "block": "BasicBlock",
+            "channels": [32, 64, 128, 256],
+            "layers": [1, 1, 1, 1],
+            "strides": [1, 2, 2, 1],
+            "maxpool": False,
+        },
+        "SeparateFCs": {"in_channels": 256, "out_channels": 256, "parts_num": 16},
+        "SeparateBNNecks": {"class_num": CLASSES, "in_channels": 256, "parts_num": 16},
+        "bin_num": [16],
+    },
+}
+
+
+def silhouettes(*shape: int) -> np.ndarray:
+    """Blobs between 0 and 1 with large even areas, as silhouettes have."""
+    rng = np.random.default_rng(shape)
+    noise = rng.normal(size=(*shape, 16, 11)).repeat(4, -2).repeat(4, -1)
+    return np.clip(noise + 0.5, 0, 1).astype(np.float32)
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(shape).random(size=(*shape, 64, 44)).astype(np.float32)
+
+
+def protocol_features() -> dict[str, np.ndarray]:
+    """Features of 12 people at 3 views in which a good part of the probes go wrong."""
+    rng = np.random.default_rng(0)
+    takes = ("nm-01", "nm-02", "nm-03", "nm-04", "nm-05", "nm-06", "bg-01", "bg-02", "cl-01", "cl-02")
+    labels = np.array([(f"{p:03d}", take, view) for p in range(12) for take in takes for view in ("000", "054", "090")])
+    centres = {person: np.random.default_rng(int(person)).normal(size=(8, 4)) for person in labels[:, 0]}
+    features = np.array([centres[person] + 1.5 * rng.normal(size=(8, 4)) for person in labels[:, 0]], np.float32)
+    return {"features": features, "identity": labels[:, 0], "take": labels[:, 1], "view": labels[:, 2]}
+
+
+@pytest.fixture(scope="module")
+def networks() -> dict[str, nn.Module]:
+    return {name: build_network(config, CLASSES, seed=3) for name, config in CONFIGS.items()}
+
+
+@pytest.fixture(scope="module")
+def question() -> dict[str, np.ndarray]:
+    lengths = np.array([3, 5, 1])
+    return {
+        "frames": silhouettes(int(lengths.sum())),
+        "lengths": lengths,
+        "batch": noise(6, 4),  # no even areas: where maxima tie, rounding decides who gets the gradient
+        "labels": np.repeat([0, 3, 4], 2),
+        **protocol_features(),
+    }
+
+
+@pytest.fixture(scope="module")
+def answer(
+    networks: dict[str, nn.Module], question: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, np.ndarray], Path]:
+    folder = tmp_path_factory.mktemp("opengait")
+    for name, network in networks.items():
+        save_opengait(folder / f"{name}.pt", network)
+    np.savez(folder / "ask.npz", **question)
+    (folder / "models.json").write_text(json.dumps(THEIRS))
+    done = subprocess.run(
+        [sys.executable, str(PROBE), str(CHECKOUT), str(folder)], capture_output=True, text=True, check=False
+    )
+    if "No module named 'torchvision'" in done.stderr:
+        pytest.skip("OpenGait needs torchvision, which is not here: agreement with OpenGait is NOT tested")
+    assert done.returncode == 0, done.stderr
+    return dict(np.load(folder / "answer.npz")), folder
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_opengait_embeds_as_we_do_with_our_weights(
+    name: str,
+    networks: dict[str, nn.Module],
+    question: dict[str, np.ndarray],
+    answer: tuple[dict[str, np.ndarray], Path],
+) -> None:
+    with torch.inference_mode():
+        ours = networks[name].eval()(torch.from_numpy(question["frames"]), question["lengths"].tolist()).embeddings
+    theirs = answer[0][f"{name}-ours"]
+    assert np.abs(theirs).max() > 0.01
+    np.testing.assert_allclose(ours.numpy(), theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_opengaits_checkpoint_embeds_as_it_does_there(
+    name: str, question: dict[str, np.ndarray], answer: tuple[dict[str, np.ndarray], Path]
+) -> None:
+    network, card = load_opengait(answer[1] / f"{name}-theirs.pt")
+    with torch.inference_mode():
+        ours = network.eval()(torch.from_numpy(question["frames"]), question["lengths"].tolist()).embeddings
+    theirs = answer[0][f"{name}-theirs"]
+    assert card.network == CONFIGS[name]
+    np.testing.assert_allclose(ours.numpy(), theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_losses_and_gradients_agree(
+    name: str,
+    networks: dict[str, nn.Module],
+    question: dict[str, np.ndarray],
+    answer: tuple[dict[str, np.ndarray], Path],
+) -> None:
+    """In double precision, because batch norm's gradient is a small difference of large numbers."""
+    network, labels = copy.deepcopy(networks[name]).double().train(), torch.from_numpy(question["labels"])
+    batch = torch.from_numpy(question["batch"]).double()
+    embeddings, logits = network(batch.flatten(0, 1), (batch.shape[1],) * len(batch))
+    loss = triplet_loss(embeddings, labels)
+    if logits is not None:
+        loss = loss + cross_entropy_loss(logits, labels)
+    loss.backward()
+    assert loss.item() == pytest.approx(float(answer[0][f"{name}-loss"]), rel=1e-5)
+    gradient = next(network.parameters()).grad
+    assert gradient is not None
+    theirs = answer[0][f"{name}-gradient"]
+    np.testing.assert_allclose(gradient.numpy(), theirs, rtol=0, atol=1e-4 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("metric", ["euc", "cos"])
+def test_casia_b_tables_agree_to_the_digit(
+    metric: str, question: dict[str, np.ndarray], answer: tuple[dict[str, np.ndarray], Path]
+) -> None:
+    features = Features(question["features"], question["identity"], question["take"], question["view"])
+    table = casia_b_table(features, metric)
+    ours = [table.conditions[name].rank1 for name in ("NM", "BG", "CL")]
+    assert ours == answer[0][f"table-{metric}"].tolist()
+    assert 20 < ours[0] < 95
+    if metric == "cos":
+        assert str(table).splitlines()[-1] == str(answer[0]["summary-cos"]).strip()
