@@ -1,0 +1,50 @@
+"""The class counts of ``opengait_entry.yaml`` stand where OpenGait's own CASIA-B configs have them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gaitcrafter_ext.synthesis.output import opengait_entry
+from tests.synthesis_fakes import small_plan
+
+CHECKOUT = Path(os.environ.get("OPENGAIT_ROOT", "~/.cache/gaitcrafter/OpenGait")).expanduser()
+CONFIGS = {
+    "Baseline": "gaitbase/gaitbase_da_casiab.yaml",
+    "DeepGaitV2": "deepgaitv2/DeepGaitV2_casiab.yaml",
+    "GaitGL": "gaitgl/gaitgl.yaml",
+    "GaitSet": "gaitset/gaitset.yaml",
+    "GaitPart": "gaitpart/gaitpart.yaml",
+}
+
+pytestmark = pytest.mark.skipif(
+    not (CHECKOUT / "opengait" / "main.py").is_file(),
+    reason="NOT CHECKED against OpenGait: no checkout at $OPENGAIT_ROOT or ~/.cache/gaitcrafter/OpenGait",
+)
+
+
+def places(config: Any, name: str, at: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
+    """Paths of every key called ``name``."""
+    if not isinstance(config, dict):
+        return set()
+    here = {(*at, key) for key in config if key == name}
+    return here.union(*(places(value, name, (*at, key)) for key, value in config.items()))
+
+
+@pytest.mark.parametrize("model", CONFIGS)
+def test_the_class_count_stands_where_opengait_has_it(model: str) -> None:
+    config = yaml.safe_load((CHECKOUT / "configs" / CONFIGS[model]).read_text())
+    entry = yaml.safe_load(opengait_entry(small_plan(), Path("out")))
+    assert config["model_cfg"]["model"] == model
+    assert places(entry["class_count"][model], "class_num") == places(config, "class_num")
+
+
+def test_every_model_of_the_entry_is_checked_and_data_keys_are_opengaits() -> None:
+    entry = yaml.safe_load(opengait_entry(small_plan(), Path("out")))
+    assert set(entry["class_count"]) == set(CONFIGS)
+    default = yaml.safe_load((CHECKOUT / "configs" / "default.yaml").read_text())
+    assert set(entry["data_cfg"]) <= set(default["data_cfg"])
