@@ -146,9 +146,8 @@ def _plan(args: argparse.Namespace, card: Card, sampling: Sampling) -> Plan:
     words = card.vocabulary
     if args.complete is not None and args.novel:
         raise UsageError(f"--novel: {args.novel} with --complete, which is for known people; use --novel 0")
-    identities = choose(
-        args.identities or ("none" if args.complete is None else "all"), words.identities, "--identities"
-    )
+    who = ("none" if args.complete is None else "all") if args.identities is None else args.identities
+    identities = choose(who, words.identities, "--identities")
     conditions = choose(args.conditions, words.conditions, "--conditions")
     views = choose(args.views, list(words.views), "--views")
     inventory = None if args.complete is None else take_inventory(card, SilhouetteStore(args.complete))

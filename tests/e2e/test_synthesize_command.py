@@ -178,6 +178,7 @@ def test_a_complete_root_needs_nothing(weights: Path, tmp_path: Path, capsys: py
     ("options", "said"),
     [
         (["--identities", "sim-009"], "--identities: unknown 'sim-009'; did you mean"),
+        (["--identities", ""], "--identities: no name given"),
         (["--conditions", "bg"], "--conditions: unknown 'bg'"),
         (["--views", "091"], "--views: unknown '091'; did you mean '090'?"),
         (["--sampler", "eular"], "--sampler: unknown 'eular'; did you mean 'euler'?"),

@@ -44,6 +44,13 @@ def test_a_person_is_the_same_however_many_are_asked_for() -> None:
     assert novel_identities(3, SUBJECTS, 7) == novel_identities(50, SUBJECTS, 7)[:3]
 
 
+def test_the_series_of_a_seed_never_changes() -> None:
+    # People are named by number: another recipe under the same name would be another person.
+    first, second = novel_identities(2, SUBJECTS)
+    assert first.recipe == {"sim-004": 0.6111, "sim-012": 0.3889}
+    assert second.recipe == {"sim-001": 0.5532, "sim-002": 0.4468}
+
+
 def test_another_seed_gives_other_people() -> None:
     assert parents_of(novel_identities(10, SUBJECTS, 0)) != parents_of(novel_identities(10, SUBJECTS, 1))
 
