@@ -29,7 +29,7 @@ def tiny_clip(person: int, take: int, frames: int = 32) -> NDArray[np.uint8]:
 
 
 def tiny_tree(root: Path) -> Path:
-    """Two people x nm-01..03, cl-01..02 x 000, 090 below ``root/pkl``, and ``root/partition.json``; returns ``root``."""
+    """Two people x nm-01..03, cl-01..02 x 000, 090 in ``root/pkl``, and ``root/partition.json``; returns ``root``."""
     store = SilhouetteStore(root / "pkl", create=True)
     for person, identity in enumerate(PEOPLE):
         for take, name in enumerate(("nm-01", "nm-02", "nm-03", "cl-01", "cl-02")):

@@ -130,9 +130,9 @@ class Trainer:
         The state is saved every ``save_minutes`` and at the end.
         """
         settings, started = self.config.training, time.monotonic()
-        saved, losses = started, []
-        with _stop_signals() as stop, self._bar() as bar:
-            before = self.progress.seconds
+        before, saved, losses = self.progress.seconds, started, []
+        with _stop_signals() as signals, self._bar() as bar:
+            stop = False
             while self.progress.clips < settings.max_clips and not stop:
                 losses.append(self._step())
                 bar.update(settings.batch_size * self.accelerator.num_processes)
@@ -141,12 +141,19 @@ class Trainer:
                 if self.progress.step % settings.validate_every == 0:
                     mean, losses = float(torch.stack(losses).mean()), []
                     yield self._validated(mean, bar)
-                if now - saved > 60 * settings.save_minutes:
+                late = max_minutes is not None and now - started > 60 * max_minutes
+                stop, save = self._agree(bool(signals) or late, now - saved > 60 * settings.save_minutes)
+                if save and not stop:
                     self.save()
                     saved = time.monotonic()
-                if max_minutes is not None and now - started > 60 * max_minutes:
-                    break
         self.save()
+
+    def _agree(self, *wishes: bool) -> list[bool]:
+        """What any process wishes, all do: they stop and save at the same step, whatever their clocks say."""
+        if self.accelerator.num_processes == 1:
+            return list(wishes)
+        votes = torch.tensor(wishes, dtype=torch.float32, device=self.accelerator.device)
+        return [bool(vote) for vote in self.accelerator.reduce(votes, reduction="sum")]
 
     def log_sheet(self, image: NDArray[np.uint8]) -> None:
         """Show a grey image [h, w] in TensorBoard."""
