@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Estimate", "bootstrap_ratio", "bootstrap_share"]
+__all__ = ["Estimate", "bootstrap_mean", "bootstrap_ratio", "bootstrap_share"]
 
 #: How many times people are drawn anew; intervals are steady to about a tenth of a point at this number.
 ROUNDS = 2000
@@ -22,7 +22,7 @@ class Estimate:
     """A figure and where it would lie had other people been drawn.
 
     Attributes:
-        value: The figure itself (a share in [0, 1], or a ratio of shares); NaN where there was nothing to count.
+        value: The figure itself (a share in [0, 1], a mean, a ratio of shares); NaN where there was nothing to count.
         low: Lower end of the 95 % percentile interval.
         high: Upper end of it.
         count: How many clips the figure was counted on.
@@ -45,13 +45,27 @@ def bootstrap_share(hits: npt.NDArray[np.bool_], people: npt.NDArray[np.str_], r
     Returns:
         The share of hits in [0, 1]; NaN with a NaN interval for N = 0.
     """
-    if len(hits) == 0:
+    return bootstrap_mean(hits.astype(np.float64), people, rng)
+
+
+def bootstrap_mean(values: npt.NDArray[np.float64], people: npt.NDArray[np.str_], rng: np.random.Generator) -> Estimate:
+    """Mean of finite values with a 95 % percentile interval over people.
+
+    Args:
+        values: float64 [N], one a clip.
+        people: str [N], whose clip it is.
+        rng: Draws the people.
+
+    Returns:
+        The mean; NaN with a NaN interval for N = 0.
+    """
+    if len(values) == 0:
         return Estimate(float("nan"), float("nan"), float("nan"), 0)
     names, index = np.unique(people, return_inverse=True)
-    right, total = _totals(hits, index, len(names))
+    sums, total = _totals(values, index, len(names))
     weights = _draws(len(names), rng)
-    low, high = np.quantile((weights @ right) / (weights @ total), (0.025, 0.975))
-    return Estimate(float(np.mean(hits)), float(low), float(high), len(hits))
+    low, high = np.quantile((weights @ sums) / (weights @ total), (0.025, 0.975))
+    return Estimate(float(np.mean(values)), float(low), float(high), len(values))
 
 
 def bootstrap_ratio(
@@ -86,10 +100,10 @@ def bootstrap_ratio(
 
 
 def _totals(
-    hits: npt.NDArray[np.bool_], index: npt.NDArray[np.intp], people: int
+    values: npt.NDArray[np.bool_] | npt.NDArray[np.float64], index: npt.NDArray[np.intp], people: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Hits and clips of each person."""
-    right = np.bincount(index, weights=hits.astype(np.float64), minlength=people)
+    """Sum of values (hits) and number of clips of each person."""
+    right = np.bincount(index, weights=values.astype(np.float64), minlength=people)
     total = np.bincount(index, minlength=people).astype(np.float64)
     return right.astype(np.float64), total
 

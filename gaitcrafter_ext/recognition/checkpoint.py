@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pickle
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +145,9 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, Any]:
         WeightsError: It is truncated or holds anything else.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a pickle protocol that it does not know well; it is refused or read
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise MissingError(f"there is no checkpoint {os.fspath(path)}") from None
     except pickle.UnpicklingError:

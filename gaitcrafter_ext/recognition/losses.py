@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -27,8 +26,8 @@ def part_distances(left: Tensor, right: Tensor) -> Tensor:
     left, right = left.float().permute(2, 0, 1), right.float().permute(2, 0, 1)
     inner = left @ right.transpose(1, 2)
     squared = (left**2).sum(-1).unsqueeze(2) + (right**2).sum(-1).unsqueeze(1) - 2 * inner
-    apart = squared > 0
-    return torch.where(apart, squared, 1.0).sqrt().where(apart, 0.0)
+    equal = squared <= 0  # not "apart > 0": what is not a number must stay so
+    return squared.masked_fill(equal, 1.0).sqrt().masked_fill(equal, 0.0)
 
 
 def triplet_loss(embeddings: Tensor, labels: Tensor, margin: float = MARGIN) -> Tensor:

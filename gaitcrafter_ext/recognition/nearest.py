@@ -14,7 +14,7 @@ import numpy.typing as npt
 from gaitcrafter_ext.recognition.bootstrap import Estimate, bootstrap_share
 from gaitcrafter_ext.recognition.gei import GeiSet
 
-__all__ = ["Matches", "RankOne", "match", "rank_one"]
+__all__ = ["Matches", "RankOne", "match", "match_other_takes", "rank_one"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,20 @@ def match(gallery: GeiSet, probes: GeiSet) -> Matches:
         nearest = squared_distances(kept.images[ours], gallery.images[theirs]).argmin(axis=1)
         hits[ours] = gallery.identity[theirs][nearest] == kept.identity[ours]
     return Matches(kept, hits, len(np.unique(gallery.identity)), len(probes) - len(kept))
+
+
+def match_other_takes(clips: GeiSet) -> Matches:
+    """Find each clip's nearest clip of the same view among all other takes of everybody (leave one take out)."""
+    hits, known = np.zeros(len(clips), dtype=bool), np.zeros(len(clips), dtype=bool)
+    takes = np.char.add(np.char.add(clips.identity, "/"), clips.take)
+    for view in np.unique(clips.view):
+        here = np.flatnonzero(clips.view == view)
+        other = takes[here][:, None] != takes[here][None]
+        same = clips.identity[here][:, None] == clips.identity[here][None]
+        distances = np.where(other, squared_distances(clips.images[here], clips.images[here]), np.inf)
+        hits[here] = same[np.arange(len(here)), distances.argmin(axis=1)]
+        known[here] = (same & other).any(axis=1)
+    return Matches(clips.where(known), hits[known], len(np.unique(clips.identity)), int((~known).sum()))
 
 
 def rank_one(matches: Matches, rng: np.random.Generator) -> tuple[RankOne, ...]:

@@ -1,0 +1,134 @@
+"""``gaitcrafter recognise`` as a user types it, on a tiny tree."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gaitcrafter_ext.cli.main import main
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
+
+QUICK = ["--iterations", "2", "--batch", "2x2x2"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four people, two views, every take of CASIA-B; partition.json beside them."""
+    root = tmp_path_factory.mktemp("data")
+    store = SilhouetteStore(root / "pkl", create=True)
+    for person in range(1, 5):
+        for view in ("054", "090"):
+            for number, take in enumerate(take_names(CASIA_B_TAKES)):
+                frames = np.zeros((3, 64, 64), np.uint8)
+                frames[:, 4 + 4 * person : 60, 24 - (number > 7) * 2 : 40] = 255
+                store.write(ClipKey(f"00{person}", take, view), frames)
+    Partition(("001", "002"), ("003", "004")).save(root / "partition.json")
+    return root
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("trained")
+    assert main(["recognise", "train", *where(data), "--out", str(out), *QUICK, "--no-test"]) == 0
+    return out
+
+
+def where(data: Path) -> list[str]:
+    return ["--data", str(data / "pkl"), "--partition", str(data / "partition.json")]
+
+
+def test_train_prints_the_table_and_writes_it_and_a_rerun_only_tests(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["recognise", "train", *where(data), "--out", str(tmp_path), *QUICK]
+    assert main(command) == 0
+    first = capsys.readouterr().out
+    assert [line.split()[0] for line in first.splitlines()[1:4]] == ["NM", "BG", "CL"]
+    weights = (tmp_path / "model.safetensors").stat().st_mtime_ns
+    assert main(command) == 0
+    assert capsys.readouterr().out == first
+    assert (tmp_path / "model.safetensors").stat().st_mtime_ns == weights
+    table = json.loads((tmp_path / "table.json").read_text())
+    assert (table["people"], table["train_people"], table["views"], table["iterations"]) == (2, 2, ["054", "090"], 2)
+
+
+def test_gaitbase_trains_on_synthetic_people_too_and_writes_scalars(data: Path, tmp_path: Path) -> None:
+    synthetic = SilhouetteStore(tmp_path / "synthetic" / "pkl", create=True)
+    for take in ("nm-01", "nm-02"):
+        synthetic.write(ClipKey("syn-0001", take, "090"), np.full((3, 64, 64), 200, np.uint8))
+    out = tmp_path / "run"
+    options = ["--model", "gaitbase", "--batch", "2x2x2", "--synthetic", str(tmp_path / "synthetic")]
+    options += ["--synthetic-share", "0.5", "--iterations", "10", "--no-test"]
+    assert main(["recognise", "train", *where(data), "--out", str(out), *options]) == 0
+    card = json.loads((out / "recogniser.json").read_text())
+    assert card["people"] == ["001", "002", "syn-0001"]
+    assert len(list((out / "tensorboard").iterdir())) == 1
+
+
+def test_export_and_test_of_the_exported_checkpoint_agree(
+    data: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = tmp_path / "gaitset.pt"
+    assert main(["recognise", "export", "--recogniser", str(trained), "--out", str(checkpoint)]) == 0
+    assert "OpenGait model GaitSet" in capsys.readouterr().out
+    assert main(["recognise", "test", *where(data), "--out", str(trained)]) == 0
+    ours = capsys.readouterr().out
+    assert main(["recognise", "test", *where(data), "--out", str(tmp_path), "--checkpoint", str(checkpoint)]) == 0
+    assert capsys.readouterr().out == ours
+    assert main(["recognise", "export", "--recogniser", str(trained), "--out", str(checkpoint)]) == 1
+
+
+def test_force_starts_anew_and_deletes_only_what_a_run_wrote(data: Path, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "run")
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    command = ["recognise", "train", *where(data), "--out", str(tmp_path / "run"), *QUICK, "--seed", "5", "--no-test"]
+    assert main(command) == 1
+    assert main([*command, "--force"]) == 0
+    assert json.loads((tmp_path / "run" / "recogniser.json").read_text())["training"]["seed"] == 5
+    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+
+
+def test_a_recogniser_that_knows_the_test_people_is_refused(
+    data: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Partition(("003",), ("001", "004")).save(tmp_path / "other.json")
+    options = ["--data", str(data / "pkl"), "--partition", str(tmp_path / "other.json"), "--out", str(trained)]
+    assert main(["recognise", "test", *options]) == 1
+    assert "trained on 001, who is in TEST_SET" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--model", "gaitsett"], 2, "did you mean 'gaitset'"),
+        (["--preset", "tiny"], 2, "allowed: cpu, full"),
+        (["--batch", "8x4"], 2, "PxKxL"),
+        (["--batch", "8x1x8"], 2, "clips is 1"),
+        (["--iterations", "0"], 2, "at least 1"),
+        (["--save-every", "0"], 2, "--save-every"),
+        (["--views", "091"], 2, "did you mean '090'"),
+        (["--device", "gpu"], 2, "allowed: auto, cpu"),
+        (["--synthetic", "nowhere"], 1, "there is no folder nowhere"),
+        (["--synthetic-share", "0.5"], 2, "synthetic share"),
+    ],
+)
+def test_bad_options_are_one_line_and_write_nothing(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], code: int, words: str
+) -> None:
+    out = tmp_path / "out"
+    assert main(["recognise", "train", *where(data), "--out", str(out), *options]) == code
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert words in errors[0]
+    assert not out.exists()
+
+
+def test_a_folder_without_a_recogniser_is_told(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recognise", "test", *where(data), "--out", str(tmp_path)]) == 1
+    assert "there is no recogniser in" in capsys.readouterr().err

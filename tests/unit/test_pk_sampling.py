@@ -1,0 +1,123 @@
+"""Whom a batch holds, and that it is a function of the seed and its number."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gaitcrafter_ext.errors import DataError, MissingError, UsageError
+from gaitcrafter_ext.recognition.clips import ClipCache, cut, to_sils
+from gaitcrafter_ext.recognition.sampling import PKSampler, TrainingSet, training_set
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import ClipKey
+
+
+def write(root: Path, clips: list[tuple[str, str]], view: str = "090") -> SilhouetteStore:
+    """Clips whose every pixel tells the person (tens) and the frame (ones)."""
+    store = SilhouetteStore(root, create=True)
+    for identity, take in clips:
+        person = 10 * int(identity[-1])
+        store.write(
+            ClipKey(identity, take, view), np.stack([np.full((64, 64), person + t, np.uint8) for t in range(5)])
+        )
+    return store
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> SilhouetteStore:
+    return write(tmp_path / "real", [(f"00{p}", f"nm-0{t}") for p in range(1, 6) for t in range(1, 5)])
+
+
+@pytest.fixture
+def people(real: SilhouetteStore) -> TrainingSet:
+    return training_set(real, Partition(("001", "002", "003", "004"), ("005",)))
+
+
+def test_a_batch_holds_p_people_k_clips_of_each_and_l_frames(people: TrainingSet) -> None:
+    batch = PKSampler(people, (3, 2, 4), seed=0).batch(0)
+    assert batch.frames.shape == (3 * 2 * 4, 64, 44)
+    assert batch.lengths == (4,) * 6
+    assert sorted(Counter(batch.labels.tolist()).values()) == [2, 2, 2]
+    told = [people.people[label] for label in batch.labels for _ in range(4)]
+    assert [int(person[-1]) for person in told] == (batch.frames[:, 0, 0] // 10).tolist()
+
+
+def test_frames_and_clips_are_not_repeated_where_there_are_enough(people: TrainingSet) -> None:
+    batch = PKSampler(people, (4, 4, 5), seed=0).batch(0)
+    frames = batch.frames[:, 0, 0].reshape(4, 4, 5)
+    assert all(len(set(clip.tolist())) == 5 for person in frames for clip in person)
+    assert len(PKSampler(people, (2, 6, 9), seed=0).batch(0).labels) == 12
+
+
+def test_a_batch_is_a_function_of_seed_and_number(people: TrainingSet) -> None:
+    first, again = PKSampler(people, (3, 2, 4), seed=1), PKSampler(people, (3, 2, 4), seed=1, budget_gib=0)
+    first.batch(0)
+    assert np.array_equal(first.batch(5).frames, again.batch(5).frames)
+    assert not np.array_equal(first.batch(5).frames, first.batch(6).frames)
+    assert not np.array_equal(first.batch(5).frames, PKSampler(people, (3, 2, 4), seed=2).batch(5).frames)
+
+
+def test_only_people_of_the_train_set_are_drawn(people: TrainingSet) -> None:
+    sampler = PKSampler(people, (4, 2, 1), seed=0)
+    drawn = {int(pixel) // 10 for number in range(20) for pixel in sampler.batch(number).frames[:, 0, 0]}
+    assert drawn == {1, 2, 3, 4}
+
+
+def test_synthetic_clips_of_known_people_share_their_label_and_novel_people_come_after(
+    real: SilhouetteStore, tmp_path: Path
+) -> None:
+    synthetic = write(tmp_path / "synthetic", [("001", "nm-01"), ("syn-0007", "nm-01")])
+    both = training_set(real, Partition(("001", "002"), ("005",)), synthetic)
+    assert both.people == ("001", "002", "syn-0007")
+    assert len(both.of["001"]) == 5
+    assert both.novel == {"syn-0007"}
+
+
+def test_the_synthetic_share_sets_how_many_people_of_a_batch_are_novel(real: SilhouetteStore, tmp_path: Path) -> None:
+    synthetic = write(tmp_path / "synthetic", [(f"syn-000{n}", "nm-01") for n in range(6, 9)])
+    both = training_set(real, Partition(("001", "002", "003"), ("005",)), synthetic)
+    sampler = PKSampler(both, (4, 1, 1), seed=0, synthetic_share=0.25)
+    novel = [sum(pixel // 10 >= 6 for pixel in sampler.batch(n).frames[:, 0, 0].tolist()) for n in range(10)]
+    assert novel == [1] * 10
+    with pytest.raises(UsageError, match="synthetic share"):
+        PKSampler(training_set(real, Partition(("001", "002"))), (4, 1, 1), seed=0, synthetic_share=0.5)
+
+
+def test_test_people_among_the_synthetic_ones_are_refused(real: SilhouetteStore, tmp_path: Path) -> None:
+    synthetic = write(tmp_path / "synthetic", [("005", "nm-01")])
+    with pytest.raises(DataError, match="005, who is in TEST_SET"):
+        training_set(real, Partition(("001", "002"), ("005",)), synthetic)
+
+
+def test_people_who_are_not_there_or_one_person_alone_are_refused(real: SilhouetteStore) -> None:
+    with pytest.raises(MissingError, match="009"):
+        training_set(real, Partition(("001", "009")))
+    with pytest.raises(DataError, match="at least 2"):
+        training_set(real, Partition(("001",)))
+    with pytest.raises(DataError, match=r"clips of 0 person"):
+        training_set(real, Partition(("001", "002")), views=("054",))
+
+
+def test_cut_takes_ten_columns_off_each_side_and_sils_are_zero_to_one() -> None:
+    frames = np.zeros((2, 64, 64), np.uint8)
+    frames[..., 10], frames[..., 53] = 255, 51
+    assert cut(frames).shape == (2, 64, 44)
+    sils = to_sils(cut(frames))
+    assert sils[0, 0, 0] == 1.0
+    assert sils[0, 0, 43] == pytest.approx(0.2)
+
+
+def test_the_cache_reads_a_clip_once_while_its_budget_lasts(
+    people: TrainingSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[ClipKey] = []
+    read = SilhouetteStore.read
+    monkeypatch.setattr(SilhouetteStore, "read", lambda self, key: reads.append(key) or read(self, key))
+    cache = ClipCache(people.clips, budget_gib=1.5 * 5 * 64 * 44 / 2**30)
+    for number in (0, 0, 1, 1):
+        assert cache[number].shape == (5, 64, 44)
+    assert len(reads) == 3

@@ -1,0 +1,136 @@
+"""Recognisers on disk: round trips, and files that must not be trusted."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from gaitcrafter_ext.errors import MissingError, WeightsError
+from gaitcrafter_ext.recognition.checkpoint import (
+    CARD_FILE,
+    MODEL_FILE,
+    Card,
+    load_opengait,
+    load_recogniser,
+    people_hash,
+    save_opengait,
+    save_recogniser,
+)
+from gaitcrafter_ext.recognition.config import GaitBaseConfig, GaitSetConfig, NetworkConfig
+from gaitcrafter_ext.recognition.networks import build_network
+
+CONFIGS: list[NetworkConfig] = [
+    GaitSetConfig((4, 6, 8), 12, (4, 2)),
+    GaitBaseConfig((4, 6, 8, 10), (1, 2, 1, 1), (1, 2, 2, 1), 12),
+]
+PEOPLE = ("001", "002", "syn-0001")
+
+
+def saved(folder: Path, config: NetworkConfig) -> nn.Module:
+    network = build_network(config, len(PEOPLE), seed=1)
+    model = "gaitset" if isinstance(config, GaitSetConfig) else "gaitbase"
+    save_recogniser(folder, network, Card(model, config, PEOPLE, ("cohort",), ("054", "090"), 5, {"seed": 1}))
+    return network
+
+
+def same_weights(left: nn.Module, right: nn.Module) -> bool:
+    one, other = left.state_dict(), right.state_dict()
+    return list(one) == list(other) and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_what_is_saved_is_loaded(config: NetworkConfig, tmp_path: Path) -> None:
+    network = saved(tmp_path, config)
+    again, card = load_recogniser(tmp_path)
+    assert same_weights(network, again)
+    assert (card.network, card.people, card.views, card.trained_on) == (config, PEOPLE, ("054", "090"), ("cohort",))
+    assert json.loads((tmp_path / CARD_FILE).read_text())["people_hash"] == people_hash(PEOPLE[::-1])
+
+
+@pytest.mark.parametrize("config", [GaitSetConfig((4, 6, 8), 12), CONFIGS[1]])
+def test_opengaits_form_comes_back_with_its_sizes(config: NetworkConfig, tmp_path: Path) -> None:
+    network = build_network(config, 7, seed=1)
+    save_opengait(tmp_path / "a.pt", network, iteration=9)
+    again, card = load_opengait(tmp_path / "a.pt")
+    assert same_weights(network, again)
+    assert card.network == config
+
+
+def test_parameter_names_are_opengaits() -> None:
+    """As listed by a checkpoint that OpenGait wrote; the contract test holds them against a checkout."""
+    gaitset = set(build_network(GaitSetConfig(), 1).state_dict())
+    assert gaitset == {
+        *(f"set_block{block}.forward_block.{layer}.conv.weight" for block in (1, 2, 3) for layer in (0, 2)),
+        *(f"gl_block{block}.{layer}.conv.weight" for block in (2, 3) for layer in (0, 2)),
+        "Head.fc_bin",
+    }
+    gaitbase = build_network(GaitBaseConfig(), 74).state_dict()
+    assert gaitbase["BNNecks.fc_bin"].shape == (16, 256, 74)
+    assert gaitbase["Backbone.forward_block.layer2.0.downsample.0.weight"].shape == (128, 64, 1, 1)
+    assert "Backbone.forward_block.layer1.0.downsample.0.weight" not in gaitbase
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_truncated_or_foreign_weights_are_refused(config: NetworkConfig, tmp_path: Path) -> None:
+    saved(tmp_path, config)
+    whole = (tmp_path / MODEL_FILE).read_bytes()
+    (tmp_path / MODEL_FILE).write_bytes(whole[:-100])
+    with pytest.raises(WeightsError, match="not a whole safetensors file"):
+        load_recogniser(tmp_path)
+    (tmp_path / MODEL_FILE).unlink()
+    with pytest.raises(MissingError, match=MODEL_FILE):
+        load_recogniser(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"format": 2}, "format 2"),
+        ({"model": "gaitgl"}, "unknown model 'gaitgl'"),
+        ({"network": {"chanels": [1]}}, "did you mean 'channels'"),
+        ({"people": None}, "not a recogniser's card"),
+        ({"network": {"channels": [8, 8, 8]}}, "do not fit"),
+    ],
+)
+def test_a_card_of_another_kind_is_refused(change: dict[str, object], words: str, tmp_path: Path) -> None:
+    saved(tmp_path, CONFIGS[0])
+    card = json.loads((tmp_path / CARD_FILE).read_text())
+    (tmp_path / CARD_FILE).write_text(json.dumps(card | change))
+    with pytest.raises(WeightsError, match=words):
+        load_recogniser(tmp_path)
+
+
+class Payload:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, ("payload-ran",)
+
+
+def test_code_in_a_checkpoint_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"model": Payload()}, tmp_path / "zip.pt")
+    (tmp_path / "bare.pt").write_bytes(pickle.dumps({"model": Payload()}))
+    for name in ("zip.pt", "bare.pt"):
+        with pytest.raises(WeightsError, match="refused"):
+            load_opengait(tmp_path / name)
+    assert not (tmp_path / "payload-ran").exists()
+
+
+def test_checkpoints_of_something_else_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match=r"no checkpoint .*nowhere"):
+        load_opengait(tmp_path / "nowhere.pt")
+    torch.save({"model": {"fc.weight": torch.zeros(2)}}, tmp_path / "other.pt")
+    with pytest.raises(WeightsError, match="neither OpenGait's GaitSet nor"):
+        load_opengait(tmp_path / "other.pt")
+    torch.save([1], tmp_path / "list.pt")
+    with pytest.raises(WeightsError, match="no 'model' in it"):
+        load_opengait(tmp_path / "list.pt")
+    whole = (tmp_path / "other.pt").read_bytes()
+    (tmp_path / "half.pt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(WeightsError, match="not a whole checkpoint"):
+        load_opengait(tmp_path / "half.pt")

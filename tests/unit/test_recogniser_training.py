@@ -1,0 +1,119 @@
+"""Training: it learns, it resumes to the bit, it refuses what it should."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gaitcrafter_ext.errors import ConflictError, DataError, UsageError
+from gaitcrafter_ext.recognition.checkpoint import load_recogniser
+from gaitcrafter_ext.recognition.config import PRESETS, GaitBaseConfig, GaitSetConfig, TrainingConfig, preset
+from gaitcrafter_ext.recognition.sampling import TrainingSet, training_set
+from gaitcrafter_ext.recognition.training import STATE_FILE, Step, train
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import ClipKey
+
+GAITSET = GaitSetConfig((4, 4, 4), 8, (2, 1))
+GAITBASE = GaitBaseConfig((4, 4, 8, 8), embedding=8, bins=(4,))
+SHORT = TrainingConfig(GAITSET, iterations=4, people=3, clips=2, frames=2, seed=1)
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> TrainingSet:
+    """Four people of their own width, two takes each."""
+    store = SilhouetteStore(tmp_path / "real", create=True)
+    for person in range(4):
+        for take in ("nm-01", "nm-02"):
+            frames = np.random.default_rng([person, int(take[-1])]).integers(0, 60, (4, 64, 64)).astype(np.uint8)
+            frames[:, 8:56, 28 - 4 * person : 36 + 4 * person] = 255
+            store.write(ClipKey(f"00{person}", take, "090"), frames)
+    return training_set(store, Partition(("000", "001", "002", "003")))
+
+
+@pytest.mark.parametrize("network", [GAITSET, GAITBASE])
+def test_the_loss_falls(network: GaitSetConfig | GaitBaseConfig, people: TrainingSet, tmp_path: Path) -> None:
+    steps: list[Step] = []
+    config = TrainingConfig(network, iterations=25, people=4, clips=2, frames=2, learning_rate=0.1)
+    train(config, people, tmp_path / "run", on_step=steps.append)
+
+    def total(step: Step) -> float:
+        return step.triplet + (step.cross_entropy or 0.0)
+
+    assert [step.iteration for step in steps] == list(range(1, 26))
+    assert np.mean([total(step) for step in steps[-5:]]) < 0.8 * np.mean([total(step) for step in steps[:5]])
+    assert (steps[0].cross_entropy is None) == isinstance(network, GaitSetConfig)
+
+
+@pytest.mark.parametrize("network", [GAITSET, GAITBASE])
+def test_a_run_cut_and_resumed_gives_the_weights_of_one_that_was_not(
+    network: GaitSetConfig | GaitBaseConfig, people: TrainingSet, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(SHORT, network=network)
+    whole = train(config, people, tmp_path / "whole")
+
+    def stop(step: Step) -> None:
+        if step.iteration == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, people, tmp_path / "cut", save_every=2, on_step=stop)
+    steps: list[Step] = []
+    train(config, people, tmp_path / "cut", save_every=2, on_step=steps.append)
+    resumed, card = load_recogniser(tmp_path / "cut")
+    assert [step.iteration for step in steps] == [3, 4]
+    assert card.people == people.people
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_a_finished_run_is_left_alone_and_may_be_made_longer(people: TrainingSet, tmp_path: Path) -> None:
+    train(SHORT, people, tmp_path)
+    before = (tmp_path / "model.safetensors").stat().st_mtime_ns
+    train(SHORT, people, tmp_path, on_step=lambda step: pytest.fail("trained again"))
+    assert (tmp_path / "model.safetensors").stat().st_mtime_ns == before
+    train(dataclasses.replace(SHORT, iterations=5), people, tmp_path)
+    assert load_recogniser(tmp_path)[1].iterations == 5
+
+
+def test_another_configuration_or_broken_state_is_refused(people: TrainingSet, tmp_path: Path) -> None:
+    train(SHORT, people, tmp_path)
+    with pytest.raises(ConflictError, match="other options or people"):
+        train(dataclasses.replace(SHORT, seed=2), people, tmp_path)
+    whole = (tmp_path / STATE_FILE).read_bytes()
+    (tmp_path / STATE_FILE).write_bytes(whole[:1000])
+    with pytest.raises(ValueError, match="not a whole checkpoint"):
+        train(SHORT, people, tmp_path)
+
+
+def test_the_learning_rate_falls_at_the_milestones(people: TrainingSet, tmp_path: Path) -> None:
+    rates: list[float] = []
+    train(dataclasses.replace(SHORT, milestones=(1, 3)), people, tmp_path,
+          on_step=lambda step: rates.append(step.learning_rate))  # fmt: skip
+    assert rates == pytest.approx([0.1, 0.01, 0.01, 0.001])
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_saved(people: TrainingSet, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="lower --learning-rate"):
+        train(dataclasses.replace(SHORT, learning_rate=1e30, precision="float32"), people, tmp_path)
+    assert not (tmp_path / STATE_FILE).exists()
+
+
+def test_presets_are_known_by_name_and_full_ones_are_opengaits_schedule() -> None:
+    assert {name for _, name in PRESETS} == {"cpu", "full"}
+    full = preset("gaitset", "full")
+    assert (full.iterations, full.people, full.clips, full.frames) == (40_000, 8, 16, 30)
+    with pytest.raises(UsageError, match="did you mean 'gaitset'"):
+        preset("gaitsett", "cpu")
+    with pytest.raises(UsageError, match="allowed: cpu, full"):
+        preset("gaitbase", "huge")
+
+
+@pytest.mark.parametrize("change", [{"people": 1}, {"clips": 1}, {"frames": 0}, {"synthetic_share": 1.5}])
+def test_sizes_that_cannot_train_are_refused(change: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match=next(iter(change)).replace("_", " ")):
+        dataclasses.replace(SHORT, **change)
