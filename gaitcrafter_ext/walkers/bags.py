@@ -42,10 +42,10 @@ class Bag:
 
 #: Lowest and highest size of each kind, metres: across, along the walk, up.
 SIZES = {
-    "backpack": ((0.28, 0.15, 0.38), (0.37, 0.27, 0.54)),
-    "shoulder": ((0.10, 0.28, 0.22), (0.18, 0.42, 0.36)),
-    "handbag": ((0.10, 0.26, 0.20), (0.17, 0.38, 0.32)),
-    "case": ((0.10, 0.34, 0.26), (0.18, 0.52, 0.42)),
+    "backpack": ((0.25, 0.11, 0.35), (0.35, 0.21, 0.49)),
+    "shoulder": ((0.08, 0.26, 0.20), (0.16, 0.39, 0.33)),
+    "handbag": ((0.08, 0.24, 0.18), (0.15, 0.36, 0.30)),
+    "case": ((0.08, 0.32, 0.24), (0.16, 0.47, 0.38)),
 }
 
 
@@ -61,8 +61,8 @@ def sample_bag(rng: np.random.Generator, sex: str) -> Bag:
 
 def vary_bag(bag: Bag, rng: np.random.Generator) -> Bag:
     """The same bag on another take: filled and worn a little differently, sometimes on the other side."""
-    size = np.array(bag.size_m) * np.exp(rng.normal(0.0, 0.10, 3))
-    side = bag.side if rng.random() < 0.75 else 1 - bag.side
+    size = np.array(bag.size_m) * np.exp(rng.normal(0.0, 0.08, 3))
+    side = bag.side if rng.random() < 0.85 else 1 - bag.side
     return replace(bag, size_m=(float(size[0]), float(size[1]), float(size[2])), side=side,
                    low_m=bag.low_m + rng.normal(0.0, 0.025), back_m=bag.back_m + rng.normal(0.0, 0.025))  # fmt: skip
 
@@ -74,16 +74,16 @@ def carry(gait: Gait, bag: Bag, rng: np.random.Generator) -> Gait:
     side, sign = bag.side, 1.0 if bag.side == 0 else -1.0
     lean, tilt = gait.lean_deg, gait.tilt_deg
     if bag.kind == "backpack":
-        swing *= rng.uniform(0.5, 0.9)
-        lean += rng.uniform(1.5, 5.5)
-        if rng.random() < 0.4:  # a hand on the strap
+        swing *= rng.uniform(0.55, 0.95)
+        lean += rng.uniform(1.0, 4.5)
+        if rng.random() < 0.22:  # a hand on the strap
             swing[side], elbow[side], offset[side] = 2.0, rng.uniform(95.0, 125.0), rng.uniform(5.0, 15.0)
         return replace(gait, arm_swing_deg=swing, arm_offset_deg=offset, elbow_deg=elbow, lean_deg=lean)
-    swing[side] *= rng.uniform(0.15, 0.5)
-    tilt += sign * rng.uniform(0.5, 3.0)
+    swing[side] *= rng.uniform(0.2, 0.55)
+    tilt += sign * rng.uniform(0.3, 2.2)
     if bag.kind == "shoulder":
-        out[side] += rng.uniform(4.0, 9.0)
-        if rng.random() < 0.5:  # a hand on the strap
+        out[side] += rng.uniform(3.0, 7.0)
+        if rng.random() < 0.3:  # a hand on the strap
             elbow[side] = rng.uniform(70.0, 115.0)
     elif bag.kind == "handbag":
         out[side] += rng.uniform(3.0, 7.0)
@@ -127,7 +127,7 @@ def hanging_points(body: Body, vertices: Array, bag: Bag, world: Array, position
     if bag.kind == "shoulder":
         anchor = position[:, names["pelvis"]]
         hip = np.abs(vertices[body.rows("pelvis"), 0]).max()
-        hang = np.array([sign * (hip + across / 2.0 - 0.01), 0.05 + bag.back_m, 0.02 - bag.low_m])
+        hang = np.array([sign * (hip + across / 2.0 - 0.01), 0.04 + bag.back_m, -0.07 - bag.low_m])
         drive = world[:, names[f"thigh.{label}"], 1, 2]
     elif bag.kind == "handbag":
         anchor = 0.55 * position[:, names[f"forearm.{label}"]] + 0.45 * position[:, names[f"hand.{label}"]]

@@ -7,7 +7,7 @@ faces -Y, the walker's left is +X; metres. At rest the arms and legs hang straig
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -139,7 +139,27 @@ def sample_body(rng: np.random.Generator, spread: float = 1.0) -> Body:
     points = basis["mean"].astype(np.float64) + (scores[:, None, None] * components).sum(0)
     skin, segment = body_skin()
     count = len(segment)
-    return Body(sex, points[:count], points[count:], outline_faces(), skin, segment)
+    body = Body(sex, points[:count], points[count:], outline_faces(), skin, segment)
+    return set_shoulders(set_head(body, rng.uniform(1.02, 1.10)), rng.uniform(0.008, 0.028))
+
+
+def set_head(body: Body, scale: float) -> Body:
+    """Scale the head about its joint: hair, which the mesh has not, makes heads look larger."""
+    share = body.skin.weights * (body.skin.bones == bone("head"))
+    joint = body.joint("head")
+    vertices = body.vertices + share.sum(1)[:, None] * (scale - 1.0) * (body.vertices - joint)
+    return replace(body, vertices=vertices)
+
+
+def set_shoulders(body: Body, out_m: float) -> Body:
+    """Move the arms outwards: skinning from anny's A-pose to hanging arms draws the shoulders in."""
+    vertices, joints = body.vertices.copy(), body.joints.copy()
+    for side, sign in (("L", 1.0), ("R", -1.0)):
+        arm = [bone(f"{name}.{side}") for name in ("upperarm", "forearm", "hand")]
+        share = (body.skin.weights * np.isin(body.skin.bones, arm)).sum(1)
+        vertices[:, 0] += sign * out_m * share
+        joints[arm, 0] += sign * out_m
+    return replace(body, vertices=vertices, joints=joints)
 
 
 def pose_joints(joints: Array, local: Array, root: Array) -> tuple[Array, Array]:

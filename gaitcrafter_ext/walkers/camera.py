@@ -1,7 +1,7 @@
-"""Camera: eleven fixed cameras around a walk, masks at CASIA-B's resolution, cropped as OpenGait does.
+"""Camera: fixed cameras around a walk, and masks at about CASIA-B's resolution.
 
-The mask is drawn at the size at which CASIA-B's people appear in its 320x240 frames (90 to 190 pixels tall), noise is
-added there, and the crop to 64x64 then makes the same soft edges as in pretreated CASIA-B.
+The mask is drawn at about the size at which people appear in CASIA-B's 320x240 frames (90 to 200 pixels tall) and
+noise is added there; OpenGait's own alignment to 64x64 then makes the soft edges of pretreated data.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.silhouettes.clip import HEIGHT, WIDTH
-
-__all__ = ["Camera", "SegmentationNoise", "crop", "fill", "project"]
+__all__ = ["Camera", "SegmentationNoise", "fill", "project"]
 
 Array = NDArray[np.float64]
 
@@ -23,6 +21,9 @@ SHIFT = 3
 
 #: Empty pixels around a mask.
 MARGIN = 6
+
+#: Side of the tile of noise, pixels; a mask may be twice as large.
+FIELD = 256
 
 #: Steepness of the edge after the noise; smaller is softer. Chosen so that about 5 % of the cropped pixels are grey.
 EDGE_GAIN = 2.0
@@ -101,16 +102,16 @@ class SegmentationNoise:
         bite: Chance of a bite a frame.
     """
 
-    def __init__(self, rng: np.random.Generator, edge: float = 0.09, bite: float = 0.03) -> None:
+    def __init__(self, rng: np.random.Generator, edge: float = 0.09, bite: float = 0.025) -> None:
         self.rng, self.bite = rng, bite
-        field = cv2.GaussianBlur(rng.standard_normal((384, 384)).astype(np.float32), (0, 0), 1.6)
-        self.field = field * np.float32(edge * 255.0 / field.std())
+        field = cv2.GaussianBlur(rng.standard_normal((FIELD, FIELD)).astype(np.float32), (0, 0), 1.6)
+        self.field = np.tile(field * np.float32(edge * 255.0 / field.std()), (3, 3))
 
     def __call__(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A noisy copy of a mask, uint8, soft over about a pixel."""
         height, width = mask.shape
         soft = cv2.GaussianBlur(mask, (0, 0), 1.3).astype(np.float32)
-        top, left = self.rng.integers(0, 384 - height), self.rng.integers(0, 384 - width)
+        top, left = self.rng.integers(FIELD), self.rng.integers(FIELD)
         ragged = soft + self.field[top : top + height, left : left + width] * (soft > 4.0) * (soft < 251.0)
         noisy = np.clip((ragged - 127.5) * EDGE_GAIN + 127.5, 0.0, 255.0).astype(np.uint8)
         if self.rng.random() < self.bite:
@@ -122,30 +123,5 @@ class SegmentationNoise:
         outline = np.argwhere(cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)))
         y, x = outline[self.rng.integers(len(outline))]
         axes = (int(self.rng.integers(2, 6)), int(self.rng.integers(2, 6)))
-        value = 0 if self.rng.random() < 0.75 else 255
+        value = 0 if self.rng.random() < 0.85 else 255
         cv2.ellipse(mask, (int(x), int(y)), axes, float(self.rng.integers(180)), 0, 360, value, -1)
-
-
-def crop(mask: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """Cut and align one mask as OpenGait's pretreatment does.
-
-    Empty rows are cut, the height is scaled to 64 (cubic), and 64 columns are cut around the column where the
-    cumulative mass passes one half.
-
-    Args:
-        mask: uint8 [height, width].
-
-    Returns:
-        uint8 [64, 64], or None for a mask too small to use.
-    """
-    if mask.sum(dtype=np.int64) <= 10000:
-        return None
-    filled = np.flatnonzero(mask.any(axis=1))
-    mask = mask[filled[0] : filled[-1] + 1]
-    width = int(mask.shape[1] * HEIGHT / mask.shape[0])
-    small = cv2.resize(mask, (width, HEIGHT), interpolation=cv2.INTER_CUBIC)
-    mass = small.sum(axis=0, dtype=np.int64).cumsum()
-    centre = int(np.flatnonzero(mass > mass[-1] / 2)[0])
-    half = WIDTH // 2
-    padded = np.pad(small, ((0, 0), (half, half)))
-    return np.ascontiguousarray(padded[:, centre : centre + WIDTH])

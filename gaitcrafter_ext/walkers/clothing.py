@@ -89,7 +89,7 @@ def sample_dress(rng: np.random.Generator, sex: str) -> Dress:
     return Dress(
         trouser_m=rng.uniform(0.004, 0.014),
         leg_width_m=rng.uniform(0.040, 0.075),
-        top_m=rng.uniform(0.006, 0.022),
+        top_m=rng.uniform(0.008, 0.030),
         drape=rng.uniform(0.1, 0.9),
         hem_m=rng.uniform(-0.02, 0.14),
         sleeve_m=rng.uniform(0.002, 0.014),
@@ -113,21 +113,28 @@ def vary_dress(dress: Dress, rng: np.random.Generator, scale: float) -> Dress:
 
 
 COLLARS = ("none", "flat", "stand", "hood-down", "hood-up", "scarf")
+COLLAR_SHARES = (0.10, 0.26, 0.22, 0.24, 0.08, 0.10)
+
+#: Hems of jackets, short coats and long coats, metres below the pelvis joint, and how often each is worn.
+COAT_HEMS = ((0.10, 0.22), (0.22, 0.42), (0.42, 0.60))
+COAT_SHARES = (0.34, 0.44, 0.22)
 
 
 def sample_coat(rng: np.random.Generator) -> Coat:
     """Draw a coat."""
     padded = rng.random() < 0.5
+    low, high = COAT_HEMS[int(rng.choice(len(COAT_HEMS), p=COAT_SHARES))]
+    hem = rng.uniform(low, high)
     return Coat(
         thickness_m=rng.uniform(0.035, 0.065) if padded else rng.uniform(0.020, 0.040),
         sleeve_radius_m=rng.uniform(0.062, 0.085) if padded else rng.uniform(0.052, 0.068),
         drape=rng.uniform(0.7, 1.0),
-        hem_m=float(rng.choice([rng.uniform(0.12, 0.25), rng.uniform(0.28, 0.45), rng.uniform(0.45, 0.68)])),
-        flare=rng.uniform(0.02, 0.22),
+        hem_m=hem,
+        flare=rng.uniform(0.02, 0.26) * min(1.0, 0.36 / hem),
         front_m=rng.uniform(0.0, 0.06),
         back_m=rng.uniform(0.0, 0.07),
         belt=rng.uniform(0.2, 0.6) if rng.random() < 0.15 else 0.0,
-        collar=str(rng.choice(COLLARS, p=(0.10, 0.26, 0.22, 0.24, 0.08, 0.10))),
+        collar=str(rng.choice(COLLARS, p=COLLAR_SHARES)),
         stiffness=rng.uniform(0.2, 0.8),
     )
 
@@ -165,13 +172,13 @@ def inflate(body: Body, dress: Dress, coat: Coat | None) -> Array:
     thickness[body.rows("thigh", "shank")] = dress.trouser_m if not dress.skirt_m else 0.002
     thickness[body.rows(*TRUNK)] = dress.top_m
     thickness[body.rows("upperarm", "forearm")] = dress.sleeve_m
-    thickness[body.rows("foot")] = 0.005
+    thickness[body.rows("foot")] = 0.008
+    thickness[body.rows("neck")] = 0.004 + 0.4 * dress.top_m
     if coat is not None:
         thickness[body.rows(*TRUNK)] = np.maximum(dress.top_m, coat.thickness_m)
         thickness[body.rows("upperarm")] = 0.75 * coat.thickness_m
         thickness[body.rows("forearm")] = 0.45 * coat.thickness_m
-        low_neck = body.rows("neck")
-        thickness[low_neck] = 0.4 * coat.thickness_m
+        thickness[body.rows("neck")] = 0.004 + 0.4 * coat.thickness_m
     vertices += out * thickness[:, None]
     if not dress.skirt_m:
         ankle = dress.leg_width_m

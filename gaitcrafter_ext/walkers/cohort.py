@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.silhouettes.pretreat import align
 from gaitcrafter_ext.vocabulary import CONDITIONS, view_deg
 from gaitcrafter_ext.walkers.bags import Bag, carry, hanging_points, sample_bag, vary_bag, wear_backpack
 from gaitcrafter_ext.walkers.bodies import BONES, SOLID, Body, Skin, pose_joints, sample_body, skin_points
-from gaitcrafter_ext.walkers.camera import Camera, SegmentationNoise, crop, fill, project
+from gaitcrafter_ext.walkers.camera import Camera, SegmentationNoise, fill, project
 from gaitcrafter_ext.walkers.clothing import (
     Coat,
     Dress,
@@ -35,12 +36,12 @@ __all__ = ["COHORT_VERSION", "FRAMES_MAX", "FRAMES_MIN", "Person", "identity_nam
 Array = NDArray[np.float64]
 
 #: Changes whenever a rendered byte changes.
-COHORT_VERSION = "draft"
+COHORT_VERSION = "1"
 
-FRAMES_MIN, FRAMES_MAX = 5, 120
+FRAMES_MIN, FRAMES_MAX = 5, 100
 
 #: How much a person changes from take to take, as a share of the spread between people.
-TAKE_SCALE = 0.42
+TAKE_SCALE = 0.45
 
 # What a random stream is for; part of its key.
 STREAM_PERSON, STREAM_TAKE, STREAM_VIEW = 0, 1, 2
@@ -107,12 +108,12 @@ def coat_gait(gait: Gait, coat: Coat, rng: np.random.Generator) -> Gait:
     weight = min(1.0, coat.hem_m / 0.5 + 6.0 * coat.thickness_m)
     return replace(
         gait,
-        hip_gain=gait.hip_gain * (1.0 - weight * rng.uniform(0.04, 0.16)),
+        hip_gain=gait.hip_gain * (1.0 - weight * rng.uniform(0.03, 0.14)),
         knee_gain=gait.knee_gain * (1.0 - weight * rng.uniform(0.0, 0.08)),
         cycle_s=float(np.clip(gait.cycle_s * (1.0 + rng.normal(0.01, 0.02)), 0.95, 1.25)),
         arm_swing_deg=gait.arm_swing_deg * rng.uniform(0.35, 0.85),
         arm_out_deg=gait.arm_out_deg + rng.uniform(1.0, 6.0),
-        elbow_deg=gait.elbow_deg + rng.uniform(-3.0, 10.0) + (35.0 if rng.random() < 0.18 else 0.0),
+        elbow_deg=gait.elbow_deg + rng.uniform(-3.0, 10.0) + (30.0 if rng.random() < 0.12 else 0.0),
         lean_deg=gait.lean_deg + rng.normal(0.5, 1.2),
         stoop_deg=gait.stoop_deg + rng.normal(1.0, 2.0),
     )
@@ -177,7 +178,7 @@ def assemble(body: Body, vertices: Array, shells: Shells, bag: Bag | None, world
 def film(posed: PosedTake, camera: Camera, noise: SegmentationNoise) -> NDArray[np.uint8]:
     """What one camera sees of a take, uint8 [T, 64, 64]."""
     flat = project(posed.points, posed.along_m, camera)
-    frames = [crop(noise(fill(points, posed.faces, posed.hulls))) for points in flat]
+    frames = [align(noise(fill(points, posed.faces, posed.hulls))) for points in flat]
     return np.stack([frame for frame in frames if frame is not None])
 
 
@@ -189,7 +190,7 @@ def render_take(seed: int, who: Person, take: str, views: Iterable[str], frames:
         who: From :func:`person`, of the same seed.
         take: Such as ``"nm-01"``; numbers beyond CASIA-B's are further takes.
         views: Names of views in degrees.
-        frames: Length, 5 to 120.
+        frames: Length, 5 to 100.
 
     Returns:
         uint8 [frames, 64, 64] by view.

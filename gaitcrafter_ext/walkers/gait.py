@@ -29,11 +29,14 @@ FPS = 25
 ORDERS = 6
 
 ANCHORS = {
-    "hip": ((0, 28), (10, 26), (25, 10), (40, -6), (52, -13), (60, -8), (72, 15), (85, 30), (93, 31)),
-    "knee": ((0, 4), (6, 12), (14, 18), (25, 11), (38, 4), (48, 8), (55, 22), (62, 42), (72, 60), (82, 45), (90, 18),
+    "hip": ((0, 28), (10, 26), (25, 10), (40, -6), (52, -13), (60, -6), (72, 16), (85, 30), (93, 31)),
+    "knee": ((0, 4), (6, 12), (14, 18), (25, 11), (38, 4), (48, 7), (55, 19), (62, 38), (72, 59), (82, 45), (90, 18),
              (96, 4)),
     "ankle": ((0, 0), (6, -6), (15, 0), (30, 7), (44, 11), (52, 2), (60, -17), (65, -16), (75, -2), (85, 2), (95, 0)),
 }  # fmt: skip
+
+#: Forward tilt of the pelvis, degrees, that clinical hip angles include; thighs are posed against the vertical.
+PELVIC_TILT_DEG = 7.0
 
 #: Standard deviation, degrees, of a person's own harmonics of orders 0..3, by joint.
 OWN_HARMONICS = {
@@ -136,9 +139,9 @@ SCALARS = {
 SIDED = {
     "arm_swing_deg": (15.0, 6.0, 3.0, 2.0, 34.0),
     "arm_offset_deg": (-3.0, 4.0, 2.0, -15.0, 12.0),
-    "arm_out_deg": (5.0, 2.2, 1.0, 1.0, 13.0),
+    "arm_out_deg": (6.0, 2.4, 1.0, 1.0, 14.0),
     "elbow_deg": (15.0, 7.0, 3.0, 3.0, 40.0),
-    "leg_out_deg": (-2.4, 1.1, 0.4, -4.2, 2.0),
+    "leg_out_deg": (-1.4, 1.1, 0.4, -3.4, 2.6),
     "toe_out_deg": (6.0, 4.5, 2.0, -6.0, 18.0),
 }
 
@@ -195,6 +198,11 @@ def phase_of(gait: Gait, frames: int, start: float, rng: np.random.Generator) ->
     return np.asarray(start + time / gait.cycle_s + wander)
 
 
+def thigh_curve(phase: Array) -> Array:
+    """Mean angle of the thigh against the vertical, degrees."""
+    return evaluate(mean_curve("hip"), phase) - PELVIC_TILT_DEG
+
+
 def joint_angles(gait: Gait, phase: Array) -> dict[str, Array]:
     """Joint angles in degrees, [T, 2] (left, right) for limbs and [T] for the trunk."""
     both = phase[:, None] + np.array([0.0, 0.5])
@@ -202,7 +210,7 @@ def joint_angles(gait: Gait, phase: Array) -> dict[str, Array]:
     late = both - gait.knee_lag
     swing = -np.cos(2.0 * np.pi * (both - gait.arm_lag))
     angles = {
-        "hip": gait.hip_gain * gains * evaluate(mean_curve("hip"), both) + evaluate(gait.own["hip"], both),
+        "hip": gait.hip_gain * gains * thigh_curve(both) + evaluate(gait.own["hip"], both),
         "knee": gait.knee_gain * gains * evaluate(mean_curve("knee"), late) + evaluate(gait.own["knee"], late),
         "ankle": gait.ankle_gain * evaluate(mean_curve("ankle"), late) + evaluate(gait.own["ankle"], late),
         "arm": gait.arm_offset_deg + gait.arm_swing_deg * swing + evaluate(gait.own["arm"], both),
