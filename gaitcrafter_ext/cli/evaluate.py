@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from gaitcrafter_ext.cli.evaluation import gei
+from gaitcrafter_ext.cli.evaluation import blind, clips, gei
 
-HELP = "measure a gait set: recognition by pixel GEIs, synthetic clips beside real ones"
+HELP = "measure a gait set: synthetic clips beside held-out real ones and chance"
 
-_MEASURES = {"gei": gei}
+_MEASURES = {"gei": gei, "clips": clips, "blind": blind}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gaitcrafter_ext.cli.evaluation.finite import finite
 from gaitcrafter_ext.errors import DataError, UsageError
 from gaitcrafter_ext.recognition.takes import GALLERY_TAKES, PROBE_TAKES, parse_takes
 from gaitcrafter_ext.vocabulary import choose, suggest
@@ -183,13 +184,4 @@ def _classes(each: Faithfulness) -> str:
 def _as_json(args: argparse.Namespace, root: str, report: GeiReport, told: list[Faithfulness] | None) -> str:
     asked = {"root": root, "probe_root": args.probe_root, "centroids": args.centroids, "seed": args.seed}
     read = [dataclasses.asdict(each) for each in told or ()]
-    return json.dumps(_finite({"asked": asked, **dataclasses.asdict(report), "read_as_asked": read}), indent=2)
-
-
-def _finite(value: object) -> object:
-    """JSON has no NaN: what could not be counted is null."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return json.dumps(finite({"asked": asked, **dataclasses.asdict(report), "read_as_asked": read}), indent=2)

@@ -1,0 +1,206 @@
+"""Does it move like gait? Frame-to-frame overlap, flicker, periodicity and the arrow of time, beside real clips.
+
+Frozen, shuffled and reversed copies of the held-out real clips are measured beside them: a statistic that does not tell
+these controls from real clips tells nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaitcrafter_ext.audit.alignment import clip_distances
+from gaitcrafter_ext.audit.cycle import cycle_of
+from gaitcrafter_ext.audit.features import ClipFeatures, common_length, window
+from gaitcrafter_ext.audit.ranges import Beside, check_ranges, outside
+
+__all__ = ["CONTROLS", "Control", "Motion", "MotionStatistics", "arrow", "motion", "motion_statistics"]
+
+Frames = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class MotionStatistics:
+    """How one clip moves.
+
+    Attributes:
+        iou: Mean overlap of a frame with the next, sum of minima over sum of maxima of grey levels; 1 = frozen.
+        flicker: Mean of what a median over three frames takes away, as a share of the silhouette: pixels that come or
+            go for one frame only.
+        periodicity: Share of the lower body's motion that a steady gait cycle explains
+            (:class:`gaitcrafter_ext.audit.cycle.Cycle`); 0 = frozen or no cycle.
+    """
+
+    iou: float
+    flicker: float
+    periodicity: float
+
+
+@dataclass(frozen=True)
+class Control:
+    """Held-out real clips whose time was spoilt.
+
+    Attributes:
+        name: ``frozen``, ``shuffled`` or ``reversed``.
+        statistics: Median of each of ``MotionStatistics``.
+        outside: Share of these clips outside the real range in at least one statistic.
+        forward: Share of them that fit real clips better forward than backward.
+    """
+
+    name: str
+    statistics: MotionStatistics
+    outside: float
+    forward: float
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Motion of synthetic clips beside held-out real ones of the same length, and controls.
+
+    Attributes:
+        statistics: One entry a statistic of ``MotionStatistics``.
+        synthetic_outside: Share of synthetic clips outside the real range in at least one statistic.
+        held_out_outside: The floor: the same share of held-out real clips.
+        synthetic_forward: Share of synthetic clips nearer to real clips when played forward than backward.
+        held_out_forward: The ceiling: the same share of held-out real clips; chance is one half.
+        controls: Spoilt held-out real clips.
+        left_out: Synthetic clips of a view and condition without training clips.
+    """
+
+    statistics: tuple[Beside, ...]
+    synthetic_outside: float
+    held_out_outside: float
+    synthetic_forward: float
+    held_out_forward: float
+    controls: tuple[Control, ...]
+    left_out: int
+
+
+def motion_statistics(frames: Frames) -> MotionStatistics:
+    """Statistics of one clip, uint8 [T, h, w] with T >= 3."""
+    values = frames.astype(np.int16)
+    overlap, union = np.minimum(values[1:], values[:-1]), np.maximum(values[1:], values[:-1])
+    iou = overlap.sum(axis=(1, 2)) / np.maximum(union.sum(axis=(1, 2)), 1)
+    before, now, after = values[:-2], values[1:-1], values[2:]
+    middle = np.maximum(np.minimum(before, after), np.minimum(now, np.maximum(before, after)))
+    flicker = np.abs(now - middle).sum() / max(1, int(now.sum()))
+    return MotionStatistics(float(iou.mean()), float(flicker), cycle_of(frames).strength)
+
+
+def frozen(frames: Frames, rng: np.random.Generator) -> Frames:
+    """The middle frame throughout."""
+    return np.repeat(frames[len(frames) // 2][None], len(frames), axis=0)
+
+
+def shuffled(frames: Frames, rng: np.random.Generator) -> Frames:
+    """The frames in random order."""
+    return rng.permutation(frames)
+
+
+def backward(frames: Frames, rng: np.random.Generator) -> Frames:
+    """The frames in reverse order."""
+    return frames[::-1]
+
+
+CONTROLS: dict[str, Callable[[Frames, np.random.Generator], Frames]] = {
+    "frozen": frozen,
+    "shuffled": shuffled,
+    "reversed": backward,
+}
+
+
+@dataclass(frozen=True)
+class _Set:
+    """Clips of one kind: their cells and their frames at the common length."""
+
+    cells: list[tuple[str, str]]
+    frames: list[Frames]
+
+    def table(self) -> NDArray[np.float64]:
+        """float64 [N, statistics]."""
+        rows = [motion_statistics(frames) for frames in self.frames]
+        names = [field.name for field in fields(MotionStatistics)]
+        return np.array([[getattr(row, name) for name in names] for row in rows]).reshape(-1, len(names))
+
+
+def motion(
+    synthetic: Sequence[ClipFeatures],
+    held_out: Sequence[ClipFeatures],
+    training: Sequence[ClipFeatures],
+    rng: np.random.Generator,
+) -> Motion:
+    """Compare motion with that of the training clips of the same view and condition.
+
+    Args:
+        synthetic: Synthetic clips.
+        held_out: Real clips that were not trained on; cut to the synthetic length.
+        training: Real clips that were; their statistics are of the same length too.
+        rng: Shuffles the frames of one control.
+
+    Raises:
+        DataError: No synthetic clip is of a view and condition that the training clips have.
+    """
+    length = common_length(synthetic) if synthetic else 0
+    ours, theirs, known = (_cut(clips, length) for clips in (synthetic, held_out, training))
+    reference = (known.cells, known.table())
+    names = [field.name for field in fields(MotionStatistics)]
+    check = check_ranges(names, (ours.cells, ours.table()), (theirs.cells, theirs.table()), reference)
+    controls = [
+        _control(name, _Set(theirs.cells, [spoil(frames, rng) for frames in theirs.frames]), reference, training)
+        for name, spoil in CONTROLS.items()
+    ]
+    return Motion(
+        check.statistics,
+        check.synthetic_outside,
+        check.held_out_outside,
+        _forward(ours, training),
+        _forward(theirs, training),
+        tuple(controls),
+        check.left_out,
+    )
+
+
+def arrow(clips: Sequence[Frames], training: Sequence[Frames]) -> NDArray[np.float64]:
+    """Whether each clip lies nearer to real clips played forward than played backward.
+
+    Args:
+        clips: uint8 [T, h, w] each.
+        training: Real clips of the same view and condition.
+
+    Returns:
+        float64 [N]: 1 forward, 0 backward, 0.5 where both are equally near (frozen clips).
+    """
+    ahead = clip_distances(clips, training).min(axis=1)
+    back = clip_distances([np.ascontiguousarray(frames[::-1]) for frames in clips], training).min(axis=1)
+    return np.where(ahead == back, 0.5, (ahead < back).astype(np.float64))
+
+
+def _cut(clips: Sequence[ClipFeatures], length: int) -> _Set:
+    return _Set([clip.cell for clip in clips], [window(clip.frames, length) for clip in clips])
+
+
+def _forward(clips: _Set, training: Sequence[ClipFeatures]) -> float:
+    """Mean of ``arrow`` over the clips whose cell has training clips; NaN where none has."""
+    there = {cell: [clip.frames for clip in training if clip.cell == cell] for cell in set(clips.cells)}
+    told = [
+        arrow([frames for frames, own in zip(clips.frames, clips.cells, strict=True) if own == cell], real)
+        for cell, real in sorted(there.items())
+        if real
+    ]
+    return float(np.concatenate(told).mean()) if told else float("nan")
+
+
+def _control(
+    name: str,
+    clips: _Set,
+    reference: tuple[list[tuple[str, str]], NDArray[np.float64]],
+    training: Sequence[ClipFeatures],
+) -> Control:
+    table = clips.table()
+    marks, _ = outside((clips.cells, table), reference)
+    medians = np.median(table, axis=0) if len(table) else np.full(table.shape[1], np.nan)
+    share = float(marks.any(axis=1).mean()) if len(marks) else float("nan")
+    return Control(name, MotionStatistics(*map(float, medians)), share, _forward(clips, training))
