@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,30 +106,46 @@ def _delete_run(out: Path) -> None:
 
 
 def _train(config: TrainingConfig, people: Any, out: Path, device: Any, save_every: int) -> None:
-    from tqdm import tqdm
-
     from gaitcrafter_ext.recognition.training import train
 
-    with tqdm(total=config.iterations, desc="training", unit="it") as bar, _scalars(out) as write:
+    with _Scalars(out / "tensorboard") as scalars:
+        bar = _Bar(config.iterations)
 
         def on_step(step: Step) -> None:
-            bar.n = step.iteration
-            bar.set_postfix_str(f"triplet {step.triplet:.3f}", refresh=False)
-            bar.update(0)
-            write(step)
+            bar.show(step)
+            scalars.write(step)
 
-        train(config, people, out, device, save_every, on_step)
+        train(config, people, out, device, save_every, on_step, bar)
 
 
-class _scalars:  # noqa: N801
-    """Write losses for TensorBoard, every tenth iteration; the writer is opened with the first one."""
+class _Bar:
+    """The progress bar; a resumed run starts where it was cut."""
 
-    def __init__(self, out: Path) -> None:
-        self.folder = out / "tensorboard"
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.bar: Any = None
+
+    def __call__(self, numbers: range) -> Iterable[int]:
+        from tqdm import tqdm
+
+        self.bar = tqdm(numbers, desc="training", unit="it", total=self.total, initial=numbers.start)
+        return self.bar
+
+    def show(self, step: Step) -> None:
+        """Show the losses."""
+        entropy = "" if step.cross_entropy is None else f", cross-entropy {step.cross_entropy:.2f}"
+        self.bar.set_postfix_str(f"triplet {step.triplet:.3f}{entropy}", refresh=False)
+
+
+class _Scalars:
+    """Writes losses for TensorBoard, every tenth iteration; nothing is made before the first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.writer: Any = None
 
-    def __enter__(self) -> Callable[[Step], None]:
-        return self.write
+    def __enter__(self) -> _Scalars:
+        return self
 
     def __exit__(self, *_: object) -> None:
         if self.writer is not None:
