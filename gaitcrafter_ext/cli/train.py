@@ -99,9 +99,11 @@ def _train(
     args: argparse.Namespace, config: GeneratorConfig, store: SilhouetteStore, keys: list[ClipKey], folder: Path
 ) -> int:
     from gaitcrafter_ext.generator.data import ClipLibrary, hold_out, vocabulary_of
+    from gaitcrafter_ext.generator.memory import keep_freed_memory
     from gaitcrafter_ext.generator.training import FRAMES, Trainer
     from gaitcrafter_ext.silhouettes.clip import COLUMNS
 
+    keep_freed_memory()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     training, held = hold_out(keys, config.dataset, config.training.held_out_takes)
     words = vocabulary_of(training, config.dataset)

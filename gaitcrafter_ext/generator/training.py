@@ -6,14 +6,9 @@ batches that an uninterrupted one would have seen.
 
 from __future__ import annotations
 
-import json
-import logging
-import shutil
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,48 +20,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from gaitcrafter_ext.errors import ConflictError, UsageError
+from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.generator.config import GeneratorConfig
 from gaitcrafter_ext.generator.data import Batch, ClipLibrary
+from gaitcrafter_ext.generator.interruption import stop_requests
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import add_noise, denoising_loss, shifted_levels
+from gaitcrafter_ext.generator.state import Progress, StateFolder
 from gaitcrafter_ext.generator.validation import HeldOutLoss, Validation
-from gaitcrafter_ext.silhouettes.files import atomic_write_text
 
-__all__ = ["FRAMES", "Progress", "Trainer", "build_denoiser"]
+__all__ = ["FRAMES", "Trainer", "build_denoiser"]
 
-logger = logging.getLogger(__name__)
 
 #: Frames of a clip: a complete walking cycle at 25 frames a second.
 FRAMES = 30
-
-STATE_NAME, PROGRESS_NAME = "state", "progress.json"
-
-
-@dataclass
-class Progress:
-    """How far training is; saved with the state and, at the end, with the weights.
-
-    Attributes:
-        step: Steps done.
-        clips: Clips seen, all processes together.
-        seconds: Time spent training, over all resumptions.
-        curve: One row a validation: clips, training loss since the last row, validation loss, identity gain.
-    """
-
-    step: int = 0
-    clips: int = 0
-    seconds: float = 0.0
-    curve: list[tuple[int, float, float, float]] = field(default_factory=list)
-
-    def state_dict(self) -> dict[str, Any]:
-        """For ``accelerate``."""
-        return asdict(self)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """For ``accelerate``."""
-        self.step, self.clips, self.seconds = state["step"], state["clips"], state["seconds"]
-        self.curve = [tuple(row) for row in state["curve"]]
 
 
 def build_denoiser(config: GeneratorConfig, library: ClipLibrary) -> GaitUNet:
@@ -112,7 +79,11 @@ class Trainer:
         self.ema = EMAModel(denoiser.parameters(), decay=settings.ema_decay, foreach=True)
         self.ema.to(self.accelerator.device)
         optimizer = torch.optim.AdamW(
-            denoiser.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, betas=(0.9, 0.99)
+            denoiser.parameters(),
+            settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            betas=(0.9, 0.99),
+            fused=True,
         )
         self.denoiser, self.optimizer = self.accelerator.prepare(denoiser, optimizer)
         self.progress = Progress()
@@ -121,7 +92,8 @@ class Trainer:
         self.held_out_loss = None
         if held_out is not None:
             self.held_out_loss = HeldOutLoss(held_out, settings.noise_shift, settings.seed)
-        self._resume()
+        self.state = StateFolder(folder, config, self.accelerator)
+        self.state.resume()
         self.accelerator.init_trackers("logs")
 
     def run(self, max_minutes: float | None = None) -> Iterator[Validation]:
@@ -131,7 +103,7 @@ class Trainer:
         """
         settings, started = self.config.training, time.monotonic()
         before, saved, losses = self.progress.seconds, started, []
-        with _stop_signals() as signals, self._bar() as bar:
+        with stop_requests() as signals, self._bar() as bar:
             stop = False
             while self.progress.clips < settings.max_clips and not stop:
                 losses.append(self._step())
@@ -167,49 +139,8 @@ class Trainer:
         return copy.eval()
 
     def save(self) -> None:
-        """Write the state beside the old one, then swap: a kill leaves one of the two whole."""
-        fresh = self.folder / f"{STATE_NAME}.new"
-        if self.accelerator.is_main_process:
-            shutil.rmtree(fresh, ignore_errors=True)
-        self.accelerator.wait_for_everyone()
-        self.accelerator.save_state(str(fresh))
-        if self.accelerator.is_main_process:
-            atomic_write_text(
-                fresh / PROGRESS_NAME, json.dumps({"config": asdict(self.config), **asdict(self.progress)})
-            )
-            old, current = self.folder / f"{STATE_NAME}.old", self.folder / STATE_NAME
-            shutil.rmtree(old, ignore_errors=True)
-            if current.exists():
-                current.rename(old)
-            fresh.rename(current)
-            shutil.rmtree(old, ignore_errors=True)
-        self.accelerator.wait_for_everyone()
-
-    def _resume(self) -> None:
-        """Continue from the newest whole state in the folder, if there is one."""
-        for name in (STATE_NAME, f"{STATE_NAME}.old"):
-            state = self.folder / name
-            if (state / PROGRESS_NAME).is_file():
-                self._refuse_other_run(state / PROGRESS_NAME)
-                self.accelerator.load_state(str(state))
-                logger.info("resumed at %d clips", self.progress.clips)
-                return
-
-    def _refuse_other_run(self, path: Path) -> None:
-        """A state may only go on with the configuration that began it; only the end may move."""
-
-        def fixed(config: dict[str, Any]) -> dict[str, Any]:
-            free = {"max_clips", "save_minutes", "learning_rate"}
-            return {**config, "training": {k: v for k, v in config["training"].items() if k not in free}}
-
-        began = fixed(json.loads(path.read_text(encoding="utf-8"))["config"])
-        now = fixed(json.loads(json.dumps(asdict(self.config))))
-        if began != now:
-            changed = [f"{part}.{k}" for part in now for k in now[part] if began.get(part, {}).get(k) != now[part][k]]
-            raise ConflictError(
-                f"{path.parent}: the run to resume had other settings ({', '.join(changed)}); "
-                "give the same ones, another --out, or --force to start anew"
-            )
+        """Write the state, from which the same configuration goes on."""
+        self.state.save(self.progress)
 
     def _step(self) -> Tensor:
         """One optimisation step; returns its mean loss."""
@@ -279,22 +210,3 @@ def _stratified(size: int, generator: torch.Generator) -> Tensor:
     """``size`` uniform numbers, one in each of ``size`` equal parts of [0, 1], in random order: less noisy a loss."""
     offsets = torch.rand(size, generator=generator)
     return (torch.randperm(size, generator=generator) + offsets) / size
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """A list that becomes non-empty when the process is asked to stop; a second request is obeyed at once."""
-    received: list[int] = []
-    previous: dict[signal.Signals, Any] = {}
-
-    def ask(number: int, _frame: Any) -> None:
-        received.append(number)
-        signal.signal(number, previous[signal.Signals(number)])
-
-    for name in (signal.SIGINT, signal.SIGTERM):
-        previous[name] = signal.signal(name, ask)
-    try:
-        yield received
-    finally:
-        for name, handler in previous.items():
-            signal.signal(name, handler)

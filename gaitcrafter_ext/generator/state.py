@@ -1,0 +1,117 @@
+"""The state of a training on disk: never half-written, and resumed only by the configuration that began it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+
+from gaitcrafter_ext.errors import ConflictError
+from gaitcrafter_ext.generator.config import GeneratorConfig
+from gaitcrafter_ext.silhouettes.files import atomic_write_text
+
+__all__ = ["Progress", "StateFolder"]
+
+logger = logging.getLogger(__name__)
+
+STATE_NAME, PROGRESS_NAME = "state", "progress.json"
+
+#: Settings that may change between two calls of one training.
+FREE = ("max_clips", "save_minutes", "learning_rate")
+
+
+@dataclass
+class Progress:
+    """How far training is; saved with the state and, at the end, with the weights.
+
+    Attributes:
+        step: Steps done.
+        clips: Clips seen, all processes together.
+        seconds: Time spent training, over all resumptions.
+        curve: One row a validation: clips, training loss since the last row, validation loss, identity gain.
+    """
+
+    step: int = 0
+    clips: int = 0
+    seconds: float = 0.0
+    curve: list[tuple[int, float, float, float]] = field(default_factory=list)
+
+    def state_dict(self) -> dict[str, Any]:
+        """For ``accelerate``."""
+        return asdict(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """For ``accelerate``."""
+        self.step, self.clips, self.seconds = state["step"], state["clips"], state["seconds"]
+        self.curve = [tuple(row) for row in state["curve"]]
+
+
+class StateFolder:
+    """Where a training keeps its state.
+
+    Args:
+        folder: The state lies in ``folder/state``.
+        config: Configuration of the training.
+        accelerator: Holds everything that is saved.
+    """
+
+    def __init__(self, folder: Path, config: GeneratorConfig, accelerator: Accelerator) -> None:
+        self.folder, self.config, self.accelerator = folder, config, accelerator
+
+    def save(self, progress: Progress) -> None:
+        """Write the state beside the old one, then swap: a kill leaves one of the two whole."""
+        fresh = self.folder / f"{STATE_NAME}.new"
+        if self.accelerator.is_main_process:
+            shutil.rmtree(fresh, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+        self.accelerator.save_state(str(fresh))
+        if self.accelerator.is_main_process:
+            facts = {"config": asdict(self.config), **asdict(progress)}
+            atomic_write_text(fresh / PROGRESS_NAME, json.dumps(facts))
+            self._swap(fresh)
+        self.accelerator.wait_for_everyone()
+
+    def _swap(self, fresh: Path) -> None:
+        old, current = self.folder / f"{STATE_NAME}.old", self.folder / STATE_NAME
+        if current.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            current.rename(old)
+        fresh.rename(current)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def resume(self) -> bool:
+        """Load the newest whole state, if there is one.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            ConflictError: It is that of another configuration.
+        """
+        for name in (STATE_NAME, f"{STATE_NAME}.old"):
+            state = self.folder / name
+            if (state / PROGRESS_NAME).is_file():
+                self._refuse_other_run(state / PROGRESS_NAME)
+                self.accelerator.load_state(str(state))
+                return True
+        return False
+
+    def _refuse_other_run(self, path: Path) -> None:
+        began = json.loads(path.read_text(encoding="utf-8"))["config"]
+        now = json.loads(json.dumps(asdict(self.config)))
+        changed = [
+            f"{section}.{key}"
+            for section, settings in now.items()
+            for key in settings
+            if key not in FREE and began.get(section, {}).get(key) != settings[key]
+        ]
+        if changed:
+            raise ConflictError(
+                f"{path.parent}: the run to resume had other settings ({', '.join(changed)}); "
+                "give the same ones, another --out, or --force to start anew"
+            )
