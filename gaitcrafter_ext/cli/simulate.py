@@ -6,11 +6,16 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.silhouettes.parallel import available_cores
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, CONDITIONS, VIEWS, choose
+
+if TYPE_CHECKING:
+    from gaitcrafter_ext.walkers.writing import CohortPlan
 
 HELP = "Simulate people walking: silhouettes in CASIA-B's layout, with a partition"
 
@@ -65,32 +70,28 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def follow(steps, plan) -> tuple[int, int]:  # type: ignore[no-untyped-def]
+def follow(steps: Iterator[tuple[int, int]], plan: CohortPlan) -> tuple[int, int]:
     """Show progress on stderr; returns clips made and clips that were there."""
     from tqdm import tqdm
 
     made = kept = 0
-    total = plan.subjects * len(plan.take_names()) * len(plan.views)
-    with tqdm(total=total, unit="clip", file=sys.stderr, smoothing=0.05, mininterval=0.5) as bar:
+    with tqdm(total=len(plan.cells()), unit="clip", file=sys.stderr, smoothing=0.05, mininterval=0.5) as bar:
         for new, old in steps:
             made, kept = made + new, kept + old
+            rate = made * plan.frames / max(bar.format_dict["elapsed"], 1e-6)
+            bar.set_postfix_str(f"{rate:.0f} frames/s", refresh=False)
             bar.update(new + old)
-            bar.set_postfix_str(f"{made * plan.frames / max(bar.format_dict['elapsed'], 1e-6):.0f} frames/s", refresh=False)
     return made, kept
 
 
-def report(args: argparse.Namespace, plan, made: int, kept: int, seconds: float) -> None:  # type: ignore[no-untyped-def]
-    """Say what was written."""
-    result = {
-        "out": str(args.out),
-        **plan.record(),
-        "clips_made": made,
-        "clips_kept": kept,
-        "seconds": round(seconds, 2),
-        "frames_per_second": round(made * plan.frames / seconds) if made else 0,
-    }
+def report(args: argparse.Namespace, plan: CohortPlan, made: int, kept: int, seconds: float) -> None:
+    """Say on stdout what was written."""
+    rate = round(made * plan.frames / seconds) if made else 0
+    result = {"out": str(args.out), **plan.record(), "clips_made": made, "clips_kept": kept, "frames_per_second": rate}
     if args.json:
         print(json.dumps(result))
         return
-    print(f"{args.out / 'pkl'}: {plan.subjects} people, {made} clips made, {kept} were there, {plan.frames} frames each")
+    print(
+        f"{args.out / 'pkl'}: {plan.subjects} people, {made} clips made, {kept} were there; {plan.frames} frames each"
+    )
     print(f"{args.out / 'partition.json'}: {plan.train} to train, {plan.subjects - plan.train} to test")

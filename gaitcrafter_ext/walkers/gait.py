@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.walkers.bodies import BONES, bone
-
-__all__ = ["FPS", "Gait", "Walk", "joint_angles", "local_rotations", "phase_of", "sample_gait", "vary_gait"]
+__all__ = ["FPS", "Gait", "joint_angles", "phase_of", "sample_gait", "vary_gait"]
 
 Array = NDArray[np.float64]
 
@@ -163,38 +162,32 @@ def sample_gait(rng: np.random.Generator, spread: float = 1.0) -> Gait:
         rng: Keyed by seed and person.
         spread: Scale of the differences between people.
     """
-    values: dict[str, float] = {}
+    values: dict[str, Any] = {}
     for name, (mean, deviation, low, high) in SCALARS.items():
         values[name] = float(np.clip(mean + spread * deviation * rng.standard_normal(), low, high))
-    sides: dict[str, Array] = {}
     for name, (mean, deviation, between, low, high) in SIDED.items():
         draw = mean + spread * (deviation * rng.standard_normal() + between * rng.standard_normal(2))
-        sides[name] = np.clip(draw, low, high)
-    return Gait(own=own_harmonics(rng, spread), **values, **sides)
+        values[name] = np.clip(draw, low, high)
+    return Gait(own=own_harmonics(rng, spread), **values)
 
 
 def vary_gait(gait: Gait, rng: np.random.Generator, scale: float) -> Gait:
     """The same person on another occasion: every parameter moves by ``scale`` times its spread between people."""
-    values = {
-        name: float(np.clip(getattr(gait, name) + scale * deviation * rng.standard_normal(), low, high))
-        for name, (_, deviation, low, high) in SCALARS.items()
-    }
-    sides = {
-        name: np.clip(getattr(gait, name) + scale * (deviation * rng.standard_normal() + between * rng.standard_normal(2)),
-                      low, high)
-        for name, (_, deviation, between, low, high) in SIDED.items()
-    }  # fmt: skip
+    values: dict[str, Any] = {}
+    for name, (_, deviation, low, high) in SCALARS.items():
+        values[name] = float(np.clip(getattr(gait, name) + scale * deviation * rng.standard_normal(), low, high))
+    for name, (_, deviation, between, low, high) in SIDED.items():
+        step = scale * (deviation * rng.standard_normal() + between * rng.standard_normal(2))
+        values[name] = np.clip(getattr(gait, name) + step, low, high)
     extra = own_harmonics(rng, scale)
     own = {joint: gait.own[joint] + extra[joint] for joint in gait.own}
-    return replace(gait, own=own, **values, **sides)
+    return replace(gait, own=own, **values)
 
 
 def phase_of(gait: Gait, frames: int, start: float, rng: np.random.Generator) -> Array:
     """Phase in cycles of each frame: steady cadence with a slow wander of about one per cent."""
     time = np.arange(frames) / FPS
-    wander = sum(
-        rng.normal(0.0, 0.004) * np.sin(2.0 * np.pi * (time / period + rng.random())) for period in (1.9, 3.1)
-    )
+    wander = sum(rng.normal(0.0, 0.004) * np.sin(2.0 * np.pi * (time / period + rng.random())) for period in (1.9, 3.1))
     return np.asarray(start + time / gait.cycle_s + wander)
 
 
@@ -223,82 +216,3 @@ def joint_angles(gait: Gait, phase: Array) -> dict[str, Array]:
     angles["knee"] = np.maximum(angles["knee"], 0.5)
     angles["elbow"] = np.maximum(angles["elbow"], 1.0)
     return angles
-
-
-def turn(axis: int, degrees: Array | float, frames: int) -> Array:
-    """Rotations [T, 3, 3] about a world axis (0 = X, 1 = Y, 2 = Z)."""
-    radians = np.radians(np.broadcast_to(np.asarray(degrees, dtype=float), (frames,)))
-    c, s = np.cos(radians), np.sin(radians)
-    i, j = (axis + 1) % 3, (axis + 2) % 3
-    result = np.zeros((frames, 3, 3))
-    result[:, axis, axis] = 1.0
-    result[:, i, i], result[:, i, j] = c, -s
-    result[:, j, i], result[:, j, j] = s, c
-    return result
-
-
-def compose(*turns: Array) -> Array:
-    """Product of rotations, the last applied first."""
-    result = turns[0]
-    for nxt in turns[1:]:
-        result = np.einsum("tij,tjk->tik", result, nxt)
-    return result
-
-
-def leg_rotations(gait: Gait, angles: dict[str, Array], local: Array) -> None:
-    """Fill in thigh, shank and foot of both sides."""
-    frames = len(local)
-    for side, (label, sign) in enumerate((("L", 1.0), ("R", -1.0))):
-        hip, knee, ankle = (angles[name][:, side] for name in ("hip", "knee", "ankle"))
-        out = turn(1, -sign * gait.leg_out_deg[side] - angles["list"] * 1.0, frames)
-        toe = turn(2, sign * gait.toe_out_deg[side], frames)
-        local[:, bone(f"thigh.{label}")] = compose(out, turn(0, -hip - 0.3 * gait.lean_deg, frames), toe)
-        local[:, bone(f"shank.{label}")] = turn(0, knee, frames)
-        local[:, bone(f"foot.{label}")] = turn(0, -ankle, frames)
-
-
-def arm_rotations(gait: Gait, angles: dict[str, Array], local: Array) -> None:
-    """Fill in upper arm, forearm and hand of both sides."""
-    frames = len(local)
-    trunk = 1.0 * gait.lean_deg + gait.stoop_deg  # arms hang from a leaning trunk: their angles are against gravity
-    for side, (label, sign) in enumerate((("L", 1.0), ("R", -1.0))):
-        arm, elbow = angles["arm"][:, side] + trunk, angles["elbow"][:, side]
-        out = turn(1, -sign * gait.arm_out_deg[side], frames)
-        local[:, bone(f"upperarm.{label}")] = compose(out, turn(0, -arm, frames))
-        inward = turn(1, sign * 0.8 * gait.arm_out_deg[side], frames)
-        local[:, bone(f"forearm.{label}")] = compose(turn(0, -elbow, frames), inward)
-        local[:, bone(f"hand.{label}")] = turn(0, -4.0, frames)
-
-
-def local_rotations(gait: Gait, phase: Array) -> Array:
-    """Rotation of each bone relative to its parent over a walk, [T, 18, 3, 3]."""
-    frames, angles = len(phase), joint_angles(gait, phase)
-    local = np.tile(np.eye(3), (frames, len(BONES), 1, 1))
-    pelvis = compose(turn(2, angles["yaw"], frames), turn(1, angles["list"], frames), turn(0, 0.3 * gait.lean_deg, frames))
-    local[:, bone("pelvis")] = pelvis
-    back = compose(turn(2, 0.5 * (angles["trunk"] - angles["yaw"]), frames), turn(1, -0.5 * angles["list"], frames))
-    lean = 0.35 * gait.lean_deg + 0.5 * angles["nod"]
-    local[:, bone("abdomen")] = compose(back, turn(0, lean, frames))
-    local[:, bone("thorax")] = compose(back, turn(0, lean + 0.4 * gait.stoop_deg, frames), turn(1, gait.tilt_deg, frames))
-    local[:, bone("chest")] = turn(0, 0.6 * gait.stoop_deg, frames)
-    local[:, bone("neck")] = compose(turn(2, -0.7 * angles["trunk"], frames), turn(0, 0.1 * gait.stoop_deg, frames))
-    upright = gait.chin_deg - 0.8 * (gait.lean_deg + gait.stoop_deg)
-    local[:, bone("head")] = compose(turn(1, -gait.tilt_deg, frames), turn(0, upright, frames))
-    leg_rotations(gait, angles, local)
-    arm_rotations(gait, angles, local)
-    return local
-
-
-@dataclass(frozen=True)
-class Walk:
-    """A posed walk, shared by all cameras.
-
-    Attributes:
-        world: float64 [T, 18, 3, 3], world rotations of the bones.
-        position: float64 [T, 18, 3], joint positions, metres; the pelvis stays near x = y = 0.
-        along_m: float64 [T], how far the walker has come, metres, 0 in the middle of the clip.
-    """
-
-    world: Array
-    position: Array
-    along_m: Array

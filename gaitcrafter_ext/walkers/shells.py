@@ -77,7 +77,9 @@ def blend(count: int, shares: dict[str, float]) -> Array:
     return np.tile(row / row.sum(), (count, 1))
 
 
-def ellipsoid(centre: Array, radii: Sequence[float], low: float = -1.0, high: float = 1.0, squareness: float = 2.0) -> Array:
+def ellipsoid(
+    centre: Array, radii: Sequence[float], low: float = -1.0, high: float = 1.0, squareness: float = 2.0
+) -> Array:
     """Points on a (super)ellipsoid between two relative heights in [-1, 1]; 60 points."""
     height = np.linspace(low, high, 5)[:, None]
     around = np.linspace(0.0, 2.0 * np.pi, 12, endpoint=False)[None, :]
