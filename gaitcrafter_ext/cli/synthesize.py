@@ -5,28 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gaitcrafter_ext.cli._options import Progress, add_json, at_least
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.generator.card import Card, check_weights, read_card
-from gaitcrafter_ext.generator.samplers import SAMPLER_NAMES, check_sampler
+from gaitcrafter_ext.generator.samplers import PRECISIONS, SAMPLER_NAMES, check_sampler
 from gaitcrafter_ext.generator.weights import BUNDLED, locate
 from gaitcrafter_ext.identities.codes import BlendSettings
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.completion import Inventory, take_inventory
 from gaitcrafter_ext.synthesis.estimate import estimate
 from gaitcrafter_ext.synthesis.folder import ENTRY, MANIFEST, PARTITION, SHEET, OutputFolder, Shard
-from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, Sampling, Selection, make_plan
+from gaitcrafter_ext.synthesis.plan import Plan, Sampling, Selection, make_plan
 from gaitcrafter_ext.synthesis.run import ClipSampler, Outcome, synthesize
+from gaitcrafter_ext.synthesis.sampler import DEVICES, pipeline_sampler
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, choose, condition_of, suggest, take_names
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 HELP = "Make clips of known and novel people, in a tree that OpenGait trains on"
 
@@ -98,6 +95,8 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--steps", type=at_least(1), metavar="N", help="sampling steps (default: the weights')")
     how.add_argument("--sampler", metavar="NAME", help=f"{', '.join(SAMPLER_NAMES)} (default: the weights')")
     how.add_argument("--guidance", type=float, metavar="W", help="identity guidance, 1 = none (default: the weights')")
+    how.add_argument("--precision", choices=PRECISIONS, default="fp32", help="bf16 is faster (default: %(default)s)")
+    how.add_argument("--device", choices=DEVICES, default="auto", help="default: a GPU where there is one")
     how.add_argument(
         "--batch-size",
         type=at_least(1),
@@ -120,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
 
     def load() -> ClipSampler:
-        return _sampler(weights, sampling)
+        return pipeline_sampler(weights, sampling, args.device)
 
     if args.dry_run:
         folder.check(plan, args.force)
@@ -139,7 +138,7 @@ def _sampling(args: argparse.Namespace, card: Card) -> Sampling:
     if not 0 <= guidance < math.inf:
         raise UsageError(f"--guidance: {guidance}; allowed: 0 or more (1 = none)")
     sampler = check_sampler(args.sampler) if args.sampler else card.sampling.sampler
-    return Sampling(sampler, args.steps or card.sampling.steps, guidance, FRAMES, args.seed)
+    return Sampling(sampler, args.steps or card.sampling.steps, guidance, FRAMES, args.seed, args.precision)
 
 
 def _plan(args: argparse.Namespace, card: Card, sampling: Sampling) -> Plan:
@@ -170,21 +169,6 @@ def _takes(args: argparse.Namespace, conditions: tuple[str, ...], inventory: Inv
     if inventory is not None and args.takes is None:
         return tuple(take for take in inventory.takes if condition_of(take) in conditions)
     return tuple(take_names(dict.fromkeys(conditions, args.takes or 1), conditions))
-
-
-def _sampler(weights: Path, sampling: Sampling) -> ClipSampler:
-    """Load the pipeline; from here on torch is needed."""
-    from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
-
-    pipeline = GaitCrafterPipeline.from_pretrained(weights)
-
-    def sample(requests: Sequence[ClipRequest]) -> NDArray[np.uint8]:
-        wanted = [SampleRequest(each.recipe, each.key.condition, each.view_deg, each.seed) for each in requests]
-        return pipeline.sample(
-            wanted, sampling.steps, sampling.sampler, guidance=sampling.guidance, frames=sampling.frames
-        )
-
-    return sample
 
 
 def _tell_cost(
