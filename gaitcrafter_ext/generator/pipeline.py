@@ -24,22 +24,18 @@ from gaitcrafter_ext.errors import UsageError, WeightsError
 from gaitcrafter_ext.generator.card import Card, Vocabulary, check_weights, read_card
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import velocity
-from gaitcrafter_ext.generator.samplers import make_scheduler
+from gaitcrafter_ext.generator.samplers import PRECISIONS, make_scheduler
 from gaitcrafter_ext.generator.weights import locate
 from gaitcrafter_ext.silhouettes.clip import decode
 from gaitcrafter_ext.vocabulary import suggest
 
-__all__ = ["PRECISIONS", "TILE", "GaitCrafterPipeline", "SampleRequest"]
+__all__ = ["TILE", "GaitCrafterPipeline", "SampleRequest"]
 
 #: Requests computed together, always.
 TILE = 8
 
 #: Noise levels between which identity guidance acts (a limited interval, arXiv 2404.07724).
 GUIDED_LEVELS = (0.2, 0.95)
-
-
-#: ``fp32`` gives the same clip on every machine, to a grey level or two; ``bf16`` is faster and does not.
-PRECISIONS = ("fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -121,7 +117,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
             sampler: One of ``samplers.SAMPLER_NAMES``; ``None`` = the card's.
             guidance: Weight of identity guidance, 1 = none; ``None`` = the card's.
             frames: Length of each clip; only the length trained on is possible.
-            precision: One of :data:`PRECISIONS`.
+            precision: One of ``samplers.PRECISIONS``.
 
         Returns:
             uint8 [len(requests), frames, 64, 64].

@@ -7,11 +7,14 @@ from typing import Any
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.vocabulary import suggest
 
-__all__ = ["SAMPLER_NAMES", "check_sampler", "make_scheduler"]
+__all__ = ["PRECISIONS", "SAMPLER_NAMES", "check_sampler", "make_scheduler"]
 
 #: ``euler`` (first order), ``heun`` (second order, two evaluations a step), ``dpm++2m`` (DPM-Solver++, arXiv
 #: 2211.01095, second order, one evaluation a step) and ``unipc`` (arXiv 2302.04867).
 SAMPLER_NAMES = ("euler", "heun", "dpm++2m", "unipc")
+
+#: ``fp32`` gives the same clip on every machine, to a grey level or two; ``bf16`` is faster and does not.
+PRECISIONS = ("fp32", "bf16")
 
 
 def check_sampler(name: str, option: str = "--sampler") -> str:

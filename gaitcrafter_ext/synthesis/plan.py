@@ -33,6 +33,7 @@ class Sampling:
         guidance: Weight of identity guidance.
         frames: Length of each clip.
         seed: Of the run; each clip's noise is keyed by it, the clip's name and its recipe.
+        precision: ``fp32`` or ``bf16``, see ``generator.samplers.PRECISIONS``.
     """
 
     sampler: str
@@ -40,6 +41,7 @@ class Sampling:
     guidance: float
     frames: int
     seed: int
+    precision: str = "fp32"
 
 
 @dataclass(frozen=True)
