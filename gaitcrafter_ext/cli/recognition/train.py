@@ -106,8 +106,10 @@ def _delete_run(out: Path) -> None:
 
 
 def _train(config: TrainingConfig, people: Any, out: Path, device: Any, save_every: int) -> None:
+    from gaitcrafter_ext.generator.memory import keep_freed_memory
     from gaitcrafter_ext.recognition.training import train
 
+    keep_freed_memory()
     with _Scalars(out / "tensorboard") as scalars:
         bar = _Bar(config.iterations)
 
