@@ -14,6 +14,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 DEMO   := demo-out
+PEERS  := .bench-peers
 
 .PHONY: all demo test test-slow lint bench clean distclean
 .DEFAULT_GOAL := all
@@ -45,12 +46,18 @@ lint: $(READY)
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 
-bench: $(READY)
-	$(BIN)/python tools/benchmark.py
+# The network we are compared with, in a folder of its own: without all that it asks for, and not in our environment.
+$(PEERS)/.ready: | $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(PEERS) \
+		video-diffusion-pytorch==0.7.0 einops-exts==0.0.4 rotary-embedding-torch==0.9.1
+	@touch $@
+
+bench: $(READY) $(PEERS)/.ready
+	$(BIN)/python tools/benchmark.py --peers $(PEERS)
 
 clean:
 	rm -rf $(DEMO) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
 	find gaitcrafter_ext tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(PEERS)

@@ -22,6 +22,7 @@ FLOORS = (
     ("synthesis",),
     ("audit",),
     ("host",),
+    ("benchmarks",),
     ("cli",),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
