@@ -135,6 +135,7 @@ def _export(args: argparse.Namespace, config: GeneratorConfig, trainer: Trainer,
     )
     training = {
         "command": _command(args),
+        "data": _description(Path(args.data)),
         "config": asdict(config),
         "clips": progress.clips,
         "minutes": round(progress.seconds / 60, 1),
@@ -142,6 +143,12 @@ def _export(args: argparse.Namespace, config: GeneratorConfig, trainer: Trainer,
         "curve_columns": ["clips", "loss_train", "loss_held_out", "identity_gain"],
     }
     return write_weights(Path(args.out), trainer.averaged(), words, known, training, config.training.noise_shift)
+
+
+def _description(data: Path) -> dict[str, Any]:
+    """What ``simulate`` says of the cohort that it wrote beside ``data``; nothing for other data."""
+    path = data.resolve().parent / "cohort.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _figure(value: float) -> float | None:
