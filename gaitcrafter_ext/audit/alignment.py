@@ -48,7 +48,7 @@ def best_shift(clip: Frames, other: Frames, cyclic: bool = False) -> int:
     """The frame of ``other`` that the first frame of ``clip`` matches best; negative where ``other`` begins later."""
     bank = _bank([other], len(clip), cyclic)
     squared = _over_shifts(_products(_flat(clip), bank), bank)
-    return int(squared[: bank.shifts[0]].argmin()) - bank.padding[0]
+    return int(squared[: bank.shifts[0]].argmin()) - int(bank.padding[0])
 
 
 @dataclass(frozen=True)

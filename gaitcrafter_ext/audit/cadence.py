@@ -81,7 +81,7 @@ def cadence(
     Raises:
         DataError: Fewer than two people have both synthetic and held-out clips of a condition and a view that tells.
     """
-    length = common_length(synthetic) if synthetic else 0
+    length = common_length(synthetic)
     truth, ours = _cycles(held_out), _cycles(synthetic)
     known, typical = _cycles(training, length), _typical(_cycles(training))
     shared = {who: cycles for who, cycles in ours.items() if who in truth and who[1] in typical}

@@ -117,7 +117,7 @@ def copies(
     Raises:
         DataError: No synthetic clip has two training takes to be compared with.
     """
-    length = common_length(synthetic) if synthetic else 0
+    length = common_length(synthetic)
     ours = nearness([(clip.key, clip.frames) for clip in synthetic], training, scope, cyclic)
     theirs = nearness([(clip.key, window(clip.frames, length)) for clip in held_out], training, scope, cyclic)
     if not ours.matches:
@@ -133,10 +133,11 @@ def nearness(
 ) -> Nearness:
     """Match named clips, uint8 [T, 32, 32] each, within each view and condition, or among all at once."""
     there = _grouped((_group(clip.key, scope), clip) for clip in training)
-    found: dict[ClipKey, Match] = {}
-    for group, some in _grouped((_group(key, scope), (key, frames)) for key, frames in clips).items():
-        found.update(_within(some, there.get(group, []), cyclic))
-    matches = tuple(found[key] for key, _ in clips if key in found)
+    found: dict[int, Match] = {}
+    for group, places in _grouped((_group(key, scope), place) for place, (key, _) in enumerate(clips)).items():
+        matched = _within([clips[place] for place in places], there.get(group, []), cyclic)
+        found.update(zip(places, matched, strict=False))
+    matches = tuple(found[place] for place in sorted(found))
     return Nearness(
         matches,
         float(np.mean([match.copied for match in matches])) if matches else float("nan"),
@@ -159,20 +160,20 @@ def _grouped(pairs: Iterable[tuple[tuple[str, str], Item]]) -> dict[tuple[str, s
 
 def _within(
     clips: Sequence[tuple[ClipKey, NDArray[np.uint8]]], training: Sequence[ClipFeatures], cyclic: bool
-) -> dict[ClipKey, Match]:
-    """Matches within one group; none where it lacks a second take."""
+) -> list[Match]:
+    """The match of each clip within one group; none at all where it lacks a second take."""
     takes = np.array([f"{clip.key.identity}/{clip.key.take}" for clip in training])
     if len(np.unique(takes)) < 2:
-        return {}
+        return []
     table = clip_distances([frames for _, frames in clips], [clip.frames for clip in training], cyclic)
-    found = {}
+    found = []
     for (key, frames), distances in zip(clips, table, strict=True):
         first = int(distances.argmin())
         second = float(distances[takes != takes[first]].min())
         nearest = training[first]
         ratio = float(distances[first]) / second if distances[first] > SAME else 0.0
         shift = best_shift(frames, nearest.frames, cyclic)
-        found[key] = Match(key, nearest.key, shift, float(distances[first]), ratio)
+        found.append(Match(key, nearest.key, shift, float(distances[first]), ratio))
     return found
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.masks import MaskStatistics, mask_statistics
+from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.silhouettes.gei import gei
 from gaitcrafter_ext.silhouettes.parallel import map_in_order
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -77,7 +78,13 @@ def _read(store: SilhouetteStore, key: ClipKey) -> ClipFeatures:
 
 
 def common_length(clips: Sequence[ClipFeatures]) -> int:
-    """The length most clips have, in frames; the shorter one of equally common lengths."""
+    """The length most clips have, in frames; the shorter one of equally common lengths.
+
+    Raises:
+        DataError: There is no clip.
+    """
+    if not clips:
+        raise DataError("there is no synthetic clip to measure; check the root")
     lengths, counts = np.unique([len(clip.frames) for clip in clips], return_counts=True)
     return int(lengths[counts.argmax()])
 

@@ -143,7 +143,7 @@ def motion(
     Raises:
         DataError: No synthetic clip is of a view and condition that the training clips have.
     """
-    length = common_length(synthetic) if synthetic else 0
+    length = common_length(synthetic)
     ours, theirs, known = (_cut(clips, length) for clips in (synthetic, held_out, training))
     reference = (known.cells, known.table())
     names = [field.name for field in fields(MotionStatistics)]

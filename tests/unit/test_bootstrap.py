@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.recognition.bootstrap import bootstrap_ratio, bootstrap_share
+from gaitcrafter_ext.recognition.bootstrap import bootstrap_mean, bootstrap_ratio, bootstrap_share
 
 
 def people(count: int, clips: int) -> np.ndarray:
@@ -49,3 +49,10 @@ def test_nothing_to_count_is_nan_not_a_number_made_up(base: np.ndarray) -> None:
     ratio = bootstrap_ratio(np.ones(4, bool), people(4, 1), base, people(len(base), 1), np.random.default_rng(0))
     assert math.isnan(empty.value)
     assert math.isnan(ratio.value)
+
+
+def test_the_interval_of_a_mean_of_independent_values_is_the_normal_one() -> None:
+    values = np.random.default_rng(1).normal(3.0, 2.0, 400)
+    mean = bootstrap_mean(values, people(400, 1), np.random.default_rng(0))
+    assert mean.value == pytest.approx(values.mean())
+    assert mean.high - mean.low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1)

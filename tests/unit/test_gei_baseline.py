@@ -9,7 +9,7 @@ from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.recognition.centroids import CLASSIFIERS, tell
 from gaitcrafter_ext.recognition.gate import faithfulness, gei_report
 from gaitcrafter_ext.recognition.gei import GeiSet, load_geis
-from gaitcrafter_ext.recognition.nearest import match, rank_one
+from gaitcrafter_ext.recognition.nearest import match, match_other_takes, rank_one
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, condition_of, take_names
 
 PIXELS = 120
@@ -62,6 +62,28 @@ def test_match_agrees_with_a_naive_loop() -> None:
     matches = match(gallery, probes)
     assert matches.hits.tolist() == hits
     assert 0 < np.mean(hits) < 1
+
+
+def test_leaving_one_take_out_agrees_with_a_naive_loop() -> None:
+    clips = people(noise=6.0, seed=0, count=4)
+    hits = []
+    for number, (image, person, take, view) in enumerate(
+        zip(clips.images, clips.identity, clips.take, clips.view, strict=True)
+    ):
+        there = (clips.view == view) & ~((clips.identity == person) & (clips.take == take))
+        assert not there[number]
+        distances = np.linalg.norm(clips.images[there] - image, axis=1)
+        hits.append(clips.identity[there][distances.argmin()] == person)
+    assert match_other_takes(clips).hits.tolist() == hits
+    assert 0 < np.mean(hits) < 1
+
+
+def test_a_person_with_one_take_cannot_be_found_among_other_takes() -> None:
+    clips = people(noise=0.1, seed=0, count=3)
+    lonely = clips.where((clips.identity != "001") | (clips.take == "nm-01"))
+    matches = match_other_takes(lonely)
+    assert matches.dropped == 2
+    assert "001" not in matches.probes.identity
 
 
 def test_a_probe_without_a_gallery_clip_at_its_view_is_left_out_and_counted() -> None:

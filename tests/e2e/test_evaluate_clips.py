@@ -1,0 +1,151 @@
+"""``gaitcrafter evaluate clips`` and ``evaluate blind`` as a user types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gaitcrafter_ext.cli.main import main
+from gaitcrafter_ext.generator.card import Card, SamplingDefaults, TrainedOn, Vocabulary
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import ClipKey
+from tests.stick_walkers import CYCLES, stick_clip
+
+TAKES = ("nm-01", "nm-02", "nm-03", "cl-01", "cl-02")
+
+
+def write_tree(root: Path, people: range, takes: tuple[str, ...], frames: int, seed: int, name: str = "{:03d}") -> Path:
+    store = SilhouetteStore(root / "pkl", create=True)
+    for person in people:
+        for number, take in enumerate(takes):
+            rng = np.random.default_rng([seed, person, number])
+            extra = 4 if take.startswith("cl") else 0
+            clip = stick_clip(person, CYCLES[person], frames, rng.random(), extra, 100 * seed + number)
+            store.write(ClipKey(name.format(person), take, "090"), clip)
+    return root
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real people, honest clips of them, novel people, another view, one clip, and a weights' card."""
+    root = tmp_path_factory.mktemp("audit")
+    write_tree(root / "real", range(4), TAKES, 45, seed=1)
+    made = write_tree(root / "made", range(4), ("nm-01", "cl-01"), 30, seed=2)
+    write_tree(root / "novel", range(2), ("nm-01", "cl-01"), 30, seed=3, name="syn-{:04d}")
+    write_tree(root / "single", range(1), ("nm-01",), 30, seed=2)
+    clip = SilhouetteStore(made / "pkl").read(ClipKey("000", "nm-01", "090"))
+    SilhouetteStore(root / "other_view" / "pkl", create=True).write(ClipKey("000", "nm-01", "126"), clip)
+    (root / "empty").mkdir()
+    people = tuple(f"{person:03d}" for person in range(4))
+    held_out = tuple(f"{identity}/{take}" for identity in people for take in ("nm-03", "cl-02"))
+    card = Card(
+        Vocabulary(people, ("nm", "cl"), {"090": 90.0}),
+        TrainedOn("drawn", "0" * 16, held_out),
+        SamplingDefaults(),
+        {},
+        "0" * 64,
+    )
+    (root / "weights").mkdir()
+    (root / "weights" / "card.json").write_text(card.to_json())
+    return root
+
+
+def evaluate(folder: Path, *words: str) -> int:
+    """Run ``evaluate``; a word that names something in the folder stands for its path."""
+    return main(["evaluate", *(str(folder / word) if (folder / word).exists() else word for word in words)])
+
+
+def test_the_tables_hold_each_measure_with_floor_ceiling_and_chance(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(folder, "clips", "--real", "real", "--synthetic", "made", "--jobs", "1") == 0
+    text = capsys.readouterr().out
+    for words in ("chance 25.0", "ceiling", "held-out real (floor)", "everyone the median", "1-99 %", "shuffled"):
+        assert words in text
+    assert "nan" not in text
+
+
+def test_the_card_tells_what_was_held_out_and_json_tells_all(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--trained-weights", "weights", "--json", "--jobs", "1")
+    assert evaluate(folder, "clips", "--real", "real", "--synthetic", "made", *options) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["clips"] == {"synthetic": 8, "held_out": 8, "training": 12, "synthetic_of_other_views": 0}
+    assert list(answer["measures"]) == ["rank", "copies", "cadence", "masks", "motion"]
+    assert answer["measures"]["copies"]["synthetic"]["share"] == 0.0
+    assert answer["measures"]["motion"]["synthetic_forward"] == 1.0
+    assert answer["measures"]["copies"]["synthetic"]["matches"][0]["clip"] == "000/cl-01/090"
+
+
+def test_real_clips_passed_off_as_synthetic_are_found_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--trained-weights", "weights", "--measures", "copies", "--json", "--jobs", "1")
+    assert evaluate(folder, "clips", "--real", "real", "--synthetic", "real", *options) == 0
+    found = json.loads(capsys.readouterr().out)["measures"]["copies"]
+    assert found["synthetic"]["share"] == pytest.approx(12 / 20)  # the held-out 8 of 20 were not trained on
+    assert found["held_out"]["share"] == 0.0
+
+
+def test_novel_people_alone_are_measured_where_no_measure_needs_known_ones(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--trained-weights", "weights", "--measures", "copies,masks,motion", "--jobs", "1")
+    assert evaluate(folder, "clips", "--real", "real", "--synthetic", "novel", *options) == 0
+    assert "0 people in common" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("--synthetic", "novel"), 1, "no common person"),
+        (("--synthetic", "novel", "--trained-weights", "weights"), 1, "--measures copies,masks,motion"),
+        (("--synthetic", "other_view"), 1, "no common view"),
+        (("--synthetic", "empty"), 1, "holds no clip"),
+        (("--synthetic", "single"), 1, "1 synthetic clip(s)"),
+        (("--synthetic", "nowhere"), 1, "there is no folder nowhere"),
+        (("--synthetic", "made", "--held-out", "9"), 1, "nobody has more than 9 takes"),
+        (("--synthetic", "made", "--held-out", "none"), 2, "--held-out 'none'"),
+        (("--synthetic", "made", "--held-out", "1", "--trained-weights", "weights"), 2, "both say"),
+        (("--synthetic", "made", "--trained-weights", "empty"), 1, "card.json is not there"),
+        (("--synthetic", "made", "--measures", "copys"), 2, "did you mean 'copies'"),
+        (("--synthetic", "made", "--views", "091"), 2, "did you mean '090'"),
+    ],
+)
+def test_bad_input_is_one_line_and_the_right_exit_code(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, told: str
+) -> None:
+    assert evaluate(folder, "clips", "--real", "real", *words) == code
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 1
+    assert told in errors[0]
+
+
+def test_a_blind_sheet_is_written_and_scored(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "blind"
+    options = ("--real", "real", "--synthetic", "made", "--out", str(out))
+    assert evaluate(folder, "blind", *options, "--rows", "8") == 0
+    assert "half of them real" in capsys.readouterr().out
+    answers = {row["label"]: row["kind"] for row in json.loads((out / "key.json").read_text())}
+    (out / "answers.json").write_text(json.dumps(answers))
+    assert evaluate(folder, "blind", "--score", str(out / "key.json"), "--answers", str(out / "answers.json")) == 0
+    assert capsys.readouterr().out.startswith("8 of 8 rows told right: 100 % [63, 100], chance 50 %, p = 0.004")
+    assert evaluate(folder, "blind", *options, "--rows", "8") == 1
+    assert "is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("--real", "real"), 2, "--synthetic is missing"),
+        (("--real", "real", "--synthetic", "made", "--out", "x", "--rows", "7"), 2, "is odd"),
+        (("--real", "real", "--synthetic", "made", "--out", "x", "--rows", "80"), 1, "fewer --rows"),
+        (("--score", "key.json"), 2, "belong together"),
+        (("--score", "nowhere.json", "--answers", "nowhere.json"), 1, "cannot read nowhere.json"),
+    ],
+)
+def test_bad_blind_input_is_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, told: str
+) -> None:
+    assert evaluate(folder, "blind", *words) == code
+    assert told in capsys.readouterr().err
