@@ -43,7 +43,7 @@ STREAM_PERSON, STREAM_TAKE, STREAM_VIEW = 0, 1, 2
 
 @dataclass(frozen=True)
 class Person:
-    """Who walks: body, gait, clothes, bag and preferred coat.
+    """Who walks: body, gait, clothes and bag.
 
     Attributes:
         number: 1 for ``sim-001``.

@@ -15,8 +15,12 @@ TOOL = Path(__file__).parents[2] / "tools" / "simulate.py"
 SMALL = ("--subjects", "2", "--views", "054,090", "--takes", "nm=2,bg=1,cl=1", "--frames", "5")
 
 
-def simulate(*arguments: object) -> tuple[int, str, str]:
-    done = subprocess.run([sys.executable, str(TOOL), *map(str, arguments)], capture_output=True, text=True)
+def simulate(*arguments: object, limit: int | None = None) -> tuple[int, str, str]:
+    """Run the command; ``limit`` is the largest file it may write, bytes: a disk that is full half-way."""
+    start = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); " if limit else ""
+    script = f"{start}import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    command = [sys.executable, *(("-c", script) if limit else ()), str(TOOL), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -80,3 +84,23 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     assert err.strip().splitlines()[-1].startswith("error: ")
     assert "paper.tex" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file size limit there")
+def test_a_full_disk_is_one_line_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    code, _, err = simulate("--out", tmp_path / "c", *SMALL, "--jobs", 1, limit=5000)  # a clip has 20 kB
+    assert code == 1
+    assert "free space" in err.strip().splitlines()[-1]
+    assert "Traceback" not in err
+    assert not list((tmp_path / "c" / "pkl").rglob("*.*"))
+    code, out, _ = simulate("--out", tmp_path / "c", *SMALL, "--jobs", 1)
+    assert code == 0
+    assert "16 clips made" in out
+
+
+def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "c").write_text("x")
+    code, _, err = simulate("--out", tmp_path / "c", *SMALL)
+    assert code == 1
+    assert "is a file" in err
+    assert (tmp_path / "c").read_text() == "x"
