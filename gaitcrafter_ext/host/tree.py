@@ -35,7 +35,8 @@ def look_at(root: Path, people: Sequence[str]) -> TreeFacts:
     Raises:
         DataError: A file lies where OpenGait expects a folder.
     """
-    clips, takes, views, empty = 0, set(), set(), []
+    clips, takes, views = 0, set(), set()
+    empty: list[str] = []
     for person in people:
         for take in _inside(root, Path(person), empty):
             takes.add(take)

@@ -41,8 +41,8 @@ class Words:
 
 @lru_cache(maxsize=4)
 def words_of(root: Path) -> Words:
-    """Words of a whole checkout, and of torch's optimisers and schedulers."""
-    read = set(KEYS)
+    """Words of a whole checkout, of torch's optimisers and schedulers, and our own."""
+    read = set(KEYS) | read_words(Path(__file__).with_name("sampler.py"))
     for path in sorted((root / "opengait").rglob("*.py")):
         read |= read_words(path)
     written = set()
@@ -55,7 +55,7 @@ def words_of(root: Path) -> Words:
 
 @lru_cache(maxsize=512)
 def read_words(path: Path) -> frozenset[str]:
-    """Words that a module looks up (``cfg["word"]``, ``cfg.get("word")``, ``"word" in cfg``) or takes as an argument."""
+    """Words that a module looks up (``cfg["word"]``, ``cfg.get("word")``, ``"word" in cfg``) or has as an argument."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8", errors="replace"))
     except SyntaxError:
@@ -79,7 +79,8 @@ def _words(node: ast.AST) -> Iterator[str]:
 
 def _arguments(module: str) -> set[str]:
     classes = [kind for kind in vars(importlib.import_module(module)).values() if inspect.isclass(kind)]
-    return {name for kind in classes for name in inspect.signature(kind).parameters}
+    own = [kind for kind in classes if kind.__module__.startswith("torch.optim")]
+    return {name for kind in own for name in inspect.getfullargspec(kind.__init__).args}
 
 
 def check_keys(cfgs: Mapping[str, Any], words: Words) -> None:

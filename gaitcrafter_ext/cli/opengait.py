@@ -1,0 +1,83 @@
+"""``gaitcrafter opengait``: run an OpenGait checkout on any device with us in it, or put a shim into it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from gaitcrafter_ext.cli._options import add_json, at_least
+from gaitcrafter_ext.errors import UsageError
+
+HELP = "Run OpenGait, unmodified, with synthetic people; on GPUs under torchrun, on one GPU or a CPU without"
+
+_ACTIONS = ("run", "install", "uninstall", "status")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=_ACTIONS,
+        default="run",
+        help="run (default), or install, uninstall, status of the shim for OpenGait's own main.py",
+    )
+    parser.add_argument("--opengait", metavar="PATH", help="the checkout (default: $OPENGAIT_ROOT)")
+    run = parser.add_argument_group("run")
+    run.add_argument("--cfgs", metavar="X.yaml", help="config, looked up here and in the checkout")
+    run.add_argument("--phase", choices=("train", "test"), default="train", help="default: %(default)s")
+    run.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="default: %(default)s")
+    run.add_argument("--set", action="append", default=[], metavar="a.b=v", help="change a value of the config")
+    run.add_argument("--workdir", metavar="DIR", help="where output/ goes (default: the checkout)")
+    run.add_argument("--iter", type=at_least(0), metavar="N", help="checkpoint to start from")
+    run.add_argument("--log_to_file", "--log-to-file", action="store_true", help="also log to a file in output/")
+    run.add_argument("--allow-missing", action="store_true", help="go on without people who are not on disk")
+    # Given by torch.distributed.launch; the environment says the same.
+    run.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked for."""
+    if args.action != "run":
+        return _shim(args)
+    if not args.cfgs:
+        raise UsageError("--cfgs: no config named; e.g. --cfgs opengait_configs/gaitset/real.yaml")
+    from gaitcrafter_ext.host.launch import LaunchOptions, launch
+
+    launch(
+        LaunchOptions(
+            opengait=args.opengait,
+            cfgs=args.cfgs,
+            phase=args.phase,
+            device=args.device,
+            sets=tuple(args.set),
+            workdir=args.workdir,
+            iteration=args.iter,
+            log_to_file=args.log_to_file,
+            allow_missing=args.allow_missing,
+        )
+    )
+    return 0
+
+
+def _shim(args: argparse.Namespace) -> int:
+    from gaitcrafter_ext.host import shim
+    from gaitcrafter_ext.host.checkout import Checkout
+
+    checkout = Checkout(args.opengait)
+    if args.action == "install":
+        shim.install(checkout)
+    removed = args.action == "uninstall" and shim.uninstall(checkout)
+    state = shim.state_of(checkout)
+    facts = {
+        "opengait": str(checkout.root),
+        "commit": checkout.commit,
+        "shim": str(Path(state.path).relative_to(checkout.root)),
+        "installed": state.ours,
+        "current": state.there and state.current,
+    }
+    text = f"removed {state.path}" if removed else state.describe()
+    print(json.dumps(facts) if args.json else f"{text}\nOpenGait {checkout.commit} at {checkout.root}")
+    return 0

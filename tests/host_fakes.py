@@ -1,0 +1,152 @@
+"""Small trees and configs for the tests of the host; no OpenGait in here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
+
+__all__ = [
+    "CHECKOUT",
+    "NO_CHECKOUT",
+    "REPOSITORY",
+    "TAKES",
+    "clip",
+    "config",
+    "run_tool",
+    "synthetic_set",
+    "write_tree",
+]
+
+REPOSITORY = Path(__file__).parents[1]
+
+#: The checkout of the contract tests.
+CHECKOUT = Path(os.environ.get("OPENGAIT_ROOT", "~/.cache/gaitcrafter/OpenGait")).expanduser()
+
+#: Why those tests are skipped.
+NO_CHECKOUT = "NOT CHECKED against OpenGait: no checkout at $OPENGAIT_ROOT or ~/.cache/gaitcrafter/OpenGait"
+
+TAKES = tuple(take_names(CASIA_B_TAKES))
+
+
+def clip(person: int, take: int = 0, frames: int = 12) -> NDArray[np.uint8]:
+    """A block that widens and narrows: uint8 [frames, 64, 64]; people differ in width and height, takes in phase."""
+    made = np.zeros((frames, 64, 64), np.uint8)
+    for time in range(frames):
+        half = 6 + 2 * (person % 5) + round(2 * np.sin(2 * np.pi * (time + 5 * take) / 12))
+        made[time, 2 + person : 62, 32 - half : 32 + half] = 255
+    return made
+
+
+def write_tree(
+    root: Path,
+    people: tuple[str, ...],
+    takes: tuple[str, ...] = TAKES,
+    views: tuple[str, ...] = ("000", "090"),
+    test: int = 0,
+) -> Path:
+    """``root/pkl`` and ``root/partition.json``; the last ``test`` people are to test on. Returns ``root``."""
+    store = SilhouetteStore(root / "pkl", create=True)
+    for person, identity in enumerate(people):
+        for number, take in enumerate(takes):
+            for view in views:
+                store.write(ClipKey(identity, take, view), clip(person, number))
+    split = len(people) - test
+    Partition(people[:split], people[split:]).save(root / "partition.json")
+    return root
+
+
+def synthetic_set(
+    root: Path, recipes: dict[str, dict[str, float]], dataset: str = "simulated", takes: tuple[str, ...] = ("nm-01",)
+) -> Path:
+    """A tree with a ``plan.json`` that says who its people are, as ``synthesize`` leaves it."""
+    from gaitcrafter_ext.synthesis.plan import Plan, Sampling
+
+    write_tree(root, tuple(recipes), takes)
+    keys = tuple(SilhouetteStore(root / "pkl").keys())
+    views = {key.view: float(key.view) for key in keys}
+    plan = Plan("f" * 16, dataset, Sampling("euler", 2, 1.0, 12, 0), recipes, views, keys)
+    (root / "plan.json").write_text(plan.to_json())
+    return root
+
+
+def config(root: Path, model: str = "GaitSet", **data: Any) -> dict[str, Any]:
+    """A small OpenGait config for a tree of ``write_tree``."""
+    necks = {"class_num": 4, "in_channels": 32, "parts_num": 4}
+    models: dict[str, dict[str, Any]] = {
+        "GaitSet": {
+            "in_channels": [1, 4, 8, 16],
+            "SeparateFCs": {"in_channels": 16, "out_channels": 16, "parts_num": 6},
+            "bin_num": [2, 1],
+        },
+        "Baseline": {
+            "backbone_cfg": {
+                "type": "ResNet9",
+                "block": "BasicBlock",
+                "channels": [4, 8, 16, 32],
+                "layers": [1, 1, 1, 1],
+                "strides": [1, 2, 2, 1],
+                "maxpool": False,
+            },
+            "SeparateFCs": {"in_channels": 32, "out_channels": 32, "parts_num": 4},
+            "SeparateBNNecks": necks,
+            "bin_num": [4],
+        },
+        "GaitGL": {"channels": [4, 8, 16], "class_num": 4},
+        "DeepGaitV2": {
+            "Backbone": {"mode": "p3d", "in_channels": 1, "layers": [1, 1, 1, 1], "channels": [4, 8, 16, 32]},
+            "SeparateBNNecks": {"class_num": 4},
+        },
+    }
+    triplet = {"type": "TripletLoss", "log_prefix": "triplet", "margin": 0.2, "loss_term_weight": 1.0}
+    softmax = {"type": "CrossEntropyLoss", "log_prefix": "softmax", "scale": 16, "loss_term_weight": 1.0}
+    ordered = model in ("GaitGL", "DeepGaitV2")
+    frames = {"sample_type": "fixed_ordered", "frames_skip_num": 0} if ordered else {"sample_type": "fixed_unordered"}
+    return {
+        "data_cfg": {
+            "dataset_name": "simulated",
+            "test_dataset_name": "CASIA-B",
+            "dataset_root": str(root / "pkl"),
+            "dataset_partition": str(root / "partition.json"),
+            "num_workers": 0,
+            **data,
+        },
+        "model_cfg": {"model": model, **models[model]},
+        "loss_cfg": [triplet] if model == "GaitSet" else [triplet, softmax],
+        "trainer_cfg": {
+            "enable_float16": False,
+            "log_iter": 1,
+            "save_iter": 2,
+            "save_name": "tiny",
+            "total_iter": 2,
+            "sampler": {"type": "TripletSampler", "batch_size": [2, 2], "frames_num_fixed": 6, **frames},
+        },
+        "evaluator_cfg": {"restore_hint": 2, "save_name": "tiny", "sampler": {"batch_size": 16}},
+    }
+
+
+def run_tool(*arguments: str, timeout: float = 170, **environment: str) -> subprocess.CompletedProcess[str]:
+    """``tools/opengait.py`` in a process of its own, on one thread; torchvision also from beside the checkout."""
+    beside = CHECKOUT.parent / "torchvision"
+    path = os.pathsep.join(part for part in (os.environ.get("PYTHONPATH", ""), str(beside)) if part)
+    wanted = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, **environment}
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_PORT"):
+        wanted.pop(name, None)
+    command = [sys.executable, str(REPOSITORY / "tools" / "opengait.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=wanted, timeout=timeout)
+
+
+def write_config(path: Path, values: dict[str, Any]) -> Path:
+    """JSON is YAML."""
+    path.write_text(json.dumps(values))
+    return path
