@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from gaitcrafter_ext.audit.features import window
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError
@@ -137,17 +137,37 @@ def score(key: Sequence[Row], answers: Mapping[str, str]) -> BlindScore:
         if answers.get(label) not in KINDS:
             raise DataError(f"'{label}' is answered '{answers.get(label, '')}'; write real or synthetic for every row")
     right = [answers[label] == kind for label, kind in truth.items()]
-    test = binomtest(sum(right), len(right), 0.5, alternative="greater")
-    interval = binomtest(sum(right), len(right), 0.5).proportion_ci(0.95, method="exact")
+    low, high = exact_interval(sum(right), len(right))
     return BlindScore(
         sum(right),
         len(right),
         sum(right) / len(right),
-        float(interval.low),
-        float(interval.high),
-        float(test.pvalue),
+        low,
+        high,
+        at_least(sum(right), len(right), 0.5),
         *(_taken_for_real(truth, answers, kind) for kind in ("synthetic", "real")),
     )
+
+
+def at_least(hits: int, rows: int, share: float) -> float:
+    """Probability of ``hits`` or more successes in ``rows`` trials that succeed with probability ``share``."""
+    return sum(math.comb(rows, k) * share**k * (1 - share) ** (rows - k) for k in range(hits, rows + 1))
+
+
+def exact_interval(hits: int, rows: int) -> tuple[float, float]:
+    """95 % interval of a binomial share (Clopper & Pearson 1934)."""
+    low = _solve(lambda share: at_least(hits, rows, share) - 0.025) if hits else 0.0
+    high = _solve(lambda share: at_least(hits + 1, rows, share) - 0.975) if hits < rows else 1.0
+    return low, high
+
+
+def _solve(rising: Callable[[float], float]) -> float:
+    """Root in [0, 1] of a rising function, by bisection."""
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
+    return (low + high) / 2
 
 
 def read_json(path: str) -> Any:

@@ -27,7 +27,7 @@ class ClipFeatures:
         key: What the clip is of.
         frames: uint8 [T, 32, 32], 0-255: means of 2 x 2 pixels.
         gei: float32 [64, 64], 0-255, over the whole clip.
-        masks: Statistics of its masks.
+        masks: Statistics of its masks; of a real clip in its middle frames, as many as synthetic clips have.
     """
 
     key: ClipKey
@@ -48,14 +48,16 @@ def thumbnails(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return ((total + 2) // 4).astype(np.uint8)
 
 
-def extract(key: ClipKey, frames: NDArray[np.uint8]) -> ClipFeatures:
-    """Features of one clip, uint8 [T, 64, 64]."""
-    return ClipFeatures(key, thumbnails(frames), gei(frames), mask_statistics(frames))
+def extract(key: ClipKey, frames: NDArray[np.uint8], length: int | None = None) -> ClipFeatures:
+    """Features of one clip, uint8 [T, 64, 64]; with ``length``, masks of its middle ``length`` frames only."""
+    chosen = frames if length is None else window(frames, length)
+    return ClipFeatures(key, thumbnails(frames), gei(frames), mask_statistics(chosen))
 
 
 def load_features(
     store: SilhouetteStore,
     keys: Sequence[ClipKey],
+    length: int | None = None,
     jobs: int = 1,
     progress: Callable[[Iterable[ClipFeatures]], Iterable[ClipFeatures]] = iter,
 ) -> list[ClipFeatures]:
@@ -64,17 +66,18 @@ def load_features(
     Args:
         store: Where the clips lie.
         keys: Which of them.
+        length: Length at which masks are compared, frames; a mean over more frames varies less.
         jobs: Processes.
         progress: Wraps the results while they come, e.g. in a progress bar.
 
     Raises:
         DataError: A file is no clip (from the store); it is named.
     """
-    return list(progress(map_in_order(functools.partial(_read, store), keys, jobs)))
+    return list(progress(map_in_order(functools.partial(_read, store, length), keys, jobs)))
 
 
-def _read(store: SilhouetteStore, key: ClipKey) -> ClipFeatures:
-    return extract(key, store.read(key))
+def _read(store: SilhouetteStore, length: int | None, key: ClipKey) -> ClipFeatures:
+    return extract(key, store.read(key), length)
 
 
 def common_length(clips: Sequence[ClipFeatures]) -> int:

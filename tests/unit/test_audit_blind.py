@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.audit.blind import Row, draw_rows, score, write_sheet
+from gaitcrafter_ext.audit.blind import Row, at_least, draw_rows, exact_interval, score, write_sheet
 from gaitcrafter_ext.errors import ConflictError, DataError
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
@@ -57,6 +57,14 @@ def test_the_sheet_comes_with_a_key_of_its_own_and_overwrites_nothing(tmp_path: 
     assert (tmp_path / "out" / "sheet.png").stat().st_size > 1000
     with pytest.raises(ConflictError, match="is there already"):
         write_sheet(tmp_path / "out", *stores, chosen)
+
+
+def test_the_exact_interval_leaves_a_fortieth_on_either_side() -> None:
+    low, high = exact_interval(7, 12)
+    assert at_least(7, 12, low) == pytest.approx(0.025)
+    assert 1 - at_least(8, 12, high) == pytest.approx(0.025)
+    assert exact_interval(0, 12) == (0.0, pytest.approx(1 - 0.025 ** (1 / 12)))
+    assert exact_interval(12, 12) == (pytest.approx(0.025 ** (1 / 12)), 1.0)
 
 
 def test_hits_are_counted_with_the_exact_interval() -> None:

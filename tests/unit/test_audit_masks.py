@@ -32,6 +32,13 @@ def test_thumbnails_are_rounded_means_of_four_pixels() -> None:
     assert thumbnails(frames) == pytest.approx(wanted, abs=0.51)
 
 
+def test_masks_of_real_clips_are_compared_at_the_synthetic_length() -> None:
+    clip = stick_clip(0, 26.0, 60)
+    key = ClipKey("000", "nm-01", "090")
+    assert extract(key, clip, 30).masks == mask_statistics(clip[15:45]) != mask_statistics(clip)
+    assert len(extract(key, clip, 30).frames) == 60
+
+
 @pytest.fixture(scope="module")
 def training() -> list[ClipFeatures]:
     return stick_people(("nm-01", "nm-02", "nm-03"), people=6)

@@ -130,22 +130,21 @@ def _features(
     """Features of the synthetic, held-out and training clips."""
     from tqdm import tqdm
 
-    from gaitcrafter_ext.audit.features import load_features
+    from gaitcrafter_ext.audit.features import common_length, load_features
     from gaitcrafter_ext.silhouettes.parallel import available_cores
 
     jobs = args.jobs or available_cores()
 
-    def load(root: str, keys: tuple[ClipKey, ...], what: str) -> list[ClipFeatures]:
+    def load(root: str, keys: tuple[ClipKey, ...], what: str, length: int | None = None) -> list[ClipFeatures]:
         def bar(them: Iterable[ClipFeatures]) -> Iterable[ClipFeatures]:
             return tqdm(them, desc=f"reading {what}", total=len(keys), unit="clip", delay=1, leave=False)
 
-        return load_features(open_store(root)[0], keys, jobs, bar)
+        return load_features(open_store(root)[0], keys, length, jobs, bar)
 
-    return (
-        load(args.synthetic, groups.synthetic, "synthetic clips"),
-        load(args.real, groups.held_out, "held-out clips"),
-        load(args.real, groups.training, "training clips"),
-    )
+    synthetic = load(args.synthetic, groups.synthetic, "synthetic clips")
+    length = common_length(synthetic)
+    held_out = load(args.real, groups.held_out, "held-out clips", length)
+    return synthetic, held_out, load(args.real, groups.training, "training clips", length)
 
 
 def _measure(
