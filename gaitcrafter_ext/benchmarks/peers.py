@@ -55,7 +55,7 @@ def diffusers_unet(channels: tuple[int, ...] = (32, 64, 96, 128)) -> Stopwatch:
         block_out_channels=channels,
         layers_per_block=1,
         cross_attention_dim=CONDITION,
-        attention_head_dim=8,
+        attention_head_dim=min(channels),  # the widest that each level can have, and the nearest to the default of 64
     )
 
     def denoise(clips: Tensor) -> Tensor:

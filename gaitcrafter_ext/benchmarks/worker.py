@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import importlib.metadata
 import json
 import resource
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
-
-import torch
 
 from gaitcrafter_ext.benchmarks.results import CONVOLUTION, OURS, PEERS, RECOGNISERS
 from gaitcrafter_ext.errors import GaitCrafterError
@@ -34,9 +33,12 @@ MAKERS = {
 }
 
 
-def make_subject(name: str) -> Subject:
+def make_subject(name: str, threads: int) -> Subject:
     """The contender of that name, ready to be measured."""
     module, maker = MAKERS[name]
+    import torch
+
+    torch.set_num_threads(threads)
     subject: Subject = getattr(importlib.import_module(f"gaitcrafter_ext.benchmarks.{module}"), maker)()
     return subject
 
@@ -48,7 +50,7 @@ def serve(make: Callable[[], Subject], requests: TextIO, answer: Callable[[dict[
     except GaitCrafterError as error:
         answer({"absent": str(error)})
         return
-    answer({**dataclasses.asdict(subject.contender), "torch": torch.__version__})
+    answer({**dataclasses.asdict(subject.contender), "torch": importlib.metadata.version("torch")})
     for line in requests:
         request = json.loads(line)
         rate, gflop = subject.measure(request["task"], request["precision"], request["seconds"])
@@ -62,7 +64,6 @@ def peak_memory_gb() -> float:
 
 
 def _main(name: str, threads: str, folder: str | None = None) -> None:
-    torch.set_num_threads(int(threads))
     if folder is not None:
         sys.path.append(folder)
     answers, sys.stdout = sys.stdout, sys.stderr  # what a package prints must not pass for an answer
@@ -70,7 +71,7 @@ def _main(name: str, threads: str, folder: str | None = None) -> None:
     def answer(content: dict[str, Any]) -> None:
         print(json.dumps(content), file=answers, flush=True)
 
-    serve(lambda: make_subject(name), sys.stdin, answer)
+    serve(lambda: make_subject(name, int(threads)), sys.stdin, answer)
 
 
 if __name__ == "__main__":

@@ -180,6 +180,6 @@ def test_every_contender_has_a_maker(name: str) -> None:
 
 
 def test_our_denoiser_is_measured_at_its_default_size_and_batches() -> None:
-    contender = make_subject(OURS).contender
+    contender = make_subject(OURS, torch.get_num_threads()).contender
     assert 8.0e6 < contender.parameters < 9.0e6
     assert contender.batch == {"training": TrainingConfig().batch_size, "sampling": TILE}
