@@ -15,7 +15,9 @@ probes nm-05/06, bg-01/02, cl-01/02; in brackets the 95 % interval over people):
         054 alone              nm 98                  bg 64                  cl 28
         090 alone              nm 96                  bg 64                  cl 38
     124 people, 090            nm 97.2 [94.8, 99.2]   bg 50.4 [42.3, 58.5]   cl 26.2 [19.7, 32.7]
-    CASIA-B, 124 people, 090   nm about 98            bg about 52            cl about 33  (Yu et al., ICPR 2006)
+    CASIA-B, 124 people, 090   nm about 98            bg about 52            cl about 33
+
+The last line is that of Yu et al. (ICPR 2006), quoted from memory. The commands::
 
     python tools/simulate.py --out cohort --subjects 50 && python tools/evaluate.py gei cohort/pkl --views 054,090
     python tools/simulate.py --out side --subjects 124 --views 090 && python tools/evaluate.py gei side/pkl

@@ -33,7 +33,7 @@ class Coat:
         thickness_m: Padding on trunk and shoulders.
         sleeve_radius_m: Least radius of the sleeves.
         drape: How far it falls straight from the chest, 0..1.
-        hem_m: Lower edge below the pelvis joint, metres (0.1 jacket ... 0.65 long coat).
+        hem_m: Lower edge below the pelvis joint, metres (0.1 jacket ... 0.6 long coat).
         flare: Widening below the waist, metres a metre.
         front_m, back_m: Extra reach of the hem to the front (open coat) and to the back.
         belt: Tightening at the waist, 0..1.
