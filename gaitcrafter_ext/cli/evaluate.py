@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from gaitcrafter_ext.cli.evaluation import blind, clips, gei
+from gaitcrafter_ext.cli.evaluation import blind, clips, gei, pairs
 
 HELP = "measure a gait set: synthetic clips beside held-out real ones and chance"
 
-_MEASURES = {"gei": gei, "clips": clips, "blind": blind}
+_MEASURES = {"gei": gei, "clips": clips, "blind": blind, "pairs": pairs}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
