@@ -135,15 +135,18 @@ def config(root: Path, model: str = "GaitSet", **data: Any) -> dict[str, Any]:
     }
 
 
-def run_tool(*arguments: str, timeout: float = 170, **environment: str) -> subprocess.CompletedProcess[str]:
-    """``tools/opengait.py`` in a process of its own, on one thread; torchvision also from beside the checkout."""
-    beside = CHECKOUT.parent / "torchvision"
-    path = os.pathsep.join(part for part in (os.environ.get("PYTHONPATH", ""), str(beside)) if part)
-    wanted = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, **environment}
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_PORT"):
-        wanted.pop(name, None)
+def environment() -> dict[str, str]:
+    """For an OpenGait process: one thread, no rank, torchvision also from beside the checkout."""
+    beside = str(CHECKOUT.parent / "torchvision")
+    path = os.pathsep.join(part for part in (os.environ.get("PYTHONPATH", ""), beside) if part)
+    kept = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
+    return {**kept, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+
+
+def run_tool(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """``tools/opengait.py`` in a process of its own."""
     command = [sys.executable, str(REPOSITORY / "tools" / "opengait.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=wanted, timeout=timeout)
+    return subprocess.run(command, capture_output=True, text=True, env=environment())
 
 
 def write_config(path: Path, values: dict[str, Any]) -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import multiprocessing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,17 @@ from gaitcrafter_ext.host.people import free_take, real_people, takes_of
 from gaitcrafter_ext.host.pool import Pool
 from gaitcrafter_ext.host.settings import parse_entries
 from gaitcrafter_ext.host.sources import PlannedSource, Source, open_source
+from gaitcrafter_ext.host.stubs import install_stubs
 from gaitcrafter_ext.silhouettes.clip import HEIGHT, WIDTH
 from gaitcrafter_ext.silhouettes.store import read_clip
 from gaitcrafter_ext.vocabulary import ClipKey
 
 __all__ = ["GaitDataSet"]
+
+if multiprocessing.parent_process() is not None:  # a data worker that was spawned, not forked, knows nothing of us yet
+    _found = importlib.util.find_spec("data.dataset")
+    if _found is not None and _found.origin is not None:
+        install_stubs(Path(_found.origin).parents[1])
 
 _HostDataSet: Any = importlib.import_module("data.dataset").DataSet
 

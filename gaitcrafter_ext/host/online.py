@@ -62,13 +62,21 @@ def _start_filler(source: PlannedSource, pool: Pool, online: OnlineSettings) -> 
     arguments = [str(pool.folder), str(source.weights), str(pool.slots), str(online.reuse), online.device]
     child = start_module(python, "host.filler", arguments, keep_stdin=True)
     atexit.register(_stop, child)
-    # Its first line says that the pool is its own and the weights are loaded; a failure is its only line.
-    line = child.stdout.readline() if child.stdout else ""
-    while line != READY or not pool.is_ready():
-        if line != READY or child.poll() is not None:
-            check_child(child.wait() or 1, line, python, "filling the pool of data_cfg.synthetic.online")
+    said = _listen(child)
+    while said != READY or not pool.is_ready():
+        if said != READY or child.poll() is not None:
+            check_child(child.wait() or 1, said, python, "filling the pool of data_cfg.synthetic.online")
         time.sleep(_POLL_S)
     threading.Thread(target=_watch, args=(pool, online, child), daemon=True, name="gaitcrafter-pool").start()
+
+
+def _listen(child: subprocess.Popen[str]) -> str:
+    """What the child says: ``READY`` once the pool is its own and the weights are loaded, else its last line."""
+    said = ""
+    for said in child.stdout or ():
+        if said == READY:
+            break
+    return said
 
 
 def _stop(child: subprocess.Popen[str]) -> None:

@@ -72,7 +72,7 @@ def test_only_synthetic_people_count_where_only_they_train(data: Path, checkout:
     cfgs = full(data, synthetic=synthetic(data), synthetic_only=True)
     prepare(cfgs, run(checkout))
     assert cfgs["model_cfg"]["SeparateBNNecks"]["class_num"] == 2
-    with pytest.raises(UsageError, match="no data_cfg.synthetic"):
+    with pytest.raises(UsageError, match=r"no data_cfg\.synthetic"):
         prepare(full(data, synthetic_only=True), run(checkout))
 
 

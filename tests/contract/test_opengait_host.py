@@ -1,0 +1,349 @@
+"""OpenGait, unmodified, with us in it: data, names, training and testing on a real checkout.
+
+Set OPENGAIT_ROOT to a checkout (or keep one at ~/.cache/gaitcrafter/OpenGait); without one these tests are skipped.
+torchvision, which GaitBase needs, is taken from the environment or from a folder of that name beside the checkout.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gaitcrafter_ext.cli.main import main
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from tests.e2e.test_synthesize_command import write_tiny_weights
+from tests.host_fakes import (
+    CHECKOUT,
+    NO_CHECKOUT,
+    REPOSITORY,
+    config,
+    environment,
+    run_tool,
+    synthetic_set,
+    write_config,
+    write_tree,
+)
+
+pytestmark = pytest.mark.skipif(not (CHECKOUT / "opengait" / "main.py").is_file(), reason=NO_CHECKOUT)
+
+PEOPLE = tuple(f"sim-{number:03d}" for number in range(1, 7))
+RECIPES = {
+    "sim-001": {"sim-001": 1.0},
+    "syn-0001": {"sim-001": 0.5, "sim-002": 0.5},
+    "syn-0002": {"sim-002": 0.5, "sim-003": 0.5},
+}
+MODELS = ("GaitSet", "Baseline", "GaitGL", "DeepGaitV2")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four people to train on, two to test on; a synthetic set with one of the four and two novel people."""
+    root = write_tree(tmp_path_factory.mktemp("data"), PEOPLE, test=2)
+    synthetic_set(root / "syn", RECIPES, takes=("nm-01", "nm-09"))
+    return root
+
+
+def joined(data: Path, model: str = "GaitSet") -> dict[str, Any]:
+    """A config whose batches are half novel people."""
+    entry = {"root": str(data / "syn" / "pkl"), "partition": str(data / "syn" / "partition.json")}
+    cfgs = config(data, model, synthetic=[entry])
+    cfgs["trainer_cfg"]["sampler"] |= {"type": "RealSyntheticTripletSampler", "synthetic_people": 0.5}
+    return cfgs
+
+
+def refused_configs(data: Path) -> dict[str, dict[str, Any]]:
+    """Configs with one mistake each."""
+    found = {}
+    for name, path, value in (
+        ("key", ("model_cfg", "bin_nun"), [1]),
+        ("model", ("model_cfg", "model"), "GaitSett"),
+        ("sampler", ("trainer_cfg", "sampler", "type"), "RealSyntheticTripletSamplr"),
+        ("transform", ("trainer_cfg", "transform"), [{"type": "BaseSilCutingTransform"}]),
+        ("loss", ("loss_cfg", 0, "type"), "TripletLos"),
+        ("weights", ("data_cfg", "synthetic"), [{"weights": "nowhere", "novel": 2}]),
+    ):
+        cfgs: Any = copy.deepcopy(joined(data))
+        found[name] = cfgs
+        for key in path[:-1]:
+            cfgs = cfgs[key]
+        cfgs[path[-1]] = value
+    return found
+
+
+@pytest.fixture(scope="module")
+def answer(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What one OpenGait process tells, see ``host_probe.py``."""
+    folder = tmp_path_factory.mktemp("probe")
+    write_config(folder / "joined.yaml", joined(data, "Baseline"))
+    several = joined(data, "Baseline")
+    other = {**config(data)["data_cfg"], "dataset_name": "Another"}
+    several["data_cfg"] = [several["data_cfg"], other]
+    several["trainer_cfg"]["sampler"].pop("synthetic_people")
+    write_config(folder / "several.yaml", several)
+    (folder / "refused").mkdir()
+    for name, values in refused_configs(data).items():
+        write_config(folder / "refused" / f"{name}.yaml", values)
+    command = [sys.executable, "-m", "tests.contract.host_probe", str(CHECKOUT), str(folder)]
+    command.append(str(REPOSITORY / "opengait_configs"))
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def test_every_key_and_name_of_our_configs_is_known_to_opengait(answer: dict[str, Any]) -> None:
+    assert len(answer["faults"]) == 56
+    assert {name: found for name, found in answer["faults"].items() if found} == {}
+
+
+def test_opengaits_own_configs_pass_our_checks(answer: dict[str, Any]) -> None:
+    assert answer["stock"] == {}
+
+
+def test_known_people_join_and_novel_ones_sort_after(answer: dict[str, Any]) -> None:
+    labels = answer["data"]["train"]["labels"]
+    assert labels[:4] == [f"simulated-{name}" for name in PEOPLE[:4]]
+    assert [label.split("@")[0] for label in labels[4:]] == ["~syn-0001", "~syn-0002"]
+
+
+def test_a_real_take_of_the_same_name_is_not_shadowed(answer: dict[str, Any], data: Path) -> None:
+    told = answer["data"]["train"]
+    takes = {take.split()[1] for take in told["takes"] if take.startswith("simulated-sim-001 ")}
+    assert {"nm-01", "nm-syn-01", "nm-09"} <= takes
+    assert len(told["of"]["simulated-sim-001"]) == 10 * 2 + 2 * 2
+
+
+def test_every_clip_is_read_as_it_was_written(answer: dict[str, Any], data: Path) -> None:
+    told = answer["data"]["train"]
+    real, synthetic = (SilhouetteStore(data / part) for part in ("pkl", "syn/pkl"))
+    wanted = [int(real.read(key).sum()) for key in real if key.identity in PEOPLE[:4]]
+    wanted += [int(synthetic.read(key).sum()) for key in synthetic]
+    assert told["sums"] == wanted
+    assert answer["data"]["cached"] == wanted
+    assert told["synthetic"] == list(range(80, 92))
+
+
+def test_test_data_stay_real(answer: dict[str, Any]) -> None:
+    told = answer["data"]["test"]
+    assert told["labels"] == ["sim-005", "sim-006"]
+    assert told["synthetic"] == []
+    assert len(told["sums"]) == 40
+
+
+def test_synthetic_only_leaves_no_real_person(answer: dict[str, Any]) -> None:
+    labels = answer["data"]["only"]
+    assert [label.split("@")[0] for label in labels] == ["simulated-sim-001", "~syn-0001", "~syn-0002"]
+
+
+def test_opengaits_loader_and_transforms_take_our_batches(answer: dict[str, Any]) -> None:
+    for batch in answer["data"]["batches"]:
+        assert batch["shape"] == [4, 6, 64, 44]
+        assert batch["peak"] == 1.0
+        assert sorted(label >= 4 for label in batch["labels"]) == [False, False, True, True]
+
+
+def test_several_data_sets_work_and_count_together(answer: dict[str, Any]) -> None:
+    batches = answer["data"]["several"]
+    assert [batch["shape"] for batch in batches] == [[4, 6, 64, 44]] * 4
+    # Labels of both sets in one order: Another-..., simulated-..., then the novel people.
+    assert all(label >= 4 for batch in batches[:2] for label in batch["labels"])
+    assert all(label < 4 for batch in batches[2:] for label in batch["labels"])
+    assert answer["data"]["class_num"] == [6, 10]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("key", "did you mean 'bin_num'?"),
+        ("model", "did you mean 'GaitSet'?"),
+        ("sampler", "did you mean 'RealSyntheticTripletSampler'?"),
+        ("transform", "did you mean 'BaseSilCuttingTransform'?"),
+        ("loss", "did you mean 'TripletLoss'?"),
+        ("weights", "no weights at 'nowhere'"),
+    ],
+)
+def test_a_mistake_in_a_config_is_told_before_training(answer: dict[str, Any], name: str, said: str) -> None:
+    assert said in answer["refused"][name]
+
+
+def table(text: str) -> list[float]:
+    """The last line of OpenGait's CASIA-B table: NM, BG, CL."""
+    lines = [line for line in text.splitlines() if "NM@R1" in line and "CL@R1" in line]
+    return [float(number) for number in re.findall(r"([\d.]+)%", lines[-1])]
+
+
+def launch(data: Path, folder: Path, cfgs: dict[str, Any], *more: str) -> subprocess.CompletedProcess[str]:
+    path = write_config(folder / "config.yaml", cfgs)
+    return run_tool(
+        *("--opengait", str(CHECKOUT), "--cfgs", str(path), "--device", "cpu", "--workdir", str(folder / "work")), *more
+    )
+
+
+def test_gaitset_trains_saves_restores_and_is_tested(data: Path, tmp_path: Path) -> None:
+    trained = launch(data, tmp_path, joined(data))
+    assert trained.returncode == 0, trained.stderr
+    assert "training on 4 real people (80 clips) and 12 synthetic clips, 2 of the 6 people" in trained.stderr
+    saved = tmp_path / "work/output/simulated/GaitSet/tiny/checkpoints/tiny-00002.pt"
+    assert saved.is_file()
+    tested = launch(data, tmp_path, joined(data), "--phase", "test", "--iter", "2")
+    assert tested.returncode == 0, tested.stderr
+    assert f"Restore Parameters from {saved.relative_to(tmp_path / 'work')}" in tested.stderr
+    assert "batch_size: 16 -> 1" in tested.stderr
+    assert len(table(tested.stderr)) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS[1:])
+def test_the_other_models_train_and_are_tested(data: Path, tmp_path: Path, model: str) -> None:
+    cfgs = joined(data, model)
+    cfgs["trainer_cfg"]["with_test"] = True
+    done = launch(data, tmp_path, cfgs)
+    assert done.returncode == 0, done.stderr
+    assert "class_num: 4 -> 6" in done.stderr
+    assert len(table(done.stderr)) == 3
+
+
+def small_copy(folder: Path) -> Path:
+    """The parts of the checkout that a run needs, so that the real one is never touched."""
+    for name in ("opengait", "configs"):
+        shutil.copytree(CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.mark.slow
+def test_opengaits_own_main_knows_us_by_the_shim_alone(data: Path, tmp_path: Path) -> None:
+    copied = small_copy(tmp_path / "OpenGait")
+    cfgs = joined(data)
+    cfgs["trainer_cfg"]["with_test"] = True
+    path = write_config(tmp_path / "config.yaml", cfgs)
+    command = [sys.executable, "opengait/main.py", "--cfgs", str(path), "--phase", "train"]
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=copied)
+
+    assert main(["opengait", "install", "--opengait", str(copied)]) == 0
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert "12 synthetic clips" in done.stderr
+    assert len(table(done.stderr)) == 3
+    cfgs["data_cfg"]["synthetic"][0]["root"] = str(tmp_path / "nowhere")
+    write_config(path, cfgs)
+    refused = run()
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+    assert refused.stderr.splitlines()[-1].startswith("error: there is no folder")
+    assert main(["opengait", "uninstall", "--opengait", str(copied)]) == 0
+    assert not list((copied / "opengait/modeling/models").rglob("*gaitcrafter*"))
+
+
+def torchrun(folder: Path, cfgs: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    with start_torchrun(folder, cfgs) as run:
+        output, errors = run.communicate()
+    return subprocess.CompletedProcess(run.args, run.returncode, output, errors)
+
+
+def start_torchrun(folder: Path, cfgs: dict[str, Any]) -> subprocess.Popen[str]:
+    """Two processes of the launcher, by gloo."""
+    path = write_config(folder / "config.yaml", cfgs)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
+    command += [str(REPOSITORY / "tools/opengait.py"), "--opengait", str(CHECKOUT), "--cfgs", str(path)]
+    command += ["--device", "cpu", "--workdir", str(folder / "work")]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+
+
+@pytest.mark.slow
+def test_two_processes_train_and_test_together(data: Path, tmp_path: Path) -> None:
+    cfgs = joined(data, "Baseline")
+    cfgs["trainer_cfg"]["with_test"] = True
+    done = torchrun(tmp_path, cfgs)
+    assert done.returncode == 0, done.stderr
+    assert "batch_size: 16 -> 2" in done.stderr
+    assert done.stderr.count("Iteration 00002") == 1
+    assert len(table(done.stderr)) == 3
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Untrained weights of three of the four train people."""
+    return write_tiny_weights(tmp_path_factory.mktemp("weights"))
+
+
+def on_demand(data: Path, weights: Path, **more: Any) -> dict[str, Any]:
+    entry = {"weights": str(weights), "novel": 2, "identities": ["sim-002"], "conditions": ["nm"], **more}
+    cfgs = joined(data, "Baseline")
+    cfgs["data_cfg"]["synthetic"] = [entry]
+    return cfgs
+
+
+@pytest.mark.slow
+def test_clips_are_made_on_demand_once_by_two_processes_and_reused(
+    data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAITCRAFTER_CACHE", str(tmp_path / "cache"))
+    first = torchrun(tmp_path, on_demand(data, weights))
+    assert first.returncode == 0, first.stderr
+    assert first.stderr.count("making 6 clips of 3 people") == 1
+    assert "synthesizing" in first.stderr  # the progress bar
+    assert "and 6 synthetic clips, 2 of the 6 people" in first.stderr
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.pkl")}
+    assert len(made) == 6
+    again = launch(data, tmp_path, on_demand(data, weights))
+    assert again.returncode == 0, again.stderr
+    assert "making" not in again.stderr
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+
+
+@pytest.mark.slow
+def test_online_mode_keeps_making_clips(
+    data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAITCRAFTER_CACHE", str(tmp_path / "cache"))
+    cfgs = on_demand(data, weights, identities="none", online={"pool": 4, "reuse": 1})
+    cfgs["trainer_cfg"] |= {"total_iter": 30, "save_iter": 30}
+    cfgs["data_cfg"]["num_workers"] = 1
+    done = launch(data, tmp_path, cfgs)
+    assert done.returncode == 0, done.stderr
+    assert "Iteration 00030" in done.stderr
+    (pool,) = (tmp_path / "cache" / "online").iterdir()
+    assert sorted(path.name for path in pool.glob("*.pkl")) == [f"{slot:05d}.pkl" for slot in range(4)]
+    assert json.loads((pool / "status.json").read_text())["made"] >= 4
+
+
+@pytest.mark.slow
+def test_a_killed_rank_ends_the_run_and_loses_nothing(data: Path, tmp_path: Path) -> None:
+    cfgs = joined(data)
+    cfgs["trainer_cfg"] |= {"total_iter": 100_000, "save_iter": 1}
+    saved = tmp_path / "work/output/simulated/GaitSet/tiny/checkpoints"
+    with start_torchrun(tmp_path, cfgs) as run:
+        wait_until(lambda: len(list(saved.glob("tiny-*.pt"))) > 3, run)
+        listed = subprocess.run(["ps", "--ppid", str(run.pid), "-o", "pid="], capture_output=True, text=True)
+        os.kill(int(listed.stdout.split()[-1]), signal.SIGKILL)
+        run.communicate(timeout=300)
+    assert run.returncode != 0
+    for path in saved.glob("*.pt"):
+        assert torch.load(path, weights_only=True)["iteration"] == int(path.stem[-5:])
+
+
+def wait_until(done: Callable[[], bool], run: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 600
+    while not done():
+        assert run.poll() is None, run.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
