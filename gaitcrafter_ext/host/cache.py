@@ -89,9 +89,8 @@ def waiting_lock(path: Path, what: str) -> Iterator[None]:
 def _make(plan: Plan, folder: OutputFolder, weights: Path, python: str) -> None:
     wanted = folder.root.with_suffix(".plan.json")
     atomic_write_text(wanted, plan.to_json())
-    tell(
-        f"making {len(plan.clips)} clips of {len(plan.identities)} people in {folder.root}, once; later runs reuse them"
-    )
+    what = f"{len(plan.clips)} clips of {len(plan.identities)} people"
+    tell(f"making {what} in {folder.root}, once; later runs reuse them", anyone=True)
     child = start_module(python, "host.generate", [str(wanted), str(weights), str(folder.root)])
     try:
         output, _ = child.communicate()

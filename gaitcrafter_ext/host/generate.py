@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from gaitcrafter_ext.errors import GaitCrafterError
+from gaitcrafter_ext.host.stubs import mend_torchvision
 from gaitcrafter_ext.synthesis.folder import OutputFolder
-from gaitcrafter_ext.synthesis.plan import Plan
+from gaitcrafter_ext.synthesis.plan import Plan, Sampling
 from gaitcrafter_ext.synthesis.run import ClipSampler, synthesize
 from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
 
-__all__ = ["main", "reported"]
+__all__ = ["load_sampler", "main", "reported"]
 
 
 def reported(work: Callable[[], None]) -> int:
@@ -32,7 +34,17 @@ def reported(work: Callable[[], None]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except Exception as error:  # whatever it was, the parent has one line to say
+        traceback.print_exc()
+        print(json.dumps({"error": f"{type(error).__name__}: {' '.join(str(error).split())[-200:]}"}))
+        return 1
     return 0
+
+
+def load_sampler(weights: Path, sampling: Sampling, device: str = "cpu") -> ClipSampler:
+    """The weights' sampler; a torchvision that does not fit this torch, over which ``diffusers`` trips, is mended."""
+    mend_torchvision()
+    return pipeline_sampler(weights, sampling, device)
 
 
 def main(arguments: list[str]) -> int:
@@ -45,7 +57,7 @@ def main(arguments: list[str]) -> int:
         plan = Plan.from_json(plan_file.read_text(encoding="utf-8"))
 
         def load() -> ClipSampler:
-            return pipeline_sampler(weights, plan.sampling)
+            return load_sampler(weights, plan.sampling)
 
         with tqdm(desc="synthesizing", unit="clip", file=sys.stderr, leave=False, mininterval=0.5) as bar:
 

@@ -13,7 +13,7 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def tell(message: str) -> None:
-    """Print ``gaitcrafter: message`` on stderr; processes other than rank 0 stay silent."""
-    if is_first_process():
+def tell(message: str, anyone: bool = False) -> None:
+    """Print ``gaitcrafter: message`` on stderr; unless ``anyone`` may speak, only rank 0 does."""
+    if anyone or is_first_process():
         print(f"gaitcrafter: {' '.join(message.split())}", file=sys.stderr, flush=True)

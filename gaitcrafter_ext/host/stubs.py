@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 from gaitcrafter_ext.errors import MissingError
 from gaitcrafter_ext.host.notices import tell
 
-__all__ = ["imported_packages", "install_stubs"]
+__all__ = ["imported_packages", "install_stubs", "mend_torchvision"]
 
 # What a package is called where its import name differs.
 _PIP_NAME = {"sklearn": "scikit-learn", "cv2": "opencv-python", "PIL": "pillow", "yaml": "pyyaml"}
@@ -75,14 +75,20 @@ def _is_there(name: str) -> bool:
             return False
     except (ImportError, ValueError):
         return False
-    return name != "torchvision" or _torchvision_works()
+    return name != "torchvision" or mend_torchvision()
 
 
-def _torchvision_works() -> bool:
-    """Import torchvision, also a build whose compiled half does not fit this torch; OpenGait's Python half does."""
+def mend_torchvision() -> bool:
+    """Import torchvision, also a build whose compiled half does not fit this torch: only its Python half is used.
+
+    Returns:
+        Whether it is there and loads.
+    """
     try:
         importlib.import_module("torchvision")
         return True
+    except ModuleNotFoundError:
+        return False
     except (ImportError, RuntimeError, OSError) as error:
         reason = str(error)
     _forget("torchvision")

@@ -245,7 +245,7 @@ def test_opengaits_own_main_knows_us_by_the_shim_alone(data: Path, tmp_path: Pat
     refused = run()
     assert refused.returncode == 1
     assert "Traceback" not in refused.stderr
-    assert refused.stderr.splitlines()[-1].startswith("error: there is no folder")
+    assert "error: there is no folder" in refused.stderr.splitlines()[-1]
     assert main(["opengait", "uninstall", "--opengait", str(copied)]) == 0
     assert not list((copied / "opengait/modeling/models").rglob("*gaitcrafter*"))
 
