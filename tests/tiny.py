@@ -41,11 +41,11 @@ def tiny_tree(root: Path) -> Path:
 
 def tiny_config(**training: object) -> GeneratorConfig:
     """A network of a few thousand weights, in full precision."""
-    settings = {"batch_size": 4, "warmup_steps": 4, "validate_every": 1000, "precision": "no", **training}
+    settings = {"batch_size": 4, "warmup_steps": 4, "cooldown": 0.0, "validate_every": 1000, "precision": "no"}
     return GeneratorConfig(
         DatasetConfig(name="tiny"),
         ModelConfig(channels=(8, 64), blocks=(1, 1), embedding=16, canvas_channels=2),
-        TrainingConfig(**settings),  # type: ignore[arg-type]
+        TrainingConfig(**{**settings, **training}),  # type: ignore[arg-type]
     )
 
 

@@ -3,9 +3,9 @@
 GaitCrafter (arXiv 2508.13300) trains a video diffusion model on silhouettes, in pixel space and from scratch, told who
 walks (a one-hot token), how and seen from where. The paper's code was not published; what is built here, and why:
 
-- *Folded pixels* (``network``). 2 x 4 x 4 pixels become channels before the first layer and pixels again after the last:
-  nothing is learned or lost in the folding, and every layer works on 32 times fewer positions. The middle 48 of 64
-  columns are kept.
+- *Folded pixels* (``network``). 2 x 4 x 4 pixels become channels before the first layer and pixels again after the
+  last: nothing is learned or lost in the folding, and every layer works on 32 times fewer positions. The middle 48 of
+  64 columns are kept.
 - *The clean clip is predicted* (``objective``), on the straight path of rectified flow, with the loss of the velocity.
   Predicting the velocity itself left a fine pixel noise on every frame in a trial.
 - *Identity at full strength* (``conditioning``). The code's columns start at standard deviation 1 and are mixed with

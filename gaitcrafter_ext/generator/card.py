@@ -57,9 +57,9 @@ class TrainedOn:
 class SamplingDefaults:
     """How clips are sampled unless the caller says otherwise (see :mod:`gaitcrafter_ext.generator.samplers`)."""
 
-    sampler: str = "dpm++2m"
-    steps: int = 12
-    guidance: float = 1.0
+    sampler: str = "euler"
+    steps: int = 8
+    guidance: float = 1.5
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,7 @@ class TrainingConfig:
         batch_size: Clips a process takes a step on.
         learning_rate: AdamW's, after the warm-up.
         warmup_steps: Steps over which the learning rate rises from 0.
+        cooldown: Last share of ``max_clips`` over which it falls back to 0, in a straight line.
         weight_decay: AdamW's.
         gradient_clip: Largest norm of the gradient.
         ema_decay: Decay a step of the averaged weights, reached after a warm-up of its own.
@@ -113,6 +114,7 @@ class TrainingConfig:
     batch_size: int = 16
     learning_rate: float = 5e-4
     warmup_steps: int = 200
+    cooldown: float = 0.2
     weight_decay: float = 0.01
     gradient_clip: float = 1.0
     ema_decay: float = 0.9995

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 STATE_NAME, PROGRESS_NAME = "state", "progress.json"
 
 #: Settings that may change between two calls of one training.
-FREE = ("max_clips", "save_minutes", "learning_rate")
+FREE = ("max_clips", "cooldown", "save_minutes", "learning_rate")
 
 
 @dataclass

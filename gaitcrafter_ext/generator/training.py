@@ -21,7 +21,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.generator.config import GeneratorConfig
+from gaitcrafter_ext.generator.config import GeneratorConfig, TrainingConfig
 from gaitcrafter_ext.generator.data import Batch, ClipLibrary
 from gaitcrafter_ext.generator.interruption import stop_requests
 from gaitcrafter_ext.generator.network import GaitUNet
@@ -29,7 +29,7 @@ from gaitcrafter_ext.generator.objective import add_noise, denoising_loss, shift
 from gaitcrafter_ext.generator.state import Progress, StateFolder
 from gaitcrafter_ext.generator.validation import HeldOutLoss, Validation
 
-__all__ = ["FRAMES", "Trainer", "build_denoiser"]
+__all__ = ["FRAMES", "Trainer", "build_denoiser", "learning_rate"]
 
 
 #: Frames of a clip: a complete walking cycle at 25 frames a second.
@@ -69,6 +69,7 @@ class Trainer:
     ) -> None:
         self.config, self.library, self.folder = config, library, folder
         settings = config.training
+        _refuse_unsafe_widths(config)
         try:
             self.accelerator = Accelerator(
                 mixed_precision=settings.precision, log_with="tensorboard", project_dir=str(folder)
@@ -153,7 +154,7 @@ class Trainer:
         level = shifted_levels(_stratified(settings.batch_size, generator), settings.noise_shift).to(batch.clean.device)
         noise = torch.randn(batch.clean.shape, generator=generator).to(batch.clean.device)
         for group in self.optimizer.param_groups:
-            group["lr"] = settings.learning_rate * min(1.0, (state.step + 1) / settings.warmup_steps)
+            group["lr"] = learning_rate(settings, state.step, state.clips)
         predicted = self.denoiser(
             add_noise(batch.clean, noise, level), level, batch.code, batch.condition, batch.view_deg
         )
@@ -204,6 +205,20 @@ class Trainer:
             disable=not self.accelerator.is_main_process,
             mininterval=2.0,
         )
+
+
+def _refuse_unsafe_widths(config: GeneratorConfig) -> None:
+    """On a CPU, bfloat16 convolutions of some other widths write past their memory (seen with torch 2.13)."""
+    odd = [width for width in config.model.channels if width % 16]
+    if odd and config.training.precision == "bf16":
+        raise UsageError(f"model.channels: {odd[0]} with training.precision bf16; allowed: multiples of 16 (or 'no')")
+
+
+def learning_rate(settings: TrainingConfig, step: int, clips: int) -> float:
+    """Warm-up over ``warmup_steps``, plateau, and a fall to 0 over the last ``cooldown`` of ``max_clips``."""
+    rising = min(1.0, (step + 1) / settings.warmup_steps)
+    left = 1.0 - clips / settings.max_clips
+    return settings.learning_rate * rising * min(1.0, left / settings.cooldown if settings.cooldown else 1.0)
 
 
 def _stratified(size: int, generator: torch.Generator) -> Tensor:

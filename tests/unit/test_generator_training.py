@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from gaitcrafter_ext.errors import ConflictError, UsageError
-from gaitcrafter_ext.generator.config import GeneratorConfig
-from gaitcrafter_ext.generator.training import Trainer
+from gaitcrafter_ext.generator.config import GeneratorConfig, TrainingConfig
+from gaitcrafter_ext.generator.training import Trainer, learning_rate
 from gaitcrafter_ext.generator.validation import HeldOutLoss
 from tests.tiny import tiny_config, tiny_library, tiny_tree
 
@@ -27,6 +27,14 @@ def _trainer(tree: Path, config: GeneratorConfig, folder: Path) -> Trainer:
 def _run(trainer: Trainer) -> Trainer:
     list(trainer.run())
     return trainer
+
+
+def test_the_learning_rate_rises_stays_and_falls() -> None:
+    settings = TrainingConfig(max_clips=1000, learning_rate=1.0, warmup_steps=10, cooldown=0.2)
+    rates = [
+        learning_rate(settings, step, clips) for step, clips in ((0, 0), (4, 40), (50, 800), (60, 900), (70, 1000))
+    ]
+    assert rates == pytest.approx([0.1, 0.5, 1.0, 0.5, 0.0])
 
 
 def test_training_lowers_the_held_out_loss(tree: Path, tmp_path: Path) -> None:
@@ -76,3 +84,8 @@ def test_each_validation_is_recorded(tree: Path, tmp_path: Path) -> None:
 def test_an_impossible_precision_is_refused(tree: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"training\.precision 'fp4'"):
         _trainer(tree, tiny_config(precision="fp4"), tmp_path)
+
+
+def test_widths_that_bfloat16_convolutions_do_not_bear_are_refused(tree: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"model\.channels: 8 with training\.precision bf16"):
+        _trainer(tree, tiny_config(precision="bf16"), tmp_path)

@@ -10,7 +10,10 @@ from gaitcrafter_ext.recognition.config import GaitBaseConfig, GaitSetConfig, Ne
 from gaitcrafter_ext.recognition.layers import MaxPool, SeparateBNNecks, as_images, horizontal_pyramid, set_max
 from gaitcrafter_ext.recognition.networks import build_network
 
-SMALL: list[NetworkConfig] = [GaitSetConfig((4, 6, 8), 12), GaitBaseConfig((4, 6, 8, 10), (1, 2, 1, 1), embedding=12)]
+SMALL: list[NetworkConfig] = [
+    GaitSetConfig((16, 16, 16), 16),
+    GaitBaseConfig((16, 16, 16, 16), (1, 2, 1, 1), embedding=16),
+]
 
 
 @pytest.mark.parametrize("lengths", [(3, 3), (2, 1, 4), (1, 1)])
