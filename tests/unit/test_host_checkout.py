@@ -145,9 +145,7 @@ def test_a_missing_package_fails_only_when_it_is_used(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(
         "import missingpkg, torchvision_gone\ntry:\n    import xformers_gone\nexcept ImportError:\n    pass\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", STUBS, str(tmp_path)], capture_output=True, text=True, cwd=REPOSITORY
-    )
+    done = subprocess.run([sys.executable, "-c", STUBS, str(tmp_path)], capture_output=True, text=True, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
 
 
