@@ -74,6 +74,7 @@ class TrainingConfig:
         momentum: SGD's.
         weight_decay: SGD's.
         milestones: Iterations after which the learning rate falls to a tenth.
+        augment: Rotate some clips a little and erase a patch of some (as OpenGait's GaitBase for CASIA-B).
         synthetic_share: Share of P drawn from people who have synthetic clips only; None draws from all alike.
         seed: Initial weights and all batches.
         precision: ``"auto"``, ``"float32"`` or ``"bfloat16"``.
@@ -88,6 +89,7 @@ class TrainingConfig:
     momentum: float = 0.9
     weight_decay: float = 5e-4
     milestones: tuple[int, ...] = ()
+    augment: bool = False
     synthetic_share: float | None = None
     seed: int = 0
     precision: str = "auto"
@@ -109,13 +111,16 @@ class TrainingConfig:
 PRESETS: dict[tuple[str, str], TrainingConfig] = {
     ("gaitset", "cpu"): TrainingConfig(),
     ("gaitbase", "cpu"): TrainingConfig(network=GaitBaseConfig(channels=(16, 32, 64, 128), embedding=128)),
-    ("gaitset", "full"): TrainingConfig(
-        iterations=40_000, clips=16, frames=30, milestones=(10_000, 20_000, 30_000)
-    ),
+    ("gaitset", "full"): TrainingConfig(iterations=40_000, clips=16, frames=30, milestones=(10_000, 20_000, 30_000)),
     ("gaitbase", "full"): TrainingConfig(
-        network=GaitBaseConfig(), iterations=60_000, clips=16, frames=30, milestones=(20_000, 40_000, 50_000)
+        network=GaitBaseConfig(),
+        iterations=60_000,
+        clips=16,
+        frames=30,
+        milestones=(20_000, 40_000, 50_000),
+        augment=True,
     ),
-}  # fmt: skip
+}
 
 
 def preset(model: str, name: str) -> TrainingConfig:

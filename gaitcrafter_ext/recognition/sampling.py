@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.recognition.augmentation import augment
 from gaitcrafter_ext.recognition.clips import ClipCache, ClipRef
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -112,6 +113,7 @@ class PKSampler:
         shape: P, K and L.
         seed: Seed of all batches.
         synthetic_share: Share of P drawn from people who have synthetic clips only; None draws from all alike.
+        augment: Rotate and erase some clips (see :mod:`gaitcrafter_ext.recognition.augmentation`).
         budget_gib: Memory for clips.
 
     Raises:
@@ -124,9 +126,10 @@ class PKSampler:
         shape: tuple[int, int, int],
         seed: int,
         synthetic_share: float | None = None,
+        augment: bool = False,
         budget_gib: float = 4.0,
     ) -> None:
-        self.people, self.shape, self.seed = people, shape, seed
+        self.people, self.shape, self.seed, self.augment = people, shape, seed, augment
         self._cache = ClipCache(people.clips, budget_gib)
         self._labels = {person: label for label, person in enumerate(people.people)}
         self._pools = _pools(people, shape[0], synthetic_share)
@@ -144,7 +147,8 @@ class PKSampler:
 
     def _frames(self, rng: np.random.Generator, clip: int, count: int) -> npt.NDArray[np.uint8]:
         frames = self._cache[clip]
-        return frames[rng.choice(len(frames), count, replace=len(frames) < count)]
+        chosen = frames[rng.choice(len(frames), count, replace=len(frames) < count)]
+        return augment(chosen, rng) if self.augment else chosen
 
 
 def _pools(people: TrainingSet, count: int, share: float | None) -> list[tuple[tuple[str, ...], int]]:

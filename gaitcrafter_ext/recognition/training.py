@@ -82,13 +82,16 @@ def train(
     )
     run = _Run(config, people, network, optimizer, torch.device(device), out / STATE_FILE)
     done = run.resume()
-    sampler = PKSampler(people, (config.people, config.clips, config.frames), config.seed, config.synthetic_share)
+    shape = (config.people, config.clips, config.frames)
+    sampler = PKSampler(people, shape, config.seed, config.synthetic_share, config.augment)
     for number, batch in _prefetched(sampler, progress(range(done, config.iterations))):
         on_step(run.step(number, batch))
-        if (number + 1) % save_every == 0 or number + 1 == config.iterations:
+        if (number + 1) % save_every == 0 and number + 1 < config.iterations:
             run.save(number + 1)
     if done < config.iterations or not (out / MODEL_FILE).is_file():
-        save_recogniser(out, network, run.card())
+        # The state goes last: a kill in between leaves an older state, and the rerun writes both anew.
+        save_recogniser(out, network, run.card(max(done, config.iterations)))
+        run.save(max(done, config.iterations))
     return network
 
 
@@ -151,15 +154,15 @@ class _Run:
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
             raise WeightsError(f"{self.state}: cannot be resumed ({error}); --force starts anew") from None
 
-    def card(self) -> Card:
-        """What the trained recogniser is."""
+    def card(self, iterations: int) -> Card:
+        """What the recogniser is after so many iterations."""
         return Card(
             self.config.model,
             self.config.network,
             self.people.people,
             tuple(sorted({_dataset(clip.store.root) for clip in self.people.clips})),
             tuple(sorted({clip.key.view for clip in self.people.clips})),
-            self.config.iterations,
+            iterations,
             dataclasses.asdict(self.config),
         )
 

@@ -61,6 +61,13 @@ def test_a_batch_is_a_function_of_seed_and_number(people: TrainingSet) -> None:
     assert not np.array_equal(first.batch(5).frames, PKSampler(people, (3, 2, 4), seed=2).batch(5).frames)
 
 
+def test_augmentation_changes_some_clips_and_is_as_repeatable(people: TrainingSet) -> None:
+    plain, changed, again = (PKSampler(people, (4, 4, 2), 0, augment=flag).batch(0) for flag in (False, True, True))
+    assert changed.frames.shape == plain.frames.shape
+    assert np.array_equal(changed.frames, again.frames)
+    assert not np.array_equal(changed.frames, plain.frames)
+
+
 def test_only_people_of_the_train_set_are_drawn(people: TrainingSet) -> None:
     sampler = PKSampler(people, (4, 2, 1), seed=0)
     drawn = {int(pixel) // 10 for number in range(20) for pixel in sampler.batch(number).frames[:, 0, 0]}

@@ -80,6 +80,16 @@ def test_a_finished_run_is_left_alone_and_may_be_made_longer(people: TrainingSet
     assert load_recogniser(tmp_path)[1].iterations == 5
 
 
+def test_a_kill_between_the_last_two_files_is_made_good(people: TrainingSet, tmp_path: Path) -> None:
+    train(SHORT, people, tmp_path)
+    state = (tmp_path / STATE_FILE).read_bytes()
+    train(dataclasses.replace(SHORT, iterations=5), people, tmp_path)
+    longer = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / STATE_FILE).write_bytes(state)
+    train(dataclasses.replace(SHORT, iterations=5), people, tmp_path)
+    assert (tmp_path / "model.safetensors").read_bytes() == longer
+
+
 def test_another_configuration_or_broken_state_is_refused(people: TrainingSet, tmp_path: Path) -> None:
     train(SHORT, people, tmp_path)
     with pytest.raises(ConflictError, match="other options or people"):
@@ -107,6 +117,7 @@ def test_presets_are_known_by_name_and_full_ones_are_opengaits_schedule() -> Non
     assert {name for _, name in PRESETS} == {"cpu", "full"}
     full = preset("gaitset", "full")
     assert (full.iterations, full.people, full.clips, full.frames) == (40_000, 8, 16, 30)
+    assert preset("gaitbase", "full").augment
     with pytest.raises(UsageError, match="did you mean 'gaitset'"):
         preset("gaitsett", "cpu")
     with pytest.raises(UsageError, match="allowed: cpu, full"):

@@ -60,6 +60,12 @@ def test_logits_are_cosines() -> None:
     assert logits[1, 4, 2].item() == pytest.approx(expected.item(), abs=1e-6)
 
 
+def test_gaitbases_shortcut_is_a_strided_convolution() -> None:
+    shortcut = build_network(SMALL[1], 2).get_submodule("Backbone.forward_block.layer2.0.downsample.0")
+    x = torch.randn(2, 16, 9, 6)
+    torch.testing.assert_close(shortcut(x), F.conv2d(x, shortcut.weight, stride=2))
+
+
 def test_as_images_copies_nothing_and_says_channels_last() -> None:
     sils = torch.rand(2, 64, 44)
     images = as_images(sils)
@@ -75,7 +81,7 @@ def test_embeddings_do_not_depend_on_frame_order_or_on_the_clips_beside(config: 
     with torch.inference_mode():
         together = network(torch.cat([first.flip(0), second]), (4, 2)).embeddings
         alone = network(first, (4,)).embeddings
-    assert together.shape == (2, 12, sum(config.bins) * (2 if isinstance(config, GaitSetConfig) else 1))
+    assert together.shape == (2, config.embedding, sum(config.bins) * (2 if isinstance(config, GaitSetConfig) else 1))
     torch.testing.assert_close(together[:1], alone, rtol=1e-4, atol=1e-6)
 
 

@@ -14,6 +14,9 @@ from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.recognition.config import MODELS, TrainingConfig, preset
 
 if TYPE_CHECKING:
+    import torch
+
+    from gaitcrafter_ext.recognition.sampling import TrainingSet
     from gaitcrafter_ext.recognition.training import Step
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
@@ -105,7 +108,7 @@ def _delete_run(out: Path) -> None:
         events.unlink()
 
 
-def _train(config: TrainingConfig, people: Any, out: Path, device: Any, save_every: int) -> None:
+def _train(config: TrainingConfig, people: TrainingSet, out: Path, device: torch.device, save_every: int) -> None:
     from gaitcrafter_ext.generator.memory import keep_freed_memory
     from gaitcrafter_ext.recognition.training import train
 
