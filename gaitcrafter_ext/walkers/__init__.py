@@ -1,4 +1,4 @@
-"""Simulated walkers: a cohort anyone may use, in CASIA-B's layout.
+r"""Simulated walkers: a cohort anyone may use, in CASIA-B's layout.
 
 CASIA-B is given on application only, so the package makes its own people: bodies drawn from the anny body model,
 walks from joint curves, clothes, bags and coats, seen by eleven cameras. ``tools/simulate.py`` writes them.
@@ -21,6 +21,17 @@ The last line is that of Yu et al. (ICPR 2006), quoted from memory. The commands
 
     python tools/simulate.py --out cohort --subjects 50 && python tools/evaluate.py gei cohort/pkl --views 054,090
     python tools/simulate.py --out side --subjects 124 --views 090 && python tools/evaluate.py gei side/pkl
+
+To a network (the package's GaitSet, embeddings equal to OpenGait's; 40 people trained on, 20 others tested, views
+018, 054, 090, 126, 500 iterations of 8 x 4 x 8 frames, identical view excluded, one seed, chance 5)::
+
+    NM 96.2   BG 86.7   CL 77.7        NM - BG 9.6   NM - CL 18.5
+
+Their commands::
+
+    python tools/simulate.py --out nets --subjects 60 --train 40
+    python tools/recognise.py train --data nets/pkl --partition nets/partition.json --out gaitset \
+        --views 018,054,090,126 --iterations 500 --batch 8x4x8
 
 What it does not have: stairs, turns, stops; hands in pockets; faces; cloth that flutters; more than one person. Feet
 slide a little on the ground (the crop hides it), and joint curves come from textbook ranges, not from a measured
