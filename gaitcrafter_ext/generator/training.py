@@ -69,7 +69,6 @@ class Trainer:
     ) -> None:
         self.config, self.library, self.folder = config, library, folder
         settings = config.training
-        _refuse_unsafe_widths(config)
         try:
             self.accelerator = Accelerator(
                 mixed_precision=settings.precision, log_with="tensorboard", project_dir=str(folder)
@@ -205,13 +204,6 @@ class Trainer:
             disable=not self.accelerator.is_main_process,
             mininterval=2.0,
         )
-
-
-def _refuse_unsafe_widths(config: GeneratorConfig) -> None:
-    """On a CPU, bfloat16 convolutions of some other widths write past their memory (seen with torch 2.13)."""
-    odd = [width for width in config.model.channels if width % 16]
-    if odd and config.training.precision == "bf16":
-        raise UsageError(f"model.channels: {odd[0]} with training.precision bf16; allowed: multiples of 16 (or 'no')")
 
 
 def learning_rate(settings: TrainingConfig, step: int, clips: int) -> float:

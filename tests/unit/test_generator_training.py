@@ -84,8 +84,3 @@ def test_each_validation_is_recorded(tree: Path, tmp_path: Path) -> None:
 def test_an_impossible_precision_is_refused(tree: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"training\.precision 'fp4'"):
         _trainer(tree, tiny_config(precision="fp4"), tmp_path)
-
-
-def test_widths_that_bfloat16_convolutions_do_not_bear_are_refused(tree: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"model\.channels: 8 with training\.precision bf16"):
-        _trainer(tree, tiny_config(precision="bf16"), tmp_path)
