@@ -13,7 +13,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import gaitcrafter_ext
 from gaitcrafter_ext.errors import MissingError, StorageError
 
 __all__ = ["PYTHON_VARIABLE", "choose_python", "start_module"]
@@ -61,7 +60,7 @@ def start_module(
     Raises:
         StorageError: The system cannot start it.
     """
-    folder = str(Path(gaitcrafter_ext.__file__).resolve().parent)
+    folder = str(Path(__file__).resolve().parents[1])
     command = [python, "-c", BOOT, folder, f"gaitcrafter_ext.{module}", *arguments]
     environment = {
         name: value

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import gaitcrafter_ext
+from gaitcrafter_ext import __version__
 from gaitcrafter_ext.errors import ConflictError, StorageError
 from gaitcrafter_ext.host.checkout import Checkout
 from gaitcrafter_ext.host.plugin import SHIM_FORMAT
@@ -86,14 +86,14 @@ class ShimState:
             return f"installed: {self.path} (shim {self.format}, package {self.package})"
         return (
             f"installed, of another version: {self.path} (shim {self.format}, package {self.package}; this is shim "
-            f"{SHIM_FORMAT}, package {gaitcrafter_ext.__version__}); run install again"
+            f"{SHIM_FORMAT}, package {__version__}); run install again"
         )
 
 
 def shim_text() -> str:
     """The file that ``install`` writes."""
-    body = _TEXT.format(package=str(Path(gaitcrafter_ext.__file__).resolve().parent), format=SHIM_FORMAT)
-    return f"# gaitcrafter shim {SHIM_FORMAT}, package {gaitcrafter_ext.__version__}, sha256 {_sha(body)}\n{body}"
+    body = _TEXT.format(package=str(Path(__file__).resolve().parents[1]), format=SHIM_FORMAT)
+    return f"# gaitcrafter shim {SHIM_FORMAT}, package {__version__}, sha256 {_sha(body)}\n{body}"
 
 
 def state_of(checkout: Checkout) -> ShimState:
