@@ -18,6 +18,7 @@ from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.silhouettes.files import FileLock
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_clip
 from gaitcrafter_ext.vocabulary import ClipKey, identities_hash
+from tests.unit.test_command_line import obey_interrupts
 
 ROOT = Path(__file__).parents[2]
 PEOPLE = ("sim-001", "sim-002", "sim-003")
@@ -314,7 +315,8 @@ def test_torch_is_not_loaded_before_a_bad_option_is_refused(weights: Path, tmp_p
 
 def start(out: Path, weights: Path, *more: str) -> subprocess.Popen[str]:
     command = [sys.executable, "tools/synthesize.py", "--out", str(out), "--weights", str(weights), *WHO, *more]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, preexec_fn=obey_interrupts)
 
 
 def wait_for_clips(out: Path, count: int) -> None:

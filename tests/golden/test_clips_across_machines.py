@@ -36,7 +36,7 @@ def test_clips_are_those_stored_from_another_machine() -> None:
 def test_the_measure_sees_a_few_wrong_pixels() -> None:
     stored = load(STORED)
     wrong = {name: clips.copy() for name, clips in stored.items()}
-    wrong["heun"][1, :, 10, 10:15] ^= 128  # 5 of 4096 pixels of each frame
+    wrong["unipc"][1, :, 10, 10:15] ^= 128  # 5 of 4096 pixels of each frame
     assert worst_share(stored, stored) == 1.0
     assert worst_share(wrong, stored) < SHARE
 

@@ -109,9 +109,16 @@ sys.exit(command_line.main(["walk"]))
 """
 
 
+def obey_interrupts() -> None:
+    """A parent in the background has its children ignore Ctrl-C; these shall not."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def start(body: str) -> subprocess.Popen[bytes]:
     pipe = subprocess.PIPE
-    return subprocess.Popen([sys.executable, "-c", SCRIPT.format(body=body)], stdout=pipe, stderr=pipe)
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.format(body=body)], stdout=pipe, stderr=pipe, preexec_fn=obey_interrupts
+    )
 
 
 def test_a_reader_that_leaves_is_no_error_message() -> None:
