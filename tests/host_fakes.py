@@ -23,8 +23,11 @@ __all__ = [
     "TAKES",
     "clip",
     "config",
+    "environment",
+    "fake_checkout",
     "run_tool",
     "synthetic_set",
+    "write_config",
     "write_tree",
 ]
 
