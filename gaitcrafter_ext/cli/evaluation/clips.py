@@ -103,8 +103,9 @@ def open_store(root: str) -> tuple[SilhouetteStore, list[ClipKey]]:
 def _groups(args: argparse.Namespace, takes: int | None, measures: tuple[str, ...]) -> Groups:
     from gaitcrafter_ext.audit.groups import common_clips, held_out_of_card, held_out_of_last_takes
     from gaitcrafter_ext.generator.card import read_card
+    from gaitcrafter_ext.generator.weights import locate
 
-    card = read_card(args.trained_weights) if takes is None else None
+    card = read_card(locate(args.trained_weights)) if takes is None else None
     real, made = open_store(args.real)[1], open_store(args.synthetic)[1]
     if args.views != "all":
         wanted = choose(args.views, sorted({key.view for key in [*real, *made]}), "--views")
