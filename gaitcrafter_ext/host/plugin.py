@@ -98,9 +98,9 @@ def register_from_shim(shim: str, version: int) -> None:
         if device != "cuda":
             tell(f"no GPU here: OpenGait runs on the {device.upper()}")
         adapt(device)
-        phase, iteration = told.get("--phase", "train"), told.get("--iter", "0")
+        phase, iteration = told.get("--phase", "train"), told.get("--iter", "")
         config = Path(told["--cfgs"]).resolve() if "--cfgs" in told else None
-        started = int(iteration) if iteration.isdecimal() and iteration != "0" else None
+        started = int(iteration) if iteration.isdecimal() else None  # 0, where it is said, is the untrained network
         register(Run(checkout, phase, world_size(), caller_folders(root, config), (), started, strict=False))
     except GaitCrafterError as error:
         sys.exit(f"error: {last_line(error)}")

@@ -232,10 +232,14 @@ def test_opengaits_own_main_knows_us_by_the_shim_alone(data: Path, tmp_path: Pat
     path = write_config(tmp_path / "config.yaml", cfgs)
     command = [sys.executable, "opengait/main.py", "--cfgs", str(path), "--phase", "train"]
 
-    def run() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=copied)
+    def run(*more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *more], capture_output=True, text=True, env=environment(), cwd=copied)
 
     assert main(["opengait", "install", "--opengait", str(copied)]) == 0
+    floor = run("--phase", "test", "--iter", "0")
+    assert floor.returncode == 0, floor.stderr
+    assert "Restore Parameters" not in floor.stderr
+    assert len(table(floor.stderr)) == 3
     done = run()
     assert done.returncode == 0, done.stderr
     assert "12 synthetic clips" in done.stderr
