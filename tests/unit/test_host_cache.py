@@ -8,15 +8,17 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import GaitCrafterError, MissingError, StorageError
-from gaitcrafter_ext.host import cache, filler
+from gaitcrafter_ext.host import cache, filler, online
 from gaitcrafter_ext.host.interpreter import choose_python
 from gaitcrafter_ext.host.online import dry_message
 from gaitcrafter_ext.host.pool import Pool, PoolStatus
+from gaitcrafter_ext.host.settings import OnlineSettings
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_clip
 from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan
@@ -193,6 +195,20 @@ def test_a_dry_pool_is_told() -> None:
     message = dry_message(400, 500, 9.1, 4, 1.25)
     assert message is not None
     assert "400 of 500 were used 4 times or more (9.1 on average)" in message
+
+
+def test_the_log_says_when_the_pool_runs_dry_and_when_nobody_fills_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, logged = pooled(tmp_path), list[str]()
+    pool.tell(PoolStatus(made=9, filled=4, worn=3, uses=5.0))
+    monkeypatch.setattr(online, "_WATCH_S", 0.01)
+    monkeypatch.setattr(online, "_log", logged.append)
+    child = mock.Mock(poll=mock.Mock(side_effect=[None, 3]), returncode=3)
+    online._watch(pool, OnlineSettings(reuse=4), child)
+    assert len(logged) == 2
+    assert "runs dry: 3 of 4 were used 4 times or more" in logged[0]
+    assert "ended (code 3); its clips are reused" in logged[1]
 
 
 def test_the_filler_ends_when_its_parent_does(tmp_path: Path) -> None:

@@ -62,6 +62,22 @@ assert numpy.float is float
 torch.distributed.destroy_process_group()
 """
 
+ON_CUDA = """
+import torch
+from gaitcrafter_ext.host.device import adapt
+places = [(torch.distributed, "init_process_group"), (torch, "load"), (torch.cuda, "device_count")]
+places += [(torch.cuda, "set_device"), (torch.nn.parallel.DistributedDataParallel, "__init__")]
+places += [(kind, name) for kind in (torch.Tensor, torch.nn.Module) for name in ("cuda", "to")]
+before = [getattr(*place) for place in places]
+torch.distributed.is_nccl_available = lambda: True
+adapt("cuda")
+assert [getattr(*place) for place in places] == before
+torch.distributed.is_nccl_available = lambda: False  # Windows
+adapt("cuda")
+assert [getattr(*place) for place in places[1:]] == before[1:]
+assert torch.distributed.init_process_group is not before[0]
+"""
+
 ALONE = """
 import torch
 from gaitcrafter_ext.host.device import _alone
@@ -78,7 +94,9 @@ assert wrapped.in_features == 2
 """
 
 
-@pytest.mark.parametrize("script", [ON_CPU, ALONE], ids=["cpu", "one process without DDP"])
+@pytest.mark.parametrize(
+    "script", [ON_CPU, ON_CUDA, ALONE], ids=["cpu", "nothing is touched on cuda", "one process without DDP"]
+)
 def test_cuda_calls_are_answered(script: str, tmp_path: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "MASTER_PORT")}
     command = [sys.executable, "-W", "ignore", "-c", script, str(tmp_path)]
