@@ -8,12 +8,16 @@ interpolating identity embeddings. It leaves open who is blended, and how; here
 - their weights are Dirichlet(a, ..., a). A large ``a`` keeps people away from all their parents, a small one lets one
   parent dominate, which makes a poor novelty and a privacy risk;
 - person n depends on the seed and on n alone: asking for more people changes none of the earlier ones.
+
+That is the strategy ``even``. The other one, ``spread``, draws many blends for each person and takes the one whose code
+lies farthest from its nearest neighbour among the known people and the novel ones before it (farthest-point sampling,
+Gonzalez 1985).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count as count_up
 from itertools import islice
@@ -24,10 +28,19 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.errors import DataError, UsageError
 from gaitcrafter_ext.vocabulary import suggest
 
-__all__ = ["BlendSettings", "NovelIdentity", "code_matrix", "known_recipe", "novel_identities"]
+__all__ = ["STRATEGIES", "BlendSettings", "NovelIdentity", "code_matrix", "known_recipe", "novel_identities"]
+
+#: How parents are chosen: evenly, or so that codes lie far apart.
+STRATEGIES = ("even", "spread")
+
+#: Blends from which ``spread`` takes the farthest.
+POOL = 64
 
 #: Weights are multiples of one over this, so that a recipe reads well and survives a text file exactly.
 GRAIN = 10_000
+
+#: Parents, ascending, and their weights.
+Blend = tuple[tuple[int, ...], list[float]]
 
 #: A blend of more people than this is their mean, whoever they are.
 MOST_PARENTS = 100
@@ -41,11 +54,13 @@ class BlendSettings:
         parents: How many known people each is a blend of, at least 2.
         concentration: Parameter of the symmetric Dirichlet distribution of their weights, above 0.
         seed: Who is blended, and how much of each; at least 0.
+        strategy: One of :data:`STRATEGIES`.
     """
 
     parents: int = 2
     concentration: float = 5.0
     seed: int = 0
+    strategy: str = "even"
 
 
 @dataclass(frozen=True)
@@ -67,7 +82,12 @@ def known_recipe(identity: str) -> dict[str, float]:
 
 
 def novel_identities(
-    count: int, subjects: Sequence[str], seed: int = 0, parents: int = 2, concentration: float = 5.0
+    count: int,
+    subjects: Sequence[str],
+    seed: int = 0,
+    parents: int = 2,
+    concentration: float = 5.0,
+    strategy: str = "even",
 ) -> tuple[NovelIdentity, ...]:
     """The first ``count`` people of the series that ``seed`` names.
 
@@ -77,6 +97,7 @@ def novel_identities(
         seed: Who is blended, and how much of each.
         parents: How many known people make one novel person, 2 to the smaller of ``len(subjects)`` and 100.
         concentration: Of the symmetric Dirichlet distribution of their weights, above 0.
+        strategy: One of :data:`STRATEGIES`.
 
     Returns:
         People named ``syn-0001``, ``syn-0002``, ...; where a known person bears such a name already, ``syn2-0001``, ...
@@ -84,14 +105,14 @@ def novel_identities(
     Raises:
         UsageError: An argument is out of its range; the message names the option.
     """
-    _check(count, len(subjects), BlendSettings(parents, concentration, seed))
+    blend = BlendSettings(parents, concentration, seed, strategy)
+    _check(count, len(subjects), blend)
     if count == 0:
         return ()
     prefix = _free_prefix(subjects)
-    chosen = islice(_parent_sets(len(subjects), parents, np.random.default_rng([seed])), count)
+    series = _SERIES[strategy](len(subjects), blend)
     people = []
-    for number, members in enumerate(chosen, 1):
-        weights = _weights(parents, concentration, np.random.default_rng([seed, number]))
+    for number, (members, weights) in enumerate(islice(series, count), 1):
         recipe = {subjects[member]: weight for member, weight in zip(members, weights, strict=True)}
         people.append(NovelIdentity(f"{prefix}-{number:04d}", recipe))
     return tuple(people)
@@ -132,6 +153,8 @@ def _check(count: int, known: int, blend: BlendSettings) -> None:
         raise UsageError(f"--concentration: {blend.concentration}; allowed: a number above 0 (1 is uniform)")
     if count and known < 2:
         raise UsageError(f"--novel: the weights know {known} people, a blend needs 2; use --novel 0")
+    if blend.strategy not in STRATEGIES:
+        raise UsageError(f"--blend: unknown '{blend.strategy}'; {suggest(blend.strategy, STRATEGIES)}")
     most = min(known, MOST_PARENTS)
     if count and not 2 <= blend.parents <= most:
         raise UsageError(f"--blend-parents: {blend.parents}; allowed: 2 to {most} (the weights know {known} people)")
@@ -141,6 +164,33 @@ def _free_prefix(subjects: Sequence[str]) -> str:
     """``syn``, or the first of ``syn2``, ``syn3``, ... that begins no known person's name."""
     prefixes = (f"syn{number if number > 1 else ''}" for number in count_up(1))
     return next(prefix for prefix in prefixes if not any(name.startswith(f"{prefix}-") for name in subjects))
+
+
+def _even(known: int, blend: BlendSettings) -> Iterator[Blend]:
+    """Parents that were used least, and weights of each person's own."""
+    sets = _parent_sets(known, blend.parents, np.random.default_rng([blend.seed]))
+    for number, members in enumerate(sets, 1):
+        yield members, _weights(blend, np.random.default_rng([blend.seed, number]))
+
+
+def _spread(known: int, blend: BlendSettings) -> Iterator[Blend]:
+    """Of a pool of random blends the one whose code is farthest from all before it and from the known people."""
+    codes = np.eye(known)
+    for number in count_up(1):
+        rng = np.random.default_rng([blend.seed, number])
+        pool = [_random_blend(known, blend, rng) for _ in range(POOL)]
+        points = np.zeros((POOL, known))
+        for point, (members, weights) in zip(points, pool, strict=True):
+            point[list(members)] = weights
+        squares = (points**2).sum(1)[:, None] - 2 * points @ codes.T + (codes**2).sum(1)[None]
+        best = int(squares.min(1).argmax())
+        codes = np.vstack([codes, points[best]])
+        yield pool[best]
+
+
+def _random_blend(known: int, blend: BlendSettings, rng: np.random.Generator) -> Blend:
+    members = sorted(int(index) for index in rng.permutation(known)[: blend.parents])
+    return tuple(members), _weights(blend, rng)
 
 
 def _parent_sets(known: int, parents: int, rng: np.random.Generator) -> Iterator[tuple[int, ...]]:
@@ -168,8 +218,12 @@ def _fresh_set(
     raise AssertionError("unreachable")
 
 
-def _weights(parents: int, concentration: float, rng: np.random.Generator) -> list[float]:
+def _weights(blend: BlendSettings, rng: np.random.Generator) -> list[float]:
     """Dirichlet weights as whole multiples of 1 / GRAIN, none of them zero."""
-    shares = np.maximum(1, np.round(rng.dirichlet(np.full(parents, concentration)) * GRAIN)).astype(int)
+    shares = np.round(rng.dirichlet(np.full(blend.parents, blend.concentration)) * GRAIN)
+    shares = np.maximum(1, shares).astype(int)
     shares[np.argmax(shares)] += GRAIN - shares.sum()
     return [int(share) / GRAIN for share in shares]
+
+
+_SERIES: dict[str, Callable[[int, BlendSettings], Iterator[Blend]]] = {"even": _even, "spread": _spread}

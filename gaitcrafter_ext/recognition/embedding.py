@@ -13,7 +13,7 @@ from gaitcrafter_ext.recognition.clips import ClipRef, cut, to_sils
 from gaitcrafter_ext.recognition.precision import autocast
 from gaitcrafter_ext.recognition.protocol import Features
 
-__all__ = ["embed"]
+__all__ = ["embed", "embed_frames"]
 
 #: OpenGait's bound on the frames of a clip in testing.
 FRAME_LIMIT = 720
@@ -24,7 +24,6 @@ BATCH_FRAMES = 256
 Progress = Callable[[Sequence[ClipRef]], Iterable[ClipRef]]
 
 
-@torch.inference_mode()
 def embed(
     network: nn.Module,
     clips: Sequence[ClipRef],
@@ -44,26 +43,39 @@ def embed(
     Returns:
         float32 embeddings, in the order of ``clips``.
     """
-    network.eval().to(device)
-    parts = []
-    with autocast(precision, device):
-        for frames in _batches(progress(clips)):
-            lengths = [len(clip) for clip in frames]
-            parts.append(network(to_sils(np.concatenate(frames), device), lengths).embeddings.cpu().numpy())
+    read = (clip.store.read(clip.key) for clip in progress(clips))
+    embeddings = embed_frames(network, read, device, precision)
     keys = [clip.key for clip in clips]
     return Features(
-        np.concatenate(parts) if parts else np.zeros((0, 0, 0), np.float32),
+        embeddings,
         np.array([key.identity for key in keys], dtype=str),
         np.array([key.take for key in keys], dtype=str),
         np.array([key.view for key in keys], dtype=str),
     )
 
 
-def _batches(clips: Iterable[ClipRef]) -> Iterator[list[npt.NDArray[np.uint8]]]:
+@torch.inference_mode()
+def embed_frames(
+    network: nn.Module,
+    clips: Iterable[npt.NDArray[np.uint8]],
+    device: torch.device | str = "cpu",
+    precision: str = "float32",
+) -> npt.NDArray[np.float32]:
+    """Embed clips that are at hand, uint8 [T, 64, 64] each: float32 [N, channels, parts]."""
+    network.eval().to(device)
+    parts = []
+    with autocast(precision, device):
+        for frames in _batches(clips):
+            lengths = [len(clip) for clip in frames]
+            parts.append(network(to_sils(np.concatenate(frames), device), lengths).embeddings.cpu().numpy())
+    return np.concatenate(parts) if parts else np.zeros((0, 0, 0), np.float32)
+
+
+def _batches(clips: Iterable[npt.NDArray[np.uint8]]) -> Iterator[list[npt.NDArray[np.uint8]]]:
     """Clips gathered until they hold ``BATCH_FRAMES`` frames; a longer clip is a batch of its own."""
     batch: list[npt.NDArray[np.uint8]] = []
     for clip in clips:
-        frames = cut(clip.store.read(clip.key)[:FRAME_LIMIT])
+        frames = cut(clip[:FRAME_LIMIT])
         if batch and sum(map(len, batch)) + len(frames) > BATCH_FRAMES:
             yield batch
             batch = []

@@ -1,14 +1,15 @@
 """The output folder of a run: what in it is ours, who may write to it, and what must not be touched.
 
-Inside ``DIR``: ``plan.json``; ``pkl/``; ``partition.json``, ``opengait_entry.yaml``, ``contact_sheet.png`` and
-``manifest.jsonl`` once the plan is complete; ``.gaitcrafter/`` with one lock, one manifest part and one folder for
-temporary files a shard. A clip is named in a manifest part before it appears, so that a file which no manifest names
-is never taken for ours: not overwritten, not deleted.
+Inside ``DIR``: ``identities.json`` where a filter chose people; ``plan.json``; ``pkl/``; ``partition.json``,
+``opengait_entry.yaml``, ``contact_sheet.png`` and ``manifest.jsonl`` once the plan is complete; ``.gaitcrafter/`` with
+one lock, one manifest part and one folder for temporary files a shard. A clip is named in a manifest part before it
+appears, so that a file which no manifest names is never taken for ours: not overwritten, not deleted.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import time
@@ -16,17 +17,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gaitcrafter_ext.errors import ConflictError, DataError, UsageError
+from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, StorageError, UsageError
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, FileLock, atomic_write_text, storage_error
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.synthesis.frozen import FrozenIdentities, read_frozen
 from gaitcrafter_ext.synthesis.plan import Plan
 from gaitcrafter_ext.vocabulary import ClipKey
 
 __all__ = ["OutputFolder", "Shard"]
 
 PLAN, MANIFEST, PARTITION = "plan.json", "manifest.jsonl", "partition.json"
+FROZEN = "identities.json"
 ENTRY, SHEET = "opengait_entry.yaml", "contact_sheet.png"
 
 #: What stands in the folder beside ``pkl/``, once everything is made.
@@ -116,6 +119,17 @@ class OutputFolder:
         except OSError as error:
             raise storage_error(self.root / PLAN, error, "read") from error
 
+    def frozen(self) -> FrozenIdentities | None:
+        """The identities that a filter froze here; None where there is no such file of ours."""
+        try:
+            return read_frozen(self.root / FROZEN)
+        except (MissingError, DataError):
+            return None
+        except StorageError:
+            if (self.root / FROZEN).is_file():
+                raise
+            return None
+
     def check(self, plan: Plan, force: bool = False) -> None:
         """Refuse a folder that holds another plan's clips or somebody else's files; changes nothing.
 
@@ -127,7 +141,7 @@ class OutputFolder:
         earlier = self.plan()
         foreign = self._foreign(earlier)
         # Such a file would be overwritten, or be read by OpenGait as a part of one of our clips.
-        names = {Path(name) for name in (PLAN, *OUTPUTS)}
+        names = {Path(name) for name in (PLAN, FROZEN, *OUTPUTS)}
         folders = {Path(_CLIPS, key.relative_path).parent for key in plan.clips}
         blocking = [path for path in foreign if path in names or path.parent in folders]
         if blocking:
@@ -160,10 +174,16 @@ class OutputFolder:
             with self._waiting_lock("plan"):
                 self.check(plan, force)
                 if self.plan() != plan:
-                    self._clear()
+                    self._clear(plan)
                     atomic_write_text(self.root / PLAN, plan.to_json())
                 held.enter_context(self._shard_lock(shard.name, f"shard {shard} of {self.root}"))
                 self._tidy(shard)
+            yield
+
+    @contextlib.contextmanager
+    def freezing(self) -> Iterator[None]:
+        """Hold the right to choose identities; waits for whoever is choosing, however long that takes."""
+        with self._waiting_lock("filter", patience_s=math.inf):
             yield
 
     @contextlib.contextmanager
@@ -176,9 +196,9 @@ class OutputFolder:
         return FileLock(self.state / f"{name}.lock", what or f"{name} of {self.root}")
 
     @contextlib.contextmanager
-    def _waiting_lock(self, name: str) -> Iterator[None]:
-        """A lock that is only ever held for a moment."""
-        lock, deadline = FileLock(self.state / f"{name}.lock", str(self.root)), time.monotonic() + _PATIENCE_S
+    def _waiting_lock(self, name: str, patience_s: float = _PATIENCE_S) -> Iterator[None]:
+        """A lock that is waited for; most are only ever held for a moment."""
+        lock, deadline = FileLock(self.state / f"{name}.lock", str(self.root)), time.monotonic() + patience_s
         with contextlib.ExitStack() as held:
             while True:
                 try:
@@ -195,6 +215,7 @@ class OutputFolder:
         found = list(_files(self.root, skip=_STATE))
         ours = {Path(name) for name in (PLAN, *OUTPUTS)} if earlier is not None else set()
         ours |= {Path(_CLIPS, record.key.relative_path) for record in self._records()} if earlier is not None else set()
+        ours |= {Path(FROZEN)} if self.frozen() is not None else set()
         return sorted(set(found) - ours)
 
     def _records(self) -> list[ManifestRecord]:
@@ -206,13 +227,13 @@ class OutputFolder:
                 raise DataError(f"{self.root}: a manifest names '{record.key}', which is no clip; restore the manifest")
         return records
 
-    def _clear(self) -> None:
-        """Delete what an earlier plan of ours made: listed clips, then the lists, then empty folders."""
+    def _clear(self, plan: Plan) -> None:
+        """Delete what an earlier plan than ``plan`` made: listed clips, then the lists, then empty folders."""
+        if not plan.filter and self.frozen() is not None:
+            (self.root / FROZEN).unlink(missing_ok=True)
         if self.plan() is None:
             return
-        for lock in sorted(self.state.glob("shard-*.lock")):
-            with self._shard_lock(lock.stem):
-                pass
+        self.refuse_while_shards_work()
         try:
             for record in self._records():
                 self.path(record.key).unlink(missing_ok=True)
@@ -223,6 +244,12 @@ class OutputFolder:
         for folder, _, _ in os.walk(self.clips, topdown=False):
             with contextlib.suppress(OSError):  # not empty: somebody else's file is in it
                 os.rmdir(folder)
+
+    def refuse_while_shards_work(self) -> None:
+        """Raise ``ConflictError`` if any shard is being worked on."""
+        for lock in sorted(self.state.glob("shard-*.lock")):
+            with self._shard_lock(lock.stem):
+                pass
 
     def _tidy(self, mine: Shard) -> None:
         """Take back what a kill left: temporary files, and records of clips that never appeared."""

@@ -54,6 +54,8 @@ class Selection:
         takes: Take names, e.g. ``"nm-01"``, in the order in which they are made.
         views: View names, in the order in which they are made.
         blend: How novel people are made.
+        frozen: Recipes of novel people whom a filter chose, instead of the first ``novel`` of ``blend``.
+        frozen_by: Fingerprint of what the filter wrote; empty without one.
     """
 
     identities: tuple[str, ...]
@@ -61,6 +63,8 @@ class Selection:
     takes: tuple[str, ...]
     views: tuple[str, ...]
     blend: BlendSettings = field(default_factory=BlendSettings)
+    frozen: Mapping[str, Mapping[str, float]] | None = None
+    frozen_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class Plan:
         recipes: Person -> recipe, in canonical order: known people first, then novel ones by number.
         views: View -> degrees, as the weights understand them.
         clips: Every clip, in canonical order: by person, then take, then view.
+        filter: Fingerprint of the frozen identities; empty without a filter, and then not in the text.
     """
 
     weights: str
@@ -99,6 +104,7 @@ class Plan:
     recipes: Mapping[str, Mapping[str, float]]
     views: Mapping[str, float | None]
     clips: tuple[ClipKey, ...]
+    filter: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -143,7 +149,7 @@ class Plan:
     def differences(self, other: Plan) -> list[str]:
         """What differs from another plan, by name, e.g. ``["seed", "views"]``."""
         mine, theirs = _flat(self), _flat(other)
-        return [name for name in mine if mine[name] != theirs[name]]
+        return [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
 
 
 def clip_seed(seed: int, key: ClipKey, recipe: Mapping[str, float]) -> int:
@@ -182,18 +188,21 @@ def make_plan(card: Card, selection: Selection, sampling: Sampling, there: Set[C
         recipes={name: recipe for name, recipe in recipes.items() if name in busy},
         views={view: card.vocabulary.views[view] for view in selection.views},
         clips=clips,
+        filter=selection.frozen_by,
     )
 
 
 def _recipes(selection: Selection, subjects: Sequence[str]) -> dict[str, Mapping[str, float]]:
-    blend = selection.blend
-    novel = novel_identities(selection.novel, subjects, blend.seed, blend.parents, blend.concentration)
     known: dict[str, Mapping[str, float]] = {name: known_recipe(name) for name in selection.identities}
+    if selection.frozen is not None:
+        return known | dict(selection.frozen)
+    blend = selection.blend
+    novel = novel_identities(selection.novel, subjects, blend.seed, blend.parents, blend.concentration, blend.strategy)
     return known | {person.name: person.recipe for person in novel}
 
 
 def _facts(plan: Plan) -> dict[str, Any]:
-    return {
+    facts = {
         "weights": plan.weights,
         "dataset": plan.dataset,
         "sampling": vars(plan.sampling),
@@ -201,6 +210,7 @@ def _facts(plan: Plan) -> dict[str, Any]:
         "views": dict(plan.views),
         "clips": [str(key) for key in plan.clips],
     }
+    return {**facts, "filter": plan.filter} if plan.filter else facts
 
 
 def _flat(plan: Plan) -> dict[str, Any]:

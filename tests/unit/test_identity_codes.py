@@ -108,3 +108,31 @@ def test_a_wrong_recipe_is_refused() -> None:
     for recipe in ({}, {"sim-001": 0.5}, {"sim-001": 1.5, "sim-002": -0.5}):
         with pytest.raises(DataError, match="sum to 1"):
             code_matrix([recipe], SUBJECTS)
+
+
+def spread_people(count: int, seed: int = 0) -> tuple[NovelIdentity, ...]:
+    return novel_identities(count, SUBJECTS, seed, 2, 1.0, "spread")
+
+
+def nearest_codes(people: tuple[NovelIdentity, ...]) -> float:
+    """Median distance of a code to the nearest other one, known people included."""
+    codes = np.vstack([code_matrix([person.recipe for person in people], SUBJECTS), np.eye(len(SUBJECTS))])
+    between = np.linalg.norm(codes[:, None] - codes[None], axis=-1)
+    np.fill_diagonal(between, np.inf)
+    return float(np.median(between[: len(people)].min(1)))
+
+
+def test_spread_out_people_lie_farther_apart_than_evenly_drawn_ones() -> None:
+    for seed in range(3):
+        even = novel_identities(60, SUBJECTS, seed, 2, 1.0)
+        assert nearest_codes(spread_people(60, seed)) > 1.2 * nearest_codes(even)
+
+
+def test_spread_out_people_do_not_depend_on_how_many_are_asked_for() -> None:
+    assert spread_people(5) == spread_people(30)[:5]
+    assert spread_people(5) != spread_people(5, seed=1)
+
+
+def test_an_unknown_strategy_is_refused() -> None:
+    with pytest.raises(UsageError, match="--blend: unknown 'sprad'; did you mean 'spread'"):
+        novel_identities(1, SUBJECTS, strategy="sprad")

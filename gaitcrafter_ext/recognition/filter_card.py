@@ -1,0 +1,117 @@
+"""The card of a recogniser that filters: whom it knows, how it was made, what its distances mean. Torch-free.
+
+A filter's folder holds ``card.json`` beside what :mod:`gaitcrafter_ext.recognition.checkpoint` writes. People are named
+with their data set, e.g. ``simulated-1-seed101/sim-001``: ``sim-001`` of another seed is somebody else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gaitcrafter_ext.errors import MissingError, WeightsError
+from gaitcrafter_ext.recognition.calibration import Calibration
+from gaitcrafter_ext.silhouettes.files import atomic_write_text, storage_error
+
+__all__ = ["BUNDLED", "FilterCard", "dataset_name", "locate_filter", "read_filter_card", "write_filter_card"]
+
+#: The name under which the packaged recogniser is asked for.
+BUNDLED = "bundled"
+
+CARD_FILE, MODEL_FILE, FORMAT = "card.json", "model.safetensors", 1
+
+_PACKAGED = Path(__file__).parent / "bundled"
+
+
+@dataclass(frozen=True)
+class FilterCard:
+    """All of a filter's ``card.json``.
+
+    Attributes:
+        people: Everyone it was trained on, each as ``dataset/identity``.
+        training: How: model, iterations, minutes, data set.
+        calibrated_on: Name of the data set that the calibration comes from; none of its people is among ``people``.
+        calibration: What its distances mean.
+        commands: What to run to make it again, in order.
+        weights_sha256: Checksum of the safetensors file, hex.
+    """
+
+    people: tuple[str, ...]
+    training: Mapping[str, Any]
+    calibrated_on: str
+    calibration: Calibration
+    commands: tuple[str, ...]
+    weights_sha256: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Short name of exactly these weights: the first 16 hex digits of their checksum."""
+        return self.weights_sha256[:16]
+
+
+def locate_filter(name: str | Path) -> Path:
+    """Folder of the recogniser called ``name``: ``"bundled"``, or a folder's path.
+
+    Raises:
+        MissingError: There is none.
+    """
+    folder = _PACKAGED if str(name) == BUNDLED else Path(name)
+    if not (folder / CARD_FILE).is_file():
+        raise MissingError(
+            f"no filter's recogniser at '{name}'; allowed: '{BUNDLED}' or a folder that "
+            "'python -m gaitcrafter_ext.recognition.export_filter' wrote"
+        )
+    return folder
+
+
+def write_filter_card(folder: Path, card: FilterCard) -> None:
+    """Write ``card.json``; raises ``StorageError`` if the disk refuses."""
+    atomic_write_text(folder / CARD_FILE, json.dumps({"format": FORMAT, **asdict(card)}, indent=1) + "\n")
+
+
+def read_filter_card(folder: Path) -> FilterCard:
+    """Read a card and make sure that the weights beside it are its own.
+
+    Raises:
+        MissingError: A file is missing.
+        WeightsError: It is no card of this version, or the weights are others.
+    """
+    try:
+        facts = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+        if facts.pop("format") != FORMAT:
+            raise WeightsError(f"{folder / CARD_FILE}: another version; this one reads {FORMAT}")
+        calibration: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in facts["calibration"].items()
+        }
+        facts |= {"people": tuple(facts["people"]), "commands": tuple(facts["commands"])}
+        card = FilterCard(**{**facts, "calibration": Calibration(**calibration)})
+        found = hashlib.sha256((folder / MODEL_FILE).read_bytes()).hexdigest()
+    except FileNotFoundError as error:
+        raise MissingError(f"{error.filename} is missing; copy the whole folder again") from None
+    except OSError as error:
+        raise storage_error(folder, error, "read") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        if isinstance(error, WeightsError):
+            raise
+        raise WeightsError(f"{folder / CARD_FILE}: not a filter's card ({error}); copy the folder again") from None
+    if found != card.weights_sha256:
+        raise WeightsError(f"{folder / MODEL_FILE}: truncated or changed (checksum differs); copy the folder again")
+    return card
+
+
+def dataset_name(root: Path) -> str:
+    """A data set's name: cohort version and seed where ``simulate`` made it, else its folder's.
+
+    Args:
+        root: The folder around ``pkl``, or the ``pkl`` itself.
+    """
+    folder = root.resolve().parent if root.name == "pkl" else root.resolve()
+    try:
+        record = json.loads((folder / "cohort.json").read_text(encoding="utf-8"))
+        return f"simulated-{record['cohort_version']}-seed{record['seed']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return folder.name

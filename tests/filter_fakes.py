@@ -1,0 +1,77 @@
+"""A recogniser's card without a recogniser, an embedder that reads clips as they are, people at chosen places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaitcrafter_ext.recognition.calibration import RATES, Calibration
+from gaitcrafter_ext.recognition.filter_card import FilterCard, write_filter_card
+from gaitcrafter_ext.recognition.protocol import Features
+from gaitcrafter_ext.synthesis.plan import ClipRequest
+from gaitcrafter_ext.vocabulary import ClipKey
+
+
+def fake_card(centre: float = 0.1, clip: float = 0.1, sha256: str = "ab" * 32) -> FilterCard:
+    """A calibration with the same radii at every rate, at the views of ``synthesis_fakes.CARD``."""
+    shares = tuple(0.9 for _ in RATES)
+    calibration = Calibration(
+        people=300,
+        clips=4,
+        views=("000", "090"),
+        rates=RATES,
+        centre=tuple(centre for _ in RATES),
+        clip=tuple(clip for _ in RATES),
+        genuine=shares,
+    )
+    return FilterCard(
+        ("simulated-1-seed7/sim-001",), {"dataset": "simulated-1-seed7"}, "other", calibration, (), sha256
+    )
+
+
+def write_tiny_filter(folder: Path, centre: float, clip: float) -> Path:
+    """A recogniser of random weights, small, with a card of those radii."""
+    import hashlib
+
+    from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE, Card, save_recogniser
+    from gaitcrafter_ext.recognition.config import GaitSetConfig
+    from gaitcrafter_ext.recognition.networks import build_network
+
+    sizes = GaitSetConfig((4, 4, 4), 4, (2, 1))
+    save_recogniser(folder, build_network(sizes, 2), Card("gaitset", sizes, ("a/1", "a/2")))
+    checksum = hashlib.sha256((folder / MODEL_FILE).read_bytes()).hexdigest()
+    write_filter_card(folder, fake_card(centre, clip, checksum))
+    return folder
+
+
+def features(people: Mapping[str, Sequence[NDArray[np.float64]]], views: Sequence[str] = ("000", "090")) -> Features:
+    """Clips of one part each: name -> vectors, which take the views in turn."""
+    keys = [
+        ClipKey(name, f"nm-{number // len(views) + 1:02d}", views[number % len(views)])
+        for name, vectors in people.items()
+        for number, _ in enumerate(vectors)
+    ]
+    rows = [vector for vectors in people.values() for vector in vectors]
+    return Features(
+        np.stack(rows).astype(np.float32)[:, :, None],
+        np.array([key.identity for key in keys]),
+        np.array([key.take for key in keys]),
+        np.array([key.view for key in keys]),
+    )
+
+
+def paint_codes(requests: Sequence[ClipRequest]) -> NDArray[np.uint8]:
+    """Clips whose first row of pixels is the recipe, in the order of ``sim-001``, ``sim-002``, ..."""
+    clips = np.zeros((len(requests), 4, 64, 64), np.uint8)
+    for clip, request in zip(clips, requests, strict=True):
+        for name, weight in request.recipe.items():
+            clip[:, 0, int(name[-3:])] = round(255 * weight)
+    return clips
+
+
+def read_codes(clips: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The recipes of painted clips, as embeddings."""
+    return clips[:, 0, 0, :].astype(np.float32)[:, :, None]
