@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from gaitcrafter_ext.cli._filtering import (
+    add_thresholds,
+    choose_identities,
+    facts_of,
+    lines_of,
+    refuse_shortfall,
+    request_of,
+)
+from gaitcrafter_ext.cli._generating import FRAMES, add_blending, add_sampling, blend_of, sampling_of
 from gaitcrafter_ext.cli._options import Progress, add_json, at_least
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.generator.card import Card, check_weights, read_card
-from gaitcrafter_ext.generator.samplers import PRECISIONS, SAMPLER_NAMES, check_sampler
 from gaitcrafter_ext.generator.weights import BUNDLED, locate
-from gaitcrafter_ext.identities.codes import BlendSettings
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.completion import Inventory, take_inventory
 from gaitcrafter_ext.synthesis.estimate import estimate
 from gaitcrafter_ext.synthesis.folder import ENTRY, MANIFEST, PARTITION, SHEET, OutputFolder, Shard
+from gaitcrafter_ext.synthesis.freezing import freeze
+from gaitcrafter_ext.synthesis.frozen import FrozenIdentities, read_frozen
 from gaitcrafter_ext.synthesis.plan import Plan, Sampling, Selection, make_plan
 from gaitcrafter_ext.synthesis.run import ClipSampler, Outcome, synthesize
-from gaitcrafter_ext.synthesis.sampler import DEVICES, pipeline_sampler
-from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, choose, condition_of, suggest, take_names
+from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
+from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, choose, condition_of, suggest, take_names
 
 HELP = "Make clips of known and novel people, in a tree that OpenGait trains on"
-
-#: The only length that weights of today make.
-FRAMES = 30
 
 #: Clips between two savings unless --batch-size says otherwise; what the pipeline computes at once.
 CHUNK = 8
@@ -44,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_who(parser)
     _add_what(parser)
     _add_how(parser)
+    add_thresholds(parser)
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="make every N-th clip; shards may share --out")
     parser.add_argument("--dry-run", action="store_true", help="tell how many clips, disk and time; write nothing")
     parser.add_argument(
@@ -60,17 +66,14 @@ def _add_who(parser: argparse.ArgumentParser) -> None:
     who.add_argument(
         "--novel", type=at_least(0), metavar="N", help=f"novel people (default: {NOVEL}, with --complete: 0)"
     )
+    add_blending(who)
     who.add_argument(
-        "--blend-parents", type=int, default=2, metavar="K", help="known people in a novel one (default: 2)"
+        "--filter",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="novel people that a recogniser finds unique, consistent and nobody; with FILE: those that 'filter' chose",
     )
-    who.add_argument(
-        "--concentration",
-        type=float,
-        default=5.0,
-        metavar="A",
-        help="Dirichlet parameter of their shares: large = equal shares, small = one parent rules (default: 5)",
-    )
-    who.add_argument("--identity-seed", type=int, default=0, metavar="S", help="who is blended (default: 0)")
 
 
 def _add_what(parser: argparse.ArgumentParser) -> None:
@@ -91,12 +94,7 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
 
 def _add_how(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how")
-    how.add_argument("--seed", type=at_least(0), default=0, metavar="S", help="of the clips' noise (default: 0)")
-    how.add_argument("--steps", type=at_least(1), metavar="N", help="sampling steps (default: the weights')")
-    how.add_argument("--sampler", metavar="NAME", help=f"{', '.join(SAMPLER_NAMES)} (default: the weights')")
-    how.add_argument("--guidance", type=float, metavar="W", help="identity guidance, 1 = none (default: the weights')")
-    how.add_argument("--precision", choices=PRECISIONS, default="fp32", help="bf16 is faster (default: %(default)s)")
-    how.add_argument("--device", choices=DEVICES, default="auto", help="default: a GPU where there is one")
+    add_sampling(how)
     how.add_argument(
         "--batch-size",
         type=at_least(1),
@@ -107,16 +105,23 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Plan, then make, or with ``--dry-run`` tell what it would cost."""
+    """Choose who, plan, then make, or with ``--dry-run`` tell what it would cost."""
     weights = locate(args.weights)
     card = read_card(weights)
-    shard, sampling = Shard.parse(args.shard), _sampling(args, card)
-    plan = _plan(args, card, sampling)
+    if args.frames != FRAMES:
+        raise UsageError(f"--frames: {args.frames}; these weights make clips of {FRAMES} frames only")
+    shard, sampling = Shard.parse(args.shard), sampling_of(args, card)
+    selection, there = _selection(args, card)
+    plan = make_plan(card, selection, sampling, there)
     folder = OutputFolder(args.out)
     check_weights(weights, card)
     if not plan.clips:
         _say(args, {"planned": 0}, [f"{args.complete} lacks nothing: no clip to make"])
         return 0
+    frozen = _frozen(args, weights, card, sampling, plan, folder)
+    if frozen is not None:
+        chosen = replace(selection, frozen=frozen.recipes, frozen_by=frozen.fingerprint)
+        plan = make_plan(card, chosen, sampling, there)
 
     def load() -> ClipSampler:
         return pipeline_sampler(weights, sampling, args.device)
@@ -127,24 +132,18 @@ def run(args: argparse.Namespace) -> int:
         return 0
     with Progress(f"synthesizing {args.out}", "clip") as bar:
         done = synthesize(plan, folder, load, shard, chunk=args.batch_size, force=args.force, progress=bar)
-    _tell_outcome(args, plan, done, shard)
+    _tell_outcome(args, plan, done, shard, frozen)
+    if frozen is not None:
+        refuse_shortfall(frozen)
     return 0
 
 
-def _sampling(args: argparse.Namespace, card: Card) -> Sampling:
-    if args.frames != FRAMES:
-        raise UsageError(f"--frames: {args.frames}; these weights make clips of {FRAMES} frames only")
-    guidance = card.sampling.guidance if args.guidance is None else args.guidance
-    if not 0 <= guidance < math.inf:
-        raise UsageError(f"--guidance: {guidance}; allowed: 0 or more (1 = none)")
-    sampler = check_sampler(args.sampler) if args.sampler else card.sampling.sampler
-    return Sampling(sampler, args.steps or card.sampling.steps, guidance, FRAMES, args.seed, args.precision)
-
-
-def _plan(args: argparse.Namespace, card: Card, sampling: Sampling) -> Plan:
+def _selection(args: argparse.Namespace, card: Card) -> tuple[Selection, frozenset[ClipKey]]:
+    """Who and what, and what is there already."""
     words = card.vocabulary
-    if args.complete is not None and args.novel:
-        raise UsageError(f"--novel: {args.novel} with --complete, which is for known people; use --novel 0")
+    if args.complete is not None and (args.novel or args.filter is not None):
+        wish = f"--novel: {args.novel}" if args.novel else "--filter:"
+        raise UsageError(f"{wish} with --complete, which is for known people; use --novel 0 and no --filter")
     who = ("none" if args.complete is None else "all") if args.identities is None else args.identities
     identities = choose(who, words.identities, "--identities")
     conditions = choose(args.conditions, words.conditions, "--conditions")
@@ -153,9 +152,40 @@ def _plan(args: argparse.Namespace, card: Card, sampling: Sampling) -> Plan:
     if inventory is not None and args.views == "all":
         views = inventory.views
     novel = NOVEL if args.novel is None and inventory is None else args.novel or 0
-    blend = BlendSettings(args.blend_parents, args.concentration, args.identity_seed)
-    selection = Selection(identities, novel, _takes(args, conditions, inventory), views, blend)
-    return make_plan(card, selection, sampling, inventory.there if inventory is not None else frozenset())
+    selection = Selection(identities, novel, _takes(args, conditions, inventory), views, blend_of(args))
+    return selection, inventory.there if inventory is not None else frozenset()
+
+
+def _frozen(
+    args: argparse.Namespace, weights: Path, card: Card, sampling: Sampling, plan: Plan, folder: OutputFolder
+) -> FrozenIdentities | None:
+    """The novel people that a filter chose, here or before; None without ``--filter``."""
+    if args.filter is None:
+        return None
+    if args.filter:
+        return _read_frozen(args, card, plan, folder)
+    wanted = NOVEL if args.novel is None else args.novel
+    request, judge = request_of(args, card, wanted, sampling)
+    if args.dry_run:
+        found = folder.frozen()
+        return found if found is not None and found.request == request else None
+    frozen = freeze(folder, plan, request, lambda: choose_identities(args, weights, card, judge, request), args.force)
+    if not frozen.recipes and args.identities in (None, "none"):
+        refuse_shortfall(frozen)
+    return frozen
+
+
+def _read_frozen(args: argparse.Namespace, card: Card, plan: Plan, folder: OutputFolder) -> FrozenIdentities:
+    """The people of a file that ``filter`` wrote, frozen in the folder too."""
+    frozen = read_frozen(Path(args.filter))
+    if frozen.request.weights != card.fingerprint:
+        raise UsageError(
+            f"--filter: the people of {args.filter} were chosen for weights {frozen.request.weights}, these are "
+            f"{card.fingerprint}; run 'filter' again with these weights"
+        )
+    if args.novel is not None and args.novel != len(frozen.recipes):
+        raise UsageError(f"--novel: {args.novel}; {args.filter} holds {len(frozen.recipes)} people: leave --novel out")
+    return frozen if args.dry_run else freeze(folder, plan, frozen.request, lambda: frozen, args.force)
 
 
 def _takes(args: argparse.Namespace, conditions: tuple[str, ...], inventory: Inventory | None) -> tuple[str, ...]:
@@ -181,12 +211,19 @@ def _tell_cost(
         f"disk: {cost.disk_bytes / 1e6:.1f} MB ({cost.free_bytes / 1e6:.0f} MB free)",
         f"time: about {minutes} min {seconds} s on this machine",
     ]
+    if args.filter is not None and not plan.filter:
+        lines.append("before that the filter chooses the novel people: 4 clips of each candidate; not counted here")
     _say(args, {"dry_run": True, "plan": plan.fingerprint, **asdict(cost)}, lines)
 
 
-def _tell_outcome(args: argparse.Namespace, plan: Plan, done: Outcome, shard: Shard) -> None:
+def _tell_outcome(
+    args: argparse.Namespace, plan: Plan, done: Outcome, shard: Shard, frozen: FrozenIdentities | None
+) -> None:
     facts: dict[str, Any] = {"plan": plan.fingerprint, **asdict(done), "complete": done.complete}
     lines = [f"{args.out / 'pkl'}: {done.made} clips made, {done.kept} were there; {len(plan.identities)} people"]
+    if frozen is not None:
+        facts |= {"filter": facts_of(frozen)}
+        lines += [f"filter: {line}" for line in lines_of(frozen)]
     if done.complete:
         made = {"partition": PARTITION, "opengait_entry": ENTRY, "contact_sheet": SHEET, "manifest": MANIFEST}
         facts |= {name: str(args.out / file) for name, file in made.items()}

@@ -1,0 +1,112 @@
+"""What ``filter`` and ``synthesize --filter`` share: thresholds, choosing, and what is said of it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from gaitcrafter_ext.cli._generating import blend_of
+from gaitcrafter_ext.cli._options import Progress, at_least
+from gaitcrafter_ext.errors import GaitCrafterError
+from gaitcrafter_ext.generator.card import Card
+from gaitcrafter_ext.recognition.filter_card import BUNDLED, FilterCard, locate_filter, read_filter_card
+from gaitcrafter_ext.synthesis.filtering import filter_request, select_identities
+from gaitcrafter_ext.synthesis.frozen import FilterRequest, FilterSettings, FrozenIdentities
+from gaitcrafter_ext.synthesis.plan import Sampling
+from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
+
+__all__ = ["add_thresholds", "choose_identities", "facts_of", "lines_of", "refuse_shortfall", "request_of"]
+
+#: Candidates for each person wanted, at most, unless --max-candidates says otherwise.
+PATIENCE = 20
+
+
+def add_thresholds(parser: argparse.ArgumentParser) -> None:
+    """Who passes a filter."""
+    group = parser.add_argument_group("filter")
+    group.add_argument(
+        "--false-match-rate",
+        type=float,
+        default=0.01,
+        metavar="R",
+        help="two people count as one if they are nearer than this share of pairs of real people (default: 0.01)",
+    )
+    group.add_argument(
+        "--consistency",
+        type=float,
+        default=0.75,
+        metavar="C",
+        help="least share of a candidate's clips near the centre of its others (default: 0.75)",
+    )
+    group.add_argument(
+        "--max-candidates",
+        type=at_least(1),
+        metavar="M",
+        help=f"candidates to judge at most (default: {PATIENCE} times --novel)",
+    )
+    group.add_argument("--recogniser", default=BUNDLED, metavar="NAME|DIR", help="who judges (default: %(default)s)")
+
+
+def request_of(
+    args: argparse.Namespace, card: Card, wanted: int, sampling: Sampling
+) -> tuple[FilterRequest, FilterCard]:
+    """What the options ask for, and the card of the recogniser that judges.
+
+    Raises:
+        UsageError: An option is out of its range.
+        MissingError: There is no such recogniser.
+        WeightsError: It is truncated or changed.
+    """
+    judge = read_filter_card(locate_filter(args.recogniser))
+    most = PATIENCE * wanted if args.max_candidates is None else args.max_candidates
+    settings = FilterSettings(wanted, most, args.false_match_rate, args.consistency)
+    return filter_request(card, judge, settings, blend_of(args), sampling), judge
+
+
+def choose_identities(
+    args: argparse.Namespace, weights: Path, card: Card, judge: FilterCard, request: FilterRequest
+) -> FrozenIdentities:
+    """Load both networks and choose, with a bar on stderr."""
+    from gaitcrafter_ext.recognition.filter_recogniser import load_embedder
+
+    sample = pipeline_sampler(weights, request.sampling, args.device)
+    embed = load_embedder(locate_filter(args.recogniser), args.device)
+    with Progress("choosing people", "person") as bar:
+        return select_identities(card, judge, request, sample, embed, bar)
+
+
+def facts_of(frozen: FrozenIdentities) -> dict[str, Any]:
+    """What became of the candidates, for machines."""
+    return {"asked": frozen.request.settings.wanted, "judged": len(frozen.verdicts), **frozen.counts}
+
+
+def lines_of(frozen: FrozenIdentities) -> list[str]:
+    """What became of the candidates, in words."""
+    counts, criteria, control = frozen.counts, frozen.criteria, frozen.control
+    rate = f"{frozen.request.settings.false_match_rate:.2g}"
+    return [
+        f"{frozen.request.settings.wanted} people asked for, {len(frozen.verdicts)} candidates judged, "
+        f"{counts['kept']} kept",
+        f"fell: {counts['inconsistent']} inconsistent (fewer than {criteria.consistency:.0%} of the clips within "
+        f"{criteria.clip:.4f} of their centre), {counts['known']} too near a training person, "
+        f"{counts['duplicate']} too near one that was kept (centres within {criteria.unique:.4f})",
+        f"these distances: a share of {rate} of the pairs of real people whom the recogniser never saw is nearer",
+        f"control: of the {control['people']} training people, as these weights make them, {control['consistent']} are "
+        f"consistent and {control['unique']} unique",
+        *frozen.notes,
+    ]
+
+
+def refuse_shortfall(frozen: FrozenIdentities) -> None:
+    """Say that fewer passed than were asked for.
+
+    Raises:
+        GaitCrafterError: So it is.
+    """
+    if frozen.short:
+        raise GaitCrafterError(
+            f"--novel: {len(frozen.recipes)} of the {frozen.request.settings.wanted} people asked for, after "
+            f"{len(frozen.verdicts)} candidates (--max-candidates); raise it, or loosen --false-match-rate or "
+            "--consistency"
+        )

@@ -1,0 +1,69 @@
+"""Options of the commands that make clips: who is blended, how clips are sampled."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from gaitcrafter_ext.cli._options import at_least
+from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.generator.card import Card
+from gaitcrafter_ext.generator.samplers import PRECISIONS, SAMPLER_NAMES, check_sampler
+from gaitcrafter_ext.identities.codes import STRATEGIES, BlendSettings
+from gaitcrafter_ext.synthesis.plan import Sampling
+from gaitcrafter_ext.synthesis.sampler import DEVICES
+
+__all__ = ["FRAMES", "add_blending", "add_sampling", "blend_of", "sampling_of"]
+
+#: The only length that weights of today make.
+FRAMES = 30
+
+Group = argparse._ArgumentGroup
+
+
+def add_blending(group: Group) -> None:
+    """How novel people are made of known ones."""
+    group.add_argument(
+        "--blend", default="even", metavar="HOW", help=f"parents: {' or '.join(STRATEGIES)} (default: even)"
+    )
+    group.add_argument(
+        "--blend-parents", type=int, default=2, metavar="K", help="known people in a novel one (default: 2)"
+    )
+    group.add_argument(
+        "--concentration",
+        type=float,
+        default=5.0,
+        metavar="A",
+        help="Dirichlet parameter of their shares: large = equal shares, small = one parent rules (default: 5)",
+    )
+    group.add_argument("--identity-seed", type=int, default=0, metavar="S", help="who is blended (default: 0)")
+
+
+def blend_of(args: argparse.Namespace) -> BlendSettings:
+    """What ``add_blending``'s options say."""
+    return BlendSettings(args.blend_parents, args.concentration, args.identity_seed, args.blend)
+
+
+def add_sampling(group: Group) -> None:
+    """How clips are sampled."""
+    group.add_argument("--seed", type=at_least(0), default=0, metavar="S", help="of the clips' noise (default: 0)")
+    group.add_argument("--steps", type=at_least(1), metavar="N", help="sampling steps (default: the weights')")
+    group.add_argument("--sampler", metavar="NAME", help=f"{', '.join(SAMPLER_NAMES)} (default: the weights')")
+    group.add_argument(
+        "--guidance", type=float, metavar="W", help="identity guidance, 1 = none (default: the weights')"
+    )
+    group.add_argument("--precision", choices=PRECISIONS, default="fp32", help="bf16 is faster (default: %(default)s)")
+    group.add_argument("--device", choices=DEVICES, default="auto", help="default: a GPU where there is one")
+
+
+def sampling_of(args: argparse.Namespace, card: Card) -> Sampling:
+    """What ``add_sampling``'s options say, completed by the weights' defaults.
+
+    Raises:
+        UsageError: An option is out of its range.
+    """
+    guidance = card.sampling.guidance if args.guidance is None else args.guidance
+    if not 0 <= guidance < math.inf:
+        raise UsageError(f"--guidance: {guidance}; allowed: 0 or more (1 = none)")
+    sampler = check_sampler(args.sampler) if args.sampler else card.sampling.sampler
+    return Sampling(sampler, args.steps or card.sampling.steps, guidance, FRAMES, args.seed, args.precision)

@@ -1,0 +1,191 @@
+"""``gaitcrafter filter`` and ``synthesize --filter`` as a user types them, on tiny untrained networks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gaitcrafter_ext.cli.main import main
+from gaitcrafter_ext.synthesis.folder import OutputFolder
+from gaitcrafter_ext.synthesis.frozen import read_frozen
+from tests.e2e.test_synthesize_command import clip_bytes, everything, write_tiny_weights
+from tests.filter_fakes import write_tiny_filter
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_weights(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="module")
+def lenient(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recogniser that lets everybody pass: no two centres are as near as -1."""
+    return write_tiny_filter(tmp_path_factory.mktemp("lenient"), centre=-1.0, clip=2.0)
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recogniser to whom everybody is one person."""
+    return write_tiny_filter(tmp_path_factory.mktemp("strict"), centre=2.1, clip=2.0)
+
+
+def ask(command: str, out: Path, weights: Path, judge: Path, *more: str) -> int:
+    return main([command, "--out", str(out), "--weights", str(weights), "--recogniser", str(judge), *more])
+
+
+def synthesize(out: Path, weights: Path, judge: Path, *more: str) -> int:
+    return ask("synthesize", out, weights, judge, "--conditions", "nm", *more)
+
+
+def test_a_selection_is_written_once(
+    tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "chosen.json"
+    assert ask("filter", out, weights, lenient, "--novel", "3", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["asked"], facts["judged"], facts["kept"], facts["control"]["people"]) == (3, 3, 3, 3)
+    assert list(read_frozen(out).recipes) == ["syn-0001", "syn-0002", "syn-0003"]
+    before = out.read_bytes()
+    assert ask("filter", out, weights, lenient, "--novel", "3") == 0
+    assert out.read_bytes() == before
+    assert "3 people asked for, 3 candidates judged, 3 kept" in capsys.readouterr().out
+
+
+def test_other_settings_do_not_overwrite_it_without_force(
+    tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "chosen.json"
+    assert ask("filter", out, weights, lenient, "--novel", "1") == 0
+    before = out.read_bytes()
+    assert ask("filter", out, weights, lenient, "--novel", "2") == 1
+    assert "frozen by other settings (other settings)" in capsys.readouterr().err
+    assert out.read_bytes() == before
+    assert ask("filter", out, weights, lenient, "--novel", "2", "--force") == 0
+    assert len(read_frozen(out).recipes) == 2
+
+
+def test_a_foreign_file_is_left_alone(
+    tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "notes.json"
+    out.write_text("mine")
+    assert ask("filter", out, weights, lenient, "--novel", "1") == 1
+    assert "not a filter's" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+
+
+def test_too_few_are_written_and_said_to_be_too_few(
+    tmp_path: Path, weights: Path, strict: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "chosen.json"
+    assert ask("filter", out, weights, strict, "--novel", "2", "--max-candidates", "5") == 1
+    told = capsys.readouterr()
+    assert "--novel: 0 of the 2 people asked for, after 5 candidates (--max-candidates)" in told.err
+    assert "5 too near a training person" in told.out
+    assert len(read_frozen(out).verdicts) == 5
+
+
+def test_a_filtered_run_in_shards_is_the_run_in_one(tmp_path: Path, weights: Path, lenient: Path) -> None:
+    assert synthesize(tmp_path / "whole", weights, lenient, "--filter", "--novel", "2") == 0
+    for shard in ("2/2", "1/2"):
+        assert synthesize(tmp_path / "parts", weights, lenient, "--filter", "--novel", "2", "--shard", shard) == 0
+    assert clip_bytes(tmp_path / "whole") == clip_bytes(tmp_path / "parts")
+    assert len(clip_bytes(tmp_path / "whole")) == 4
+    names = ("plan.json", "identities.json", "manifest.jsonl")
+    assert all((tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes() for name in names)
+    before = everything(tmp_path / "whole")
+    assert synthesize(tmp_path / "whole", weights, lenient, "--filter", "--novel", "2") == 0
+    assert everything(tmp_path / "whole") == before
+
+
+def test_the_people_of_a_file_are_those_of_the_run(tmp_path: Path, weights: Path, lenient: Path) -> None:
+    chosen = tmp_path / "chosen.json"
+    assert ask("filter", chosen, weights, lenient, "--novel", "2") == 0
+    assert synthesize(tmp_path / "from file", weights, lenient, "--filter", str(chosen)) == 0
+    assert synthesize(tmp_path / "at once", weights, lenient, "--filter", "--novel", "2") == 0
+    assert clip_bytes(tmp_path / "from file") == clip_bytes(tmp_path / "at once")
+    assert (tmp_path / "from file" / "identities.json").read_bytes() == chosen.read_bytes()
+
+
+def test_a_filtered_run_delivers_what_passed_and_says_that_it_is_short(
+    tmp_path: Path, weights: Path, strict: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    wish = ("--filter", "--novel", "2", "--max-candidates", "3")
+    assert synthesize(out, weights, strict, *wish) == 1
+    assert "--novel: 0 of the 2 people asked for, after 3 candidates" in capsys.readouterr().err
+    assert clip_bytes(out) == {}
+    assert synthesize(out, weights, strict, *wish, "--identities", "sim-001", "--json") == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out)["filter"] == {
+        "asked": 2,
+        "judged": 3,
+        "kept": 0,
+        "inconsistent": 0,
+        "known": 3,
+        "duplicate": 0,
+    }
+    assert "0 of the 2 people" in told.err
+    assert len(clip_bytes(out)) == 2
+
+
+def test_the_people_of_other_weights_are_refused(
+    tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = tmp_path / "chosen.json"
+    assert ask("filter", chosen, weights, lenient, "--novel", "1") == 0
+    found = json.loads(chosen.read_text())
+    found["request"]["weights"] = "0" * 16
+    chosen.write_text(json.dumps(found))
+    assert synthesize(tmp_path / "out", weights, lenient, "--filter", str(chosen)) == 2
+    assert "were chosen for weights 0000000000000000" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        (("--novel", "2", "--max-candidates", "1"), "--max-candidates: 1; allowed: 2"),
+        (("--novel", "2", "--false-match-rate", "0.5"), "--false-match-rate: 0.5; allowed: 0.001 to 0.1"),
+        (("--novel", "2", "--blend", "sprad"), "did you mean 'spread'"),
+        (("--novel", "2", "--blend-parents", "9"), "--blend-parents: 9; allowed: 2 to 3"),
+        (("--novel", "2", "--real", "x"), "--real: only with --compare"),
+    ],
+)
+def test_a_wish_that_cannot_be_met_is_refused_before_anything_is_made(
+    tmp_path: Path, weights: Path, lenient: Path, wish: tuple[str, ...], message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    assert ask("filter", tmp_path / "chosen.json", weights, lenient, *wish) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "chosen.json").exists()
+
+
+def test_a_dry_run_chooses_nobody(
+    tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert synthesize(tmp_path / "out", weights, lenient, "--filter", "--novel", "2", "--dry-run") == 0
+    assert "before that the filter chooses" in capsys.readouterr().out
+    assert OutputFolder(tmp_path / "out").frozen() is None
+
+
+def test_completion_has_no_novel_people_to_filter(
+    tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert synthesize(tmp_path / "out", weights, lenient, "--filter", "--complete", str(tmp_path)) == 2
+    assert "--filter: with --complete" in capsys.readouterr().err
+
+
+def test_ways_to_blend_in_a_table(
+    tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "table.json"
+    assert ask("filter", out, weights, lenient, "--novel", "2", "--compare") == 0
+    assert "two parents" in capsys.readouterr().out
+    rows = json.loads(out.read_text())["rows"]
+    assert [row["name"] for row in rows][:2] == ["training people", "two parents"]
+    assert rows[0]["kept"] is None
+    assert rows[1]["unique"] == 1.0
+    assert ask("filter", out, weights, lenient, "--novel", "2", "--compare") == 1
