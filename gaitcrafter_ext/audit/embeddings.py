@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.audit.features import ClipFeatures
+from gaitcrafter_ext.audit.features import ClipFeatures, window
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.recognition.gei import GeiSet
 from gaitcrafter_ext.recognition.protocol import Features
@@ -86,9 +86,10 @@ class Centres:
         return len(self.people)
 
 
-def of_pixels(clips: Sequence[ClipFeatures]) -> Embedded:
-    """GEIs at half the height and width, flattened."""
-    images = [clip.gei.reshape(32, 2, 32, 2).mean((1, 3)).ravel() / np.float32(255) for clip in clips]
+def of_pixels(clips: Sequence[ClipFeatures], length: int | None = None) -> Embedded:
+    """GEIs at half the height and width, flattened; with ``length``, of the middle ``length`` frames only."""
+    shown = [clip.frames if length is None else window(clip.frames, length) for clip in clips]
+    images = [frames.mean(axis=0, dtype=np.float32).ravel() / np.float32(255) for frames in shown]
     return Embedded(_stack(images), tuple(clip.key for clip in clips))
 
 

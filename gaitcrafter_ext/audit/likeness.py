@@ -95,10 +95,9 @@ def density_coverage(
     np.fill_diagonal(own, 0)
     radius = np.sort(own, axis=1)[:, neighbours]
     inside = squared_distances(made, points) < radius[None]
-    balls: NDArray[np.float64] = inside.mean(axis=1) * (len(points) / neighbours)
     return Prdc(
-        bootstrap_mean(balls, makers, rng),
-        bootstrap_mean(inside.any(axis=0).astype(np.float64), people, rng),
+        bootstrap_mean(inside.sum(axis=1) / neighbours, makers, rng),
+        bootstrap_mean(np.asarray(inside.any(axis=0), np.float64), people, rng),
         neighbours,
     )
 

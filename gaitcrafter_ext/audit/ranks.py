@@ -18,7 +18,7 @@ from gaitcrafter_ext.recognition.bootstrap import Estimate, bootstrap_ratio, boo
 from gaitcrafter_ext.recognition.gei import GeiSet
 from gaitcrafter_ext.recognition.nearest import Matches, RankOne, match, match_other_takes, rank_one
 
-__all__ = ["RankRow", "Ranks", "ranks"]
+__all__ = ["RankRow", "Ranks", "geis_of", "rank_row", "ranks"]
 
 
 @dataclass(frozen=True)
@@ -85,35 +85,37 @@ def ranks(
         DataError: The held-out clips are of fewer than two people, or no synthetic clip is of one of them at a view
             that they have.
     """
-    probes, new, seen = (_geis(clips) for clips in (synthetic, held_out, training))
+    probes, new, seen = (geis_of(clips) for clips in (synthetic, held_out, training))
     matched = match(new, probes)
     if matched.people < 2 or not len(matched.probes):
         raise DataError(
             f"rank-1: held-out real clips of {matched.people} people, {len(matched.probes)} synthetic clips of them at"
             " the same view; at least 2 people and 1 clip are needed: check the roots and what was held out"
         )
-    same, others = match(new, seen), match_other_takes(_geis([*held_out, *training]))
+    same, others = match(new, seen), match_other_takes(geis_of([*held_out, *training]))
     return Ranks(
         matched.people,
         1 / matched.people,
-        _row("synthetic", "held-out takes", matched, rng),
-        _row("real training takes", "held-out takes", same, rng),
-        _row("real, leave one take out", "all other takes", others, rng),
+        rank_row("synthetic", "held-out takes", matched, rng),
+        rank_row("real training takes", "held-out takes", same, rng),
+        rank_row("real, leave one take out", "all other takes", others, rng),
         _ratio(matched, same, rng),
         _ratio(matched, others, rng),
-        _row("synthetic", "training takes", match(seen, probes), rng),
-        _row("held-out real", "training takes", match(seen, new), rng),
+        rank_row("synthetic", "training takes", match(seen, probes), rng),
+        rank_row("held-out real", "training takes", match(seen, new), rng),
     )
 
 
-def _geis(clips: Sequence[ClipFeatures]) -> GeiSet:
+def geis_of(clips: Sequence[ClipFeatures]) -> GeiSet:
+    """GEIs of clips, flattened, in [0, 1]."""
     labels = np.array([(key.identity, key.take, key.condition, key.view) for key in (clip.key for clip in clips)])
     columns = labels.reshape(-1, 4).astype(str).T
     images = np.stack([clip.gei.ravel() for clip in clips]) / np.float32(255) if clips else np.zeros((0, 0), np.float32)
     return GeiSet(images, *columns)
 
 
-def _row(probes: str, gallery: str, matches: Matches, rng: np.random.Generator) -> RankRow:
+def rank_row(probes: str, gallery: str, matches: Matches, rng: np.random.Generator) -> RankRow:
+    """Rank-1 of matched probes, with its interval."""
     share = bootstrap_share(matches.hits, matches.probes.identity, rng)
     return RankRow(probes, gallery, share, rank_one(matches, rng), matches.dropped)
 

@@ -1,0 +1,195 @@
+"""``gaitcrafter evaluate card`` as a user types it, on walkers drawn with lines."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gaitcrafter_ext.cli.main import main
+from gaitcrafter_ext.generator.card import Card, SamplingDefaults, TrainedOn, Vocabulary
+from gaitcrafter_ext.silhouettes import manifest
+from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import ClipKey
+from tests.stick_walkers import CYCLES, stick_clip
+
+TAKES = ("nm-01", "nm-02", "nm-03", "nm-04", "cl-01", "cl-02", "cl-03")
+TRAIN, TEST = ("000", "001", "002", "003"), ("004", "005")
+HELD_OUT = tuple(f"{identity}/{take}" for identity in TRAIN for take in ("nm-04", "cl-03"))
+
+
+def write_clip(root: Path, name: str, person: int, take: str, seed: int, frames: int) -> None:
+    rng = np.random.default_rng([seed, person, TAKES.index(take)])
+    extra = 4 if take.startswith("cl") else 0
+    clip = stick_clip(person, CYCLES[person], frames, rng.random(), extra, 100 * seed + TAKES.index(take))
+    SilhouetteStore(root / "pkl", create=True).write(ClipKey(name, take, "090"), clip)
+
+
+def write_manifest(root: Path, recipes: dict[str, dict[str, float]], weights: str) -> None:
+    for key in SilhouetteStore(root / "pkl").keys():  # noqa: SIM118
+        record = ManifestRecord(
+            key.identity, key.take, key.view, 0, weights, "euler", 8, 1.5, 30, "", recipes[key.identity]
+        )
+        manifest.append(root / "manifest.jsonl", record)
+
+
+def write_weights(root: Path) -> str:
+    card = Card(Vocabulary(TRAIN, ("nm", "cl"), {"090": 90.0}), TrainedOn("drawn", "0" * 16, HELD_OUT),
+                SamplingDefaults(), {}, "ab" * 32)  # fmt: skip
+    (root / "weights").mkdir()
+    (root / "weights" / "card.json").write_text(card.to_json())
+    return card.fingerprint
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six real people; synthetic clips of the four trained on, and of two novel ones who are new walkers."""
+    root = tmp_path_factory.mktemp("card")
+    for person in range(6):
+        for take in TAKES:
+            write_clip(root / "real", f"{person:03d}", person, take, seed=1, frames=45)
+    Partition(TRAIN, TEST).save(root / "real" / "partition.json")
+    recipes = {name: {name: 1.0} for name in TRAIN}
+    for person in range(4):
+        for take in ("nm-01", "nm-02", "cl-01", "cl-02"):
+            write_clip(root / "made", f"{person:03d}", person, take, seed=2, frames=30)
+    for number, person in ((1, 4), (2, 5)):
+        recipes[f"syn-000{number}"] = {"000": 0.5, "001": 0.5}
+        for take in ("nm-01", "nm-02", "cl-01"):
+            write_clip(root / "made", f"syn-000{number}", person, take, seed=3, frames=30)
+    write_manifest(root / "made", recipes, write_weights(root))
+    return root
+
+
+def card(folder: Path, out: Path, *words: str, synthetic: str = "made", partition: str = "real/partition.json") -> int:
+    options = ["--real", str(folder / "real"), "--partition", str(folder / partition), "--jobs", "1"]
+    return main(["evaluate", "card", *options, "--synthetic", str(folder / synthetic), "--out", str(out), *words])
+
+
+@pytest.fixture(scope="module")
+def report(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report") / "out"
+    assert card(folder, out, "--weights", str(folder / "weights")) == 0
+    return out
+
+
+def test_every_question_is_answered_with_bounds(report: Path) -> None:
+    found = json.loads((report / "report.json").read_text())
+    assert found["schema"] == 1
+    rows = {(row["question"], row["measure"]): row for row in found["rows"]}
+    for question, measure, bound in (
+        ("person", "rank1", "ceiling"), ("person", "rank1", "chance"), ("asked", "condition", "ceiling"),
+        ("different", "u", "ceiling"), ("one", "c_intra", "chance"), ("vary", "d_intra", "ceiling"),
+        ("nobody", "parent_retrieval", "chance"), ("nobody", "best_match", "floor"), ("copied", "copies", "floor"),
+        ("copied", "closer", "chance"), ("looks", "kid", "floor"), ("looks", "coverage", "ceiling"),
+        ("moves", "forward", "chance"), ("moves", "cadence_error", "floor"), ("mask", "mask_outside", "floor"),
+    ):  # fmt: skip
+        row = rows[question, measure]
+        assert row["value"] is not None
+        assert row[bound] is not None
+    assert rows["person", "rank1"]["low"] <= rows["person", "rank1"]["value"] <= rows["person", "rank1"]["high"]
+    assert rows["copied", "copies"]["value"] == 0.0
+    assert {each["measure"] for each in found["unmeasured"]} == set()
+    assert found["groups"]["novel_people"] == 2
+    assert any("no recogniser" in each for each in found["caveats"])
+
+
+def test_the_page_needs_nothing_but_itself(report: Path) -> None:
+    text = (report / "report.html").read_text()
+    assert re.findall(r'(?:src|href)="(?!data:)|url\((?!data:)', text) == []
+    assert "<script" not in text
+    for part in ("Is it the person asked for?", "Match scores", "People kept", "Gait cycle", "Nearest to a training"):
+        assert part in text
+    assert text.count('class="clip"') == 8 * 2 + 2
+
+
+def test_real_training_clips_passed_off_as_synthetic_are_found_out(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "real" / "pkl", tmp_path / "made" / "pkl")
+    for test in TEST:
+        shutil.rmtree(tmp_path / "made" / "pkl" / test)
+    for clip in HELD_OUT:
+        shutil.rmtree(tmp_path / "made" / "pkl" / clip)
+    options = ("--weights", str(folder / "weights"))
+    assert card(folder, tmp_path / "out", *options, synthetic=str(tmp_path / "made")) == 0
+    found = json.loads((tmp_path / "out" / "report.json").read_text())
+    rows = {row["measure"]: row for row in found["rows"]}
+    assert rows["copies"]["value"] == 1.0
+    assert rows["closer"]["value"] == 1.0
+    assert rows["rank1"]["value"] == rows["rank1"]["ceiling"]
+    assert {each["measure"] for each in found["unmeasured"]} == {"u", "parent_retrieval", "best_match"}
+    assert any("nobody's parents are known" in each for each in found["caveats"])
+
+
+def test_a_report_folder_in_use_is_refused(folder: Path, report: Path, tmp_path: Path,
+                                           capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    assert card(folder, report) == 1
+    assert "--force to replace the report" in capsys.readouterr().err
+    (tmp_path / "thesis.tex").write_text("mine")
+    assert card(folder, tmp_path, "--force") == 1
+    assert "is in use (thesis.tex)" in capsys.readouterr().err
+
+
+def test_broken_files_are_named_and_left_out_only_when_asked(folder: Path, tmp_path: Path,
+                                                             capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    shutil.copytree(folder / "made", tmp_path / "made")
+    (tmp_path / "made" / "pkl" / "000" / "nm-01" / "090" / "090.pkl").write_bytes(b"torn")
+    assert card(folder, tmp_path / "out", synthetic=str(tmp_path / "made")) == 1
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 1
+    assert "000/nm-01/090" in errors[0]
+    assert "--skip-broken" in errors[0]
+    assert not (tmp_path / "out").exists()
+    assert card(folder, tmp_path / "out", "--skip-broken", "--json", synthetic=str(tmp_path / "made")) == 0
+    shown = capsys.readouterr()
+    assert "left out:" in shown.err
+    assert any("1 broken synthetic file" in each for each in json.loads(shown.out)["caveats"])
+
+
+def train(folder: Path, people: tuple[str, ...], out: Path) -> Path:
+    Partition(people, ()).save(out.with_suffix(".json"))
+    options = ["--data", str(folder / "real" / "pkl"), "--partition", str(out.with_suffix(".json")), "--out", str(out)]
+    assert main(["recognise", "train", *options, "--iterations", "2", "--batch", "2x2x2", "--no-test"]) == 0
+    return out
+
+
+def test_a_recogniser_of_tested_people_is_refused_and_of_others_is_used(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    knows_test = train(folder, ("000", "004"), tmp_path / "leaky")
+    assert card(folder, tmp_path / "out", "--recogniser", str(knows_test)) == 1
+    assert "leaky was trained on 004 of TEST_SET" in capsys.readouterr().err
+    honest = train(folder, ("000", "001"), tmp_path / "honest")
+    assert card(folder, tmp_path / "out", "--recogniser", str(honest)) == 0
+    found = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert {row["features"] for row in found["rows"] if row["measure"] == "rank1"} == {"pixel GEI", "honest"}
+    assert any("honest knows 2 of the 4 people" in each for each in found["caveats"])
+
+
+def test_bad_input_is_one_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Partition((*TRAIN[1:], *TEST), TRAIN[:1]).save(tmp_path / "swapped.json")
+    nobody = tmp_path / "nobody"
+    write_clip(nobody, "syn-0001", 0, "nm-01", 3, 30)
+    write_clip(tmp_path / "one", "000", 0, "nm-01", 3, 30)
+    for words, keywords, told in (
+        (
+            ("--weights", str(folder / "weights")),
+            {"partition": str(tmp_path / "swapped.json")},
+            "trained on 000 of TEST",
+        ),
+        ((), {"synthetic": str(nobody)}, "no common person"),
+        ((), {"synthetic": str(tmp_path / "one")}, "1 synthetic clip(s)"),
+        (("--weights", "bundled"), {}, "was made by weights"),
+        ((), {"synthetic": "weights"}, "holds no clip"),
+        (("--recogniser", str(folder / "made")), {}, "no recogniser in"),
+        (("--views", "091"), {}, "did you mean '090'"),
+    ):
+        assert card(folder, tmp_path / "out", *words, **keywords) != 0
+        errors = capsys.readouterr().err.strip().splitlines()
+        assert len(errors) == 1, errors
+        assert told in errors[0]
