@@ -63,15 +63,10 @@ def features(people: Mapping[str, Sequence[NDArray[np.float64]]], views: Sequenc
     )
 
 
-def paint_codes(requests: Sequence[ClipRequest]) -> NDArray[np.uint8]:
-    """Clips whose first row of pixels is the recipe, in the order of ``sim-001``, ``sim-002``, ..."""
-    clips = np.zeros((len(requests), 4, 64, 64), np.uint8)
-    for clip, request in zip(clips, requests, strict=True):
+def try_codes(requests: Sequence[ClipRequest]) -> NDArray[np.float32]:
+    """Embeddings that are the recipes, in the order of ``sim-001``, ``sim-002``, ..."""
+    embeddings = np.zeros((len(requests), 9, 1), np.float32)
+    for embedding, request in zip(embeddings, requests, strict=True):
         for name, weight in request.recipe.items():
-            clip[:, 0, int(name[-3:])] = round(255 * weight)
-    return clips
-
-
-def read_codes(clips: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The recipes of painted clips, as embeddings."""
-    return clips[:, 0, 0, :].astype(np.float32)[:, :, None]
+            embedding[int(name[-3:])] = weight
+    return embeddings

@@ -14,9 +14,19 @@ from gaitcrafter_ext.recognition.filter_card import BUNDLED, FilterCard, locate_
 from gaitcrafter_ext.synthesis.filtering import filter_request, select_identities
 from gaitcrafter_ext.synthesis.frozen import FilterRequest, FilterSettings, FrozenIdentities
 from gaitcrafter_ext.synthesis.plan import Sampling
+from gaitcrafter_ext.synthesis.probing import Trier
 from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
+from gaitcrafter_ext.synthesis.trials import remembering
 
-__all__ = ["add_thresholds", "choose_identities", "facts_of", "lines_of", "refuse_shortfall", "request_of"]
+__all__ = [
+    "add_thresholds",
+    "choose_identities",
+    "facts_of",
+    "lines_of",
+    "load_trier",
+    "refuse_shortfall",
+    "request_of",
+]
 
 #: Candidates for each person wanted, at most, unless --max-candidates says otherwise.
 PATIENCE = 20
@@ -65,15 +75,21 @@ def request_of(
 
 
 def choose_identities(
-    args: argparse.Namespace, weights: Path, card: Card, judge: FilterCard, request: FilterRequest
+    args: argparse.Namespace, weights: Path, card: Card, judge: FilterCard, request: FilterRequest, trials: Path
 ) -> FrozenIdentities:
-    """Load both networks and choose, with a bar on stderr."""
+    """Load both networks and choose, with a bar on stderr; what was tried before an interruption is in ``trials``."""
+    tries = remembering(trials, request, load_trier(args, weights, request))
+    with Progress("choosing people", "person") as bar:
+        return select_identities(card, judge, request, tries, bar)
+
+
+def load_trier(args: argparse.Namespace, weights: Path, request: FilterRequest) -> Trier:
+    """Both networks: makes clips and embeds them."""
     from gaitcrafter_ext.recognition.filter_recogniser import load_embedder
 
     sample = pipeline_sampler(weights, request.sampling, args.device)
     embed = load_embedder(locate_filter(args.recogniser), args.device)
-    with Progress("choosing people", "person") as bar:
-        return select_identities(card, judge, request, sample, embed, bar)
+    return lambda requests: embed(sample(requests))
 
 
 def facts_of(frozen: FrozenIdentities) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from gaitcrafter_ext.cli._filtering import (
     choose_identities,
     facts_of,
     lines_of,
+    load_trier,
     refuse_shortfall,
     request_of,
 )
@@ -22,10 +23,10 @@ from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, Usage
 from gaitcrafter_ext.generator.card import Card, check_weights, read_card
 from gaitcrafter_ext.generator.weights import BUNDLED, locate
 from gaitcrafter_ext.recognition.filter_card import FilterCard, locate_filter
-from gaitcrafter_ext.silhouettes.files import atomic_write_text
+from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text
 from gaitcrafter_ext.synthesis.comparing import Row, compare_ways, row_of_real
 from gaitcrafter_ext.synthesis.frozen import FilterRequest, FrozenIdentities, read_frozen
-from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
+from gaitcrafter_ext.synthesis.trials import forget, remembering
 
 HELP = "Choose novel people who are unique, consistent and unlike any training person"
 
@@ -60,13 +61,20 @@ def run(args: argparse.Namespace) -> int:
         return _compare(args, weights, card, judge, request)
     frozen = _found(args, request)
     if frozen is None:
-        frozen = choose_identities(args, weights, card, judge, request)
+        frozen = choose_identities(args, weights, card, judge, request, _trials(args))
         atomic_write_text(args.out, frozen.to_json())
+        forget(_trials(args))
     lines = [f"{args.out}: {len(frozen.recipes)} people", *lines_of(frozen)]
     facts = {"out": str(args.out), **facts_of(frozen), "control": dict(frozen.control)}
     print(json.dumps(facts) if args.json else "\n".join(lines))
     refuse_shortfall(frozen)
     return 0
+
+
+def _trials(args: argparse.Namespace) -> Path:
+    """Where trials are kept until the file is written."""
+    out: Path = args.out
+    return out.with_name(f"{STAGED_PREFIX}{out.name}.trials")
 
 
 def _found(args: argparse.Namespace, request: FilterRequest) -> FrozenIdentities | None:
@@ -90,11 +98,11 @@ def _compare(args: argparse.Namespace, weights: Path, card: Card, judge: FilterC
         raise ConflictError(f"{args.out} is already there; --force overwrites it")
     from gaitcrafter_ext.recognition.filter_recogniser import embed_tree, load_embedder
 
-    sample = pipeline_sampler(weights, request.sampling, args.device)
     embed = load_embedder(locate_filter(args.recogniser), args.device)
     real = None if args.real is None else embed_tree(args.real, embed, tuple(request.probes.views), args.novel)
+    tries = remembering(_trials(args), request, load_trier(args, weights, request))
     with Progress("trying out people", "person") as bar:
-        table = compare_ways(card, judge, request, sample, embed, bar)
+        table = compare_ways(card, judge, request, tries, bar)
     rows = [*table.rows, row_of_real(real, table)] if real is not None else list(table.rows)
     facts = {
         "weights": card.fingerprint,
@@ -105,6 +113,7 @@ def _compare(args: argparse.Namespace, weights: Path, card: Card, judge: FilterC
     }
     text = json.dumps(facts, indent=1)
     atomic_write_text(args.out, text + "\n")
+    forget(_trials(args))
     print(text if args.json else "\n".join(_table(rows, request)))
     return 0
 

@@ -31,6 +31,7 @@ from gaitcrafter_ext.synthesis.frozen import FrozenIdentities, read_frozen
 from gaitcrafter_ext.synthesis.plan import Plan, Sampling, Selection, make_plan
 from gaitcrafter_ext.synthesis.run import ClipSampler, Outcome, synthesize
 from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
+from gaitcrafter_ext.synthesis.trials import forget
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, choose, condition_of, suggest, take_names
 
 HELP = "Make clips of known and novel people, in a tree that OpenGait trains on"
@@ -169,7 +170,13 @@ def _frozen(
     if args.dry_run:
         found = folder.frozen()
         return found if found is not None and found.request == request else None
-    frozen = freeze(folder, plan, request, lambda: choose_identities(args, weights, card, judge, request), args.force)
+    trials = folder.state / "trials"
+
+    def choose_them() -> FrozenIdentities:
+        return choose_identities(args, weights, card, judge, request, trials)
+
+    frozen = freeze(folder, plan, request, choose_them, args.force)
+    forget(trials)
     if not frozen.recipes and args.identities in (None, "none"):
         refuse_shortfall(frozen)
     return frozen

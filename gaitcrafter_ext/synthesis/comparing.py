@@ -21,8 +21,7 @@ from gaitcrafter_ext.recognition.separation import (
 )
 from gaitcrafter_ext.synthesis.filtering import Known, Progress, criteria_of, try_known, try_people
 from gaitcrafter_ext.synthesis.frozen import FilterRequest
-from gaitcrafter_ext.synthesis.probing import Embedder
-from gaitcrafter_ext.synthesis.run import ClipSampler
+from gaitcrafter_ext.synthesis.probing import Trier
 
 __all__ = ["WAYS", "Comparison", "Row", "compare_ways", "row_of_real"]
 
@@ -83,8 +82,7 @@ def compare_ways(
     card: Card,
     judge: FilterCard,
     request: FilterRequest,
-    sample: ClipSampler,
-    embed: Embedder,
+    tries: Trier,
     progress: Progress = lambda done, total: None,
 ) -> Comparison:
     """Try out as many people of each way to blend.
@@ -93,8 +91,7 @@ def compare_ways(
         card: Of the weights.
         judge: Card of the recogniser.
         request: How many people (``settings.wanted``), thresholds, probes; of the blend only its seed is used.
-        sample: Makes clips.
-        embed: The recogniser.
+        tries: Makes and embeds clips.
         progress: Called with (done, total) people.
     """
     criteria, subjects, count = (
@@ -104,7 +101,7 @@ def compare_ways(
     )
     ways = {name: blend for name, blend in WAYS.items() if blend.parents <= len(subjects)}
     total = len(subjects) + len(ways) * count
-    known = try_known(card, request, criteria, sample, embed, _later(progress, 0, total))
+    known = try_known(card, request, criteria, tries, _later(progress, 0, total))
     rows = [_row_of_known(known, criteria)]
     for number, (name, blend) in enumerate(ways.items()):
         settings = replace(blend, seed=request.blend.seed)
@@ -113,7 +110,7 @@ def compare_ways(
         )
         recipes = {person.name: person.recipe for person in people}
         shown = _later(progress, len(subjects) + number * count, total)
-        clips = try_people(recipes, request, sample, embed, shown)
+        clips = try_people(recipes, request, tries, shown)
         rows.append(_row(name, clips, criteria, known.centres, [list(recipe) for recipe in recipes.values()]))
     return Comparison(tuple(rows), criteria, known)
 

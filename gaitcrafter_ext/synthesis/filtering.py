@@ -16,8 +16,7 @@ from gaitcrafter_ext.recognition.protocol import Features
 from gaitcrafter_ext.recognition.separation import Centres, find_centres, greedily_unique, to_own_centre
 from gaitcrafter_ext.synthesis.frozen import FilterRequest, FilterSettings, FrozenIdentities
 from gaitcrafter_ext.synthesis.plan import Sampling
-from gaitcrafter_ext.synthesis.probing import Embedder, choose_probes, try_out
-from gaitcrafter_ext.synthesis.run import ClipSampler
+from gaitcrafter_ext.synthesis.probing import Trier, choose_probes, try_out
 
 __all__ = ["Known", "criteria_of", "filter_request", "select_identities", "try_known", "try_people"]
 
@@ -81,8 +80,7 @@ def select_identities(
     card: Card,
     judge: FilterCard,
     request: FilterRequest,
-    sample: ClipSampler,
-    embed: Embedder,
+    tries: Trier,
     progress: Progress = lambda done, total: None,
 ) -> FrozenIdentities:
     """Try out candidates, in the order of their numbers, until enough pass or all that may be tried were.
@@ -91,20 +89,19 @@ def select_identities(
         card: Of the weights.
         judge: Card of the recogniser.
         request: What to choose.
-        sample: Makes clips.
-        embed: The recogniser.
+        tries: Makes and embeds clips.
         progress: Called with (done, total) people: the training people, then those that passed.
     """
     settings, blend, subjects = request.settings, request.blend, card.vocabulary.identities
     criteria, total = criteria_of(judge, settings), len(subjects) + settings.wanted
-    known = try_known(card, request, criteria, sample, embed, lambda done, _: progress(done, total))
+    known = try_known(card, request, criteria, tries, lambda done, _: progress(done, total))
     sieve, verdicts = Sieve(criteria, known.centres), list[Verdict]()
     candidates = novel_identities(
         settings.most, subjects, blend.seed, blend.parents, blend.concentration, blend.strategy
     )
     recipes = {person.name: person.recipe for person in candidates}
     for names in _chunks(tuple(recipes)):
-        clips = try_out({name: recipes[name] for name in names}, request.probes, request.sampling.seed, sample, embed)
+        clips = try_out({name: recipes[name] for name in names}, request.probes, request.sampling.seed, tries)
         verdicts += _judge(sieve, clips, settings.wanted)
         progress(len(subjects) + len(sieve.kept), total)
         if len(sieve.kept) == settings.wanted:
@@ -114,20 +111,17 @@ def select_identities(
     return FrozenIdentities(request, criteria, known.control(criteria), notes, tuple(verdicts), kept)
 
 
-def try_known(
-    card: Card, request: FilterRequest, criteria: Criteria, sample: ClipSampler, embed: Embedder, progress: Progress
-) -> Known:
+def try_known(card: Card, request: FilterRequest, criteria: Criteria, tries: Trier, progress: Progress) -> Known:
     """Try out the people whom the weights know."""
     people = {name: known_recipe(name) for name in card.vocabulary.identities}
-    clips = try_people(people, request, sample, embed, progress)
+    clips = try_people(people, request, tries, progress)
     return Known(find_centres(clips), shares_within(to_own_centre(clips), clips.identity, criteria.clip))
 
 
 def try_people(
     people: Mapping[str, Mapping[str, float]],
     request: FilterRequest,
-    sample: ClipSampler,
-    embed: Embedder,
+    tries: Trier,
     progress: Progress = lambda done, total: None,
 ) -> Features:
     """Trial clips of people, some at a time; ``progress`` is told (done, total) people."""
@@ -135,7 +129,7 @@ def try_people(
     for start, names in zip(range(0, len(people), CHUNK), _chunks(tuple(people)), strict=True):
         progress(start, len(people))
         chunk = {name: people[name] for name in names}
-        parts.append(try_out(chunk, request.probes, request.sampling.seed, sample, embed))
+        parts.append(try_out(chunk, request.probes, request.sampling.seed, tries))
     return Features(
         np.concatenate([part.embeddings for part in parts]),
         np.concatenate([part.identity for part in parts]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 
 import numpy as np
@@ -12,13 +12,12 @@ from gaitcrafter_ext.generator.card import Vocabulary
 from gaitcrafter_ext.recognition.protocol import Features
 from gaitcrafter_ext.synthesis.frozen import Probes
 from gaitcrafter_ext.synthesis.plan import ClipRequest, clip_seed
-from gaitcrafter_ext.synthesis.run import ClipSampler
 from gaitcrafter_ext.vocabulary import ClipKey, take_names, view_deg
 
-__all__ = ["Embedder", "choose_probes", "try_out"]
+__all__ = ["Trier", "choose_probes", "try_out"]
 
-#: Embeds clips, uint8 [N, T, 64, 64] -> float32 [N, channels, parts]; a clip's embedding depends on that clip alone.
-Embedder = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+#: Makes the clips of some requests and embeds them: float32 [n, channels, parts].
+Trier = Callable[[Sequence[ClipRequest]], NDArray[np.float32]]
 
 #: Takes of each trial person.
 TAKES = 2
@@ -44,9 +43,7 @@ def choose_probes(words: Vocabulary, calibrated: tuple[str, ...]) -> Probes:
     return Probes(tuple(take_names({condition: TAKES}, [condition])), views)
 
 
-def try_out(
-    people: Mapping[str, Mapping[str, float]], probes: Probes, seed: int, sample: ClipSampler, embed: Embedder
-) -> Features:
+def try_out(people: Mapping[str, Mapping[str, float]], probes: Probes, seed: int, tries: Trier) -> Features:
     """Make and embed the trial clips of some people.
 
     A trial clip has the noise of the clip of that name in a run of the same seed: what is judged is what is delivered.
@@ -55,8 +52,7 @@ def try_out(
         people: Name -> recipe.
         probes: Which clips.
         seed: Of the run.
-        sample: Makes clips.
-        embed: Embeds them.
+        tries: Makes and embeds clips.
     """
     cells = [ClipKey(*cell) for cell in product(people, probes.takes, probes.views)]
     recipes = [people[key.identity] for key in cells]
@@ -65,7 +61,7 @@ def try_out(
         for key, recipe in zip(cells, recipes, strict=True)
     ]
     return Features(
-        embed(sample(requests)),
+        tries(requests),
         np.array([key.identity for key in cells], dtype=str),
         np.array([key.take for key in cells], dtype=str),
         np.array([key.view for key in cells], dtype=str),

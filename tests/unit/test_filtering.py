@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from gaitcrafter_ext.synthesis.frozen import FilterRequest, FilterSettings, Froz
 from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, Selection, make_plan
 from gaitcrafter_ext.synthesis.probing import choose_probes
 from gaitcrafter_ext.synthesis.run import synthesize
-from tests.filter_fakes import fake_card, paint_codes, read_codes
+from gaitcrafter_ext.synthesis.trials import forget, remembering
+from tests.filter_fakes import fake_card, try_codes
 from tests.synthesis_fakes import CARD, PEOPLE, SAMPLING, paint, small_plan, tree_bytes
 
 JUDGE = fake_card(centre=0.15, clip=0.1)
@@ -32,7 +34,7 @@ def request(wanted: int = 3, most: int = 60, judge: object = None, **blend: obje
 
 
 def choose(wanted: int = 3, most: int = 60, **blend: object) -> FrozenIdentities:
-    return select_identities(CARD, JUDGE, request(wanted, most, **blend), paint_codes, read_codes)
+    return select_identities(CARD, JUDGE, request(wanted, most, **blend), try_codes)
 
 
 def cosine(one: dict[str, float], other: dict[str, float]) -> float:
@@ -70,12 +72,11 @@ def test_near_copies_of_training_people_fall_as_known() -> None:
 
 
 def test_clips_that_do_not_show_the_person_make_nobody_consistent() -> None:
-    def noise(clips: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return np.stack([np.random.default_rng(int(clip.sum())).normal(size=(64, 1)) for clip in clips]).astype(
-            np.float32
-        )
+    def noise(requests: Sequence[ClipRequest]) -> NDArray[np.float32]:
+        rows = [np.random.default_rng(each.seed).normal(size=(64, 1)) for each in requests]
+        return np.stack(rows).astype(np.float32)
 
-    found = select_identities(CARD, JUDGE, request(3, 10), paint, noise)
+    found = select_identities(CARD, JUDGE, request(3, 10), noise)
     assert found.counts["inconsistent"] == 10
     assert found.control == {"people": 5, "consistent": 0, "unique": 5}
 
@@ -83,11 +84,11 @@ def test_clips_that_do_not_show_the_person_make_nobody_consistent() -> None:
 def test_trial_clips_have_the_noise_of_the_clips_delivered() -> None:
     seen: dict[str, int] = {}
 
-    def spy(requests: Sequence[ClipRequest]) -> NDArray[np.uint8]:
+    def spy(requests: Sequence[ClipRequest]) -> NDArray[np.float32]:
         seen.update({str(each.key): each.seed for each in requests})
-        return paint_codes(requests)
+        return try_codes(requests)
 
-    found = select_identities(CARD, JUDGE, request(), spy, read_codes)
+    found = select_identities(CARD, JUDGE, request(), spy)
     plan = plan_of(found)
     assert all(seen[str(each.key)] == each.seed for each in plan.requests())
 
@@ -199,7 +200,7 @@ def test_going_back_to_a_run_without_filter_leaves_no_selection(tmp_path: Path) 
 
 
 def test_ways_to_blend_stand_beside_each_other() -> None:
-    table = compare_ways(CARD, JUDGE, request(8, 8), paint_codes, read_codes)
+    table = compare_ways(CARD, JUDGE, request(8, 8), try_codes)
     rows = {row.name: row for row in table.rows}
     assert list(rows) == ["training people", *WAYS]
     assert rows["training people"].unique == rows["training people"].consistent == 1
@@ -207,3 +208,42 @@ def test_ways_to_blend_stand_beside_each_other() -> None:
     assert (two.people, two.parent, two.chance) == (8, 1.0, 0.4)
     assert two.kept <= min(two.unique, 1 - two.known)
     assert rows["two, one may rule"].known >= two.known
+
+
+def test_a_choice_that_was_cut_goes_on_where_it_was(tmp_path: Path) -> None:
+    folder, wish, asked = tmp_path / "trials", request(6), list[str]()
+
+    def cut(requests: Sequence[ClipRequest]) -> NDArray[np.float32]:
+        if len(asked) == 1:
+            raise KeyboardInterrupt
+        return count(requests)
+
+    def count(requests: Sequence[ClipRequest]) -> NDArray[np.float32]:
+        asked.append(requests[0].key.identity)
+        return try_codes(requests)
+
+    with pytest.raises(KeyboardInterrupt):
+        select_identities(CARD, JUDGE, wish, remembering(folder, wish, cut))
+    assert asked == ["sim-001"]
+    found = select_identities(CARD, JUDGE, wish, remembering(folder, wish, count))
+    assert found == choose(6)
+    assert len(set(asked)) == len(asked)
+    forget(folder)
+    assert not folder.exists()
+
+
+def test_a_torn_or_foreign_trial_is_made_again(tmp_path: Path) -> None:
+    wish = request(2)
+    select_identities(CARD, JUDGE, wish, remembering(tmp_path, wish, try_codes))
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes()[:200])
+    assert select_identities(CARD, JUDGE, wish, remembering(tmp_path, wish, try_codes)) == choose(2)
+
+
+def test_trials_of_other_weights_or_sampling_are_not_taken_for_these(tmp_path: Path) -> None:
+    wish = request(2)
+    select_identities(CARD, JUDGE, wish, remembering(tmp_path, wish, try_codes))
+    before = len(list(tmp_path.iterdir()))
+    other = replace(wish, weights="0" * 16)
+    select_identities(CARD, JUDGE, other, remembering(tmp_path, other, try_codes))
+    assert len(list(tmp_path.iterdir())) == 2 * before
