@@ -52,7 +52,10 @@ def add_sampling(group: Group) -> None:
     group.add_argument(
         "--guidance", type=float, metavar="W", help="identity guidance, 1 = none (default: the weights')"
     )
-    group.add_argument("--precision", choices=PRECISIONS, default="fp32", help="bf16 is faster (default: %(default)s)")
+    group.add_argument(
+        "--precision", choices=PRECISIONS, default="fp32",
+        help="bf16 is faster on GPUs and on CPUs with AVX512-BF16 or AMX, far slower on others (default: %(default)s)",
+    )  # fmt: skip
     group.add_argument("--device", choices=DEVICES, default="auto", help="default: a GPU where there is one")
 
 

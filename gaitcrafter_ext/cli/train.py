@@ -16,6 +16,7 @@ from gaitcrafter_ext.errors import ConflictError, UsageError
 
 if TYPE_CHECKING:
     from gaitcrafter_ext.generator.config import GeneratorConfig
+    from gaitcrafter_ext.generator.initial import InitialWeights
     from gaitcrafter_ext.generator.training import Trainer
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
     from gaitcrafter_ext.vocabulary import ClipKey
@@ -35,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--config", metavar="YAML", help="e.g. one of opengait_configs/gaitcrafter; defaults where left out"
+    )
+    parser.add_argument(
+        "--init", metavar="NAME|DIR", help="begin with these weights ('bundled' or a folder) instead of random ones"
     )
     parser.add_argument("--name", metavar="DATASET", help="name of the dataset (default: the config's dataset.name)")
     parser.add_argument("--max-clips", type=int, metavar="N", help="stop after N clips seen (default: the config's)")
@@ -99,6 +103,7 @@ def _train(
     args: argparse.Namespace, config: GeneratorConfig, store: SilhouetteStore, keys: list[ClipKey], folder: Path
 ) -> int:
     from gaitcrafter_ext.generator.data import ClipLibrary, hold_out, vocabulary_of
+    from gaitcrafter_ext.generator.initial import InitialWeights
     from gaitcrafter_ext.generator.memory import keep_freed_memory
     from gaitcrafter_ext.generator.training import FRAMES, Trainer
     from gaitcrafter_ext.silhouettes.clip import COLUMNS
@@ -107,19 +112,26 @@ def _train(
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     training, held = hold_out(keys, config.dataset, config.training.held_out_takes)
     words = vocabulary_of(training, config.dataset)
+    initial = InitialWeights(args.init, config.dataset.name, words) if args.init else None
     library = ClipLibrary(store, training, words, config.dataset, FRAMES, COLUMNS)
     held_library = ClipLibrary(store, held, words, config.dataset, FRAMES, COLUMNS) if held else None
-    trainer = Trainer(config, library, held_library, folder)
+    trainer = Trainer(config, library, held_library, folder, initial)
     for _ in trainer.run(args.max_minutes):
-        _show(trainer, _export(args, config, trainer, held))
-    card = _export(args, config, trainer, held)
+        _show(trainer, _export(args, config, trainer, held, initial))
+    card = _export(args, config, trainer, held, initial)
     if trainer.accelerator.is_main_process:
         _report(args, trainer, card)
     trainer.accelerator.end_training()
     return 0
 
 
-def _export(args: argparse.Namespace, config: GeneratorConfig, trainer: Trainer, held: list[ClipKey]) -> Any:
+def _export(
+    args: argparse.Namespace,
+    config: GeneratorConfig,
+    trainer: Trainer,
+    held: list[ClipKey],
+    initial: InitialWeights | None,
+) -> Any:
     """Write the averaged weights as they are now; only the main process does."""
     from gaitcrafter_ext.generator.card import TrainedOn
     from gaitcrafter_ext.generator.export import write_weights
@@ -139,6 +151,7 @@ def _export(args: argparse.Namespace, config: GeneratorConfig, trainer: Trainer,
         "config": asdict(config),
         "clips": progress.clips,
         "minutes": round(progress.seconds / 60, 1),
+        "init": initial.facts() if initial else None,
         "curve": [[row[0], *map(_figure, row[1:])] for row in progress.curve],
         "curve_columns": ["clips", "loss_train", "loss_held_out", "identity_gain"],
     }
@@ -174,6 +187,8 @@ def _command(args: argparse.Namespace) -> str:
     words = ["gaitcrafter train", f"--data {Path(args.data).name}", f"--partition {Path(args.partition).name}"]
     if args.config:
         words.append(f"--config {Path(args.config).name}")
+    if args.init:
+        words.append(f"--init {Path(args.init).name}")
     if args.name:
         words.append(f"--name {args.name}")
     return " ".join([*words, f"--out {Path(args.out).name}"])

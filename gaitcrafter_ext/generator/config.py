@@ -104,7 +104,8 @@ class TrainingConfig:
         condition_balance: 0 = conditions as often as they are recorded, 1 = all equally often.
         noise_shift: How far training leans to high noise, see :mod:`gaitcrafter_ext.generator.objective`.
         held_out_takes: The last so many takes of each condition of each person are never trained on; they validate.
-        precision: ``bf16``, ``fp16`` (CUDA only) or ``no``.
+        precision: ``bf16``, ``fp16`` (CUDA only), ``no`` or ``auto``: bf16 where the machine multiplies it fast, else
+            full precision.
         validate_every: Steps between validations.
         save_minutes: Minutes between saved states.
         seed: Of everything random.
@@ -124,7 +125,7 @@ class TrainingConfig:
     condition_balance: float = 0.5
     noise_shift: float = 3.0
     held_out_takes: int = 1
-    precision: str = "bf16"
+    precision: str = "auto"
     validate_every: int = 500
     save_minutes: float = 3.0
     seed: int = 0

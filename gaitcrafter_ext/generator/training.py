@@ -23,11 +23,13 @@ from tqdm import tqdm
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.generator.config import GeneratorConfig, TrainingConfig
 from gaitcrafter_ext.generator.data import Batch, ClipLibrary
+from gaitcrafter_ext.generator.initial import InitialWeights
 from gaitcrafter_ext.generator.interruption import stop_requests
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import add_noise, denoising_loss, shifted_levels
 from gaitcrafter_ext.generator.state import Progress, StateFolder
 from gaitcrafter_ext.generator.validation import HeldOutLoss, Validation
+from gaitcrafter_ext.hardware import multiplies_bfloat16
 
 __all__ = ["FRAMES", "Trainer", "build_denoiser", "learning_rate"]
 
@@ -58,6 +60,7 @@ class Trainer:
         library: The clips to train on.
         held_out: Clips to validate on; may be ``None``.
         folder: Where state and logs are kept.
+        initial: Weights to begin with instead of random ones; a state to resume goes before them.
 
     Raises:
         ConflictError: ``folder`` holds the state of a run with another configuration.
@@ -65,17 +68,25 @@ class Trainer:
     """
 
     def __init__(
-        self, config: GeneratorConfig, library: ClipLibrary, held_out: ClipLibrary | None, folder: Path
+        self,
+        config: GeneratorConfig,
+        library: ClipLibrary,
+        held_out: ClipLibrary | None,
+        folder: Path,
+        initial: InitialWeights | None = None,
     ) -> None:
         self.config, self.library, self.folder = config, library, folder
         settings = config.training
         try:
             self.accelerator = Accelerator(
-                mixed_precision=settings.precision, log_with="tensorboard", project_dir=str(folder)
+                mixed_precision=_precision(settings.precision), log_with="tensorboard", project_dir=str(folder)
             )
         except ValueError as error:
-            raise UsageError(f"training.precision '{settings.precision}': {error}; allowed here: no, bf16") from None
+            allowed = "allowed here: auto, no, bf16"
+            raise UsageError(f"training.precision '{settings.precision}': {error}; {allowed}") from None
         denoiser = build_denoiser(config, library)
+        if initial is not None:
+            initial.give(denoiser)
         self.ema = EMAModel(denoiser.parameters(), decay=settings.ema_decay, foreach=True)
         self.ema.to(self.accelerator.device)
         optimizer = torch.optim.AdamW(
@@ -204,6 +215,13 @@ class Trainer:
             disable=not self.accelerator.is_main_process,
             mininterval=2.0,
         )
+
+
+def _precision(asked: str) -> str:
+    """What ``accelerate`` calls the precision; ``auto`` made definite."""
+    if asked != "auto":
+        return asked
+    return "bf16" if multiplies_bfloat16("cuda" if torch.cuda.is_available() else "cpu") else "no"
 
 
 def learning_rate(settings: TrainingConfig, step: int, clips: int) -> float:

@@ -7,6 +7,7 @@ import contextlib
 import torch
 
 from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.hardware import multiplies_bfloat16
 
 __all__ = ["PRECISIONS", "autocast", "resolve"]
 
@@ -23,7 +24,7 @@ def resolve(precision: str, device: torch.device | str) -> str:
         raise UsageError(f"unknown precision '{precision}'; allowed: {', '.join(PRECISIONS)}")
     if precision != "auto":
         return precision
-    return "bfloat16" if _fast_bfloat16(torch.device(device).type) else "float32"
+    return "bfloat16" if multiplies_bfloat16(torch.device(device).type) else "float32"
 
 
 def autocast(precision: str, device: torch.device | str) -> contextlib.AbstractContextManager[object]:
@@ -31,10 +32,3 @@ def autocast(precision: str, device: torch.device | str) -> contextlib.AbstractC
     if precision == "float32":
         return contextlib.nullcontext()
     return torch.autocast(torch.device(device).type, dtype=torch.bfloat16)
-
-
-def _fast_bfloat16(kind: str) -> bool:
-    if kind == "cuda":
-        return torch.cuda.is_bf16_supported()
-    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return kind == "cpu" and any(bool(getattr(torch.cpu, name, lambda: False)()) for name in probes)

@@ -15,7 +15,7 @@ import gaitcrafter_ext
 PACKAGE = Path(gaitcrafter_ext.__file__).parent
 FLOORS = (
     ("errors",),
-    ("vocabulary",),
+    ("vocabulary", "hardware"),
     ("silhouettes",),
     ("walkers", "generator", "recognition"),
     ("identities",),
