@@ -18,6 +18,7 @@ from gaitcrafter_ext.audit.leakage import ThreeSample, three_sample
 from gaitcrafter_ext.audit.likeness import Prdc, density_coverage, kid, matched
 from gaitcrafter_ext.audit.masks import Masks, masks
 from gaitcrafter_ext.audit.material import PIXELS, Material
+from gaitcrafter_ext.audit.membership import Membership
 from gaitcrafter_ext.audit.motion import CONTROLS, Motion, motion
 from gaitcrafter_ext.audit.ordered import OrderedSpace, fit_ordered
 from gaitcrafter_ext.audit.ranges import Beside
@@ -26,7 +27,7 @@ from gaitcrafter_ext.audit.style import Style, fit_style
 from gaitcrafter_ext.recognition.bootstrap import Estimate, bootstrap_mean, bootstrap_share
 from gaitcrafter_ext.recognition.gate import Faithfulness, faithfulness
 
-__all__ = ["Copied", "Likeness", "Varied", "clip_measures"]
+__all__ = ["Copied", "Likeness", "Varied", "clip_measures", "membership_rows"]
 
 Floats = NDArray[np.floating]
 Points = tuple[Floats, NDArray[np.str_]]
@@ -154,6 +155,15 @@ def _copied(found: Copied) -> list[Row]:
             note=f"C_T over {test.cells} cells: far below 0 = copied, above 0 = farther than real clips are;"
                  f" p of copying {test.p_copied:.2g}"),
     ]  # fmt: skip
+
+
+def membership_rows(found: Membership) -> list[Row]:
+    """AUC of the membership attack."""
+    note = (
+        f"denoising loss at levels {' '.join(map(str, found.levels))}: training {found.training:.4f}, held-out takes of"
+        f" the same people {found.held_out:.4f}; 50 % = cannot be told apart"
+    )
+    return [row("copied", "membership_auc", "generator", found.auc, chance=0.5, note=note)]
 
 
 def _distances(side: Nearness) -> tuple[NDArray[np.float64], list[str]]:

@@ -70,7 +70,10 @@ def nearest_strips(matches: Sequence[Match], real: SilhouetteStore, synthetic: S
         made = synthetic.read(match.clip)
         theirs = real.read(match.nearest)[max(0, match.shift) :][: len(made)]
         label = f"nearest training clip {match.nearest}"
-        rows = [(f"{match.clip}, {match.ratio:.2f} of the second nearest", made), (label, theirs)]
+        rows = [
+            (f"{match.clip}, distance {match.distance:.3f}, {match.ratio:.2f} of the second nearest", made),
+            (label, theirs),
+        ]
         parts.append(f'<div class="pair">{strips(rows)}</div>')
     return "".join(parts)
 

@@ -183,7 +183,10 @@ def _nearest(card: IdentityCard, real: SilhouetteStore, synthetic: SilhouetteSto
     if not isinstance(found, Copied):
         return ""
     worst = sorted(found.copies.synthetic.matches, key=lambda match: match.ratio)[:NEAREST]
-    note = (
+    far = sorted(found.copies.synthetic.matches, key=lambda match: -match.distance)[:NEAREST]
+    return (
         "<p>The clips that come nearest to a training clip, told by the ratio that decides what counts as a copy.</p>"
+        f"{nearest_strips(worst, real, synthetic)}<h2>Farthest from any training clip</h2>"
+        "<p>The clips that resemble no training clip of their view and condition, each with the nearest there is.</p>"
+        f"{nearest_strips(far, real, synthetic)}"
     )
-    return note + nearest_strips(worst, real, synthetic)

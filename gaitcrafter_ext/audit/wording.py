@@ -37,6 +37,7 @@ LABELS = {
     "copies": "copies",
     "closer": "nearer than real",
     "three_sample": "three-sample C_T",
+    "membership_auc": "membership AUC",
     "kid": "KID",
     "motion_outside": "motion out of range",
     "forward": "runs forward",

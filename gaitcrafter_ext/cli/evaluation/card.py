@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gaitcrafter_ext.audit.card import IdentityCard, Measure
     from gaitcrafter_ext.audit.features import ClipFeatures
     from gaitcrafter_ext.audit.material import Material, Space
+    from gaitcrafter_ext.audit.membership import Membership
     from gaitcrafter_ext.audit.sources import Sources
     from gaitcrafter_ext.vocabulary import ClipKey
 
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     sources, material = _material(args)
     spaces, caveats = _spaces(args, sources, material)
     measures = [each for space in spaces for each in people_measures(material, space, args.seed)]
-    card = _take([*measures, *clip_measures(material, args.seed)])
+    card = _take([*measures, *clip_measures(material, args.seed), _membership(args, sources)])
     asked = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
     card = dataclasses.replace(card, caveats=(*caveats, *sources.caveats), groups=sources.counts(material), asked=asked)
     write_report(args.out, card, material, spaces, sources.real, sources.synthetic)
@@ -150,6 +151,20 @@ def _spaces(args: argparse.Namespace, sources: Sources, material: Material) -> t
         stores = (sources.synthetic, sources.real)
         spaces.append(network_space(name, network, known[name], material, sources.generator, stores, device))
     return spaces, caveats
+
+
+def _membership(args: argparse.Namespace, sources: Sources) -> Measure:
+    import numpy as np
+
+    from gaitcrafter_ext.audit.card import Measure
+    from gaitcrafter_ext.audit.clip_rows import membership_rows
+    from gaitcrafter_ext.audit.membership import membership_of_weights
+
+    def find() -> Membership:
+        clips = (sources.groups.training, sources.groups.held_out)
+        return membership_of_weights(args.weights, sources.real, *clips, np.random.default_rng([args.seed, 200]))
+
+    return Measure("copied", "membership_auc", "generator", find, membership_rows)
 
 
 def _take(measures: Sequence[Measure]) -> IdentityCard:
