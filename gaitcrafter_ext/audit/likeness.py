@@ -45,7 +45,7 @@ class Prdc:
 
 
 def kid(
-    left: Floats, right: Floats, rng: np.random.Generator, subset: int = SUBSET, subsets: int = SUBSETS
+    left: Floats, right: Floats, rng: np.random.Generator, subset: int | None = None, subsets: int = SUBSETS
 ) -> Estimate:
     """Kernel distance of two sets.
 
@@ -53,7 +53,7 @@ def kid(
         left: float [N, D].
         right: float [M, D].
         rng: Draws the subsets.
-        subset: Clips of each kind in a subset; no more than there are.
+        subset: Clips of each kind in a subset; where not given 100, or half of the smaller set.
         subsets: How many are drawn.
 
     Returns:
@@ -63,7 +63,8 @@ def kid(
     Raises:
         DataError: A set has fewer than two clips.
     """
-    size = min(subset, len(left), len(right))
+    least = min(len(left), len(right))
+    size = min(least, max(2, min(SUBSET, least // 2)) if subset is None else subset)
     if size < 2:
         raise DataError(f"KID: {len(left)} and {len(right)} clips; at least 2 of each kind are needed")
     found = [_squared_mmd(_draw(left, size, rng), _draw(right, size, rng)) for _ in range(subsets)]

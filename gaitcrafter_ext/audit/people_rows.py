@@ -113,7 +113,7 @@ def _persons(found: Persons, name: str) -> list[Row]:
     views = " ".join(f"{view} {100 * share:.0f}" for view, share in sorted(_per_view(found).items()))
     note = f"gallery: takes of {found.people} people that the generator never saw, same view; by view, %: {views}"
     return [
-        row("person", f"rank1{'_' if part else ''}{part}", name, share, ceiling=ceiling, chance=found.shuffled,
+        row("person", f"rank1{'_' if part else ''}{part}", name, share, ceiling=ceiling, chance=found.chance,
             note="" if part else note)
         for part, share, ceiling in rows
     ]  # fmt: skip

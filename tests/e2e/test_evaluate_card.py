@@ -165,7 +165,7 @@ def test_a_recogniser_of_tested_people_is_refused_and_of_others_is_used(
 ) -> None:
     knows_test = train(folder, ("000", "004"), tmp_path / "leaky")
     assert card(folder, tmp_path / "out", "--recogniser", str(knows_test)) == 1
-    assert "leaky was trained on 004 of TEST_SET" in capsys.readouterr().err
+    assert "leaky was trained on real/004 of TEST_SET" in capsys.readouterr().err
     honest = train(folder, ("000", "001"), tmp_path / "honest")
     assert card(folder, tmp_path / "out", "--recogniser", str(honest)) == 0
     found = json.loads((tmp_path / "out" / "report.json").read_text())
@@ -182,7 +182,7 @@ def test_bad_input_is_one_line(folder: Path, tmp_path: Path, capsys: pytest.Capt
         (
             ("--weights", str(folder / "weights")),
             {"partition": str(tmp_path / "swapped.json")},
-            "trained on 000 of TEST",
+            "trained on real/000 of TEST",
         ),
         ((), {"synthetic": str(nobody)}, "no common person"),
         ((), {"synthetic": str(tmp_path / "one")}, "1 synthetic clip(s)"),

@@ -48,10 +48,19 @@ def test_json_keeps_its_schema_and_writes_missing_numbers_as_null() -> None:
 def test_whoever_is_tested_may_be_known_to_nobody() -> None:
     honest = People(("a", "b"), ("t",), {"one": ("r",), "two": ("a", "r")})
     assert [each[:32] for each in check_disjoint(honest)] == ["the recogniser two knows 1 of th"]
+    filtered = People(("a", "b"), ("t",), {"one": ("r",), "two": ("f",)}, ("f", "a"))
+    assert [each[:39] for each in check_disjoint(filtered)] == [
+        "the filter's recogniser knows 1 of the ", "the recogniser two and the filter's rec"
+    ]  # fmt: skip
+    assert "nothing tells" in check_disjoint(People(("a",), (), {}, None))[0]
     with pytest.raises(DataError, match="generator was trained on t of TEST_SET"):
         check_disjoint(People(("a", "t"), ("t",), {}))
     with pytest.raises(DataError, match=r"recogniser one was trained on t, u \(2 people\) of TEST_SET"):
         check_disjoint(People(("a",), ("t", "u"), {"one": ("t", "u")}))
+    with pytest.raises(DataError, match="filter's recogniser was trained on t"):
+        check_disjoint(People(("a",), ("t",), {}, ("t",)))
+    with pytest.raises(DataError, match="one chose the novel people itself"):
+        check_disjoint(People(("a",), (), {"one": ()}, (), ("one",)))
 
 
 def test_numbers_are_written_with_their_unit() -> None:

@@ -6,11 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from gaitcrafter_ext.audit.membership import membership, membership_of_weights
+from gaitcrafter_ext.audit.membership import clip_losses, membership, membership_of_weights
 from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.generator.card import TrainedOn, Vocabulary
+from gaitcrafter_ext.generator.export import write_weights
+from gaitcrafter_ext.generator.network import GaitUNet
+from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
+from tests.tiny import PEOPLE, tiny_tree
 
 
 def clips(take: str, people: int = 50) -> list[ClipKey]:
@@ -48,3 +54,21 @@ def test_without_common_cells_or_weights_there_is_no_answer(tmp_path: Path) -> N
         membership_of_weights(None, store, [], [], rng)
     with pytest.raises(DataError, match="no weights at"):
         membership_of_weights(str(tmp_path / "nowhere"), store, [], [], rng)
+
+
+def test_losses_do_not_depend_on_which_other_clips_are_asked_about(tmp_path: Path) -> None:
+    tiny_tree(tmp_path)
+    words = Vocabulary(PEOPLE, ("nm", "cl"), {"000": 0.0, "090": 90.0})
+    torch.manual_seed(0)
+    network = GaitUNet(identities=2, conditions=2, channels=(8, 64), blocks=(1, 1), embedding=16, canvas_channels=2)
+    held_out = tuple(f"{name}/nm-03" for name in PEOPLE)
+    write_weights(tmp_path / "weights", network, words, TrainedOn("tiny", "0" * 16, held_out), {"clips": 0}, 3.0)
+    store = SilhouetteStore(tmp_path / "pkl")
+    keys, pipeline = store.keys(), GaitCrafterPipeline.from_pretrained(tmp_path / "weights")
+    every, some = clip_losses(pipeline, store, keys), clip_losses(pipeline, store, keys[3:5])
+    np.testing.assert_allclose(every[3:5], some, rtol=1e-4)
+    assert (every > 0).all()
+    training, new = ([key for key in keys if (key.take == "nm-03") is held] for held in (False, True))
+    found = membership_of_weights(str(tmp_path / "weights"), store, training, new, np.random.default_rng(0))
+    assert found.auc.count == 8
+    assert 0 <= found.auc.low <= found.auc.high <= 1

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="weights that made the clips: their card names people and held-out takes (without it each"
                         " person's last take of each condition counts as held out)")  # fmt: skip
     parser.add_argument("--recogniser", action="append", default=[], metavar="DIR",
-                        help="a folder of 'recognise train'; may be repeated (default: pixel GEIs only)")  # fmt: skip
+                        help="folder of 'recognise train', or bundled; may be repeated (default: none)")  # fmt: skip
     parser.add_argument("--other-people", action="store_true",
                         help="the recognisers' people only bear the same names as the real ones here")  # fmt: skip
     parser.add_argument("--views", default="all", help="comma-separated views, or all (default all)")
@@ -130,26 +130,34 @@ def _read(
 def _spaces(args: argparse.Namespace, sources: Sources, material: Material) -> tuple[list[Space], list[str]]:
     """The space of plain GEIs, and one of each recogniser; who knows whom is checked before anything is embedded."""
     from gaitcrafter_ext.audit.disjoint import People, check_disjoint
+    from gaitcrafter_ext.audit.recognisers import chosen_by, filter_people, named, open_recognisers
     from gaitcrafter_ext.audit.spaces import network_space, pixel_space
-    from gaitcrafter_ext.recognition.checkpoint import load_recogniser
     from gaitcrafter_ext.recognition.device import pick_device
+    from gaitcrafter_ext.recognition.filter_card import dataset_name
 
-    device = pick_device(args.device)
-    networks = {Path(folder).resolve().name: load_recogniser(folder) for folder in args.recogniser}
-    if len(networks) < len(args.recogniser):
-        raise DataError("two --recogniser folders bear one name; rename one, the report calls them by it")
-    known = {name: () if args.other_people else card.people for name, (_, card) in networks.items()}
-    caveats = check_disjoint(People(sources.generator, sources.test, known))
+    device, dataset = pick_device(args.device), dataset_name(sources.real.root)
+    networks = open_recognisers(args.recogniser, dataset, args.other_people)
+    chose = chosen_by(args.synthetic)
+    caveats = check_disjoint(
+        People(
+            named(dataset, sources.generator),
+            named(dataset, sources.test),
+            {each.name: each.people for each in networks},
+            filter_people(chose, networks) if chose else (),
+            tuple(each.name for each in networks if each.fingerprint == chose),
+        )
+    )
     if not networks:
         caveats.append(
             "no recogniser was given: people are told by pixel GEIs, which see clothes and build rather than gait;"
             " give --recogniser DIR, best two, trained on other people"
         )
     spaces = [pixel_space(material, sources.generator)]
-    for name, (network, card) in networks.items():
-        print(f"embedding by {name} ({card.model})", file=sys.stderr)
+    for each in networks:
+        print(f"embedding by {each.name} ({each.model})", file=sys.stderr)
+        known = [name.removeprefix(f"{dataset}/") for name in each.people if name.startswith(f"{dataset}/")]
         stores = (sources.synthetic, sources.real)
-        spaces.append(network_space(name, network, known[name], material, sources.generator, stores, device))
+        spaces.append(network_space(each.name, each.network, known, material, sources.generator, stores, device))
     return spaces, caveats
 
 
