@@ -17,7 +17,7 @@ from typing import Any
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.recognition.bootstrap import Estimate
 
-__all__ = ["NONE", "QUESTIONS", "SCHEMA", "IdentityCard", "Measure", "Row", "Unmeasured", "row", "take"]
+__all__ = ["HELPS", "NONE", "QUESTIONS", "SCHEMA", "IdentityCard", "Measure", "Row", "Unmeasured", "row", "take"]
 
 SCHEMA = 1
 
@@ -36,6 +36,7 @@ QUESTIONS = {
     "looks": "Does it look like gait?",
     "moves": "Does it move like gait?",
     "mask": "Is it a valid mask?",
+    "helps": "Does it help a recogniser?",
 }
 
 
@@ -134,6 +135,15 @@ class IdentityCard:
         """The text of ``report.json``."""
         names = ("schema", "asked", "groups", "caveats", "rows", "unmeasured")
         return json.dumps({name: _plain(getattr(self, name)) for name in names}, indent=1, allow_nan=False) + "\n"
+
+
+#: What a card leaves to others.
+HELPS = Unmeasured(
+    "helps",
+    "rank1_gain",
+    "trained recognisers",
+    "takes trainings of its own: 'recognise train' with and without --synthetic, then 'recognise test'",
+)
 
 
 def row(question: str, measure: str, features: str, estimate: Estimate, unit: str = "share", **others: Any) -> Row:

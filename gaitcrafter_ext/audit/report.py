@@ -37,18 +37,20 @@ td.value { font-weight: 600 }
 .row, .plots { display: flex; flex-wrap: wrap; gap: .8rem }
 figure { margin: 0; text-align: center } figcaption { font-size: 10.5px; color: #444 }
 figure.real figcaption { color: #0072b2 } figure.synthetic figcaption { color: #b34a00 }
-.clip { width: 96px; height: 96px; background-size: calc(var(--n) * 96px) 96px; background-color: #000; margin: auto;
+.clip { --s: 96px; width: var(--s); height: var(--s); background-size: calc(var(--n) * var(--s)) var(--s);
+  background-color: #000; margin: auto;
   animation: walk calc(var(--n) * 40ms) steps(var(--n)) infinite; print-color-adjust: exact;
   -webkit-print-color-adjust: exact }
-@keyframes walk { to { background-position-x: calc(var(--n) * -96px) } }
+@keyframes walk { to { background-position-x: calc(var(--n) * -1 * var(--s)) } }
 @media (prefers-reduced-motion: reduce) { .clip { animation: none } }
 .strip { display: flex; align-items: center; gap: .6rem; margin-bottom: 2px } .strip span { width: 150px;
   font-size: 10.5px; flex: none; overflow-wrap: anywhere } .strip img { max-width: calc(100% - 160px); height: auto }
 .pair { margin-bottom: .7rem; break-inside: avoid } img { background: #000 }
 svg { max-width: 100%; height: auto } svg text { font: 10.5px system-ui, sans-serif; fill: #222 }
 svg text.title { font-size: 12.5px; font-weight: 600 }
-@media print { body { margin: 0; max-width: none; font-size: 10pt } .clip { animation: none }
-  table { font-size: 8pt } td:last-child { min-width: 0 } tr, figure, svg, .pair { break-inside: avoid }
+@media print { body { margin: 0; max-width: none; font-size: 10pt } .clip { animation: none; --s: 76px }
+  table { font-size: 8pt } td:last-child { min-width: 0 } .plots svg { width: 47%; height: auto }
+  tr, figure, svg, .pair, .row > div { break-inside: avoid }
   h2 { break-after: avoid } }
 """
 

@@ -42,6 +42,7 @@ LABELS = {
     "motion_outside": "motion out of range",
     "forward": "runs forward",
     "cadence_error": "cadence error, frames",
+    "rank1_gain": "gain in rank-1",
     "mask_outside": "mask out of range",
     "iou": "frame-to-frame overlap",
 }

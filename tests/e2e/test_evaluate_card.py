@@ -95,7 +95,7 @@ def test_every_question_is_answered_with_bounds(report: Path) -> None:
         assert row[bound] is not None
     assert rows["person", "rank1"]["low"] <= rows["person", "rank1"]["value"] <= rows["person", "rank1"]["high"]
     assert rows["copied", "copies"]["value"] == 0.0
-    assert {each["measure"] for each in found["unmeasured"]} == {"membership_auc"}
+    assert {each["measure"] for each in found["unmeasured"]} == {"membership_auc", "rank1_gain"}
     assert found["groups"]["novel_people"] == 2
     assert any("no recogniser" in each for each in found["caveats"])
 
@@ -123,7 +123,7 @@ def test_real_training_clips_passed_off_as_synthetic_are_found_out(folder: Path,
     assert rows["closer"]["value"] == 1.0
     assert rows["rank1"]["value"] == rows["rank1"]["ceiling"]
     assert {each["measure"] for each in found["unmeasured"]} == {
-        "u", "parent_retrieval", "best_match", "membership_auc"
+        "u", "parent_retrieval", "best_match", "membership_auc", "rank1_gain"
     }  # fmt: skip
     assert any("nobody's parents are known" in each for each in found["caveats"])
 

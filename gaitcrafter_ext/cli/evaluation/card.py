@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, write both files, print the table or the JSON."""
     _refuse_used_folder(args.out, args.force)
+    from gaitcrafter_ext.audit.card import HELPS
     from gaitcrafter_ext.audit.clip_rows import clip_measures
     from gaitcrafter_ext.audit.people_rows import people_measures
     from gaitcrafter_ext.audit.report import write_report
@@ -64,7 +65,13 @@ def run(args: argparse.Namespace) -> int:
     measures = [each for space in spaces for each in people_measures(material, space, args.seed)]
     card = _take([*measures, *clip_measures(material, args.seed), _membership(args, sources)])
     asked = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
-    card = dataclasses.replace(card, caveats=(*caveats, *sources.caveats), groups=sources.counts(material), asked=asked)
+    card = dataclasses.replace(
+        card,
+        unmeasured=(*card.unmeasured, HELPS),
+        caveats=(*caveats, *sources.caveats),
+        groups=sources.counts(material),
+        asked=asked,
+    )
     write_report(args.out, card, material, spaces, sources.real, sources.synthetic)
     print(card.to_json() if args.json else _as_text(card, args.out), end="" if args.json else "\n")
     return 0

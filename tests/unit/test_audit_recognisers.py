@@ -1,0 +1,63 @@
+"""Whom recognisers know, by data set, and which of them chose the people they would judge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gaitcrafter_ext.audit.recognisers import chosen_by, filter_people, open_recognisers
+from gaitcrafter_ext.errors import DataError, MissingError
+from gaitcrafter_ext.generator.card import checksum
+from gaitcrafter_ext.identities.codes import BlendSettings
+from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE, Card, save_recogniser
+from gaitcrafter_ext.recognition.config import GaitSetConfig
+from gaitcrafter_ext.recognition.filter_card import write_filter_card
+from gaitcrafter_ext.recognition.networks import build_network
+from gaitcrafter_ext.synthesis.filtering import filter_request, select_identities
+from gaitcrafter_ext.synthesis.folder import FROZEN
+from gaitcrafter_ext.synthesis.frozen import FilterSettings
+from tests.filter_fakes import fake_card, try_codes
+from tests.synthesis_fakes import CARD, SAMPLING
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    config = GaitSetConfig((4, 6, 8), 12, (4, 2))
+    save_recogniser(tmp_path / "mine", build_network(config, 2), Card("gaitset", config, ("001", "002")))
+    return tmp_path / "mine"
+
+
+def test_equal_names_are_the_same_person_unless_told_otherwise(folder: Path) -> None:
+    (found,) = open_recognisers([str(folder)], "CASIA-B")
+    assert (found.name, found.model, found.people) == ("mine", "gaitset", ("CASIA-B/001", "CASIA-B/002"))
+    assert open_recognisers([str(folder)], "CASIA-B", other_people=True)[0].people == ()
+
+
+def test_a_filters_card_tells_the_data_set_itself(folder: Path) -> None:
+    card = replace(fake_card(), people=("simulated-1-seed9/001",), weights_sha256=checksum(folder / MODEL_FILE))
+    write_filter_card(folder, card)
+    (found,) = open_recognisers([str(folder)], "simulated-1-seed0")
+    assert found.people == ("simulated-1-seed9/001",)
+    assert filter_people(found.fingerprint, [found]) == found.people
+    assert filter_people("f" * 16, [found]) is None
+
+
+def test_the_recogniser_that_chose_is_named_by_its_fingerprint(tmp_path: Path) -> None:
+    assert chosen_by(tmp_path) == ""
+    judge = fake_card(centre=0.15, clip=0.1)
+    request = filter_request(CARD, judge, FilterSettings(1, 60), BlendSettings(), SAMPLING)
+    chosen = select_identities(CARD, judge, request, try_codes)
+    (tmp_path / FROZEN).write_text(chosen.to_json())
+    assert chosen_by(tmp_path) == chosen.request.recogniser
+    (tmp_path / FROZEN).write_text("{}")
+    with pytest.raises(DataError, match="not frozen identities"):
+        chosen_by(tmp_path)
+
+
+def test_two_of_one_name_and_none_at_all_are_refused(folder: Path) -> None:
+    with pytest.raises(DataError, match="bear one name"):
+        open_recognisers([str(folder), str(folder)], "x")
+    with pytest.raises(MissingError, match="no recogniser in"):
+        open_recognisers([str(folder.parent)], "x")
