@@ -116,26 +116,28 @@ def parent_retrieval(
     )
 
 
-def best_match(novel: Centres, training: Centres, strangers: Centres | None, rng: np.random.Generator) -> BestMatch:
+def best_match(novel: Centres, training: Centres, strangers: Centres, rng: np.random.Generator) -> BestMatch:
     """Nearest training person of each novel person.
 
     Args:
         novel: Novel people.
         training: The people that the generator was trained on.
-        strangers: Real people that it was not; None = each training person against all others.
+        strangers: Real people, from as many clips each as novel ones; whoever of them was trained on is matched to all
+            others.
         rng: Draws the bootstrap's people.
 
     Raises:
         DataError: There is no novel person, or there are too few real people.
     """
-    if not len(novel) or len(training) < 2 or (strangers is not None and not len(strangers)):
+    if not len(novel) or len(training) < 2 or not len(strangers):
         raise DataError(
-            f"best match: {len(novel)} novel and {len(training)} training people; at least 1 and 2 are needed, and"
-            " real strangers"
+            f"best match: {len(novel)} novel and {len(training)} training people, {len(strangers)} real strangers; at"
+            " least 1, 2 and 1 are needed"
         )
     table = 1.0 - novel.vectors @ training.vectors.T
     ours = table.min(axis=1).astype(np.float64)
-    theirs = _strangers(training, strangers)
+    own = np.array(strangers.people)[:, None] == np.array(training.people)[None]
+    theirs = np.where(own, np.inf, 1.0 - strangers.vectors @ training.vectors.T).min(axis=1).astype(np.float64)
     bound = float(np.quantile(theirs, STRANGERS))
     closer = float((ours[:, None] < theirs[None]).mean() + 0.5 * (ours[:, None] == theirs[None]).mean())
     nearest = tuple(training.people[at] for at in table.argmin(axis=1).tolist())
@@ -176,14 +178,6 @@ def _nearest_people(clips: Embedded, training: Embedded) -> list[str]:
         table = squared_distances(clips.vectors[ours], training.vectors[theirs])
         found[ours] = training.identity[theirs][table.argmin(axis=1)]
     return [str(name) for name in found.tolist()]
-
-
-def _strangers(training: Centres, strangers: Centres | None) -> NDArray[np.float64]:
-    if strangers is not None:
-        return np.asarray((1.0 - strangers.vectors @ training.vectors.T).min(axis=1), np.float64)
-    table = 1.0 - training.vectors @ training.vectors.T
-    np.fill_diagonal(table, np.inf)
-    return np.asarray(table.min(axis=1), np.float64)
 
 
 def _by_cell(distances: NDArray[np.float64], cells: Sequence[object]) -> dict[str, NDArray[np.float64]]:

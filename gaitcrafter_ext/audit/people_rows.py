@@ -20,6 +20,7 @@ from gaitcrafter_ext.audit.uniqueness import (
     clip_threshold,
     consistency,
     independent_share,
+    matched_takes,
     uniqueness,
 )
 from gaitcrafter_ext.errors import DataError
@@ -102,8 +103,9 @@ def _find_one(space: Space, rng: np.random.Generator) -> One:
 
 
 def _find_best(space: Space, rng: np.random.Generator) -> BestMatch:
-    strangers = centres(space.others) if len(space.others) else None
-    return best_match(centres(_novel(space)), centres(space.training), strangers, rng)
+    novel = _novel(space)
+    strangers = matched_takes(space.others if len(space.others) else space.held_out, novel)
+    return best_match(centres(novel), centres(space.training), centres(strangers), rng)
 
 
 def _persons(found: Persons, name: str) -> list[Row]:
@@ -167,7 +169,11 @@ def _retrieval(found: Retrieval, name: str) -> list[Row]:
 
 
 def _best(found: BestMatch, name: str, space: Space) -> list[Row]:
-    who = "people whom the generator never saw" if len(space.others) else "training people against all others"
+    who = (
+        "people whom the generator never saw"
+        if len(space.others)
+        else "held-out takes of training people against all others"
+    )
     note = (
         f"share of novel people nearer to a training person than 5 % of {len(found.strangers)} real strangers are"
         f" ({who}); nearer in {100 * found.closer:.0f} % of pairs (50 % = like strangers)"

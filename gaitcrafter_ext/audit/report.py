@@ -51,7 +51,7 @@ svg text.title { font-size: 12.5px; font-weight: 600 }
 @media print { body { margin: 0; max-width: none; font-size: 10pt } .clip { animation: none; --s: 76px }
   table { font-size: 8pt } td:last-child { min-width: 0 } .plots svg { width: 47%; height: auto }
   tr, figure, svg, .pair, .row > div { break-inside: avoid }
-  h2 { break-after: avoid } }
+  h2, tr.question { break-after: avoid } }
 """
 
 

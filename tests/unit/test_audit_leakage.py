@@ -46,7 +46,9 @@ def test_training_people_match_better_than_strangers_and_new_people_do_not() -> 
     fresh = best_match(centres(draw_people(400, seed=4)), centres(TRAINING), strangers, rng)
     assert fresh.share.value == pytest.approx(0.05, abs=0.05)
     assert fresh.closer == pytest.approx(0.5, abs=0.12)
-    assert len(best_match(own, centres(TRAINING), None, rng).strangers) == 30
+    themselves = best_match(own, centres(TRAINING), centres(TRAINING), rng)
+    assert themselves.share.value == 1.0
+    assert themselves.strangers.min() > 0.01
 
 
 def test_three_samples_of_one_kind_copies_and_underfitting() -> None:
@@ -79,6 +81,6 @@ def test_empty_sets_are_refused() -> None:
     with pytest.raises(DataError, match="none of 0 novel clips"):
         parent_retrieval(nobody, TRAINING, {}, rng)
     with pytest.raises(DataError, match="1 training people"):
-        best_match(people, centres(draw_people(1, seed=0)), None, rng)
+        best_match(people, centres(draw_people(1, seed=0)), people, rng)
     with pytest.raises(DataError, match="no view and condition in common"):
         three_sample((np.zeros(1), ["a"]), (np.zeros(1), ["b"]))
