@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,26 @@ def test_real_training_clips_passed_off_as_synthetic_are_found_out(folder: Path,
         "u", "parent_retrieval", "best_match", "membership_auc", "rank1_gain"
     }  # fmt: skip
     assert any("nobody's parents are known" in each for each in found["caveats"])
+
+
+def test_swapped_people_with_shuffled_frames_fail_where_they_should(folder: Path, report: Path, tmp_path: Path) -> None:
+    made, spoilt = SilhouetteStore(folder / "made" / "pkl"), SilhouetteStore(tmp_path / "made" / "pkl", create=True)
+    swapped = dict(zip(TRAIN, (*TRAIN[1:], TRAIN[0]), strict=True))
+    rng = np.random.default_rng(0)
+    for key in made.keys():  # noqa: SIM118
+        if key.identity in TRAIN:
+            spoilt.write(replace(key, identity=swapped[key.identity]), rng.permutation(made.read(key)))
+    options = ("--weights", str(folder / "weights"))
+    assert card(folder, tmp_path / "out", *options, synthetic=str(tmp_path / "made")) == 0
+    honest, found = (
+        {row["measure"]: row for row in json.loads((out / "report.json").read_text())["rows"]}
+        for out in (report, tmp_path / "out")
+    )
+    assert found["rank1"]["low"] <= found["rank1"]["chance"] <= found["rank1"]["high"]
+    assert honest["rank1"]["value"] > 2 * honest["rank1"]["chance"]
+    assert found["kid"]["value"] > honest["kid"]["value"] + 0.5
+    assert found["motion_outside"]["value"] == 1.0
+    assert found["forward"]["value"] < 0.8
 
 
 def test_a_report_folder_in_use_is_refused(folder: Path, report: Path, tmp_path: Path,
