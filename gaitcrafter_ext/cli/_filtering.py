@@ -105,8 +105,8 @@ def lines_of(frozen: FrozenIdentities) -> list[str]:
         f"{frozen.request.settings.wanted} people asked for, {len(frozen.verdicts)} candidates judged, "
         f"{counts['kept']} kept",
         f"fell: {counts['inconsistent']} inconsistent (fewer than {criteria.consistency:.0%} of the clips within "
-        f"{criteria.clip:.4f} of their centre), {counts['known']} too near a training person, "
-        f"{counts['duplicate']} too near one that was kept (centres within {criteria.unique:.4f})",
+        f"{criteria.clip:.3g} of their centre), {counts['known']} too near a training person, "
+        f"{counts['duplicate']} too near one that was kept (centres within {criteria.unique:.3g})",
         f"these distances: a share of {rate} of the pairs of real people whom the recogniser never saw is nearer",
         f"control: of the {control['people']} training people, as these weights make them, {control['consistent']} are "
         f"consistent and {control['unique']} unique",

@@ -128,7 +128,7 @@ def _table(rows: list[Row], request: FilterRequest) -> list[str]:
     head = f"{'':<18}people  unique U  one person  known  all three  parent first (chance)  spacing"
     body = [
         f"{row.name:<18}{row.people:6}{_percent(row.unique):>10}{_percent(row.consistent):>12}{_percent(row.known):>7}"
-        f"{_percent(row.kept):>11}{_percent(row.parent) + ' (' + _percent(row.chance) + ')':>23}{row.spacing:9.3f}"
+        f"{_percent(row.kept):>11}{_percent(row.parent) + ' (' + _percent(row.chance) + ')':>23}{row.spacing:9.2g}"
         for row in rows
     ]
     rate = request.settings.false_match_rate

@@ -16,9 +16,8 @@ from typing import Any
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.recognition.calibration import calibrate
 from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE, load_recogniser, save_recogniser
-from gaitcrafter_ext.recognition.clips import ClipRef
-from gaitcrafter_ext.recognition.embedding import embed
 from gaitcrafter_ext.recognition.filter_card import FilterCard, dataset_name, write_filter_card
+from gaitcrafter_ext.recognition.filter_recogniser import embed_keys, load_embedder
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
 __all__ = ["export_filter"]
@@ -49,12 +48,11 @@ def export_filter(
     if overlap:
         raise DataError(f"the recogniser was trained on {overlap[0]} of the calibration people ({len(overlap)} such)")
     save_recogniser(out, network.half(), dataclasses.replace(card, people=people, trained_on=(dataset,)))
-    network, _ = load_recogniser(out)
     done = FilterCard(
         people=people,
         training={"model": card.model, "iterations": card.iterations, "dataset": dataset, **made},
         calibrated_on=other,
-        calibration=calibrate(embed(network, [ClipRef(store, key) for key in keys])),
+        calibration=calibrate(embed_keys(store, keys, load_embedder(out))),
         commands=tuple(commands),
         weights_sha256=hashlib.sha256((out / MODEL_FILE).read_bytes()).hexdigest(),
     )
@@ -77,7 +75,7 @@ def main() -> None:
     size, told = (args.out / MODEL_FILE).stat().st_size, card.calibration
     print(f"{args.out}: {size / 1e6:.2f} MB; calibrated on {told.people} people")
     for rate, centre, clip, genuine in zip(told.rates, told.centre, told.clip, told.genuine, strict=True):
-        print(f"false match rate {rate:6.3f}: centres {centre:.4f}, clips {clip:.4f}, own clips found {genuine:.1%}")
+        print(f"false match rate {rate:6.3f}: centres {centre:.3g}, clips {clip:.3g}, own clips found {genuine:.1%}")
 
 
 if __name__ == "__main__":
