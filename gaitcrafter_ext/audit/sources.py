@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from gaitcrafter_ext.audit.groups import Groups, common_clips, held_out_of_card, held_out_of_last_takes
 from gaitcrafter_ext.audit.material import Material
-from gaitcrafter_ext.errors import DataError, MissingError
+from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.generator.card import Card, read_card
 from gaitcrafter_ext.generator.weights import locate
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.synthesis.folder import MANIFEST, OutputFolder
 from gaitcrafter_ext.vocabulary import ClipKey
 
 __all__ = ["Sources", "find_sources"]
-
-MANIFEST = "manifest.jsonl"
 
 Tree = tuple[SilhouetteStore, Sequence[ClipKey]]
 
@@ -101,18 +99,21 @@ def find_sources(real: Tree, synthetic: Tree, partition: Partition, folder: str,
 
 
 def _parents(folder: str, card: Card | None) -> tuple[dict[str, tuple[str, ...]], list[str]]:
-    """Recipes from the manifest of a run; a caveat where there is none."""
-    try:
-        records = manifest.read(Path(folder) / MANIFEST)
-    except MissingError:
+    """Recipes from the manifest of a run, or from its parts while it is unfinished; a caveat where there is none."""
+    found = OutputFolder(folder).manifests()
+    if not found:
         return {}, [f"there is no {MANIFEST} beside the synthetic clips: nobody's parents are known"]
+    records = [record for path in found for record in manifest.read(path)]
     made_by = sorted({record.weights for record in records})
     if card is not None and made_by and made_by != [card.fingerprint]:
         raise DataError(
             f"{folder} was made by weights {', '.join(made_by)}, and --weights is {card.fingerprint}; give the weights"
             " that made the clips"
         )
-    return {record.identity: tuple(sorted(record.recipe)) for record in records}, []
+    unfinished = (
+        [] if found[-1].name == MANIFEST else ["the synthetic run is not finished: some of its clips are missing"]
+    )
+    return {record.identity: tuple(sorted(record.recipe)) for record in records}, unfinished
 
 
 def _generator(

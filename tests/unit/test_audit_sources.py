@@ -43,6 +43,15 @@ def test_recipes_tell_the_generators_people_and_the_last_take_is_held_out(tmp_pa
     assert any("no --weights" in each for each in found.caveats)
 
 
+def test_an_unfinished_run_tells_recipes_by_its_parts(tmp_path: Path) -> None:
+    (tmp_path / ".gaitcrafter").mkdir()
+    record = ManifestRecord("syn-0001", "nm-01", "090", 0, "0" * 16, "euler", 8, 1.5, 30, "", {"000": 0.4, "001": 0.6})
+    manifest.append(tmp_path / ".gaitcrafter" / "shard-1-of-2.jsonl", record)
+    found = sources(tmp_path, ("syn-0001",), Partition(("000", "001"), ("002",)))
+    assert found.parents == {"syn-0001": ("000", "001")}
+    assert any("not finished" in each for each in found.caveats)
+
+
 def test_people_outside_the_partition_are_not_looked_at(tmp_path: Path) -> None:
     write_recipes(tmp_path, {"syn-0001": {"000": 0.4, "001": 0.6}})
     found = sources(tmp_path, ("syn-0001",), Partition(("000", "001"), ("002",)))
