@@ -61,3 +61,11 @@ def test_two_of_one_name_and_none_at_all_are_refused(folder: Path) -> None:
         open_recognisers([str(folder), str(folder)], "x")
     with pytest.raises(MissingError, match="no recogniser in"):
         open_recognisers([str(folder.parent)], "x")
+
+
+def test_the_packaged_recogniser_knows_people_of_another_seed_than_the_packaged_weights() -> None:
+    (found,) = open_recognisers(["bundled"], "simulated-1-seed0")
+    assert found.name == "bundled"
+    assert found.people
+    assert {name.split("/")[0] for name in found.people} == {"simulated-1-seed101"}
+    assert filter_people(found.fingerprint, []) == found.people
