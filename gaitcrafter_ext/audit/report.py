@@ -124,7 +124,9 @@ def _table(card: IdentityCard) -> str:
             lines += [f'<tr class="question"><th colspan="8">{escape(question)}</th></tr>', *rows]
     legend = (
         "<p>floor: what real clips score where less is better or nearness to real clips is asked for; ceiling: what"
-        " real clips score where more is better; chance: what guessing or a spoilt control scores.</p>"
+        " real clips score where more is better; chance: what guessing or a spoilt control scores. Intervals come from"
+        " drawing people anew (bootstrap); of U from leaving one person out (jackknife), of motion and masks from the"
+        " number of clips (Wilson), of KID from its subsets.</p>"
     )
     return f"<table>{''.join(lines)}</table>{legend}"
 
