@@ -1,1 +1,1 @@
-"""Who walks: codes of the people a generator knows, and blends of them for people who do not exist."""
+"""Who walks: codes of the people a generator knows, blends of them for people who do not exist, and who may stay."""

@@ -43,6 +43,7 @@ class Calibration:
         clip: Distance of a clip to another person's centre at each rate.
         genuine: Share of real clips that lie within ``clip`` of the centre of their own person's other clips.
         unique: Size of a group of real people -> share of it that greedy selection keeps at a rate of 1 %.
+        alone: Size of a group of real people -> share of other real people who are near nobody in it at a rate of 1 %.
     """
 
     people: int
@@ -53,6 +54,7 @@ class Calibration:
     clip: tuple[float, ...]
     genuine: tuple[float, ...]
     unique: Mapping[str, float] = field(default_factory=dict)
+    alone: Mapping[str, float] = field(default_factory=dict)
 
     def centre_radius(self, rate: float) -> float:
         """Distance between centres within which ``rate`` of the pairs of different real people lie.
@@ -103,6 +105,7 @@ def calibrate(clips: Features) -> Calibration:
         clip=_rounded(clip),
         genuine=_rounded(np.array([(own <= value).mean() for value in clip])),
         unique={str(size): _unique_share(centres.vectors, radius, size) for size in GROUPS if size <= count},
+        alone={str(size): _alone_share(centres.vectors, radius, size) for size in GROUPS if size < count},
     )
 
 
@@ -113,5 +116,14 @@ def _unique_share(vectors: np.ndarray, radius: float, size: int) -> float:
     return round(float(np.mean([greedily_unique(group, radius).mean() for group in groups])), 4)
 
 
+def _alone_share(vectors: np.ndarray, radius: float, size: int) -> float:
+    """Mean share of the people outside of a group who are near nobody in it, over random groups."""
+    near, rng, shares = cosine_distances(vectors, vectors) <= radius, np.random.default_rng(0), list[float]()
+    for _ in range(ORDERS):
+        order = rng.permutation(len(vectors))
+        shares.append(1 - near[np.ix_(order[size:], order[:size])].any(axis=1).mean())
+    return round(float(np.mean(shares)), 4)
+
+
 def _rounded(values: np.ndarray) -> tuple[float, ...]:
-    return tuple(round(float(value), 6) for value in values)
+    return tuple(round(float(value), 8) for value in values)

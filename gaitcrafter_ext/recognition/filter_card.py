@@ -49,8 +49,9 @@ class FilterCard:
 
     @property
     def fingerprint(self) -> str:
-        """Short name of exactly these weights: the first 16 hex digits of their checksum."""
-        return self.weights_sha256[:16]
+        """Short name of exactly these weights and thresholds: 16 hex digits of a SHA-256 of both."""
+        text = json.dumps([self.weights_sha256, asdict(self.calibration)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def locate_filter(name: str | Path) -> Path:

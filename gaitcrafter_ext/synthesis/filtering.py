@@ -158,6 +158,14 @@ def _notes(card: Card, judge: FilterCard, request: FilterRequest) -> tuple[str, 
     if set(request.probes.views) != set(judge.calibration.views):
         views = ", ".join(judge.calibration.views)
         notes.append(f"the thresholds were calibrated at views {views}, which the weights do not know by that name")
+    told = judge.calibration
+    if told.unique and told.alone:
+        group, share = next(iter(told.alone.items()))
+        of = ", ".join(f"{kept:.0%} of {size}" for size, kept in told.unique.items())
+        notes.append(
+            f"for comparison, real people whom the recogniser never saw, at a rate of 0.01: {of} are unique; "
+            f"{1 - share:.0%} are too near one of {group} others"
+        )
     return tuple(notes)
 
 

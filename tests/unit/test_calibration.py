@@ -47,6 +47,13 @@ def test_fewer_of_a_larger_group_are_unique() -> None:
     assert set(unique) == {"50", "100"}
 
 
+def test_fewer_are_near_nobody_of_a_larger_group() -> None:
+    alone = calibrate(crowd(110)).alone
+    # At a rate of 1 % of all pairs, were they independent: 0.99 ** 50 = 0.605 and 0.99 ** 100 = 0.366.
+    assert 0.55 < alone["50"] < 0.95
+    assert alone["100"] < alone["50"]
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.0005, 0.2, float("nan")])
 def test_a_rate_that_was_not_calibrated_is_refused(rate: float) -> None:
     with pytest.raises(UsageError, match=r"--false-match-rate: .*; allowed: 0.001 to 0.1"):

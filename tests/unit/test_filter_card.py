@@ -16,7 +16,11 @@ def test_a_card_is_read_as_it_was_written(tmp_path: Path) -> None:
     write_tiny_filter(tmp_path, 0.25, 0.5)
     card = read_filter_card(tmp_path)
     assert card == fake_card(0.25, 0.5, card.weights_sha256)
-    assert card.fingerprint == card.weights_sha256[:16]
+    assert card.fingerprint == read_filter_card(tmp_path).fingerprint
+
+
+def test_other_thresholds_are_another_recogniser() -> None:
+    assert fake_card(0.1).fingerprint != fake_card(0.2).fingerprint != fake_card(0.2, sha256="cd" * 32).fingerprint
 
 
 def test_other_weights_under_the_same_card_are_refused(tmp_path: Path) -> None:
@@ -56,6 +60,7 @@ def test_the_packaged_recogniser_is_small_whole_and_calibrated_on_strangers() ->
     assert {name.partition("/")[0] for name in card.people} == {card.training["dataset"]}
     assert card.training["dataset"] != card.calibrated_on
     assert card.calibration.people >= 200
+    assert 0.5 < card.calibration.alone["50"] < card.calibration.unique["50"] < 1
     assert card.calibration.genuine_share(0.01) > 0.5
     assert any("simulate.py" in line for line in card.commands)
 
