@@ -22,7 +22,7 @@ FLOORS = (
     ("synthesis",),
     ("audit",),
     ("host",),
-    ("benchmarks",),
+    ("benchmarks", "experiments"),
     ("cli",),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,0 +1,134 @@
+"""``gaitcrafter experiment``: does synthetic data help a recogniser? A table and a plot."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gaitcrafter_ext.cli._options import add_json, at_least
+from gaitcrafter_ext.errors import GaitCrafterError, UsageError
+
+if TYPE_CHECKING:
+    from gaitcrafter_ext.experiments.setting import Setting
+
+HELP = "does synthetic data help a recogniser? Trains all arms of a comparison; resumes; a table and a plot"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    from gaitcrafter_ext.experiments.designs import QUESTIONS
+
+    parser.add_argument("name", metavar="NAME", help="; ".join(f"{name}: {asked}" for name, asked in QUESTIONS.items()))
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of all that is made; resumes")
+    parser.add_argument("--size", default="cpu", help="cpu: on the simulated cohort; gpu: full schedules, with --data")
+    parser.add_argument("--data", type=Path, metavar="ROOT", help="a real dataset: folder of identities")
+    parser.add_argument("--partition", type=Path, metavar="JSON", help="whom of it to train on and to test")
+    parser.add_argument("--config", type=Path, metavar="YAML", help="for the generators that are trained")
+    parser.add_argument("--weights", metavar="NAME|DIR", help="generator of exactly the training people; 'none': train")
+    parser.add_argument("--views", metavar="A,B", help="views (default: the size's)")
+    whole = at_least(1)
+    parser.add_argument("--subjects", type=whole, metavar="N", help="people to simulate (default: the size's)")
+    parser.add_argument("--train", type=whole, metavar="N", help="how many of them to train on")
+    parser.add_argument("--takes", type=whole, metavar="K", help="synthetic takes of each condition and person")
+    parser.add_argument("--generator-clips", type=whole, metavar="N", help="budget of each generator that is trained")
+    parser.add_argument("--model", help="gaitset or gaitbase (default: the size's)")
+    parser.add_argument("--preset", help="schedule of the recogniser (default: the size's)")
+    parser.add_argument("--iterations", type=whole, metavar="N", help="instead of the schedule's, in every arm")
+    parser.add_argument("--seeds", type=whole, metavar="N", help="trainings of each arm (default: the size's)")
+    parser.add_argument("--dry-run", action="store_true", help="print the commands; run nothing")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run what is left of the experiment; print the table, write the results."""
+    from gaitcrafter_ext.experiments.designs import QUESTIONS, design
+    from gaitcrafter_ext.experiments.results import collect, plot, summary
+    from gaitcrafter_ext.experiments.running import run_steps
+    from gaitcrafter_ext.silhouettes.files import atomic_write_text
+
+    lab = design(args.name, args.out, _setting(args))
+    if args.dry_run:
+        print("\n".join(map(str, lab.steps)))
+        return 0
+    run_steps(lab, _call, lambda number, step: print(f"[{number}/{len(lab.steps)}] {step}", file=sys.stderr))
+    results = collect(lab)
+    table = summary(results, QUESTIONS[args.name])
+    for name, text in (("json", results.to_json()), ("txt", table + "\n"), ("svg", plot(results, args.name))):
+        atomic_write_text(args.out / f"results.{name}", text)
+    print(results.to_json() if args.json else f"{table}\n\nplot: {args.out / 'results.svg'}")
+    return 0
+
+
+def _setting(args: argparse.Namespace) -> Setting:
+    """The size with what the options change."""
+    from gaitcrafter_ext.experiments.setting import SIZES
+    from gaitcrafter_ext.silhouettes.partition import Partition
+    from gaitcrafter_ext.vocabulary import suggest
+
+    if args.size not in SIZES:
+        raise UsageError(f"--size: unknown '{args.size}'; {suggest(args.size, list(SIZES))}")
+    if (args.data is None) != (args.partition is None):
+        raise UsageError("--data and --partition go together: who is trained on, and where the clips are")
+    if args.size == "gpu" and args.data is None:
+        raise UsageError("--size gpu is for a real dataset; name it with --data and --partition")
+    names = (
+        "data",
+        "config",
+        "subjects",
+        "train",
+        "takes",
+        "generator_clips",
+        "model",
+        "preset",
+        "iterations",
+        "seeds",
+    )
+    chosen: dict[str, Any] = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if args.views:
+        chosen["views"] = tuple(args.views.split(","))
+    if args.partition:
+        chosen |= {"partition": Partition.load(args.partition), "weights": None}
+    if args.weights:
+        chosen["weights"] = None if args.weights == "none" else args.weights
+    setting = replace(SIZES[args.size], **chosen)
+    _check_people(setting)
+    return setting
+
+
+def _check_people(setting: Setting) -> None:
+    """A generator given must know exactly the people to train on: no test person, and none fewer."""
+    from gaitcrafter_ext.generator.card import read_card
+    from gaitcrafter_ext.generator.weights import locate
+    from gaitcrafter_ext.vocabulary import identities_hash
+
+    people = setting.people
+    if not people.train or not people.test:
+        raise UsageError(f"{len(people.train)} people to train on and {len(people.test)} to test; both are needed")
+    if setting.weights is not None:
+        known = read_card(locate(setting.weights)).trained_on
+        if known.identities_hash != identities_hash(people.train):
+            raise UsageError(
+                f"--weights: {setting.weights} was not trained on exactly the {len(people.train)} people to train on; "
+                "name weights that were, or --weights none to train them here"
+            )
+
+
+def _call(words: tuple[str, ...]) -> None:
+    """Run a command in a process of its own, whose memory is then free; its report goes to stderr.
+
+    Raises:
+        GaitCrafterError: It failed; it has said why.
+    """
+    package = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+    command = [sys.executable, "-m", "gaitcrafter_ext.cli.main", *words]
+    code = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, stdout=sys.stderr, check=False).returncode
+    if code == 130:
+        raise KeyboardInterrupt
+    if code:
+        raise GaitCrafterError(f"'{' '.join(words[:2])}' failed (exit {code}); mend what it said above and run again")

@@ -1,0 +1,68 @@
+"""How large an experiment is: sizes that a laptop finishes, and one for CASIA-B on a GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gaitcrafter_ext.silhouettes.partition import Partition
+
+__all__ = ["SIZES", "Setting"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything about an experiment besides its question.
+
+    Attributes:
+        data: Folder of identities of a real dataset; ``None`` = a cohort is simulated.
+        partition: Whom of them to train on and to test.
+        weights: Generator of exactly the training people, ``"bundled"`` or a folder; ``None`` = one is trained.
+        config: YAML for the generators that are trained.
+        subjects: People to simulate.
+        train: How many of them are trained on; the weights that come with the package know the first 50.
+        views: Views, by name; ``("all",)`` = those of the dataset.
+        takes: Synthetic takes of each condition and person.
+        generator_clips: Budget of each generator that is trained, in clips seen.
+        model: Recogniser.
+        preset: Its schedule, see ``recognise train --preset``.
+        iterations: Instead of the schedule's; ``None`` = the schedule's.
+        seeds: Trainings of each arm; they vary the recogniser, not the generator.
+    """
+
+    data: Path | None = None
+    partition: Partition | None = None
+    weights: str | None = "bundled"
+    config: Path | None = None
+    subjects: int = 80
+    train: int = 50
+    views: tuple[str, ...] = ("000", "054", "090", "144")
+    takes: int = 1
+    generator_clips: int = 8000
+    model: str = "gaitset"
+    preset: str = "cpu"
+    iterations: int | None = 300
+    seeds: int = 3
+
+    @property
+    def people(self) -> Partition:
+        """Who is trained on and who is tested."""
+        if self.partition is not None:
+            return self.partition
+        names = tuple(f"sim-{number:03d}" for number in range(1, self.subjects + 1))
+        return Partition(names[: self.train], names[self.train :])
+
+
+#: ``cpu``: hours on a laptop. ``gpu``: OpenGait's own schedules, for a real dataset.
+SIZES = {
+    "cpu": Setting(),
+    "gpu": Setting(
+        weights=None,
+        views=("all",),
+        takes=2,
+        generator_clips=2_000_000,
+        model="gaitbase",
+        preset="full",
+        iterations=None,
+    ),
+}

@@ -1,0 +1,143 @@
+"""Experiments with a stand-in for the commands: what is laid out, done, resumed and told."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gaitcrafter_ext.errors import ConflictError, UsageError
+from gaitcrafter_ext.experiments.designs import DESIGNS, QUESTIONS, SHARES, design
+from gaitcrafter_ext.experiments.lab import FLOOR, Lab
+from gaitcrafter_ext.experiments.results import collect, plot, summary
+from gaitcrafter_ext.experiments.running import run_steps
+from gaitcrafter_ext.experiments.setting import Setting
+from gaitcrafter_ext.experiments.steps import Command, Reduction
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from tests.tiny import tiny_tree
+
+SMALL = Setting(subjects=8, train=4, seeds=2, iterations=7, weights=None)
+
+
+def _commands(lab: Lab, *first: str) -> list[tuple[str, ...]]:
+    return [step.words for step in lab.steps if isinstance(step, Command) and step.words[: len(first)] == first]
+
+
+def _value(words: tuple[str, ...], option: str) -> str:
+    return words[words.index(option) + 1]
+
+
+class Bench:
+    """Stands in for the commands: notes them, and writes the tables that tests of recognisers would."""
+
+    def __init__(self, fail_at: int | None = None) -> None:
+        self.calls: list[tuple[str, ...]] = []
+        self.fail_at = fail_at
+
+    def __call__(self, words: tuple[str, ...]) -> None:
+        if len(self.calls) == self.fail_at:
+            raise KeyboardInterrupt
+        self.calls.append(words)
+        if words[:2] == ("recognise", "test"):
+            folder = Path(_value(words, "--out"))
+            seed = int(folder.name.rpartition("-")[2])
+            level = 60 + 10 * ("novel" in folder.name) + seed
+            conditions = {name: {"rank1": level - 10.0 * place} for place, name in enumerate(("NM", "BG", "CL"))}
+            folder.mkdir(parents=True)
+            (folder / "table.json").write_text(json.dumps({"conditions": conditions, "chance": 25.0}))
+
+
+def test_every_experiment_has_a_question() -> None:
+    assert QUESTIONS.keys() == DESIGNS.keys()
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_all_arms_train_for_equally_long_with_equal_seeds(name: str, tmp_path: Path) -> None:
+    lab = design(name, tmp_path, SMALL)
+    trained = [words for words in _commands(lab, "recognise", "train") if FLOOR not in _value(words, "--out")]
+    assert {_value(words, "--iterations") for words in trained} == {"7"}
+    assert len(trained) == SMALL.seeds * (len(lab.arms) - 1)
+    assert [_value(words, "--seed") for words in trained] == ["0", "1"] * (len(lab.arms) - 1)
+    assert lab.arms[-1].name == FLOOR
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_nobody_is_tested_who_was_trained_on(name: str, tmp_path: Path) -> None:
+    lab = design(name, tmp_path, SMALL)
+    for words in _commands(lab, "train"):
+        assert set(SMALL.people.test).isdisjoint(_split(lab, _value(words, "--partition")).train)
+
+
+def _split(lab: Lab, path: str) -> Partition:
+    """The partition that a step writes there; that of the cohort otherwise."""
+    return next((step.partition for step in lab.steps if str(getattr(step, "path", "")) == path), SMALL.people)
+
+
+def test_same_and_novel_people_get_equally_many_clips(tmp_path: Path) -> None:
+    same, novel = _commands(design("same-vs-novel", tmp_path, SMALL), "synthesize")
+    assert (_value(same, "--identities"), _value(same, "--novel")) == ("all", "0")
+    assert (_value(novel, "--identities"), _value(novel, "--novel")) == ("none", str(SMALL.train))
+    for option in ("--takes", "--views", "--weights"):
+        assert _value(same, option) == _value(novel, option)
+
+
+def test_few_labels_train_a_generator_on_exactly_those_labels(tmp_path: Path) -> None:
+    lab = design("few-labels", tmp_path, replace(SMALL, subjects=60, train=50))
+    generators = _commands(lab, "train")
+    assert [len(_split(lab, _value(words, "--partition")).train) for words in generators] == [5, 13, 25, 50]
+    assert len(generators) == len(SHARES)
+
+
+def test_an_unknown_experiment_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="few-labels"):
+        design("few-lables", tmp_path, SMALL)
+
+
+def test_clip_length_is_refused_on_real_data(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="without --data"):
+        design("clip-length", tmp_path, replace(SMALL, data=tmp_path, partition=Partition(("a",), ("b",))))
+
+
+def test_a_run_that_was_cut_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    lab, cut, rest = design("same-vs-novel", tmp_path, SMALL), Bench(fail_at=5), Bench()
+    with pytest.raises(KeyboardInterrupt):
+        run_steps(lab, cut)
+    run_steps(lab, rest)
+    whole = [step.words for step in lab.steps if isinstance(step, Command)]
+    assert cut.calls + rest.calls == whole
+    assert run_steps(lab, Bench()) == 0
+
+
+def test_other_settings_in_the_same_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_steps(design("same-vs-novel", tmp_path, SMALL), Bench(fail_at=0))
+    other = design("same-vs-novel", tmp_path, replace(SMALL, subjects=9))
+    with pytest.raises(ConflictError, match=r"step 'cohort' .* other settings"):
+        run_steps(other, Bench())
+
+
+def test_the_table_tells_mean_spread_and_difference(tmp_path: Path) -> None:
+    lab = design("same-vs-novel", tmp_path, SMALL)
+    run_steps(lab, Bench())
+    results = collect(lab)
+    assert results.arms[0].rank1["NM"] == (60.0, 61.0)
+    lines = summary(results, "Why?").splitlines()
+    assert "60.5 +- 0.7" in next(line for line in lines if line.startswith("real  "))
+    assert "NM +10.0 +- 0.0" in next(line for line in lines if line.startswith("real + novel"))
+    assert "chance 25.0" in lines[-1]
+    assert plot(results, "title").count("<circle") == 3 * (len(lab.arms) * 2 + 1)
+
+
+def test_a_reduced_tree_lacks_what_it_should_and_nothing_else(tmp_path: Path) -> None:
+    tree = tiny_tree(tmp_path)
+    step = Reduction("reduced", tree / "pkl", tmp_path / "reduced", {"sim-001": ("cl",), "sim-002": ("090",)})
+    step.do(Bench())
+    step.do(Bench())
+    found = {str(key) for key in SilhouetteStore(tmp_path / "reduced").keys()}  # noqa: SIM118
+    whole = {str(key) for key in SilhouetteStore(tree / "pkl").keys()}  # noqa: SIM118
+    assert whole - found == {name for name in whole if name.startswith("sim-001/cl")} | {
+        name for name in whole if name.startswith("sim-002") and name.endswith("090")
+    }
