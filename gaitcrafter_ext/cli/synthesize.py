@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -175,7 +176,10 @@ def _frozen(
     def choose_them() -> FrozenIdentities:
         return choose_identities(args, weights, card, judge, request, trials)
 
-    frozen = freeze(folder, plan, request, choose_them, args.force)
+    def say_so() -> None:
+        print(f"waiting for another process that is choosing people for {args.out}", file=sys.stderr)
+
+    frozen = freeze(folder, plan, request, choose_them, args.force, say_so)
     forget(trials)
     if not frozen.recipes and args.identities in (None, "none"):
         refuse_shortfall(frozen)

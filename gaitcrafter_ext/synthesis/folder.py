@@ -13,8 +13,9 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, StorageError, UsageError
@@ -181,9 +182,9 @@ class OutputFolder:
             yield
 
     @contextlib.contextmanager
-    def freezing(self) -> Iterator[None]:
-        """Hold the right to choose identities; waits for whoever is choosing, however long that takes."""
-        with self._waiting_lock("filter", patience_s=math.inf):
+    def freezing(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold the right to choose identities; waits for whoever is choosing, after calling ``waiting`` once."""
+        with self._waiting_lock("filter", math.inf, waiting):
             yield
 
     @contextlib.contextmanager
@@ -196,17 +197,21 @@ class OutputFolder:
         return FileLock(self.state / f"{name}.lock", what or f"{name} of {self.root}")
 
     @contextlib.contextmanager
-    def _waiting_lock(self, name: str, patience_s: float = _PATIENCE_S) -> Iterator[None]:
+    def _waiting_lock(
+        self, name: str, patience_s: float = _PATIENCE_S, waiting: Callable[[], None] = lambda: None
+    ) -> Iterator[None]:
         """A lock that is waited for; most are only ever held for a moment."""
         lock, deadline = FileLock(self.state / f"{name}.lock", str(self.root)), time.monotonic() + patience_s
         with contextlib.ExitStack() as held:
-            while True:
+            for attempt in count():
                 try:
                     held.enter_context(lock)
                     break
                 except ConflictError:
                     if time.monotonic() > deadline:
                         raise
+                    if attempt == 0:
+                        waiting()
                     time.sleep(0.05)
             yield
 

@@ -19,6 +19,7 @@ def freeze(
     request: FilterRequest,
     choose: Callable[[], FrozenIdentities],
     force: bool = False,
+    waiting: Callable[[], None] = lambda: None,
 ) -> FrozenIdentities:
     """The identities that ``request`` names: those frozen in the folder, or else chosen now, while other shards wait.
 
@@ -28,13 +29,14 @@ def freeze(
         request: All that decides who is chosen.
         choose: Chooses; called only where the identities are not there yet.
         force: Replace identities that other settings chose.
+        waiting: Called once if another process is choosing and must be waited for.
 
     Raises:
         ConflictError: The folder holds what is not ours or what other settings made, and ``force`` was not given.
         StorageError: The folder cannot be written.
     """
     _look(folder, plan, request, force)  # before anything of ours is written
-    with folder.freezing():
+    with folder.freezing(waiting):
         found = _look(folder, plan, request, force)
         if found is None:
             found = choose()

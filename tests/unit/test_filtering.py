@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -247,3 +250,21 @@ def test_trials_of_other_weights_or_sampling_are_not_taken_for_these(tmp_path: P
     other = replace(wish, weights="0" * 16)
     select_identities(CARD, JUDGE, other, remembering(tmp_path, other, try_codes))
     assert len(list(tmp_path.iterdir())) == 2 * before
+
+
+def test_a_shard_waits_for_the_one_that_chooses_and_takes_its_people(tmp_path: Path) -> None:
+    folder, found, events = OutputFolder(tmp_path / "out"), choose(), list[str]()
+    waits = Event()
+
+    def choose_slowly() -> FrozenIdentities:
+        events.append("choosing")
+        assert waits.wait(20)
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(freeze, folder, small_plan(), found.request, choose_slowly)
+        while not events:
+            time.sleep(0.01)
+        assert freeze(folder, small_plan(), found.request, never, waiting=waits.set) == found
+        assert first.result() == found
+    assert events == ["choosing"]
