@@ -50,7 +50,7 @@ def add_sampling(group: Group) -> None:
     group.add_argument("--steps", type=at_least(1), metavar="N", help="sampling steps (default: the weights')")
     group.add_argument("--sampler", metavar="NAME", help=f"{', '.join(SAMPLER_NAMES)} (default: the weights')")
     group.add_argument(
-        "--guidance", type=float, metavar="W", help="identity guidance, 1 = none (default: the weights')"
+        "--guidance", type=float, metavar="W", help="guidance towards what is asked for, 1 = none (default: the weights')"
     )
     group.add_argument(
         "--precision", choices=PRECISIONS, default="fp32",

@@ -59,7 +59,7 @@ class SamplingDefaults:
 
     sampler: str = "euler"
     steps: int = 8
-    guidance: float = 1.5
+    guidance: float = 2.0
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ __all__ = ["TILE", "GaitCrafterPipeline", "SampleRequest"]
 #: Requests computed together, always.
 TILE = 8
 
-#: Noise levels between which identity guidance acts (a limited interval, arXiv 2404.07724).
-GUIDED_LEVELS = (0.2, 0.95)
+#: Noise levels between which guidance acts (a limited interval, arXiv 2404.07724).
+GUIDED_LEVELS = (0.2, 0.98)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
             requests: What to make; the order has no influence on a clip's content.
             steps: Steps of the sampler; ``None`` = the card's.
             sampler: One of ``samplers.SAMPLER_NAMES``; ``None`` = the card's.
-            guidance: Weight of identity guidance, 1 = none; ``None`` = the card's.
+            guidance: Weight of the guidance towards what is asked for, 1 = none; ``None`` = the card's.
             frames: Length of each clip; only the length trained on is possible.
             precision: One of ``samplers.PRECISIONS``.
 
@@ -208,14 +208,18 @@ class _Run:
         return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
     def _denoise(self, noisy: Tensor, level: Tensor, code: Tensor, condition: Tensor, view_deg: Tensor) -> Tensor:
-        """Predicted clean clips, with identity guidance where it acts."""
+        """Predicted clean clips, led away from a walk of nobody in particular (arXiv 2207.12598).
+
+        Person, condition and view are left out together: guiding the person alone left the view vague.
+        """
         with self._autocast(noisy.device):
             clean = self.denoiser(noisy, level, code, condition, view_deg).float()
             low, high = GUIDED_LEVELS
             if self.guidance == 1.0 or not low <= float(level[0]) <= high:
                 return clean
-            nobody = self.denoiser(noisy, level, torch.zeros_like(code), condition, view_deg).float()
-        return torch.lerp(nobody, clean, self.guidance)
+            nobody, anyhow = torch.zeros_like(code), torch.full_like(condition, -1)
+            any_walk = self.denoiser(noisy, level, nobody, anyhow, torch.full_like(view_deg, math.nan)).float()
+        return torch.lerp(any_walk, clean, self.guidance)
 
     def _autocast(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
         return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16")

@@ -64,7 +64,7 @@ class WeightsEntry:
         seed: Of the clips' noise.
         steps: Sampling steps; the weights' own where None.
         sampler: Sampler; the weights' own where None.
-        guidance: Identity guidance; the weights' own where None.
+        guidance: Guidance towards what is asked for; the weights' own where None.
         blend_parents: Known people in a novel one.
         concentration: Dirichlet parameter of their shares.
         identity_seed: Who is blended.

@@ -19,8 +19,8 @@ from gaitcrafter_ext.vocabulary import ClipKey
 
 __all__ = ["ClipRequest", "Plan", "Sampling", "Selection", "clip_seed", "make_plan"]
 
-#: Version of the plan's text.
-FORMAT = 1
+#: Version of the plan's text and of how it is sampled; 2: person, condition and view are guided together.
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Sampling:
     Attributes:
         sampler: One of ``generator.samplers.SAMPLER_NAMES``.
         steps: Sampling steps.
-        guidance: Weight of identity guidance.
+        guidance: Weight of the guidance towards what is asked for.
         frames: Length of each clip.
         seed: Of the run; each clip's noise is keyed by it, the clip's name and its recipe.
         precision: ``fp32`` or ``bf16``, see ``generator.samplers.PRECISIONS``.

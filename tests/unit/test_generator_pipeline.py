@@ -74,9 +74,24 @@ def test_another_seed_another_sample(pipeline: GaitCrafterPipeline) -> None:
 
 
 def test_guidance_changes_the_clip_and_defaults_to_the_cards(pipeline: GaitCrafterPipeline) -> None:
-    default, named, none = (pipeline(_requests(1), steps=4, guidance=weight) for weight in (None, 1.5, 1.0))
+    default, named, none = (pipeline(_requests(1), steps=4, guidance=weight) for weight in (None, 2.0, 1.0))
     assert np.array_equal(default, named)
     assert not np.array_equal(default, none)
+
+
+def test_guidance_leads_away_from_any_walk_of_anybody_seen_from_anywhere(
+    pipeline: GaitCrafterPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+
+    def forward(noisy: torch.Tensor, level: torch.Tensor, code: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+        condition, view_deg = rest
+        told.append((float(code.sum()), bool((condition < 0).all()), bool(view_deg.isnan().all())))
+        return torch.zeros_like(noisy)
+
+    monkeypatch.setattr(pipeline.denoiser, "forward", forward)
+    pipeline(_requests(8), steps=4, guidance=1.5)
+    assert set(told) == {(8.0, False, False), (0.0, True, True)}
 
 
 def test_nothing_asked_nothing_made(pipeline: GaitCrafterPipeline) -> None:

@@ -44,7 +44,7 @@ def test_the_text_gives_the_plan_back() -> None:
     assert again.fingerprint == plan.fingerprint
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 99}', '{"format": 1, "clips": ["a/b/c"]}', "\x00"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 99}', '{"format": 2, "clips": ["a/b/c"]}', "\x00"])
 def test_another_text_is_no_plan(text: str) -> None:
     with pytest.raises(DataError, match="plan"):
         Plan.from_json(text)
