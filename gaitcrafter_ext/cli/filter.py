@@ -25,6 +25,7 @@ from gaitcrafter_ext.generator.weights import BUNDLED, locate
 from gaitcrafter_ext.recognition.filter_card import FilterCard, locate_filter
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text
 from gaitcrafter_ext.synthesis.comparing import Row, compare_ways, row_of_real
+from gaitcrafter_ext.synthesis.filtering import notes_of
 from gaitcrafter_ext.synthesis.frozen import FilterRequest, FrozenIdentities, read_frozen
 from gaitcrafter_ext.synthesis.trials import forget, remembering
 
@@ -104,17 +105,19 @@ def _compare(args: argparse.Namespace, weights: Path, card: Card, judge: FilterC
     with Progress("trying out people", "person") as bar:
         table = compare_ways(card, judge, request, tries, bar)
     rows = [*table.rows, row_of_real(real, table)] if real is not None else list(table.rows)
+    notes = list(notes_of(card, judge, request))
     facts = {
         "weights": card.fingerprint,
         "recogniser": judge.fingerprint,
         "false_match_rate": request.settings.false_match_rate,
         "criteria": asdict(table.criteria),
+        "notes": notes,
         "rows": [_finite(row) for row in rows],
     }
     text = json.dumps(facts, indent=1)
     atomic_write_text(args.out, text + "\n")
     forget(_trials(args))
-    print(text if args.json else "\n".join(_table(rows, request)))
+    print(text if args.json else "\n".join([*_table(rows, request), *notes]))
     return 0
 
 

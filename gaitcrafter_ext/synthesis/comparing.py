@@ -45,8 +45,8 @@ class Row:
         people: How many there are.
         unique: U: greedily kept, each farther than the radius from all kept before it.
         consistent: Share who are one person.
-        known: Share whose centre is within the radius of a training person; nan where they are the training people.
-        kept: Share who would pass the whole filter.
+        known: Share whose centre is within the radius of a training person; nan where that cannot be asked.
+        kept: Share who would pass the whole filter; nan likewise.
         parent: Share whose nearest training person is a parent of theirs; nan where they have no parents.
         chance: What ``parent`` is by chance.
         spacing: Median distance from a person's centre to the nearest other one of the group.
@@ -116,8 +116,13 @@ def compare_ways(
 
 
 def row_of_real(clips: Features, comparison: Comparison) -> Row:
-    """Real people whom neither network knows, judged as candidates: what a perfect generator would reach."""
-    return _row("real, unseen", clips, comparison.criteria, comparison.known.centres, [])
+    """Real people whom neither network knows: what a perfect generator would reach.
+
+    They are not held against the training people as the weights make them: that real clips differ from synthetic ones
+    would pass for a difference of persons. What real people reach among each other stands in the calibration.
+    """
+    row = _row("real, unseen", clips, comparison.criteria, comparison.known.centres, [])
+    return replace(row, known=float("nan"), kept=float("nan"))
 
 
 def _later(progress: Progress, before: int, total: int) -> Progress:

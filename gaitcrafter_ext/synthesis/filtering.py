@@ -18,7 +18,7 @@ from gaitcrafter_ext.synthesis.frozen import FilterRequest, FilterSettings, Froz
 from gaitcrafter_ext.synthesis.plan import Sampling
 from gaitcrafter_ext.synthesis.probing import Trier, choose_probes, try_out
 
-__all__ = ["Known", "criteria_of", "filter_request", "select_identities", "try_known", "try_people"]
+__all__ = ["Known", "criteria_of", "filter_request", "notes_of", "select_identities", "try_known", "try_people"]
 
 #: People tried out at a time; the pipeline's tiles and the embedding's batches come out even.
 CHUNK = 8
@@ -107,8 +107,29 @@ def select_identities(
         if len(sieve.kept) == settings.wanted:
             break
     kept = {name: recipes[name] for name in sieve.kept}
-    notes = _notes(card, judge, request)
+    notes = notes_of(card, judge, request)
     return FrozenIdentities(request, criteria, known.control(criteria), notes, tuple(verdicts), kept)
+
+
+def notes_of(card: Card, judge: FilterCard, request: FilterRequest) -> tuple[str, ...]:
+    """What a reader of a filter's figures should know, a line each."""
+    notes, trained_on = list[str](), {name.partition("/")[2] for name in judge.people}
+    if judge.training.get("dataset") == card.trained_on.dataset:
+        shared = len(trained_on & set(card.vocabulary.identities))
+        if shared:
+            notes.append(f"the recogniser was trained on {shared} of the weights' people too; it tells them apart best")
+    if set(request.probes.views) != set(judge.calibration.views):
+        views = ", ".join(judge.calibration.views)
+        notes.append(f"the thresholds were calibrated at views {views}, which the weights do not know by that name")
+    told = judge.calibration
+    if told.unique and told.alone:
+        group, share = next(iter(told.alone.items()))
+        of = ", ".join(f"{kept:.0%} of {size}" for size, kept in told.unique.items())
+        notes.append(
+            f"for comparison, real people whom the recogniser never saw, at a rate of 0.01: {of} are unique; "
+            f"{1 - share:.0%} are too near one of {group} others"
+        )
+    return tuple(notes)
 
 
 def try_known(card: Card, request: FilterRequest, criteria: Criteria, tries: Trier, progress: Progress) -> Known:
@@ -147,26 +168,6 @@ def _judge(sieve: Sieve, clips: Features, wanted: int) -> list[Verdict]:
         if len(sieve.kept) < wanted:
             verdicts.append(sieve.judge(name, centre, shares[name]))
     return verdicts
-
-
-def _notes(card: Card, judge: FilterCard, request: FilterRequest) -> tuple[str, ...]:
-    notes, trained_on = list[str](), {name.partition("/")[2] for name in judge.people}
-    if judge.training.get("dataset") == card.trained_on.dataset:
-        shared = len(trained_on & set(card.vocabulary.identities))
-        if shared:
-            notes.append(f"the recogniser was trained on {shared} of the weights' people too; it tells them apart best")
-    if set(request.probes.views) != set(judge.calibration.views):
-        views = ", ".join(judge.calibration.views)
-        notes.append(f"the thresholds were calibrated at views {views}, which the weights do not know by that name")
-    told = judge.calibration
-    if told.unique and told.alone:
-        group, share = next(iter(told.alone.items()))
-        of = ", ".join(f"{kept:.0%} of {size}" for size, kept in told.unique.items())
-        notes.append(
-            f"for comparison, real people whom the recogniser never saw, at a rate of 0.01: {of} are unique; "
-            f"{1 - share:.0%} are too near one of {group} others"
-        )
-    return tuple(notes)
 
 
 def _chunks(names: Sequence[str]) -> list[Sequence[str]]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.errors import ConflictError, DataError, UsageError
 from gaitcrafter_ext.generator.card import Vocabulary
 from gaitcrafter_ext.identities.codes import BlendSettings, novel_identities
-from gaitcrafter_ext.synthesis.comparing import WAYS, compare_ways
+from gaitcrafter_ext.synthesis.comparing import WAYS, compare_ways, row_of_real
 from gaitcrafter_ext.synthesis.filtering import filter_request, select_identities
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.freezing import freeze
@@ -25,7 +25,7 @@ from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, Selection, make_pl
 from gaitcrafter_ext.synthesis.probing import choose_probes
 from gaitcrafter_ext.synthesis.run import synthesize
 from gaitcrafter_ext.synthesis.trials import forget, remembering
-from tests.filter_fakes import fake_card, try_codes
+from tests.filter_fakes import fake_card, features, try_codes
 from tests.synthesis_fakes import CARD, PEOPLE, SAMPLING, paint, small_plan, tree_bytes
 
 JUDGE = fake_card(centre=0.15, clip=0.1)
@@ -211,6 +211,13 @@ def test_ways_to_blend_stand_beside_each_other() -> None:
     assert (two.people, two.parent, two.chance) == (8, 1.0, 0.4)
     assert two.kept <= min(two.unique, 1 - two.known)
     assert rows["two, one may rule"].known >= two.known
+
+
+def test_real_people_are_not_held_against_synthetic_ones() -> None:
+    table = compare_ways(CARD, JUDGE, request(2, 2), try_codes)
+    real = row_of_real(features({"a": [np.eye(9)[7]] * 2, "b": [np.eye(9)[8]] * 2}), table)
+    assert (real.people, real.unique, real.consistent) == (2, 1.0, 1.0)
+    assert np.isnan([real.known, real.kept, real.parent]).all()
 
 
 def test_a_choice_that_was_cut_goes_on_where_it_was(tmp_path: Path) -> None:
