@@ -10,10 +10,11 @@ from torch.nn import functional as F
 
 from gaitcrafter_ext.benchmarks.results import Contender
 from gaitcrafter_ext.benchmarks.timing import Stopwatch, Work
+from gaitcrafter_ext.generator.shape import FRAMES
 
-__all__ = ["FRAMES", "HEIGHT", "WIDTH", "Denoise", "DenoiserWork", "autocast", "denoiser"]
+__all__ = ["HEIGHT", "WIDTH", "Denoise", "DenoiserWork", "autocast", "denoiser"]
 
-FRAMES, HEIGHT, WIDTH = 30, 64, 48
+HEIGHT, WIDTH = 64, 48
 
 #: Noisy clips [b, t, h, w] -> what the network makes of them, of the same shape.
 Denoise = Callable[[Tensor], Tensor]

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gaitcrafter_ext.benchmarks.denoisers import FRAMES, HEIGHT, WIDTH, denoiser
+from gaitcrafter_ext.benchmarks.denoisers import HEIGHT, WIDTH, denoiser
 from gaitcrafter_ext.benchmarks.results import OURS
 from gaitcrafter_ext.benchmarks.timing import Stopwatch
 from gaitcrafter_ext.generator.config import ModelConfig, TrainingConfig
 from gaitcrafter_ext.generator.network import GaitUNet
-from gaitcrafter_ext.generator.pipeline import TILE
+from gaitcrafter_ext.generator.shape import FRAMES, TILE
 
 __all__ = ["gait_unet"]
 

@@ -9,14 +9,12 @@ from gaitcrafter_ext.cli._options import at_least
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.generator.card import Card
 from gaitcrafter_ext.generator.samplers import PRECISIONS, SAMPLER_NAMES, check_sampler
+from gaitcrafter_ext.generator.shape import FRAMES
 from gaitcrafter_ext.identities.codes import STRATEGIES, BlendSettings
 from gaitcrafter_ext.synthesis.plan import Sampling
 from gaitcrafter_ext.synthesis.sampler import DEVICES
 
-__all__ = ["FRAMES", "add_blending", "add_sampling", "blend_of", "sampling_of"]
-
-#: The only length that weights of today make.
-FRAMES = 30
+__all__ = ["add_blending", "add_sampling", "blend_of", "sampling_of"]
 
 Group = argparse._ArgumentGroup
 
@@ -50,7 +48,10 @@ def add_sampling(group: Group) -> None:
     group.add_argument("--steps", type=at_least(1), metavar="N", help="sampling steps (default: the weights')")
     group.add_argument("--sampler", metavar="NAME", help=f"{', '.join(SAMPLER_NAMES)} (default: the weights')")
     group.add_argument(
-        "--guidance", type=float, metavar="W", help="guidance towards what is asked for, 1 = none (default: the weights')"
+        "--guidance",
+        type=float,
+        metavar="W",
+        help="guidance towards what is asked for, 1 = none (default: the weights')",
     )
     group.add_argument(
         "--precision", choices=PRECISIONS, default="fp32",

@@ -18,10 +18,11 @@ from gaitcrafter_ext.cli._filtering import (
     refuse_shortfall,
     request_of,
 )
-from gaitcrafter_ext.cli._generating import FRAMES, add_blending, add_sampling, blend_of, sampling_of
+from gaitcrafter_ext.cli._generating import add_blending, add_sampling, blend_of, sampling_of
 from gaitcrafter_ext.cli._options import Progress, add_json, at_least
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.generator.card import Card, check_weights, read_card
+from gaitcrafter_ext.generator.shape import FRAMES, TILE
 from gaitcrafter_ext.generator.weights import BUNDLED, locate
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.completion import Inventory, take_inventory
@@ -36,9 +37,6 @@ from gaitcrafter_ext.synthesis.trials import forget
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, choose, condition_of, suggest, take_names
 
 HELP = "Make clips of known and novel people, in a tree that OpenGait trains on"
-
-#: Clips between two savings unless --batch-size says otherwise; what the pipeline computes at once.
-CHUNK = 8
 
 #: Novel people where the command line does not say.
 NOVEL = 10
@@ -100,9 +98,9 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--batch-size",
         type=at_least(1),
-        default=CHUNK,
+        default=TILE,
         metavar="B",
-        help=f"clips between two savings; multiples of {CHUNK} are fastest (default: %(default)s)",
+        help=f"clips between two savings; multiples of {TILE} are fastest (default: %(default)s)",
     )
 
 

@@ -105,7 +105,8 @@ def _train(
     from gaitcrafter_ext.generator.data import ClipLibrary, hold_out, vocabulary_of
     from gaitcrafter_ext.generator.initial import InitialWeights
     from gaitcrafter_ext.generator.memory import keep_freed_memory
-    from gaitcrafter_ext.generator.training import FRAMES, Trainer
+    from gaitcrafter_ext.generator.shape import FRAMES
+    from gaitcrafter_ext.generator.training import Trainer
     from gaitcrafter_ext.silhouettes.clip import COLUMNS
 
     keep_freed_memory()

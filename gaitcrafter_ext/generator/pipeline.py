@@ -1,7 +1,7 @@
 """From requests to clips: the sampler around the denoiser.
 
 Same seed, same sample: each request carries its own seed for its noise, and requests are computed in tiles of a
-fixed size (:data:`TILE`), the last one padded, because a matrix product may round differently at another batch size.
+fixed size (``shape.TILE``), the last one padded, because a matrix product may round differently at another batch size.
 """
 
 from __future__ import annotations
@@ -25,14 +25,12 @@ from gaitcrafter_ext.generator.card import Card, Vocabulary, check_weights, read
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import velocity
 from gaitcrafter_ext.generator.samplers import PRECISIONS, make_scheduler
+from gaitcrafter_ext.generator.shape import TILE
 from gaitcrafter_ext.generator.weights import locate
 from gaitcrafter_ext.silhouettes.clip import decode
 from gaitcrafter_ext.vocabulary import suggest
 
-__all__ = ["TILE", "GaitCrafterPipeline", "SampleRequest"]
-
-#: Requests computed together, always.
-TILE = 8
+__all__ = ["GaitCrafterPipeline", "SampleRequest"]
 
 #: Noise levels between which guidance acts (a limited interval, arXiv 2404.07724).
 GUIDED_LEVELS = (0.2, 0.98)

@@ -31,11 +31,7 @@ from gaitcrafter_ext.generator.state import Progress, StateFolder
 from gaitcrafter_ext.generator.validation import HeldOutLoss, Validation
 from gaitcrafter_ext.hardware import multiplies_bfloat16
 
-__all__ = ["FRAMES", "Trainer", "build_denoiser", "learning_rate"]
-
-
-#: Frames of a clip: a complete walking cycle at 25 frames a second.
-FRAMES = 30
+__all__ = ["Trainer", "build_denoiser", "learning_rate"]
 
 
 def build_denoiser(config: GeneratorConfig, library: ClipLibrary) -> GaitUNet:

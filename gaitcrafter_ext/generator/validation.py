@@ -12,7 +12,8 @@ from torch import Tensor
 from gaitcrafter_ext.generator.data import Batch, ClipLibrary
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import add_noise, denoising_loss, shifted_levels
-from gaitcrafter_ext.generator.pipeline import TILE, GaitCrafterPipeline, SampleRequest
+from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
+from gaitcrafter_ext.generator.shape import TILE
 from gaitcrafter_ext.silhouettes.sheet import strip
 
 __all__ = ["HeldOutLoss", "Validation", "preview"]

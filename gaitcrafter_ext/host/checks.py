@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from gaitcrafter_ext.errors import DataError, MissingError, UsageError
+from gaitcrafter_ext.generator.shape import FRAMES
 from gaitcrafter_ext.host.notices import tell
 from gaitcrafter_ext.host.people import RealPeople
-from gaitcrafter_ext.host.sources import FRAMES
 from gaitcrafter_ext.host.tree import TreeFacts, look_at
 
 __all__ = ["check_batch", "check_checkpoint", "check_frames", "check_people", "check_trees", "will_test"]

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
+from gaitcrafter_ext.generator.shape import TILE
 from gaitcrafter_ext.host.generate import load_sampler, reported
 from gaitcrafter_ext.host.pool import Pool
 from gaitcrafter_ext.silhouettes.files import FileLock
@@ -22,9 +23,6 @@ from gaitcrafter_ext.synthesis.run import ClipSampler
 from gaitcrafter_ext.vocabulary import ClipKey, condition_of
 
 __all__ = ["fill", "fresh_request", "main"]
-
-#: Clips made at once; what the pipeline computes together.
-CHUNK = 8
 
 _IDLE_S = 0.2
 
@@ -42,7 +40,7 @@ def fill(pool: Pool, plan: Plan, reuse: int, sample: ClipSampler, stopped: Calla
     """Give a clip to every slot that wants one, until ``stopped``; clips of an earlier run stay until they are worn."""
     made = pool.status().made
     while not stopped():
-        slots = pool.wanted(reuse)[:CHUNK]
+        slots = pool.wanted(reuse)[:TILE]
         if not slots:
             time.sleep(_IDLE_S)
             continue

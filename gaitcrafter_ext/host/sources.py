@@ -9,6 +9,7 @@ from pathlib import Path
 from gaitcrafter_ext.errors import MissingError, UsageError
 from gaitcrafter_ext.generator.card import Card, check_weights, read_card
 from gaitcrafter_ext.generator.samplers import check_sampler
+from gaitcrafter_ext.generator.shape import FRAMES
 from gaitcrafter_ext.generator.weights import locate
 from gaitcrafter_ext.host.cache import obtain
 from gaitcrafter_ext.host.people import RealPeople, SyntheticPerson, check_origin, person_of, stranger
@@ -20,10 +21,7 @@ from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.synthesis.plan import Plan, Sampling, Selection, make_plan
 from gaitcrafter_ext.vocabulary import ClipKey, choose, take_names
 
-__all__ = ["FRAMES", "MadeSource", "PlannedSource", "Source", "open_source", "plan_of"]
-
-#: Frames a clip; weights of today make no other length.
-FRAMES = 30
+__all__ = ["MadeSource", "PlannedSource", "Source", "open_source", "plan_of"]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.generator.card import Card
+from gaitcrafter_ext.generator.shape import TILE
 from gaitcrafter_ext.identities.codes import BlendSettings, known_recipe, novel_identities
 from gaitcrafter_ext.identities.selection import Criteria, Sieve, Verdict, shares_within
 from gaitcrafter_ext.recognition.filter_card import FilterCard
@@ -19,9 +20,6 @@ from gaitcrafter_ext.synthesis.plan import Sampling
 from gaitcrafter_ext.synthesis.probing import Trier, choose_probes, try_out
 
 __all__ = ["Known", "criteria_of", "filter_request", "notes_of", "select_identities", "try_known", "try_people"]
-
-#: People tried out at a time; the pipeline's tiles and the embedding's batches come out even.
-CHUNK = 8
 
 Progress = Callable[[int, int], None]
 
@@ -147,7 +145,7 @@ def try_people(
 ) -> Features:
     """Trial clips of people, some at a time; ``progress`` is told (done, total) people."""
     parts = list[Features]()
-    for start, names in zip(range(0, len(people), CHUNK), _chunks(tuple(people)), strict=True):
+    for start, names in zip(range(0, len(people), TILE), _chunks(tuple(people)), strict=True):
         progress(start, len(people))
         chunk = {name: people[name] for name in names}
         parts.append(try_out(chunk, request.probes, request.sampling.seed, tries))
@@ -171,4 +169,4 @@ def _judge(sieve: Sieve, clips: Features, wanted: int) -> list[Verdict]:
 
 
 def _chunks(names: Sequence[str]) -> list[Sequence[str]]:
-    return [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
+    return [names[start : start + TILE] for start in range(0, len(names), TILE)]

@@ -30,7 +30,7 @@ FACADE = ("__init__", "__main__")
 
 # Rooms the command line reads before it knows that it will need torch, and those that old environments import.
 TORCH_FREE = ("errors", "vocabulary", "cli", "identities", "synthesis", "silhouettes")
-TORCH_FREE_MODULES = ("generator.card", "generator.samplers", "generator.weights")
+TORCH_FREE_MODULES = ("generator.card", "generator.samplers", "generator.shape", "generator.weights")
 
 
 def module_paths() -> list[Path]:

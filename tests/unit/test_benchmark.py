@@ -25,7 +25,7 @@ from gaitcrafter_ext.benchmarks.timing import Stopwatch, timed_rate
 from gaitcrafter_ext.benchmarks.worker import MAKERS, make_subject, serve
 from gaitcrafter_ext.errors import DataError, MissingError
 from gaitcrafter_ext.generator.config import TrainingConfig
-from gaitcrafter_ext.generator.pipeline import TILE
+from gaitcrafter_ext.generator.shape import TILE
 
 BATCH = {"training": 16, "sampling": 8}
 
