@@ -1,4 +1,4 @@
-"""Making an OpenGait process know us: data source, sampler, config loader. Nothing of the checkout is changed."""
+"""Making an OpenGait process know us: data source, sampler, transform, config loader. The checkout stays as it is."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from gaitcrafter_ext.host.device import adapt, choose_device, prepare_environmen
 from gaitcrafter_ext.host.notices import tell
 from gaitcrafter_ext.host.prepare import OUR_SAMPLER, Run, prepare
 from gaitcrafter_ext.host.stubs import install_stubs
+from gaitcrafter_ext.host.transforms import SilhouetteEdgeTransform
 
 __all__ = ["SHIM_FORMAT", "is_registered", "register", "register_from_shim", "report_in_one_line"]
 
@@ -50,6 +51,7 @@ def register(run: Run) -> None:
             vars(importlib.import_module(name))["DataSet"] = data_set
     sampler = importlib.import_module("gaitcrafter_ext.host.sampler").RealSyntheticTripletSampler
     vars(importlib.import_module("data.sampler"))[OUR_SAMPLER] = sampler
+    vars(importlib.import_module("data.transform"))[SilhouetteEdgeTransform.__name__] = SilhouetteEdgeTransform
     utils.config_loader = _preparing(utils.config_loader, run)
 
 

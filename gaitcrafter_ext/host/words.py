@@ -42,7 +42,9 @@ class Words:
 @lru_cache(maxsize=4)
 def words_of(root: Path) -> Words:
     """Words of a whole checkout, of torch's optimisers and schedulers, and our own."""
-    read = set(KEYS) | read_words(Path(__file__).with_name("sampler.py"))
+    read = set(KEYS)
+    for name in ("sampler.py", "transforms.py"):
+        read |= read_words(Path(__file__).with_name(name))
     for path in sorted((root / "opengait").rglob("*.py")):
         read |= read_words(path)
     written = set()

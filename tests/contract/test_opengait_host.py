@@ -58,10 +58,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def joined(data: Path, model: str = "GaitSet") -> dict[str, Any]:
-    """A config whose batches are half novel people."""
+    """A config whose batches are half novel people, all of one kind of edges."""
     entry = {"root": str(data / "syn" / "pkl"), "partition": str(data / "syn" / "partition.json")}
     cfgs = config(data, model, synthetic=[entry])
     cfgs["trainer_cfg"]["sampler"] |= {"type": "RealSyntheticTripletSampler", "synthetic_people": 0.5}
+    chain = [{"type": "SilhouetteEdgeTransform", "slope": 4, "jitter": 0.1}, {"type": "BaseSilCuttingTransform"}]
+    cfgs["trainer_cfg"]["transform"] = [{"type": "Compose", "trf_cfg": chain}]
     return cfgs
 
 
