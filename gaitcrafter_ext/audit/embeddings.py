@@ -97,7 +97,7 @@ def of_network(found: Features) -> Embedded:
     """A recogniser's embeddings [N, channels, parts], parts brought to equal length."""
     parts = found.embeddings
     length = np.linalg.norm(parts, axis=1, keepdims=True)
-    flat = (parts / np.maximum(length, 1e-12)).reshape(len(parts), -1)
+    flat = (parts / np.maximum(length, 1e-12)).reshape(len(parts), parts[0].size if len(parts) else 0)
     labels = zip(found.identity.tolist(), found.take.tolist(), found.view.tolist(), strict=True)
     return Embedded(flat.astype(np.float32), tuple(ClipKey(*label) for label in labels))
 

@@ -106,3 +106,5 @@ def test_pixels_and_parts_become_unit_vectors() -> None:
     names = [np.array(each) for each in (["a", "b"], ["nm-01", "nm-01"], ["090", "090"])]
     vectors = of_network(Features(parts, *names)).vectors.reshape(2, 8, 4)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+    nobody = [np.zeros(0, dtype=str)] * 3
+    assert len(of_network(Features(np.zeros((0, 0, 0), np.float32), *nobody))) == 0
