@@ -88,6 +88,11 @@ def find_sources(real: Tree, synthetic: Tree, partition: Partition, folder: str,
     groups = common_clips(split[0], split[1], synthetic[1], split[2])
     cells = {(key.view, key.condition) for key in (*groups.training, *groups.held_out)}
     others = [key for key in keys if key.identity not in generator and (key.view, key.condition) in cells]
+    if absent := set(generator) - {key.identity for key in groups.training}:
+        caveats.append(
+            f"{len(absent)} of the {len(generator)} people that the generator was trained on have no real clips here:"
+            " copies of them, and likeness to them, cannot be found"
+        )
     if not others:
         caveats.append(
             "there are no real people whom the generator never saw: strangers are its own training people, each against"

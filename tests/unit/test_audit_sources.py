@@ -64,6 +64,12 @@ def test_a_parent_who_is_tested_stays_among_the_generators_people(tmp_path: Path
     assert "002" in sources(tmp_path, ("syn-0001",), Partition(("000", "001"), ("002", "003"))).generator
 
 
+def test_absent_people_of_the_generator_are_told(tmp_path: Path) -> None:
+    write_recipes(tmp_path, {"syn-0001": {"000": 0.4, "777": 0.6}})
+    found = sources(tmp_path, ("syn-0001",), Partition(("000", "001"), ("002",)))
+    assert any("1 of the 3 people" in each for each in found.caveats)
+
+
 def test_nameless_people_without_recipes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no common person"):
         sources(tmp_path, ("syn-0001",), Partition(("000", "001"), ("002", "003")))
