@@ -31,7 +31,8 @@ class Recogniser:
         network: The network.
         model: ``"gaitset"`` or ``"gaitbase"``.
         people: Whom it was trained on, each as ``dataset/identity``.
-        fingerprint: The first 16 hex digits of its weights' SHA-256.
+        fingerprint: As the filter's card has it, where there is one: so a run names the recogniser that chose its
+            people; else the first 16 hex digits of its weights' SHA-256.
     """
 
     name: str
@@ -90,10 +91,10 @@ def filter_people(fingerprint: str, recognisers: Sequence[Recogniser]) -> tuple[
 def _open(name: str, dataset: str, other_people: bool) -> Recogniser:
     folder = locate_filter(BUNDLED) if name == BUNDLED else Path(name)
     network, card = load_recogniser(folder)
-    own = "" if other_people else dataset
-    try:
-        people = read_filter_card(folder).people
-    except FileNotFoundError:
-        people = named(own, card.people) if own else ()
     shown = BUNDLED if name == BUNDLED else folder.resolve().name
-    return Recogniser(shown, network, card.model, people, checksum(folder / MODEL_FILE)[:16])
+    try:
+        known = read_filter_card(folder)
+    except FileNotFoundError:
+        people = () if other_people else named(dataset, card.people)
+        return Recogniser(shown, network, card.model, people, checksum(folder / MODEL_FILE)[:16])
+    return Recogniser(shown, network, card.model, known.people, known.fingerprint)
