@@ -16,6 +16,9 @@ from gaitcrafter_ext.errors import GaitCrafterError, UsageError
 if TYPE_CHECKING:
     from gaitcrafter_ext.experiments.setting import Setting
 
+#: The process's own standard error, whatever stands for ``sys.stderr``.
+STDERR = 2
+
 HELP = "does synthetic data help a recogniser? Trains all arms of a comparison; resumes; a table and a plot"
 
 
@@ -127,7 +130,7 @@ def _call(words: tuple[str, ...]) -> None:
     package = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-m", "gaitcrafter_ext.cli.main", *words]
-    code = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, stdout=sys.stderr, check=False).returncode
+    code = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, stdout=STDERR, check=False).returncode
     if code == 130:
         raise KeyboardInterrupt
     if code:
