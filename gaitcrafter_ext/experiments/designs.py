@@ -27,8 +27,8 @@ def _same_vs_novel(lab: Lab) -> None:
     same = lab.synthetic("same", weights, "--identities", "all", "--novel", "0")
     novel = lab.synthetic("novel", weights, "--identities", "none", "--novel", str(count))
     lab.arm("real", data)
-    lab.arm("real + same people", data, same)
-    lab.arm("real + novel people", data, novel)
+    lab.arm("real + same people", data, same, against="real")
+    lab.arm("real + novel people", data, novel, against="real")
     lab.floor(data)
 
 
@@ -37,7 +37,7 @@ def _synthetic_only(lab: Lab) -> None:
     weights, count = lab.weights(data), len(data.people.train)
     novel = lab.synthetic("novel", weights, "--identities", "none", "--novel", str(count))
     lab.arm("real", data)
-    lab.arm("synthetic only", lab.without_real(data, novel))
+    lab.arm("synthetic only", lab.without_real(data, novel), against="real")
     lab.floor(data)
 
 
@@ -49,7 +49,7 @@ def _few_labels(lab: Lab) -> None:
         weights = lab.generator(f"{share}", part)
         novel = lab.synthetic(f"{share}", weights, "--identities", "none", "--novel", str(len(names)))
         lab.arm(f"real {share}%", part)
-        lab.arm(f"real {share}% + novel people", part, novel)
+        lab.arm(f"real {share}% + novel people", part, novel, against=f"real {share}%")
     lab.floor(data)
 
 
@@ -58,7 +58,7 @@ def _clip_length(lab: Lab) -> None:
         raise UsageError("clip-length simulates its clips at two lengths; run it without --data")
     long, short = lab.data(), lab.data(SHORT)
     lab.arm("real, 60 frames", long)
-    lab.arm(f"real, {SHORT} frames", short, tested_on=long)
+    lab.arm(f"real, {SHORT} frames", short, against="real, 60 frames", tested_on=long)
     lab.floor(long)
 
 
@@ -67,8 +67,8 @@ def _completion(lab: Lab) -> None:
     reduced = lab.reduced("reduced", data, lacking(data, lab.setting))
     completed = lab.completed("completed", lab.generator("reduced", reduced), reduced)
     lab.arm("reduced", reduced)
-    lab.arm("reduced + completed", reduced, completed)
-    lab.arm("nothing lacking", data)
+    lab.arm("reduced + completed", reduced, completed, against="reduced")
+    lab.arm("nothing lacking", data, against="reduced")
     lab.floor(data)
 
 

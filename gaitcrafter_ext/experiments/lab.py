@@ -38,10 +38,12 @@ class Arm:
     Attributes:
         name: Of the arm.
         tables: The tables.
+        against: Name of the arm that it is compared with; empty for those that others are compared with.
     """
 
     name: str
     tables: tuple[Path, ...]
+    against: str = ""
 
 
 @dataclass
@@ -52,7 +54,7 @@ class Lab:
         root: The folder.
         setting: How large it is.
         steps: What to do, in order.
-        arms: What is compared; the first trained one is what the others are compared with.
+        arms: What is compared.
     """
 
     root: Path
@@ -108,14 +110,24 @@ class Lab:
         """The cells that ``data`` lacks."""
         return self._synthesize(name, weights, "--complete", str(data.root))
 
-    def arm(self, name: str, data: Data, synthetic: Path | None = None, tested_on: Data | None = None) -> None:
+    def arm(
+        self,
+        name: str,
+        data: Data,
+        synthetic: Path | None = None,
+        *,
+        against: str = "",
+        tested_on: Data | None = None,
+    ) -> None:
         """Recognisers trained on ``data`` and ``synthetic``, one a seed, tested on the test people's real clips."""
         more = ("--synthetic", str(synthetic)) if synthetic else ()
-        self._train(name, data, tested_on or data, *more, *self._length())
+        tables = self._train(name, data, tested_on or data, *more, *self._length())
+        self.arms.append(Arm(name, tables, against))
 
     def floor(self, data: Data) -> None:
         """The same network, untrained: one iteration at no learning rate."""
-        self._train(FLOOR, data, data, "--iterations", "1", "--learning-rate", "0")
+        tables = self._train(FLOOR, data, data, "--iterations", "1", "--learning-rate", "0")
+        self.arms.append(Arm(FLOOR, tables))
 
     def without_real(self, data: Data, synthetic: Path) -> Data:
         """A tree and partition of the synthetic people to train on and the real ones to test."""
@@ -137,8 +149,8 @@ class Lab:
     def _length(self) -> tuple[str, ...]:
         return ("--iterations", str(self.setting.iterations)) if self.setting.iterations else ()
 
-    def _train(self, name: str, data: Data, tested_on: Data, *more: str) -> None:
-        """One training and test a seed."""
+    def _train(self, name: str, data: Data, tested_on: Data, *more: str) -> tuple[Path, ...]:
+        """One training and test a seed; where the tables will be."""
         size, tables = self.setting, []
         for seed in range(size.seeds):
             folder = self.root / "recognisers" / f"{name.replace(' ', '-').replace('%', '')}-{seed}"
@@ -149,7 +161,7 @@ class Lab:
             test = ("recognise", "test", "--data", str(tested_on.root), "--partition", str(tested_on.partition))
             self._add(Command(f"test-{folder.name}", (*test, *common)))
             tables.append(folder / "table.json")
-        self.arms.append(Arm(name, tuple(tables)))
+        return tuple(tables)
 
     def _add(self, step: Step) -> None:
         """Add a step unless it is there already."""

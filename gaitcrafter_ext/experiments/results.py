@@ -1,4 +1,4 @@
-"""What an experiment found: mean and spread of each arm over the seeds, and the difference to the first arm."""
+"""What an experiment found: mean and spread of each arm over the seeds, and what it gains over another."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from gaitcrafter_ext.audit.drawing import COLOURS, GREY, Plot
 from gaitcrafter_ext.errors import MissingError
-from gaitcrafter_ext.experiments.lab import FLOOR, Arm, Lab
+from gaitcrafter_ext.experiments.lab import Arm, Lab
 
 __all__ = ["ArmResult", "Results", "collect", "plot", "summary"]
 
@@ -25,10 +25,12 @@ class ArmResult:
     Attributes:
         name: Of the arm.
         rank1: Condition -> rank-1 of each seed.
+        against: Name of the arm that it is compared with; may be empty.
     """
 
     name: str
     rank1: dict[str, tuple[float, ...]]
+    against: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Results:
     chance: float
 
     def to_json(self) -> str:
-        """For machines: ``{"arms": [{"name", "rank1": {"NM": [a seed each], ...}}], "chance"}``."""
+        """For machines: ``{"arms": [{"name", "rank1": {"NM": [a seed each], ...}, "against"}], "chance"}``."""
         return json.dumps(asdict(self), indent=1) + "\n"
 
 
@@ -70,32 +72,34 @@ def _read(path: Path) -> dict[str, Any]:
 def _arm(arm: Arm, tables: Sequence[dict[str, Any]]) -> ArmResult:
     conditions: list[dict[str, dict[str, float]]] = [table["conditions"] for table in tables]
     named = [name for name in CONDITIONS if all(name in each for each in conditions)]
-    return ArmResult(arm.name, {name: tuple(each[name]["rank1"] for each in conditions) for name in named})
+    return ArmResult(arm.name, {name: tuple(each[name]["rank1"] for each in conditions) for name in named}, arm.against)
 
 
 def summary(results: Results, question: str) -> str:
-    """The table: rank-1 of each arm, mean and standard deviation over seeds, and its difference to the first arm."""
-    first, width = results.arms[0], max(len(arm.name) for arm in results.arms)
+    """The table: rank-1 of each arm, mean and standard deviation over seeds, and its difference to another arm."""
+    arms = {arm.name: arm for arm in results.arms}
+    first, width = results.arms[0], max(map(len, arms))
     shown = [name for name in CONDITIONS if name in first.rank1]
-    seeds = len(next(iter(first.rank1.values())))
-    rows = [" " * width + "".join(f"{name:>14}" for name in shown) + "   difference to the first"]
+    rows = [" " * width + "".join(f"{name:>14}" for name in shown)]
     for arm in results.arms:
-        cells = "".join(f"{_spread(arm.rank1[name]):>14}" for name in shown)
-        gains = "" if arm is first or arm.name == FLOOR else "".join(_gain(arm, first, name) for name in shown)
-        rows.append(f"{arm.name:<{width}}{cells}   {gains}")
-    note = f"rank-1 %, identical view excluded, mean and standard deviation over {seeds} seeds of the recogniser"
+        cells = "".join(f"{_spread(arm.rank1[name], '.1f'):>14}" for name in shown)
+        rows.append(f"{arm.name:<{width}}{cells}{_gains(arm, arms[arm.against], shown) if arm.against else ''}")
+    seeds = len(next(iter(first.rank1.values())))
+    note = f"rank-1 %, identical view excluded, mean and standard deviation over {seeds} seed(s) of the recogniser"
     return "\n".join([question, "", *rows, f"{note}; chance {results.chance:.1f}"])
 
 
-def _spread(values: Sequence[float]) -> str:
-    return f"{statistics.fmean(values):.1f} +- {statistics.stdev(values) if len(values) > 1 else 0.0:.1f}"
+def _spread(values: Sequence[float], form: str) -> str:
+    """Mean, and standard deviation where there are several."""
+    mean = format(statistics.fmean(values), form)
+    return f"{mean} +- {statistics.stdev(values):.1f}" if len(values) > 1 else mean
 
 
-def _gain(arm: ArmResult, first: ArmResult, name: str) -> str:
-    """Mean difference of the runs with equal seeds."""
-    pairs = zip(arm.rank1[name], first.rank1[name], strict=True)
-    gains = [ours - theirs for ours, theirs in pairs]
-    return f"{name} {statistics.fmean(gains):+.1f} +- {statistics.stdev(gains) if len(gains) > 1 else 0.0:.1f}  "
+def _gains(arm: ArmResult, other: ArmResult, shown: Sequence[str]) -> str:
+    """Differences of the runs with equal seeds."""
+    pairs = {name: zip(arm.rank1[name], other.rank1[name], strict=True) for name in shown}
+    told = [f"{name} {_spread([ours - theirs for ours, theirs in pairs[name]], '+.1f')}" for name in shown]
+    return f"   against {other.name}: {', '.join(told)}"
 
 
 def plot(results: Results, title: str) -> str:

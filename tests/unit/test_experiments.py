@@ -41,6 +41,8 @@ class Bench:
         if len(self.calls) == self.fail_at:
             raise KeyboardInterrupt
         self.calls.append(words)
+        if words[0] == "simulate":
+            (Path(_value(words, "--out")) / "pkl").mkdir(parents=True)
         if words[:2] == ("recognise", "test"):
             folder = Path(_value(words, "--out"))
             seed = int(folder.name.rpartition("-")[2])
@@ -126,7 +128,7 @@ def test_the_table_tells_mean_spread_and_difference(tmp_path: Path) -> None:
     assert results.arms[0].rank1["NM"] == (60.0, 61.0)
     lines = summary(results, "Why?").splitlines()
     assert "60.5 +- 0.7" in next(line for line in lines if line.startswith("real  "))
-    assert "NM +10.0 +- 0.0" in next(line for line in lines if line.startswith("real + novel"))
+    assert "against real: NM +10.0 +- 0.0, BG" in next(line for line in lines if line.startswith("real + novel"))
     assert "chance 25.0" in lines[-1]
     assert plot(results, "title").count("<circle") == 3 * (len(lab.arms) * 2 + 1)
 
@@ -141,3 +143,19 @@ def test_a_reduced_tree_lacks_what_it_should_and_nothing_else(tmp_path: Path) ->
     assert whole - found == {name for name in whole if name.startswith("sim-001/cl")} | {
         name for name in whole if name.startswith("sim-002") and name.endswith("090")
     }
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_every_arm_is_compared_with_one_that_is_there(name: str, tmp_path: Path) -> None:
+    lab = design(name, tmp_path, SMALL)
+    run_steps(lab, Bench())
+    names = [arm.name for arm in lab.arms]
+    assert {arm.against for arm in lab.arms} - {""} <= set(names)
+    assert len(names) == len(set(names))
+    assert all(arm.name in summary(collect(lab), "Why?") for arm in lab.arms)
+
+
+def test_a_single_seed_has_no_spread(tmp_path: Path) -> None:
+    lab = design("same-vs-novel", tmp_path, replace(SMALL, seeds=1))
+    run_steps(lab, Bench())
+    assert "+-" not in summary(collect(lab), "Why?")
