@@ -103,7 +103,7 @@ def _gains(arm: ArmResult, other: ArmResult, shown: Sequence[str]) -> str:
 
 
 def plot(results: Results, title: str) -> str:
-    """Every arm and seed as an SVG file: NM, BG and CL of each arm side by side, a dot a seed, a bar at the mean."""
+    """Every arm and seed as an SVG file: NM, BG and CL of each arm side by side, a dot a seed."""
     arms = results.arms
     picture = Plot(title, ("arm, in the table's order", 0.4, len(arms) + 0.6), ("rank-1, %", 0.0, 130.0))
     for place, name in enumerate(CONDITIONS):
