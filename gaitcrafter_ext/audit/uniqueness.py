@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.audit.embeddings import Centres, Embedded, centres
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.recognition.bootstrap import Estimate, bootstrap_mean
+from gaitcrafter_ext.recognition.separation import greedily_apart
 
 __all__ = [
     "FALSE_MATCH_RATE",
@@ -120,8 +121,10 @@ def uniqueness(people: Centres, distance: float) -> Uniqueness:
     if len(people) < 2:
         raise DataError(f"uniqueness: {len(people)} people; at least 2 are needed")
     table = 1 - people.vectors @ people.vectors.T
-    kept = _greedy(table, distance)
-    fewer = np.array([_greedy(np.delete(np.delete(table, k, 0), k, 1), distance).mean() for k in range(len(people))])
+    kept = greedily_apart(table, distance)
+    fewer = np.array(
+        [greedily_apart(np.delete(np.delete(table, k, 0), k, 1), distance).mean() for k in range(len(people))]
+    )
     nearest = np.where(kept[None], table, np.inf).argmin(axis=1)
     return Uniqueness(
         people.people,
@@ -194,13 +197,6 @@ def _two_people(real: Embedded) -> Embedded:
 
 def _threshold(distances: NDArray[np.float32], rate: float, people: int) -> Threshold:
     return Threshold(float(np.quantile(distances, rate)), rate, len(distances), people)
-
-
-def _greedy(table: NDArray[np.float32], distance: float) -> NDArray[np.bool_]:
-    kept = np.zeros(len(table), dtype=bool)
-    for row in range(len(table)):
-        kept[row] = not (table[row][kept] <= distance).any()
-    return kept
 
 
 def _jackknife(value: float, fewer: NDArray[np.float64]) -> Estimate:

@@ -16,7 +16,6 @@ from gaitcrafter_ext.errors import ConflictError, UsageError
 
 if TYPE_CHECKING:
     from gaitcrafter_ext.generator.config import GeneratorConfig
-    from gaitcrafter_ext.generator.initial import InitialWeights
     from gaitcrafter_ext.generator.training import Trainer
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
     from gaitcrafter_ext.vocabulary import ClipKey
@@ -118,21 +117,15 @@ def _train(
     held_library = ClipLibrary(store, held, words, config.dataset, FRAMES, COLUMNS) if held else None
     trainer = Trainer(config, library, held_library, folder, initial)
     for _ in trainer.run(args.max_minutes):
-        _show(trainer, _export(args, config, trainer, held, initial))
-    card = _export(args, config, trainer, held, initial)
+        _show(trainer, _export(args, config, trainer, held))
+    card = _export(args, config, trainer, held)
     if trainer.accelerator.is_main_process:
         _report(args, trainer, card)
     trainer.accelerator.end_training()
     return 0
 
 
-def _export(
-    args: argparse.Namespace,
-    config: GeneratorConfig,
-    trainer: Trainer,
-    held: list[ClipKey],
-    initial: InitialWeights | None,
-) -> Any:
+def _export(args: argparse.Namespace, config: GeneratorConfig, trainer: Trainer, held: list[ClipKey]) -> Any:
     """Write the averaged weights as they are now; only the main process does."""
     from gaitcrafter_ext.generator.card import TrainedOn
     from gaitcrafter_ext.generator.export import write_weights
@@ -152,7 +145,7 @@ def _export(
         "config": asdict(config),
         "clips": progress.clips,
         "minutes": round(progress.seconds / 60, 1),
-        "init": initial.facts() if initial else None,
+        "init": progress.init,
         "curve": [[row[0], *map(_figure, row[1:])] for row in progress.curve],
         "curve_columns": ["clips", "loss_train", "loss_held_out", "identity_gain"],
     }

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from gaitcrafter_ext.errors import StorageError
-from gaitcrafter_ext.silhouettes.files import storage_error
+from gaitcrafter_ext.silhouettes.files import link_folder
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import condition_of
@@ -109,7 +107,7 @@ class Reduction:
         for key in store.keys():  # noqa: SIM118
             if {condition_of(key.take), key.view}.isdisjoint(self.lacking.get(key.identity, ())):
                 relative = key.relative_path.parent
-                _link((self.source / relative).resolve(), self.target / relative)
+                link_folder((self.source / relative).resolve(), self.target / relative)
 
     def facts(self) -> dict[str, Any]:
         """From what, and what is left out."""
@@ -118,19 +116,3 @@ class Reduction:
 
     def __str__(self) -> str:
         return f"# {self.target}: links to {self.source}, where {len(self.lacking)} people lack something"
-
-
-def _link(source: Path, place: Path) -> None:
-    """Make ``place`` a link to the folder ``source``.
-
-    Raises:
-        StorageError: The disk, or the system, refuses.
-    """
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if not place.is_symlink():
-            os.symlink(source, place, target_is_directory=True)
-    except NotImplementedError:
-        raise StorageError(f"cannot link {place}: this system knows no links") from None
-    except OSError as error:
-        raise storage_error(place, error, "link") from error

@@ -34,12 +34,14 @@ class Progress:
         clips: Clips seen, all processes together.
         seconds: Time spent training, over all resumptions.
         curve: One row a validation: clips, training loss since the last row, validation loss, identity gain.
+        init: What the weights that training began with tell of themselves; ``None`` = it began with random ones.
     """
 
     step: int = 0
     clips: int = 0
     seconds: float = 0.0
     curve: list[tuple[int, float, float, float]] = field(default_factory=list)
+    init: dict[str, Any] | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """For ``accelerate``."""
@@ -48,7 +50,7 @@ class Progress:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """For ``accelerate``."""
         self.step, self.clips, self.seconds = state["step"], state["clips"], state["seconds"]
-        self.curve = [tuple(row) for row in state["curve"]]
+        self.curve, self.init = [tuple(row) for row in state["curve"]], state.get("init")
 
 
 class StateFolder:

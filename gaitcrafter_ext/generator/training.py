@@ -93,7 +93,7 @@ class Trainer:
             fused=True,
         )
         self.denoiser, self.optimizer = self.accelerator.prepare(denoiser, optimizer)
-        self.progress = Progress()
+        self.progress = Progress(init=initial.facts() if initial else None)
         self.accelerator.register_for_checkpointing(self.ema, self.progress)
         self.cumulative = np.cumsum(library.weights(settings.condition_balance))
         self.held_out_loss = None

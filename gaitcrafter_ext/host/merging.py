@@ -17,7 +17,7 @@ from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, Stora
 from gaitcrafter_ext.host.people import RealPeople, SyntheticPerson, free_take, real_people, takes_of
 from gaitcrafter_ext.host.settings import MadeEntry
 from gaitcrafter_ext.host.sources import MadeSource, open_source
-from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write, atomic_write_text, storage_error
+from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write, atomic_write_text, link_folder, storage_error
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import folder_names
 
@@ -185,12 +185,9 @@ def _read(out: Path) -> Merge | None:
 def _link(source: Path, target: Path) -> None:
     """Let ``target`` stand for the folder ``source``."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.is_symlink():
-            target.symlink_to(source, target_is_directory=True)
-    except (OSError, NotImplementedError) as error:
-        reason = storage_error(target, error) if isinstance(error, OSError) else f"cannot link {target}"
-        raise StorageError(f"{reason}; where links are not possible, use --copy") from error
+        link_folder(source, target)
+    except StorageError as error:
+        raise StorageError(f"{error}; where links are not possible, use --copy") from error
 
 
 def _copy(source: Path, target: Path, staging: Path) -> None:

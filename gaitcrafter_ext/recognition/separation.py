@@ -20,6 +20,7 @@ __all__ = [
     "cosine_distances",
     "directions",
     "find_centres",
+    "greedily_apart",
     "greedily_unique",
     "to_other_centres",
     "to_own_centre",
@@ -89,9 +90,13 @@ def to_other_centres(clips: Features) -> Floats:
 
 def greedily_unique(vectors: Floats, radius: float) -> npt.NDArray[np.bool_]:
     """Which of some unit vectors stay, in order, if each must be farther than ``radius`` from all that stayed."""
-    close = cosine_distances(vectors, vectors) <= radius
-    stays = np.zeros(len(vectors), bool)
-    for number in range(len(vectors)):
+    return greedily_apart(cosine_distances(vectors, vectors), radius)
+
+
+def greedily_apart(distances: Floats, radius: float) -> npt.NDArray[np.bool_]:
+    """The same of a table of distances [N, N]: bool [N]."""
+    close, stays = distances <= radius, np.zeros(len(distances), bool)
+    for number in range(len(distances)):
         stays[number] = not (close[number] & stays).any()
     return stays
 

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from gaitcrafter_ext.errors import ConflictError, GaitCrafterError, StorageError
 
-__all__ = ["STAGED_PREFIX", "FileLock", "atomic_write", "atomic_write_text", "storage_error"]
+__all__ = ["STAGED_PREFIX", "FileLock", "atomic_write", "atomic_write_text", "link_folder", "storage_error"]
 
 #: How the name of every temporary file of ours begins; one that stays behind a kill may be deleted.
 STAGED_PREFIX = ".gaitcrafter-"
@@ -139,3 +139,19 @@ def _lock(handle: int) -> None:
         import fcntl
 
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def link_folder(source: Path, target: Path) -> None:
+    """Let ``target`` stand for the folder ``source``; a link that is there stays.
+
+    Raises:
+        StorageError: The disk, or the system, refuses.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.is_symlink():
+            target.symlink_to(source, target_is_directory=True)
+    except NotImplementedError:
+        raise StorageError(f"cannot link {target}: this system knows no links") from None
+    except OSError as error:
+        raise storage_error(target, error) from error

@@ -169,4 +169,5 @@ def _judge(sieve: Sieve, clips: Features, wanted: int) -> list[Verdict]:
 
 
 def _chunks(names: Sequence[str]) -> list[Sequence[str]]:
+    """As many people at a time as a tile has clips: tiles and the embedding's batches come out even."""
     return [names[start : start + TILE] for start in range(0, len(names), TILE)]

@@ -75,6 +75,7 @@ def test_training_from_weights_begins_with_them_and_a_state_goes_before_them(tmp
     list(begun.run())
     again = Trainer(config, library, None, tmp_path / "run", initial)
     assert again.progress.clips == 8
+    assert Trainer(config, library, None, tmp_path / "run").progress.init == initial.facts()
     assert torch.equal(again.averaged().enter.weight, begun.averaged().enter.weight)
 
 
