@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from gaitcrafter_ext.errors import GaitCrafterError
     from gaitcrafter_ext.generator.network import GaitUNet
     from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
-    from gaitcrafter_ext.identities.codes import NovelIdentity, code_matrix, novel_identities
+    from gaitcrafter_ext.identities.codes import NovelIdentity, novel_identities
+    from gaitcrafter_ext.recipes import code_matrix
     from gaitcrafter_ext.silhouettes.partition import Partition
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_clip, write_clip
     from gaitcrafter_ext.synthesis.plan import Plan
@@ -31,7 +32,7 @@ _HOME = {
     "Plan": "synthesis.plan",
     "SampleRequest": "generator.pipeline",
     "SilhouetteStore": "silhouettes.store",
-    "code_matrix": "identities.codes",
+    "code_matrix": "recipes",
     "novel_identities": "identities.codes",
     "read_clip": "silhouettes.store",
     "write_clip": "silhouettes.store",

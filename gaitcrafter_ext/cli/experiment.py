@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from gaitcrafter_ext.experiments.designs import QUESTIONS
 
     parser.add_argument("name", metavar="NAME", help="; ".join(f"{name}: {asked}" for name, asked in QUESTIONS.items()))
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of all that is made; resumes")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of all that is made; resumes; experiments may share it")
     parser.add_argument("--size", default="cpu", help="cpu: on the simulated cohort; gpu: full schedules, with --data")
     parser.add_argument("--data", type=Path, metavar="ROOT", help="a real dataset: folder of identities")
     parser.add_argument("--partition", type=Path, metavar="JSON", help="whom of it to train on and to test")
@@ -62,8 +62,8 @@ def run(args: argparse.Namespace) -> int:
     results = collect(lab)
     table = summary(results, QUESTIONS[args.name])
     for name, text in (("json", results.to_json()), ("txt", table + "\n"), ("svg", plot(results, args.name))):
-        atomic_write_text(args.out / f"results.{name}", text)
-    print(results.to_json() if args.json else f"{table}\n\nplot: {args.out / 'results.svg'}")
+        atomic_write_text(args.out / f"{args.name}.{name}", text)
+    print(results.to_json() if args.json else f"{table}\n\nplot: {args.out / f'{args.name}.svg'}")
     return 0
 
 

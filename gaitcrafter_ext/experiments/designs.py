@@ -1,4 +1,8 @@
-"""The questions that are asked of synthetic people, and the arms that answer them."""
+"""The questions that are asked of synthetic people, and the arms that answer them.
+
+What several questions need bears one name in all of them (the arm ``real`` above all), so that questions asked in one
+folder share it.
+"""
 
 from __future__ import annotations
 
@@ -45,11 +49,12 @@ def _few_labels(lab: Lab) -> None:
     data, names = lab.data(), lab.setting.people.train
     for share in SHARES:
         few = names[: max(2, math.ceil(len(names) * share / 100))]
-        part = lab.split(f"{share}", data.root, Partition(few, data.people.test))
+        part = data if share == 100 else lab.split(f"{share}", data.root, Partition(few, data.people.test))
         weights = lab.generator(f"{share}", part)
         novel = lab.synthetic(f"{share}", weights, "--identities", "none", "--novel", str(len(names)))
-        lab.arm(f"real {share}%", part)
-        lab.arm(f"real {share}% + novel people", part, novel, against=f"real {share}%")
+        real = "real" if share == 100 else f"real {share}%"
+        lab.arm(real, part)
+        lab.arm(f"real {share}% + novel people", part, novel, against=real)
     lab.floor(data)
 
 
@@ -57,8 +62,8 @@ def _clip_length(lab: Lab) -> None:
     if lab.setting.data is not None:
         raise UsageError("clip-length simulates its clips at two lengths; run it without --data")
     long, short = lab.data(), lab.data(SHORT)
-    lab.arm("real, 60 frames", long)
-    lab.arm(f"real, {SHORT} frames", short, against="real, 60 frames", tested_on=long)
+    lab.arm("real", long)
+    lab.arm(f"real, {SHORT} frames", short, against="real", tested_on=long)
     lab.floor(long)
 
 
@@ -68,7 +73,7 @@ def _completion(lab: Lab) -> None:
     completed = lab.completed("completed", lab.generator("reduced", reduced), reduced)
     lab.arm("reduced", reduced)
     lab.arm("reduced + completed", reduced, completed, against="reduced")
-    lab.arm("nothing lacking", data, against="reduced")
+    lab.arm("real", data, against="reduced")
     lab.floor(data)
 
 

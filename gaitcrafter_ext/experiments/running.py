@@ -29,21 +29,25 @@ def run_steps(lab: Lab, call: Call, tell: Callable[[int, Step], None] = lambda n
         How many steps were done.
 
     Raises:
-        ConflictError: The folder holds steps of other settings, or another process is at work in it.
+        ConflictError: The folder holds steps of other settings, or another process is at work on the same step.
     """
     notes = lab.root / NOTES
     _refuse_others(lab, notes)
     done = 0
     notes.mkdir(parents=True, exist_ok=True)
-    with FileLock(notes / ".lock"):
-        for number, step in enumerate(lab.steps, start=1):
-            note = notes / f"{step.name}.json"
-            if not note.is_file():
-                tell(number, step)
-                atomic_write_text(notes / f"{step.name}.begun", _text(step))
-                step.do(call)
-                atomic_write_text(note, _text(step))
-                done += 1
+    for number, step in enumerate(lab.steps, start=1):
+        note = notes / f"{step.name}.json"
+        if note.is_file():
+            continue
+        # A lock a step, not a folder: experiments side by side share what they have in common.
+        with FileLock(notes / f"{step.name}.lock"):
+            if note.is_file():
+                continue
+            tell(number, step)
+            atomic_write_text(notes / f"{step.name}.begun", _text(step))
+            step.do(call)
+            atomic_write_text(note, _text(step))
+            done += 1
     return done
 
 

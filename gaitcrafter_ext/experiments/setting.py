@@ -34,14 +34,14 @@ class Setting:
     partition: Partition | None = None
     weights: str | None = "bundled"
     config: Path | None = None
-    subjects: int = 80
+    subjects: int = 75
     train: int = 50
-    views: tuple[str, ...] = ("000", "054", "090", "144")
+    views: tuple[str, ...] = ("036", "090", "144")
     takes: int = 1
     generator_clips: int = 8000
     model: str = "gaitset"
-    preset: str = "cpu"
-    iterations: int | None = 300
+    preset: str = "small"
+    iterations: int | None = None
     seeds: int = 3
 
     @property
@@ -63,6 +63,5 @@ SIZES = {
         generator_clips=2_000_000,
         model="gaitbase",
         preset="full",
-        iterations=None,
     ),
 }

@@ -17,7 +17,7 @@ from gaitcrafter_ext.errors import MissingError, WeightsError
 __all__ = ["CARD_NAME", "FORMAT", "Card", "SamplingDefaults", "TrainedOn", "Vocabulary", "checksum", "read_card"]
 
 #: Version of the folder's layout and of the network's meaning; weights of another one are refused.
-FORMAT = 1
+FORMAT = 2
 
 CARD_NAME = "card.json"
 WEIGHTS_NAME = "denoiser/diffusion_pytorch_model.safetensors"

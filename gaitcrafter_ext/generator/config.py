@@ -98,7 +98,9 @@ class TrainingConfig:
         weight_decay: AdamW's.
         gradient_clip: Largest norm of the gradient.
         ema_decay: Decay a step of the averaged weights, reached after a warm-up of its own.
-        drop_identity: How often the identity is left out (classifier-free dropout).
+        drop_all: How often identity, condition and view are left out together (classifier-free dropout): the walk of
+            anybody that guidance leads away from.
+        drop_identity: How often the identity is left out on its own.
         drop_condition: The same for the walking condition.
         drop_view: The same for the view.
         condition_balance: 0 = conditions as often as they are recorded, 1 = all equally often.
@@ -119,7 +121,8 @@ class TrainingConfig:
     weight_decay: float = 0.01
     gradient_clip: float = 1.0
     ema_decay: float = 0.9995
-    drop_identity: float = 0.1
+    drop_all: float = 0.1
+    drop_identity: float = 0.05
     drop_condition: float = 0.05
     drop_view: float = 0.05
     condition_balance: float = 0.5

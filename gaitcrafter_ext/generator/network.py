@@ -25,6 +25,9 @@ __all__ = ["GaitUNet"]
 
 FOLD_TIME, FOLD_SPACE = 2, 4
 
+#: Longest lag, in folded frames, that attention tells apart from still longer ones: a gait cycle is 10 to 17.
+MAX_LAG = 16
+
 
 def fold(clips: Tensor) -> Tensor:
     """Pixels into channels: ``[b, t, h, w]`` -> ``[b, t/2, h/4, w/4, 32]``."""
@@ -96,32 +99,47 @@ class Block(nn.Module):
 
 
 class GlobalAttention(nn.Module):
-    """Self-attention over every position of every frame, for the coarsest level only: it ties the phases together."""
+    """Self-attention over every position of every frame, for the coarsest level only: it ties the phases together.
+
+    Each head is told how much to attend at each lag of time. The bias comes from the conditioning, since the lag at
+    which a walk repeats itself is a person's own: their cadence.
+    """
 
     def __init__(self, channels: int, embedding: int, head_channels: int = 64) -> None:
         super().__init__()
         self.heads = channels // head_channels
         self.modulation = Modulation(channels, embedding)
+        self.lags = nn.Linear(embedding, self.heads * (MAX_LAG + 1))
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = nn.Linear(channels, channels)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        for silent in (self.lags, self.out):
+            nn.init.zeros_(silent.weight)
+            nn.init.zeros_(silent.bias)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         b, t, h, w, c = x.shape
         qkv = self.qkv(self.modulation(x, embedding)).reshape(b, t * h * w, 3, self.heads, -1)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, t, h, w, c)
+        bias = self._bias(t, h * w, embedding).to(q.dtype)
+        y = F.scaled_dot_product_attention(q, k, v, bias).transpose(1, 2).reshape(b, t, h, w, c)
         return x + self.out(y)
+
+    def _bias(self, frames: int, positions: int, embedding: Tensor) -> Tensor:
+        """What each lag adds to the attention, the same for all positions: [b, heads, t * h * w, t * h * w]."""
+        time = torch.arange(frames, device=embedding.device)
+        lag = (time[:, None] - time).abs().clamp(max=MAX_LAG)
+        bias = self.lags(embedding).unflatten(1, (self.heads, -1))[:, :, lag]
+        return bias[:, :, :, None, :, None].expand(-1, -1, -1, positions, -1, positions).flatten(4).flatten(2, 3)
 
 
 class Level(nn.Module):
-    """The blocks of one resolution on one side of the U, with attention at its end where asked for."""
+    """The blocks of one resolution on one side of the U, between two attentions where asked for."""
 
     def __init__(self, channels: int, embedding: int, blocks: int, attention: bool = False) -> None:
         super().__init__()
         self.blocks = nn.ModuleList([Block(channels, embedding) for _ in range(blocks)])
         if attention:
+            self.blocks.insert(0, GlobalAttention(channels, embedding))
             self.blocks.append(GlobalAttention(channels, embedding))
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:

@@ -175,10 +175,11 @@ class Trainer:
         return loss.detach()
 
     def _drop(self, batch: Batch, rng: np.random.Generator) -> Batch:
-        """Leave out identity, condition and view, each on its own (classifier-free dropout, arXiv 2207.12598)."""
+        """Leave out identity, condition and view, each on its own or all (classifier-free dropout, arXiv 2207.12598)."""
         settings, size = self.config.training, len(batch.clean)
+        everything = rng.random(size) < settings.drop_all
         drop = [
-            torch.from_numpy(rng.random(size) < p)
+            torch.from_numpy(everything | (rng.random(size) < p))
             for p in (settings.drop_identity, settings.drop_condition, settings.drop_view)
         ]
         return Batch(

@@ -9,9 +9,11 @@ interpolating identity embeddings. It leaves open who is blended, and how; here
   parent dominate, which makes a poor novelty and a privacy risk;
 - person n depends on the seed and on n alone: asking for more people changes none of the earlier ones.
 
-That is the strategy ``even``. The other one, ``spread``, draws many blends for each person and takes the one whose code
-lies farthest from its nearest neighbour among the known people and the novel ones before it (farthest-point sampling,
-Gonzalez 1985).
+That is the strategy ``even``. ``spread`` draws many blends for each person and takes the one whose code lies farthest
+from its nearest neighbour among the known people and the novel ones before it (farthest-point sampling, Gonzalez 1985;
+by angle, since the network brings all codes to one length).
+``beyond`` extrapolates: it blends all parents but one evenly and goes on, by :data:`BEYOND`, in the direction that leads
+away from that one.
 """
 
 from __future__ import annotations
@@ -25,13 +27,16 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.vocabulary import suggest
 
-__all__ = ["STRATEGIES", "BlendSettings", "NovelIdentity", "code_matrix", "known_recipe", "novel_identities"]
+__all__ = ["STRATEGIES", "BlendSettings", "NovelIdentity", "known_recipe", "novel_identities"]
 
-#: How parents are chosen: evenly, or so that codes lie far apart.
-STRATEGIES = ("even", "spread")
+#: How people are blended: evenly, so that codes lie far apart, or beyond the space between the parents.
+STRATEGIES = ("even", "spread", "beyond")
+
+#: How far ``beyond`` goes past the blend, as a share of its distance from the parent that it leaves.
+BEYOND = 0.5
 
 #: Blends from which ``spread`` takes the farthest.
 POOL = 64
@@ -69,7 +74,7 @@ class NovelIdentity:
 
     Attributes:
         name: Stable name, e.g. ``"syn-0001"``.
-        recipe: Parent -> weight; weights are positive and sum to 1.
+        recipe: Parent -> weight; weights sum to 1, and only ``beyond`` makes one that is below 0.
     """
 
     name: str
@@ -118,32 +123,6 @@ def novel_identities(
     return tuple(people)
 
 
-def code_matrix(recipes: Sequence[Mapping[str, float]], subjects: Sequence[str]) -> NDArray[np.float32]:
-    """Identity codes of several recipes.
-
-    Args:
-        recipes: Known person -> weight, one a row; positive and summing to 1.
-        subjects: Known people, in the order of the columns.
-
-    Returns:
-        float32 [len(recipes), len(subjects)], each row on the simplex.
-
-    Raises:
-        UsageError: A recipe names somebody whom the weights do not know.
-        DataError: A recipe's weights are not positive or do not sum to 1.
-    """
-    column = {name: index for index, name in enumerate(subjects)}
-    codes = np.zeros((len(recipes), len(subjects)))
-    for row, recipe in enumerate(recipes):
-        if not recipe or min(recipe.values()) <= 0 or not math.isclose(sum(recipe.values()), 1.0, abs_tol=1e-6):
-            raise DataError(f"recipe {dict(recipe)}: weights must be above 0 and sum to 1")
-        for name, weight in recipe.items():
-            if name not in column:
-                raise UsageError(f"recipe names unknown person '{name}'; {suggest(name, list(subjects))}")
-            codes[row, column[name]] = weight
-    return codes.astype(np.float32)
-
-
 def _check(count: int, known: int, blend: BlendSettings) -> None:
     if count < 0:
         raise UsageError(f"--novel: {count} people; allowed: 0 or more")
@@ -182,10 +161,19 @@ def _spread(known: int, blend: BlendSettings) -> Iterator[Blend]:
         points = np.zeros((POOL, known))
         for point, (members, weights) in zip(points, pool, strict=True):
             point[list(members)] = weights
-        squares = (points**2).sum(1)[:, None] - 2 * points @ codes.T + (codes**2).sum(1)[None]
-        best = int(squares.min(1).argmax())
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+        best = int((points @ codes.T).max(1).argmin())
         codes = np.vstack([codes, points[best]])
         yield pool[best]
+
+
+def _beyond(known: int, blend: BlendSettings) -> Iterator[Blend]:
+    """Even blends, led away from one of their parents, whose weight becomes negative."""
+    for number, (members, weights) in enumerate(_even(known, blend), 1):
+        left = int(np.random.default_rng([blend.seed, number, 1]).integers(len(members)))
+        others = 1.0 - weights[left]
+        led = [-BEYOND if place == left else (1 + BEYOND) * weight / others for place, weight in enumerate(weights)]
+        yield members, _on_grain(np.array(led))
 
 
 def _random_blend(known: int, blend: BlendSettings, rng: np.random.Generator) -> Blend:
@@ -220,10 +208,18 @@ def _fresh_set(
 
 def _weights(blend: BlendSettings, rng: np.random.Generator) -> list[float]:
     """Dirichlet weights as whole multiples of 1 / GRAIN, none of them zero."""
-    shares = np.round(rng.dirichlet(np.full(blend.parents, blend.concentration)) * GRAIN)
-    shares = np.maximum(1, shares).astype(int)
+    return _on_grain(np.maximum(1 / GRAIN, rng.dirichlet(np.full(blend.parents, blend.concentration))))
+
+
+def _on_grain(weights: NDArray[np.float64]) -> list[float]:
+    """Weights as whole multiples of 1 / GRAIN that sum to 1."""
+    shares = np.round(weights * GRAIN).astype(int)
     shares[np.argmax(shares)] += GRAIN - shares.sum()
     return [int(share) / GRAIN for share in shares]
 
 
-_SERIES: dict[str, Callable[[int, BlendSettings], Iterator[Blend]]] = {"even": _even, "spread": _spread}
+_SERIES: dict[str, Callable[[int, BlendSettings], Iterator[Blend]]] = {
+    "even": _even,
+    "spread": _spread,
+    "beyond": _beyond,
+}

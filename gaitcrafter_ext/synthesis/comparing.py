@@ -31,6 +31,8 @@ WAYS = {
     "two, one may rule": BlendSettings(2, 1.0),
     "three parents": BlendSettings(3, 5.0),
     "five parents": BlendSettings(5, 5.0),
+    "beyond one of two": BlendSettings(2, 5.0, strategy="beyond"),
+    "beyond one of three": BlendSettings(3, 5.0, strategy="beyond"),
     "two, spread out": BlendSettings(2, 5.0, strategy="spread"),
     "three, spread out": BlendSettings(3, 5.0, strategy="spread"),
 }
@@ -111,7 +113,8 @@ def compare_ways(
         recipes = {person.name: person.recipe for person in people}
         shown = _later(progress, len(subjects) + number * count, total)
         clips = try_people(recipes, request, tries, shown)
-        rows.append(_row(name, clips, criteria, known.centres, [list(recipe) for recipe in recipes.values()]))
+        parents = [[name for name, weight in recipe.items() if weight > 0] for recipe in recipes.values()]
+        rows.append(_row(name, clips, criteria, known.centres, parents))
     return Comparison(tuple(rows), criteria, known)
 
 

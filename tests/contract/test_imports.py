@@ -16,6 +16,7 @@ PACKAGE = Path(gaitcrafter_ext.__file__).parent
 FLOORS = (
     ("errors",),
     ("vocabulary", "hardware"),
+    ("recipes",),
     ("silhouettes",),
     ("walkers", "generator", "recognition"),
     ("identities",),

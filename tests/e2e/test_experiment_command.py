@@ -60,5 +60,5 @@ def test_a_tiny_experiment_ends_with_a_table_and_a_plot(
     assert results["chance"] == 50.0
     assert [arm["name"] for arm in results["arms"]][-1] == "untrained"
     assert all(len(arm["rank1"][condition]) == 1 for arm in results["arms"] for condition in ("NM", "BG", "CL"))
-    assert (tmp_path / "x" / "results.svg").read_text().startswith("<svg")
+    assert (tmp_path / "x" / f"{name}.svg").read_text().startswith("<svg")
     assert main(words) == 0

@@ -75,7 +75,7 @@ def test_nobody_is_tested_who_was_trained_on(name: str, tmp_path: Path) -> None:
 
 def _split(lab: Lab, path: str) -> Partition:
     """The partition that a step writes there; that of the cohort otherwise."""
-    return next((step.partition for step in lab.steps if str(getattr(step, "path", "")) == path), SMALL.people)
+    return next((step.partition for step in lab.steps if str(getattr(step, "path", "")) == path), lab.setting.people)
 
 
 def test_same_and_novel_people_get_equally_many_clips(tmp_path: Path) -> None:

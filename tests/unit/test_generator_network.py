@@ -9,6 +9,7 @@ from gaitcrafter_ext.generator.network import (
     FOLD_TIME,
     Block,
     GaitUNet,
+    GlobalAttention,
     SpatialConv,
     TemporalConv,
     fold,
@@ -92,6 +93,36 @@ def test_views_a_full_turn_apart_are_the_same() -> None:
 def test_identity_codes_start_at_full_strength() -> None:
     torch.manual_seed(0)
     assert Conditioner(50, 3, 256).identities.std().item() == pytest.approx(1.0, abs=0.02)
+
+
+def test_a_blend_is_as_strong_as_a_known_person() -> None:
+    conditioner = Conditioner(2, 2, 16)
+    told = {"condition": torch.tensor([0]), "view_deg": torch.tensor([90.0])}
+    blend, longer = (conditioner(code=scale * torch.tensor([[0.5, 0.5]]), **told) for scale in (1.0, 2**0.5))
+    torch.testing.assert_close(blend, longer)
+    assert not torch.allclose(blend, conditioner(code=torch.tensor([[1.0, 0.0]]), **told))
+
+
+def test_attention_bias_is_that_of_the_lag() -> None:
+    layer = GlobalAttention(128, 4)
+    torch.nn.init.normal_(layer.lags.weight)
+    embedding = _random(2, 4)
+    bias = layer._bias(3, 2, embedding).detach()
+    lags = layer.lags(embedding).detach().unflatten(1, (2, -1))
+    assert bias.shape == (2, 2, 6, 6)
+    for i in range(6):
+        for j in range(6):
+            assert torch.equal(bias[:, :, i, j], lags[:, :, abs(i // 2 - j // 2)])
+
+
+def test_attention_begins_silent_and_then_heeds_what_it_is_told_about_lags() -> None:
+    torch.manual_seed(0)
+    layer, x, embedding = GlobalAttention(64, 4), _random(1, 3, 1, 2, 64), _random(1, 4)
+    assert torch.equal(layer(x, embedding), x)
+    torch.nn.init.normal_(layer.out.weight)
+    before = layer(x, embedding)
+    torch.nn.init.normal_(layer.lags.weight)
+    assert not torch.allclose(layer(x, embedding), before)
 
 
 def test_left_out_inputs_do_not_depend_on_anything() -> None:

@@ -2,6 +2,7 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -35,6 +36,16 @@ def test_the_learning_rate_rises_stays_and_falls() -> None:
         learning_rate(settings, step, clips) for step, clips in ((0, 0), (4, 40), (50, 800), (60, 900), (70, 1000))
     ]
     assert rates == pytest.approx([0.1, 0.5, 1.0, 0.5, 0.0])
+
+
+def test_all_inputs_are_left_out_together_as_often_as_asked(tree: Path, tmp_path: Path) -> None:
+    config = tiny_config(drop_all=0.5, drop_identity=0.0, drop_condition=0.0, drop_view=0.0)
+    trainer = _trainer(tree, config, tmp_path)
+    rng = np.random.default_rng(0)
+    batch = trainer._drop(trainer.library.draw(400, rng, trainer.cumulative), rng)
+    left_out = [batch.code.sum(1) == 0, batch.condition == -1, batch.view_deg.isnan()]
+    assert all(torch.equal(left_out[0], other) for other in left_out)
+    assert 0.4 < left_out[0].float().mean() < 0.6
 
 
 def test_training_lowers_the_held_out_loss(tree: Path, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.errors import DataError, UsageError
-from gaitcrafter_ext.identities.codes import NovelIdentity, code_matrix, known_recipe, novel_identities
+from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.identities.codes import BEYOND, NovelIdentity, known_recipe, novel_identities
+from gaitcrafter_ext.recipes import code_matrix
 
 SUBJECTS = [f"sim-{number:03d}" for number in range(1, 21)]
 
@@ -102,12 +103,20 @@ def test_what_cannot_be_blended_is_refused(
         novel_identities(count, subjects, seed, parents, concentration)
 
 
-def test_a_wrong_recipe_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"unknown person 'sim-0111'; did you mean 'sim-011'\?"):
-        code_matrix([{"sim-0111": 1.0}], SUBJECTS)
-    for recipe in ({}, {"sim-001": 0.5}, {"sim-001": 1.5, "sim-002": -0.5}):
-        with pytest.raises(DataError, match="sum to 1"):
-            code_matrix([recipe], SUBJECTS)
+@pytest.mark.parametrize("parents", [2, 3])
+def test_beyond_leads_away_from_one_parent_and_keeps_the_others_shares(parents: int) -> None:
+    even = novel_identities(20, SUBJECTS, 3, parents)
+    left = set()
+    for person, plain in zip(novel_identities(20, SUBJECTS, 3, parents, strategy="beyond"), even, strict=True):
+        assert person.recipe.keys() == plain.recipe.keys()
+        (gone,) = [name for name, weight in person.recipe.items() if weight < 0]
+        left.add(list(person.recipe).index(gone))
+        assert person.recipe[gone] == -BEYOND
+        assert sum(person.recipe.values()) == pytest.approx(1)
+        others = [name for name in person.recipe if name != gone]
+        shares = [person.recipe[name] / plain.recipe[name] for name in others]
+        assert shares == pytest.approx([shares[0]] * len(others), rel=1e-2)
+    assert left == set(range(parents))
 
 
 def spread_people(count: int, seed: int = 0) -> tuple[NovelIdentity, ...]:
