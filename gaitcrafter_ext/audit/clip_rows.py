@@ -93,10 +93,9 @@ def clip_measures(material: Material, seed: int) -> list[Measure]:
         Measure("vary", "d_intra", "view and condition style", lambda: _find_varied(material, rng(1)), _varied),
         Measure("copied", "copies", FRAMES, lambda: _find_copies(material, rng(5)), _copied),
         Measure("looks", "likeness", ORDERED, lambda: _find_likeness(material, rng(2)), _likeness),
-        Measure("moves", "motion", FRAMES, lambda: motion(*clips, rng(3)),
-                lambda it: _motion(it, len(synthetic))),
+        Measure("moves", "motion", FRAMES, lambda: motion(*clips, rng(3)), _motion),
         Measure("moves", "cadence", FRAMES, lambda: cadence(*clips, rng(4)), _cadence),
-        Measure("mask", "masks", FRAMES, lambda: masks(*clips), lambda it: _masks(it, len(synthetic))),
+        Measure("mask", "masks", FRAMES, lambda: masks(*clips, rng(6)), _masks),
     ]  # fmt: skip
 
 
@@ -219,30 +218,30 @@ def _likeness(found: Likeness) -> list[Row]:
     ]  # fmt: skip
 
 
-def _motion(found: Motion, clips: int) -> list[Row]:
+def _motion(found: Motion) -> list[Row]:
     spoilt = ", ".join(f"{each.name} {100 * each.outside:.0f} %" for each in found.controls)
     wrong = ", ".join(f"{each.name} {100 * each.forward:.0f} %" for each in found.controls)
     worst = next(each.outside for each in found.controls if each.name == "shuffled")
     shares = [
-        row("moves", "motion_outside", FRAMES, _wilson(found.synthetic_outside, clips), floor=found.held_out_outside,
-            chance=worst, note=f"overlap, flicker or periodicity outside the real 1-99 % range; controls: {spoilt}"),
-        row("moves", "forward", FRAMES, _wilson(found.synthetic_forward, clips), ceiling=found.held_out_forward,
+        row("moves", "motion_outside", FRAMES, found.synthetic_outside, floor=found.held_out_outside, chance=worst,
+            note=f"overlap, flicker or periodicity outside the real 1-99 % range; controls: {spoilt}"),
+        row("moves", "forward", FRAMES, found.synthetic_forward, ceiling=found.held_out_forward,
             chance=0.5, note=f"nearer to real clips played forward than backward; controls: {wrong}"),
     ]  # fmt: skip
-    return shares + _medians("moves", found.statistics, clips)
+    return shares + _medians("moves", found.statistics)
 
 
-def _masks(found: Masks, clips: int) -> list[Row]:
-    share = _wilson(found.synthetic_outside, clips)
+def _masks(found: Masks) -> list[Row]:
+    share = found.synthetic_outside
     note = "outside the real 1-99 % range in at least one of the following"
     worst = row("mask", "mask_outside", FRAMES, share, floor=found.held_out_outside, note=note)
-    return [worst, *_medians("mask", found.statistics, clips)]
+    return [worst, *_medians("mask", found.statistics)]
 
 
-def _medians(question: str, statistics: Sequence[Beside], clips: int) -> list[Row]:
+def _medians(question: str, statistics: Sequence[Beside]) -> list[Row]:
     return [
-        Row(question, each.name, FRAMES, "number", each.synthetic, NONE, NONE, clips, floor=each.held_out,
-            note=f"median; {100 * each.synthetic_outside:.0f} % outside the real range, real"
+        row(question, each.name, FRAMES, each.synthetic, "number", floor=each.held_out,
+            note=f"median; {100 * each.synthetic_outside.value:.0f} % outside the real range, real"
                  f" {100 * each.held_out_outside:.0f} %")
         for each in statistics
     ]  # fmt: skip
@@ -252,11 +251,3 @@ def _cadence(found: Cadence) -> list[Row]:
     note = "mean error of the gait cycle; floor: the person's training takes; chance: everyone given the median"
     return [row("moves", "cadence_error", FRAMES, found.synthetic, "frames", floor=found.floor.value,
                 chance=found.median.value, note=note)]  # fmt: skip
-
-
-def _wilson(share: float, count: int) -> Estimate:
-    """95 % score interval of a share (Wilson 1927), clips taken to be independent."""
-    z = 1.96
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * float(np.sqrt(share * (1 - share) / count + z * z / (4 * count * count)))
-    return Estimate(share, middle - half, middle + half, count)

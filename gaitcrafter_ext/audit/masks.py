@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.audit.ranges import Beside, RangeCheck, check_ranges
+from gaitcrafter_ext.audit.ranges import Beside, Measured, check_ranges
+from gaitcrafter_ext.recognition.bootstrap import Estimate
 
 if TYPE_CHECKING:
     from gaitcrafter_ext.audit.features import ClipFeatures
@@ -57,13 +58,14 @@ class Masks:
 
     Attributes:
         statistics: One entry a statistic.
-        synthetic_outside: Share of synthetic clips outside the real range in at least one statistic.
+        synthetic_outside: Share of synthetic clips outside the real range in at least one statistic, with an interval
+            over people.
         held_out_outside: The floor: the same share of held-out real clips.
         left_out: Synthetic clips of a view and condition without training clips.
     """
 
     statistics: tuple[Beside, ...]
-    synthetic_outside: float
+    synthetic_outside: Estimate
     held_out_outside: float
     left_out: int
 
@@ -81,24 +83,31 @@ def mask_statistics(frames: NDArray[np.uint8]) -> MaskStatistics:
 
 
 def masks(
-    synthetic: Sequence[ClipFeatures], held_out: Sequence[ClipFeatures], training: Sequence[ClipFeatures]
+    synthetic: Sequence[ClipFeatures],
+    held_out: Sequence[ClipFeatures],
+    training: Sequence[ClipFeatures],
+    rng: np.random.Generator,
 ) -> Masks:
     """Compare masks with those of the training clips of the same view and condition; held-out clips are the floor.
+
+    Args:
+        synthetic: Synthetic clips.
+        held_out: Real clips that were not trained on.
+        training: Real clips that were.
+        rng: Draws the bootstrap's people.
 
     Raises:
         DataError: No synthetic clip is of a view and condition that the training clips have.
     """
-    check: RangeCheck = check_ranges(
-        [field.name for field in fields(MaskStatistics)],
-        *[([clip.cell for clip in clips], _table(clips)) for clips in (synthetic, held_out, training)],
-    )
+    names = [field.name for field in fields(MaskStatistics)]
+    check = check_ranges(names, _measured(synthetic), _measured(held_out), _measured(training), rng)
     return Masks(check.statistics, check.synthetic_outside, check.held_out_outside, check.left_out)
 
 
-def _table(clips: Sequence[ClipFeatures]) -> NDArray[np.float64]:
-    """float64 [N, statistics]."""
+def _measured(clips: Sequence[ClipFeatures]) -> Measured:
     names = [field.name for field in fields(MaskStatistics)]
-    return np.array([[getattr(clip.masks, name) for name in names] for clip in clips]).reshape(-1, len(names))
+    values = np.array([[getattr(clip.masks, name) for name in names] for clip in clips]).reshape(-1, len(names))
+    return Measured([clip.cell for clip in clips], [clip.key.identity for clip in clips], values)
 
 
 def _of_frame(frame: NDArray[np.uint8]) -> tuple[float, ...]:

@@ -7,7 +7,7 @@ these controls from real clips tells nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.audit.alignment import clip_distances
 from gaitcrafter_ext.audit.cycle import cycle_of
 from gaitcrafter_ext.audit.features import ClipFeatures, common_length, window
-from gaitcrafter_ext.audit.ranges import Beside, check_ranges, outside
+from gaitcrafter_ext.audit.ranges import Beside, Measured, check_ranges, mean_of, outside
+from gaitcrafter_ext.recognition.bootstrap import Estimate, bootstrap_mean
 
 __all__ = ["CONTROLS", "Control", "Motion", "MotionStatistics", "arrow", "motion", "motion_statistics"]
 
@@ -62,18 +63,19 @@ class Motion:
 
     Attributes:
         statistics: One entry a statistic of ``MotionStatistics``.
-        synthetic_outside: Share of synthetic clips outside the real range in at least one statistic.
+        synthetic_outside: Share of synthetic clips outside the real range in at least one statistic, with an interval
+            over people.
         held_out_outside: The floor: the same share of held-out real clips.
-        synthetic_forward: Share of synthetic clips nearer to real clips when played forward than backward.
+        synthetic_forward: Share of synthetic clips nearer to real clips when played forward than backward, likewise.
         held_out_forward: The ceiling: the same share of held-out real clips; chance is one half.
         controls: Spoilt held-out real clips.
         left_out: Synthetic clips of a view and condition without training clips.
     """
 
     statistics: tuple[Beside, ...]
-    synthetic_outside: float
+    synthetic_outside: Estimate
     held_out_outside: float
-    synthetic_forward: float
+    synthetic_forward: Estimate
     held_out_forward: float
     controls: tuple[Control, ...]
     left_out: int
@@ -114,16 +116,18 @@ CONTROLS: dict[str, Callable[[Frames, np.random.Generator], Frames]] = {
 
 @dataclass(frozen=True)
 class _Set:
-    """Clips of one kind: their cells and their frames at the common length."""
+    """Clips of one kind: their cells, whose they are, and their frames at the common length."""
 
     cells: list[tuple[str, str]]
+    people: list[str]
     frames: list[Frames]
 
-    def table(self) -> NDArray[np.float64]:
-        """float64 [N, statistics]."""
+    def measured(self) -> Measured:
+        """Their statistics."""
         rows = [motion_statistics(frames) for frames in self.frames]
         names = [field.name for field in fields(MotionStatistics)]
-        return np.array([[getattr(row, name) for name in names] for row in rows]).reshape(-1, len(names))
+        values = np.array([[getattr(row, name) for name in names] for row in rows]).reshape(-1, len(names))
+        return Measured(self.cells, self.people, values)
 
 
 def motion(
@@ -138,26 +142,26 @@ def motion(
         synthetic: Synthetic clips.
         held_out: Real clips that were not trained on; cut to the synthetic length.
         training: Real clips that were; their statistics are of the same length too.
-        rng: Shuffles the frames of one control.
+        rng: Shuffles the frames of one control, and draws the bootstrap's people.
 
     Raises:
         DataError: No synthetic clip is of a view and condition that the training clips have.
     """
     length = common_length(synthetic)
     ours, theirs, known = (_cut(clips, length) for clips in (synthetic, held_out, training))
-    reference = (known.cells, known.table())
+    reference = known.measured()
     names = [field.name for field in fields(MotionStatistics)]
-    check = check_ranges(names, (ours.cells, ours.table()), (theirs.cells, theirs.table()), reference)
     controls = [
-        _control(name, _Set(theirs.cells, [spoil(frames, rng) for frames in theirs.frames]), reference, training)
+        _control(name, replace(theirs, frames=[spoil(frames, rng) for frames in theirs.frames]), reference, training)
         for name, spoil in CONTROLS.items()
     ]
+    check = check_ranges(names, ours.measured(), theirs.measured(), reference, rng)
     return Motion(
         check.statistics,
         check.synthetic_outside,
         check.held_out_outside,
-        _forward(ours, training),
-        _forward(theirs, training),
+        bootstrap_mean(*_forward(ours, training), rng),
+        mean_of(_forward(theirs, training)[0]),
         tuple(controls),
         check.left_out,
     )
@@ -179,28 +183,26 @@ def arrow(clips: Sequence[Frames], training: Sequence[Frames]) -> NDArray[np.flo
 
 
 def _cut(clips: Sequence[ClipFeatures], length: int) -> _Set:
-    return _Set([clip.cell for clip in clips], [window(clip.frames, length) for clip in clips])
+    frames = [window(clip.frames, length) for clip in clips]
+    return _Set([clip.cell for clip in clips], [clip.key.identity for clip in clips], frames)
 
 
-def _forward(clips: _Set, training: Sequence[ClipFeatures]) -> float:
-    """Mean of ``arrow`` over the clips whose cell has training clips; NaN where none has."""
+def _forward(clips: _Set, training: Sequence[ClipFeatures]) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+    """``arrow`` of the clips whose cell has training clips, and whose they are."""
     there = {cell: [clip.frames for clip in training if clip.cell == cell] for cell in set(clips.cells)}
-    told = [
-        arrow([frames for frames, own in zip(clips.frames, clips.cells, strict=True) if own == cell], real)
-        for cell, real in sorted(there.items())
-        if real
-    ]
-    return float(np.concatenate(told).mean()) if told else float("nan")
+    told, people = [np.zeros(0)], []
+    for cell, real in sorted(there.items()):
+        rows = [row for row, own in enumerate(clips.cells) if own == cell and real]
+        if rows:
+            told.append(arrow([clips.frames[row] for row in rows], real))
+            people += [clips.people[row] for row in rows]
+    return np.concatenate(told), np.array(people, dtype=str)
 
 
-def _control(
-    name: str,
-    clips: _Set,
-    reference: tuple[list[tuple[str, str]], NDArray[np.float64]],
-    training: Sequence[ClipFeatures],
-) -> Control:
-    table = clips.table()
-    marks, _ = outside((clips.cells, table), reference)
-    medians = np.median(table, axis=0) if len(table) else np.full(table.shape[1], np.nan)
-    share = float(marks.any(axis=1).mean()) if len(marks) else float("nan")
-    return Control(name, MotionStatistics(*map(float, medians)), share, _forward(clips, training))
+def _control(name: str, clips: _Set, reference: Measured, training: Sequence[ClipFeatures]) -> Control:
+    measured = clips.measured()
+    marks, _ = outside(measured, reference)
+    values = measured.values
+    medians = np.median(values, axis=0) if len(values) else np.full(values.shape[1], np.nan)
+    told, _ = _forward(clips, training)
+    return Control(name, MotionStatistics(*map(float, medians)), mean_of(np.any(marks, axis=1)), mean_of(told))

@@ -27,7 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from gaitcrafter_ext.experiments.designs import QUESTIONS
 
     parser.add_argument("name", metavar="NAME", help="; ".join(f"{name}: {asked}" for name, asked in QUESTIONS.items()))
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of all that is made; resumes; experiments may share it")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of all that is made; resumes; experiments may share it",
+    )
     parser.add_argument("--size", default="cpu", help="cpu: on the simulated cohort; gpu: full schedules, with --data")
     parser.add_argument("--data", type=Path, metavar="ROOT", help="a real dataset: folder of identities")
     parser.add_argument("--partition", type=Path, metavar="JSON", help="whom of it to train on and to test")

@@ -3,10 +3,13 @@
 Identity enters at full strength: its columns start at standard deviation 1, like those of the condition, and travel
 side by side with the view into a small network instead of being added to it. With a weak code (default
 initialisation of a linear layer) the model learns motion, view and clothing long before it tells people apart.
-A blend is brought to the length of a known person's code first, which is spherical interpolation: in so many
-dimensions people lie on a sphere, and the straight way between two of them leads through its middle, where everybody
-is the average walker. The view, eight numbers beside two hundred, has a network of its own besides: without it neighbouring views and front
-and back were mixed up.
+
+A blend is brought to the length of a known person's code first, which is spherical interpolation: in so many dimensions
+people lie on a sphere, and the straight way between two of them leads through its middle, where everybody is the
+average walker.
+
+The view, eight numbers beside two hundred, has a network of its own besides: neighbouring views, and front and back,
+were what the first weights mixed up.
 """
 
 from __future__ import annotations

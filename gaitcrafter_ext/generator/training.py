@@ -175,7 +175,7 @@ class Trainer:
         return loss.detach()
 
     def _drop(self, batch: Batch, rng: np.random.Generator) -> Batch:
-        """Leave out identity, condition and view, each on its own or all (classifier-free dropout, arXiv 2207.12598)."""
+        """Leave out identity, condition and view, one by one or together (classifier-free, arXiv 2207.12598)."""
         settings, size = self.config.training, len(batch.clean)
         everything = rng.random(size) < settings.drop_all
         drop = [

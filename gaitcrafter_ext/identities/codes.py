@@ -12,8 +12,8 @@ interpolating identity embeddings. It leaves open who is blended, and how; here
 That is the strategy ``even``. ``spread`` draws many blends for each person and takes the one whose code lies farthest
 from its nearest neighbour among the known people and the novel ones before it (farthest-point sampling, Gonzalez 1985;
 by angle, since the network brings all codes to one length).
-``beyond`` extrapolates: it blends all parents but one evenly and goes on, by :data:`BEYOND`, in the direction that leads
-away from that one.
+``beyond`` extrapolates: it blends all parents but one evenly and goes on, by :data:`BEYOND`, in the direction that
+leads away from that one.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def test_the_card_tells_what_was_held_out_and_json_tells_all(folder: Path, capsy
     assert answer["clips"] == {"synthetic": 8, "held_out": 8, "training": 12, "synthetic_of_other_views": 0}
     assert list(answer["measures"]) == ["rank", "copies", "cadence", "masks", "motion"]
     assert answer["measures"]["copies"]["synthetic"]["share"] == 0.0
-    assert answer["measures"]["motion"]["synthetic_forward"] == 1.0
+    assert answer["measures"]["motion"]["synthetic_forward"]["value"] == 1.0
     assert answer["measures"]["copies"]["synthetic"]["matches"][0]["clip"] == "000/cl-01/090"
 
 

@@ -73,17 +73,17 @@ def spoilt(name: str) -> list[ClipFeatures]:
 def test_spoilt_masks_fall_outside_the_real_range(
     training: list[ClipFeatures], held_out: list[ClipFeatures], name: str, statistic: str
 ) -> None:
-    result = masks(spoilt(name), held_out, training)
-    assert result.synthetic_outside == 1.0
-    assert {each.name: each.synthetic_outside for each in result.statistics}[statistic] == 1.0
+    result = masks(spoilt(name), held_out, training, np.random.default_rng(0))
+    assert result.synthetic_outside.value == 1.0
+    assert {each.name: each.synthetic_outside.value for each in result.statistics}[statistic] == 1.0
 
 
 def test_training_clips_lie_inside_and_held_out_clips_nearly(
     training: list[ClipFeatures], held_out: list[ClipFeatures]
 ) -> None:
-    result = masks(training, held_out, training)
-    assert all(each.synthetic == each.training for each in result.statistics)
-    assert max(each.synthetic_outside for each in result.statistics) <= 2 / len(training)
+    result = masks(training, held_out, training, np.random.default_rng(0))
+    assert all(each.synthetic.value == each.training for each in result.statistics)
+    assert max(each.synthetic_outside.value for each in result.statistics) <= 2 / len(training)
     assert result.held_out_outside < 0.7
 
 
@@ -91,8 +91,8 @@ def test_clips_of_unknown_cells_are_left_out_and_none_at_all_is_refused(
     training: list[ClipFeatures], held_out: list[ClipFeatures]
 ) -> None:
     coats = stick_people(("cl-01",), people=2, frames=30)
-    assert masks([*held_out, *coats], held_out, training).left_out == 2
+    assert masks([*held_out, *coats], held_out, training, np.random.default_rng(0)).left_out == 2
     with pytest.raises(DataError, match="no synthetic clip is of a view and condition"):
-        masks(coats, held_out, training)
+        masks(coats, held_out, training, np.random.default_rng(0))
     with pytest.raises(DataError, match="no synthetic clip is of a view and condition"):
-        masks([], held_out, training)
+        masks([], held_out, training, np.random.default_rng(0))

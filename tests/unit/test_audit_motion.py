@@ -46,8 +46,8 @@ def test_walking_clips_move_like_held_out_ones(
     walking: list[ClipFeatures], held_out: list[ClipFeatures], training: list[ClipFeatures]
 ) -> None:
     result = measured(walking, held_out, training)
-    assert result.synthetic_forward == result.held_out_forward == 1.0
-    assert all(each.synthetic == pytest.approx(each.held_out, rel=0.1, abs=0.01) for each in result.statistics)
+    assert result.synthetic_forward.value == result.held_out_forward == 1.0
+    assert all(each.synthetic.value == pytest.approx(each.held_out, rel=0.1, abs=0.01) for each in result.statistics)
 
 
 def test_each_control_is_told_by_the_statistic_that_should_tell_it(
@@ -58,15 +58,15 @@ def test_each_control_is_told_by_the_statistic_that_should_tell_it(
         result = measured([replace(each, frames=spoil(each.frames, rng)) for each in walking], held_out, training)
         iou, flicker, periodicity = result.statistics
         if name == "frozen":
-            assert (iou.synthetic, flicker.synthetic, periodicity.synthetic) == (1.0, 0.0, 0.0)
-            assert (result.synthetic_outside, result.synthetic_forward) == (1.0, 0.5)
+            assert (iou.synthetic.value, flicker.synthetic.value, periodicity.synthetic.value) == (1.0, 0.0, 0.0)
+            assert (result.synthetic_outside.value, result.synthetic_forward.value) == (1.0, 0.5)
         elif name == "shuffled":
-            assert iou.synthetic < iou.held_out
-            assert flicker.synthetic > 2 * flicker.held_out
-            assert periodicity.synthetic < periodicity.held_out - 0.2
-            assert result.synthetic_outside == 1.0
+            assert iou.synthetic.value < iou.held_out
+            assert flicker.synthetic.value > 2 * flicker.held_out
+            assert periodicity.synthetic.value < periodicity.held_out - 0.2
+            assert result.synthetic_outside.value == 1.0
         else:
-            assert result.synthetic_forward == 0.0
+            assert result.synthetic_forward.value == 0.0
 
 
 def test_the_controls_of_the_held_out_clips_are_given_beside(

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.recognition.bootstrap import bootstrap_mean, bootstrap_ratio, bootstrap_share
+from gaitcrafter_ext.recognition.bootstrap import bootstrap_mean, bootstrap_median, bootstrap_ratio, bootstrap_share
 
 
 def people(count: int, clips: int) -> np.ndarray:
@@ -29,6 +29,25 @@ def test_clips_of_one_person_count_together() -> None:
     hits = np.isin(who, who[:1000])
     share = bootstrap_share(hits, who, np.random.default_rng(0))
     assert share.high - share.low == pytest.approx(2 * 1.96 * math.sqrt(0.25 / 20), abs=0.08)
+
+
+def test_the_interval_of_a_median_is_that_of_the_order_statistics() -> None:
+    values = np.random.default_rng(1).permutation(401).astype(float)
+    median = bootstrap_median(values, people(401, 1), np.random.default_rng(0))
+    assert (median.value, median.count) == (200.0, 401)
+    assert (median.low, median.high) == pytest.approx(
+        (200 - 1.96 * math.sqrt(401) / 2, 200 + 1.96 * math.sqrt(401) / 2), abs=2
+    )
+
+
+def test_clips_of_one_person_move_a_median_together() -> None:
+    who = people(2, 50)
+    median = bootstrap_median((who == who[-1]).astype(float), who, np.random.default_rng(0))
+    assert (median.low, median.high) == (0.0, 1.0)
+
+
+def test_no_clips_no_median() -> None:
+    assert math.isnan(bootstrap_median(np.zeros(0), people(0, 1), np.random.default_rng(0)).value)
 
 
 def test_equal_shares_of_equal_people_have_ratio_one_without_spread() -> None:

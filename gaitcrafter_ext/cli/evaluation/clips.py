@@ -169,7 +169,7 @@ def _measure(
         "rank": lambda: ranks(*clips, np.random.default_rng([args.seed, 0])),
         "copies": lambda: copies(*clips, scope=args.copies_among, cyclic=args.cyclic),
         "cadence": lambda: cadence(*clips, np.random.default_rng([args.seed, 1])),
-        "masks": lambda: masks(*clips),
+        "masks": lambda: masks(*clips, np.random.default_rng([args.seed, 3])),
         "motion": lambda: motion(*clips, np.random.default_rng([args.seed, 2])),
     }
     return {name: calls[name]() for name in measures}

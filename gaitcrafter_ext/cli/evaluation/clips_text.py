@@ -108,8 +108,8 @@ def _masks(result: Masks) -> list[str]:
 
 def _motion(result: Motion) -> list[str]:
     arrow = (
-        f"fits real clips better forward than backward: synthetic {100 * result.synthetic_forward:.0f} %, held-out real"
-        f" {100 * result.held_out_forward:.0f} % (ceiling), chance 50 %"
+        f"fits real clips better forward than backward: synthetic {100 * result.synthetic_forward.value:.0f} %,"
+        f" held-out real {100 * result.held_out_forward:.0f} % (ceiling), chance 50 %"
     )
     return [
         "Does it move like gait?",
@@ -127,14 +127,14 @@ def _motion(result: Motion) -> list[str]:
 
 def _beside(result: Masks | Motion) -> list[str]:
     """Medians of each statistic and shares outside the real range."""
-    shares = (result.synthetic_outside, result.held_out_outside)
+    shares = (result.synthetic_outside.value, result.held_out_outside)
     head = (
         f"{'median of clips':<16}{'synthetic':>10}{'held-out':>10}{'training':>10}"
         f"{'outside %: synthetic':>24}{'held-out':>10}  (of the training clips' 1-99 % range)"
     )
     rows = [
-        f"{each.name:<16}{each.synthetic:>10.3f}{each.held_out:>10.3f}{each.training:>10.3f}"
-        f"{100 * each.synthetic_outside:>24.1f}{100 * each.held_out_outside:>10.1f}"
+        f"{each.name:<16}{each.synthetic.value:>10.3f}{each.held_out:>10.3f}{each.training:>10.3f}"
+        f"{100 * each.synthetic_outside.value:>24.1f}{100 * each.held_out_outside:>10.1f}"
         for each in result.statistics
     ]
     return [head, *rows, f"{'any of these':<46}{100 * shares[0]:>24.1f}{100 * shares[1]:>10.1f}"]
