@@ -14,12 +14,11 @@ from __future__ import annotations
 import itertools
 
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gaitcrafter_ext.generator.conditioning import Conditioner, NoiseLevelEmbedding
+from gaitcrafter_ext.generator.framework import ConfigMixin, ModelMixin, register_to_config
 
 __all__ = ["GaitUNet"]
 

@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline
-from diffusers.utils import logging as diffusers_logging
 from numpy.typing import NDArray
 from torch import Tensor
 
 from gaitcrafter_ext.errors import UsageError, WeightsError
 from gaitcrafter_ext.generator.card import Card, Vocabulary, check_weights, read_card
+from gaitcrafter_ext.generator.framework import DiffusionPipeline, diffusers_logging
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import velocity
 from gaitcrafter_ext.generator.samplers import PRECISIONS, make_scheduler

@@ -39,10 +39,10 @@ def make_scheduler(name: str, shift: float) -> Any:
     Raises:
         UsageError: The name is unknown.
     """
-    import diffusers
+    from gaitcrafter_ext.generator import framework
 
     check_sampler(name)
     if name == "euler":
-        return diffusers.FlowMatchEulerDiscreteScheduler(shift=shift)
-    kind = diffusers.DPMSolverMultistepScheduler if name == "dpm++2m" else diffusers.UniPCMultistepScheduler
+        return framework.FlowMatchEulerDiscreteScheduler(shift=shift)
+    kind = framework.DPMSolverMultistepScheduler if name == "dpm++2m" else framework.UniPCMultistepScheduler
     return kind(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift, solver_order=2)

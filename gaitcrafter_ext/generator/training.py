@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from diffusers.training_utils import EMAModel
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
@@ -23,6 +22,7 @@ from tqdm import tqdm
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.generator.config import GeneratorConfig, TrainingConfig
 from gaitcrafter_ext.generator.data import Batch, ClipLibrary
+from gaitcrafter_ext.generator.framework import EMAModel
 from gaitcrafter_ext.generator.initial import InitialWeights
 from gaitcrafter_ext.generator.interruption import stop_requests
 from gaitcrafter_ext.generator.network import GaitUNet

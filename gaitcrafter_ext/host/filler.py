@@ -15,11 +15,12 @@ from itertools import product
 from pathlib import Path
 
 from gaitcrafter_ext.generator.shape import TILE
-from gaitcrafter_ext.host.generate import load_sampler, reported
+from gaitcrafter_ext.host.generate import reported
 from gaitcrafter_ext.host.pool import Pool
 from gaitcrafter_ext.silhouettes.files import FileLock
 from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, clip_seed
 from gaitcrafter_ext.synthesis.run import ClipSampler
+from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
 from gaitcrafter_ext.vocabulary import ClipKey, condition_of
 
 __all__ = ["fill", "fresh_request", "main"]
@@ -68,7 +69,7 @@ def main(arguments: list[str]) -> int:
             pool = Pool(folder, plan.identities, int(slots))
             with contextlib.suppress(AttributeError, OSError):
                 os.nice(5)  # the recogniser goes first
-            sample = load_sampler(Path(weights), plan.sampling, device)
+            sample = pipeline_sampler(Path(weights), plan.sampling, device)
             print("ready", flush=True)
             fill(pool, plan, int(reuse), sample, lambda: False)
 

@@ -12,13 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gaitcrafter_ext.errors import GaitCrafterError
-from gaitcrafter_ext.host.stubs import mend_torchvision
 from gaitcrafter_ext.synthesis.folder import OutputFolder
-from gaitcrafter_ext.synthesis.plan import Plan, Sampling
+from gaitcrafter_ext.synthesis.plan import Plan
 from gaitcrafter_ext.synthesis.run import ClipSampler, synthesize
 from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
 
-__all__ = ["load_sampler", "main", "reported"]
+__all__ = ["main", "reported"]
 
 
 def reported(work: Callable[[], None]) -> int:
@@ -41,12 +40,6 @@ def reported(work: Callable[[], None]) -> int:
     return 0
 
 
-def load_sampler(weights: Path, sampling: Sampling, device: str = "cpu") -> ClipSampler:
-    """The weights' sampler; a torchvision that does not fit this torch, over which ``diffusers`` trips, is mended."""
-    mend_torchvision()
-    return pipeline_sampler(weights, sampling, device)
-
-
 def main(arguments: list[str]) -> int:
     """Make the plan's clips in the output folder."""
     plan_file, weights, out = (Path(argument) for argument in arguments)
@@ -57,7 +50,7 @@ def main(arguments: list[str]) -> int:
         plan = Plan.from_json(plan_file.read_text(encoding="utf-8"))
 
         def load() -> ClipSampler:
-            return load_sampler(weights, plan.sampling)
+            return pipeline_sampler(weights, plan.sampling)
 
         with tqdm(desc="synthesizing", unit="clip", file=sys.stderr, leave=False, mininterval=0.5) as bar:
 

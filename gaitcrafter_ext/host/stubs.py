@@ -9,7 +9,6 @@ deriving from them works, calling them is refused with the package's name. Two f
 from __future__ import annotations
 
 import ast
-import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -20,9 +19,9 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from gaitcrafter_ext.errors import MissingError
-from gaitcrafter_ext.host.notices import tell
+from gaitcrafter_ext.torchvision_build import mend_torchvision
 
-__all__ = ["imported_packages", "install_stubs", "mend_torchvision"]
+__all__ = ["imported_packages", "install_stubs"]
 
 # What a package is called where its import name differs.
 _PIP_NAME = {"sklearn": "scikit-learn", "cv2": "opencv-python", "PIL": "pillow", "yaml": "pyyaml"}
@@ -76,38 +75,6 @@ def _is_there(name: str) -> bool:
     except (ImportError, ValueError):
         return False
     return name != "torchvision" or mend_torchvision()
-
-
-def mend_torchvision() -> bool:
-    """Import torchvision, also a build whose compiled half does not fit this torch: only its Python half is used.
-
-    Returns:
-        Whether it is there and loads.
-    """
-    try:
-        importlib.import_module("torchvision")
-        return True
-    except ModuleNotFoundError:
-        return False
-    except (ImportError, RuntimeError, OSError) as error:
-        reason = str(error)
-    _forget("torchvision")
-    try:
-        import torch
-
-        for operator in ("nms", "qnms"):
-            torch.library.define(f"torchvision::{operator}", "(Tensor boxes, Tensor scores, float least) -> Tensor")
-        importlib.import_module("torchvision")
-        return True
-    except (ImportError, RuntimeError, OSError, AttributeError):
-        _forget("torchvision")
-    tell(f"torchvision is installed but does not load with this torch ({reason}); going on as if it were missing")
-    return False
-
-
-def _forget(package: str) -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] == package]:
-        del sys.modules[name]
 
 
 class _StubFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

@@ -15,7 +15,7 @@ import gaitcrafter_ext
 PACKAGE = Path(gaitcrafter_ext.__file__).parent
 FLOORS = (
     ("errors",),
-    ("vocabulary", "hardware"),
+    ("vocabulary", "hardware", "torchvision_build"),
     ("recipes",),
     ("silhouettes",),
     ("walkers", "generator", "recognition"),

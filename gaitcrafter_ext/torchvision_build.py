@@ -1,0 +1,45 @@
+"""A torchvision that was built for another torch: others import it, and trip over it, where nobody asked for it."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+
+__all__ = ["mend_torchvision"]
+
+logger = logging.getLogger(__name__)
+
+
+def mend_torchvision() -> bool:
+    """Import torchvision, also a build whose compiled half does not fit this torch: only its Python half is used.
+
+    Returns:
+        Whether it is there and loads.
+    """
+    try:
+        importlib.import_module("torchvision")
+        return True
+    except ModuleNotFoundError:
+        return False
+    except (ImportError, RuntimeError, OSError) as error:
+        reason = str(error)
+    _forget("torchvision")
+    try:
+        import torch
+
+        for operator in ("nms", "qnms"):
+            torch.library.define(f"torchvision::{operator}", "(Tensor boxes, Tensor scores, float least) -> Tensor")
+        importlib.import_module("torchvision")
+        return True
+    except (ImportError, RuntimeError, OSError, AttributeError):
+        _forget("torchvision")
+    logger.warning(
+        "torchvision is installed but does not load with this torch (%s); going on as if it were missing", reason
+    )
+    return False
+
+
+def _forget(package: str) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+        del sys.modules[name]

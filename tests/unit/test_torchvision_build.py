@@ -1,0 +1,27 @@
+"""A torchvision that does not fit this torch stands in nobody's way."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "trouble", ["raise RuntimeError('operator torchvision::nms does not exist')", "import nowhere_"]
+)
+def test_the_generator_loads_beside_a_torchvision_of_another_build(tmp_path: Path, trouble: str) -> None:
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision" / "__init__.py").write_text(trouble)
+    done = subprocess.run(
+        [sys.executable, "-c", "import gaitcrafter_ext.generator.pipeline, sys; print('torchvision' in sys.modules)"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "False"), done.stderr
+    assert "torchvision is installed but does not load with this torch" in done.stderr
