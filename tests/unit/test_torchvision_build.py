@@ -7,15 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 
-
-@pytest.mark.parametrize(
-    "trouble", ["raise RuntimeError('operator torchvision::nms does not exist')", "import nowhere_"]
-)
-def test_the_generator_loads_beside_a_torchvision_of_another_build(tmp_path: Path, trouble: str) -> None:
+def test_the_generator_loads_beside_a_torchvision_of_another_build(tmp_path: Path) -> None:
     (tmp_path / "torchvision").mkdir()
-    (tmp_path / "torchvision" / "__init__.py").write_text(trouble)
+    (tmp_path / "torchvision" / "__init__.py").write_text(
+        "raise RuntimeError('operator torchvision::nms does not exist')"
+    )
     done = subprocess.run(
         [sys.executable, "-c", "import gaitcrafter_ext.generator.pipeline, sys; print('torchvision' in sys.modules)"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
