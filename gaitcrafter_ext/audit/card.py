@@ -137,12 +137,12 @@ class IdentityCard:
         return json.dumps({name: _plain(getattr(self, name)) for name in names}, indent=1, allow_nan=False) + "\n"
 
 
-#: What a card leaves to others.
+#: What a card leaves to ``experiment``.
 HELPS = Unmeasured(
     "helps",
     "rank1_gain",
     "trained recognisers",
-    "takes trainings of its own: 'recognise train' with and without --synthetic, then 'recognise test'",
+    "takes trainings of its own: run 'experiment', then name its folder by --experiments",
 )
 
 

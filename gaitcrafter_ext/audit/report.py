@@ -125,8 +125,8 @@ def _table(card: IdentityCard) -> str:
     legend = (
         "<p>floor: what real clips score where less is better or nearness to real clips is asked for; ceiling: what"
         " real clips score where more is better; chance: what guessing or a spoilt control scores. Intervals come from"
-        " drawing people anew (bootstrap); of U from leaving one person out (jackknife), of motion and masks from the"
-        " number of clips (Wilson), of KID from its subsets.</p>"
+        " drawing people anew (bootstrap); of U from leaving one person out (jackknife), of KID from its subsets, of"
+        " trained recognisers from their seeds.</p>"
     )
     return f"<table>{''.join(lines)}</table>{legend}"
 

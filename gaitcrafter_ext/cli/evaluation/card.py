@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="folder of 'recognise train', or bundled; may be repeated (default: none)")  # fmt: skip
     parser.add_argument("--other-people", action="store_true",
                         help="the recognisers' people only bear the same names as the real ones here")  # fmt: skip
+    parser.add_argument(
+        "--experiments", metavar="DIR", help="what 'experiment --out' wrote: does it help a recogniser?"
+    )
     parser.add_argument("--views", default="all", help="comma-separated views, or all (default all)")
     parser.add_argument("--skip-broken", action="store_true", help="leave broken files out instead of refusing them")
     parser.add_argument("--force", action="store_true", help="replace the report in REPORT_DIR")
@@ -57,9 +60,11 @@ def run(args: argparse.Namespace) -> int:
     _refuse_used_folder(args.out, args.force)
     from gaitcrafter_ext.audit.card import HELPS
     from gaitcrafter_ext.audit.clip_rows import clip_measures
+    from gaitcrafter_ext.audit.helps import helps_rows
     from gaitcrafter_ext.audit.people_rows import people_measures
     from gaitcrafter_ext.audit.report import write_report
 
+    helps = helps_rows(args.experiments) if args.experiments else []
     sources, material = _material(args)
     spaces, caveats = _spaces(args, sources, material)
     measures = [each for space in spaces for each in people_measures(material, space, args.seed)]
@@ -67,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
     asked = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
     card = dataclasses.replace(
         card,
-        unmeasured=(*card.unmeasured, HELPS),
+        rows=(*card.rows, *helps),
+        unmeasured=card.unmeasured if helps else (*card.unmeasured, HELPS),
         caveats=(*caveats, *sources.caveats),
         groups=sources.counts(material),
         asked=asked,

@@ -1,0 +1,75 @@
+"""Does it help a recogniser? What ``experiment`` found, as rows of a card."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from gaitcrafter_ext.audit.card import NONE, Row
+from gaitcrafter_ext.errors import DataError, MissingError
+
+__all__ = ["helps_rows"]
+
+#: The network before training, and the arm of real clips alone, as experiments call them.
+UNTRAINED, REAL = "untrained", "real"
+
+
+def helps_rows(folder: str | Path) -> list[Row]:
+    """Rank-1 of every arm of every experiment in a folder.
+
+    Args:
+        folder: What ``experiment --out`` wrote: ``<experiment>.json``, one an experiment.
+
+    Returns:
+        One row a trained arm and condition; the interval runs from the lowest to the highest seed, the ceiling is the
+        arm ``real`` of the same experiment.
+
+    Raises:
+        MissingError: There is no experiment in it.
+        DataError: A file is not an experiment's.
+    """
+    files = sorted(Path(folder).glob("*.json"))
+    if not files:
+        raise MissingError(f"{folder} holds no results; name a folder in which 'experiment' has finished")
+    return [row for file in files for row in _rows(file)]
+
+
+def _rows(file: Path) -> list[Row]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        arms = {arm["name"]: arm for arm in found["arms"]}
+        return [
+            _row(file.stem, arm, condition, arms, float(found["chance"]) / 100)
+            for arm in arms.values()
+            for condition in arm["rank1"]
+            if arm["name"] != UNTRAINED
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, statistics.StatisticsError) as error:
+        raise DataError(f"{file} is not what 'experiment' writes ({type(error).__name__}: {error})") from None
+
+
+def _row(experiment: str, arm: dict[str, Any], condition: str, arms: dict[str, Any], chance: float) -> Row:
+    seeds = [value / 100 for value in arm["rank1"][condition]]
+    notes = [f"{len(seeds)} seed(s) of the recogniser, the interval is their range"]
+    if arm["against"]:
+        pairs = zip(arm["rank1"][condition], arms[arm["against"]]["rank1"][condition], strict=True)
+        gain = statistics.fmean(ours - theirs for ours, theirs in pairs)
+        notes.append(f"{gain:+.1f} points against {arm['against']}")
+    if UNTRAINED in arms:
+        notes.append(f"untrained network {statistics.fmean(arms[UNTRAINED]['rank1'][condition]):.1f} %")
+    real = arms.get(REAL) if arm["name"] != REAL else None
+    return Row(
+        "helps",
+        f"rank1_{condition.lower()}",
+        f"{experiment}: {arm['name']}",
+        "share",
+        statistics.fmean(seeds),
+        min(seeds),
+        max(seeds),
+        len(seeds),
+        ceiling=statistics.fmean(real["rank1"][condition]) / 100 if real else NONE,
+        chance=chance,
+        note="; ".join(notes),
+    )
