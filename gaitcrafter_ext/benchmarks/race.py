@@ -11,7 +11,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gaitcrafter_ext.benchmarks.child import Child
-from gaitcrafter_ext.benchmarks.results import CONVOLUTION, OURS, PEERS, RECOGNISERS, Benchmark, Machine, Rate
+from gaitcrafter_ext.benchmarks.results import (
+    CONVOLUTION,
+    OPENGAIT,
+    OURS,
+    PEERS,
+    RECOGNISERS,
+    RIVALS,
+    Benchmark,
+    Machine,
+    Rate,
+)
 from gaitcrafter_ext.errors import GaitCrafterError
 from gaitcrafter_ext.silhouettes.parallel import available_cores
 
@@ -81,7 +91,7 @@ def turns(race: Race, names: Sequence[str]) -> Iterator[tuple[str, str, str]]:
 
 def entrants(task: str) -> tuple[str, ...]:
     """Names of those who take part in a task."""
-    return RECOGNISERS if task == "recognition" else (OURS, *PEERS)
+    return (*RECOGNISERS, *OPENGAIT.values()) if task == "recognition" else (OURS, *PEERS)
 
 
 def training_memory_gb(race: Race, precision: str) -> float:
@@ -98,7 +108,7 @@ def _start(race: Race, stack: ExitStack) -> tuple[dict[str, Child], list[str]]:
         try:
             children[name] = stack.enter_context(Child(name, race.threads, race.folder if name in PEERS else None))
         except GaitCrafterError as error:
-            if name not in PEERS:
+            if name not in RIVALS:
                 raise
             notes.append(str(error))
     return children, notes
@@ -116,7 +126,7 @@ def _measure(race: Race, children: dict[str, Child], notes: list[str], progress:
         try:
             answer = children[name].measure(task, precision, race.turn_seconds)
         except GaitCrafterError as error:
-            if name not in PEERS:
+            if name not in RIVALS:
                 raise
             failed.add(name)
             notes.append(str(error))

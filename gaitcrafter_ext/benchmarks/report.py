@@ -58,7 +58,7 @@ def _tables(found: Benchmark) -> list[list[Rate]]:
 
 def _row(found: Benchmark, rate: Rate) -> tuple[str, ...]:
     contender, share = _contender(found, rate), found.share_of_machine(rate)
-    speedup, work = (found.speedup(rate), found.work_ratio(rate)) if rate.contender in PEERS else (None, None)
+    speedup, work = found.speedup(rate), found.work_ratio(rate)
     return (
         contender.label,
         f"{contender.parameters / 1e6:.1f} M",
@@ -68,7 +68,7 @@ def _row(found: Benchmark, rate: Rate) -> tuple[str, ...]:
         f"{rate.gflop:.3g}",
         f"{rate.gflop_per_second:.0f}",
         "" if share is None else f"{share:.0%}",
-        "" if speedup is None else f"{speedup:.0f}x",
+        "" if speedup is None else f"{speedup:.3g}x",
         "" if work is None else f"{work:.1f}x",
     )
 

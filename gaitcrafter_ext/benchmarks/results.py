@@ -7,16 +7,33 @@ import statistics
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["CONVOLUTION", "OURS", "PEERS", "RECOGNISERS", "TASKS", "Benchmark", "Contender", "Machine", "Rate"]
+__all__ = [
+    "CONVOLUTION",
+    "OPENGAIT",
+    "OURS",
+    "PEERS",
+    "RECOGNISERS",
+    "RIVALS",
+    "TASKS",
+    "Benchmark",
+    "Contender",
+    "Machine",
+    "Rate",
+]
 
 #: What can be measured.
 TASKS = ("training", "sampling", "recognition")
 
-#: Names of the contenders: our denoiser, the published ones, our recognisers, and the machine's convolutions.
+#: Names of the contenders: our denoiser, the published ones, our recognisers, OpenGait's, and the machine's
+#: convolutions.
 OURS = "gaitcrafter"
 PEERS = ("video-diffusion-pytorch", "diffusers")
 RECOGNISERS = ("gaitset", "gaitbase")
+OPENGAIT = {name: f"opengait-{name}" for name in RECOGNISERS}
 CONVOLUTION = "convolution"
+
+#: Whoever ours is set beside -> ours. They may be missing.
+RIVALS = {**dict.fromkeys(PEERS, OURS), **{theirs: ours for ours, theirs in OPENGAIT.items()}}
 
 #: Which floating point operations of a step are counted is torch's business; a multiply-add counts as two.
 GIGA = 1e9
@@ -117,14 +134,18 @@ class Benchmark:
         return None if roof is None else rate.gflop_per_second / roof.gflop_per_second
 
     def speedup(self, peer: Rate) -> float | None:
-        """How many times faster our denoiser does the peer's task."""
-        ours = self.rate(OURS, peer.task, peer.precision)
+        """How many times faster ours does the peer's task; None where it is nobody's peer, or ours was not measured."""
+        ours = self._ours(peer)
         return None if ours is None else ours.median / peer.median
 
     def work_ratio(self, peer: Rate) -> float | None:
-        """How many times more operations a clip costs the peer."""
-        ours = self.rate(OURS, peer.task, peer.precision)
+        """How many times more operations a unit costs the peer; None likewise."""
+        ours = self._ours(peer)
         return None if ours is None else peer.gflop / ours.gflop
+
+    def _ours(self, peer: Rate) -> Rate | None:
+        ours = RIVALS.get(peer.contender)
+        return None if ours is None else self.rate(ours, peer.task, peer.precision)
 
     def to_json(self) -> dict[str, Any]:
         """All fields, and the figures derived from them."""
@@ -134,8 +155,8 @@ class Benchmark:
                 **dataclasses.asdict(rate),
                 "median": rate.median,
                 "share_of_machine": self.share_of_machine(rate),
-                "speedup_of_ours": self.speedup(rate) if rate.contender in PEERS else None,
-                "work_ratio": self.work_ratio(rate) if rate.contender in PEERS else None,
+                "speedup_of_ours": self.speedup(rate),
+                "work_ratio": self.work_ratio(rate),
             }
             for rate in self.rates
         ]

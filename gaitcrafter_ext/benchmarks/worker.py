@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gaitcrafter_ext.benchmarks.results import CONVOLUTION, OURS, PEERS, RECOGNISERS
+from gaitcrafter_ext.benchmarks.results import CONVOLUTION, OPENGAIT, OURS, PEERS, RECOGNISERS
 from gaitcrafter_ext.errors import GaitCrafterError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ MAKERS = {
     PEERS[0]: ("peers", "unet3d"),
     PEERS[1]: ("peers", "diffusers_unet"),
     **{model: ("recognisers", model) for model in RECOGNISERS},
+    **{theirs: ("opengait", model) for model, theirs in OPENGAIT.items()},
 }
 
 

@@ -1,4 +1,4 @@
-"""``gaitcrafter benchmark``: speed beside published video U-Nets, and beside what the machine can do."""
+"""``gaitcrafter benchmark``: speed beside published video U-Nets, OpenGait and what the machine can do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gaitcrafter_ext.benchmarks.results import TASKS
 from gaitcrafter_ext.cli._options import Progress, add_json, at_least
 from gaitcrafter_ext.silhouettes.parallel import available_cores
 
-HELP = "measure training, sampling and recognition speed beside published video U-Nets and the machine's convolutions"
+HELP = "measure speed beside published video U-Nets, OpenGait's recognisers and the machine's convolutions"
 
 #: Where `make bench` puts the packages of the peers.
 PEERS_FOLDER = Path(".bench-peers")

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from gaitcrafter_ext.errors import MissingError, UsageError
+from gaitcrafter_ext.host.cache import cache_root
 
 __all__ = ["ROOT_VARIABLE", "Checkout", "bound_names"]
 
@@ -33,7 +34,8 @@ class Checkout:
     """A folder that holds OpenGait.
 
     Args:
-        root: The folder with ``opengait/`` and ``configs/`` in it; where None, what ``$OPENGAIT_ROOT`` names.
+        root: The folder with ``opengait/`` and ``configs/`` in it; where None, what ``$OPENGAIT_ROOT`` names, else
+            ``OpenGait`` in the cache (``~/.cache/gaitcrafter``).
 
     Raises:
         UsageError: No folder was named.
@@ -41,9 +43,12 @@ class Checkout:
     """
 
     def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
-        named = root or os.environ.get(ROOT_VARIABLE)
+        cached = cache_root() / "OpenGait"
+        named = root or os.environ.get(ROOT_VARIABLE) or (cached if cached.is_dir() else None)
         if not named:
-            raise UsageError(f"no OpenGait checkout named; give --opengait PATH or set {ROOT_VARIABLE}")
+            raise UsageError(
+                f"no OpenGait checkout named; give --opengait PATH, set {ROOT_VARIABLE}, or clone it to {cached}"
+            )
         self.root = Path(named).expanduser().resolve()
         if not self.package.is_dir():
             raise MissingError(f"no OpenGait checkout at {named}: there is no folder 'opengait' in it; clone it there")

@@ -172,3 +172,11 @@ def test_casia_b_tables_agree_to_the_digit(
     assert 20 < ours[0] < 95
     if metric == "cos":
         assert str(table).splitlines()[-1] == str(answer[0]["summary-cos"]).strip()
+
+
+def test_the_benchmark_trains_opengaits_gaitset_with_our_sizes() -> None:
+    from gaitcrafter_ext.benchmarks.child import Child
+
+    with Child("opengait-gaitset", threads=1) as theirs, Child("gaitset", threads=1) as ours:
+        assert theirs.contender.parameters == ours.contender.parameters
+        assert theirs.measure("recognition", "fp32", 0.0)["rate"] > 0

@@ -20,7 +20,7 @@ from gaitcrafter_ext.benchmarks.convolutions import SHAPES, Convolutions, operat
 from gaitcrafter_ext.benchmarks.denoisers import DenoiserWork
 from gaitcrafter_ext.benchmarks.race import PRECISIONS, Race, run_race, turns
 from gaitcrafter_ext.benchmarks.report import describe
-from gaitcrafter_ext.benchmarks.results import CONVOLUTION, OURS, PEERS, Benchmark, Contender, Machine, Rate
+from gaitcrafter_ext.benchmarks.results import CONVOLUTION, OPENGAIT, OURS, PEERS, Benchmark, Contender, Machine, Rate
 from gaitcrafter_ext.benchmarks.timing import Stopwatch, timed_rate
 from gaitcrafter_ext.benchmarks.worker import MAKERS, make_subject, serve
 from gaitcrafter_ext.errors import DataError, MissingError
@@ -58,6 +58,16 @@ def test_without_ours_or_the_roof_there_is_no_ratio() -> None:
     peer = a_benchmark().rates[2]
     alone = Benchmark(a_benchmark().machine, (), (peer,))
     assert (alone.speedup(peer), alone.work_ratio(peer), alone.share_of_machine(peer)) == (None, None, None)
+
+
+def test_opengaits_recognisers_are_set_beside_ours_of_the_same_name() -> None:
+    ours, other = (
+        Rate(name, "recognition", "fp32", (rate,), 10.0) for name, rate in (("gaitset", 3.0), ("gaitbase", 7))
+    )
+    theirs = Rate(OPENGAIT["gaitset"], "recognition", "fp32", (1.0,), 20.0)
+    found = Benchmark(a_benchmark().machine, (), (ours, other, theirs))
+    assert (found.speedup(theirs), found.work_ratio(theirs)) == (3.0, 2.0)
+    assert found.speedup(ours) is None
 
 
 def test_the_report_has_each_ratio_beside_its_cause() -> None:
@@ -132,6 +142,13 @@ def test_a_peer_that_is_not_installed_says_how_to_get_it(tmp_path: Path) -> None
         Child(PEERS[0], threads=1, folder=tmp_path)
 
 
+def test_without_a_checkout_opengaits_recognisers_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENGAIT_ROOT", raising=False)
+    monkeypatch.setenv("GAITCRAFTER_CACHE", str(tmp_path))
+    with pytest.raises(MissingError, match="opengait-gaitset is not measured: no OpenGait checkout named"):
+        Child(OPENGAIT["gaitset"], threads=1)
+
+
 def test_a_worker_that_dies_is_reported_with_its_last_words() -> None:
     with pytest.raises(DataError, match="KeyError: 'nobody'"):
         Child("nobody", threads=1)
@@ -181,5 +198,5 @@ def test_every_contender_has_a_maker(name: str) -> None:
 
 def test_our_denoiser_is_measured_at_its_default_size_and_batches() -> None:
     contender = make_subject(OURS, torch.get_num_threads()).contender
-    assert 8.0e6 < contender.parameters < 9.0e6
+    assert 8.0e6 < contender.parameters < 10.0e6
     assert contender.batch == {"training": TrainingConfig().batch_size, "sampling": TILE}

@@ -26,12 +26,17 @@ def everything(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
-def test_a_checkout_is_taken_from_the_environment(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkout_is_taken_from_the_environment_or_else_the_cache(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAITCRAFTER_CACHE", str(tmp_path / "nothing"))
     monkeypatch.setenv("OPENGAIT_ROOT", str(checkout))
     assert Checkout().root == checkout.resolve()
     monkeypatch.delenv("OPENGAIT_ROOT")
-    with pytest.raises(UsageError, match="OPENGAIT_ROOT"):
+    with pytest.raises(UsageError, match=r"OPENGAIT_ROOT, or clone it to .*nothing"):
         Checkout()
+    monkeypatch.setenv("GAITCRAFTER_CACHE", str(checkout.parent))
+    assert Checkout().root == checkout.resolve()
 
 
 def test_no_checkout_at_the_path_is_refused(tmp_path: Path) -> None:
