@@ -38,7 +38,7 @@ class Setting:
     train: int = 50
     views: tuple[str, ...] = ("036", "090", "144")
     takes: int = 1
-    generator_clips: int = 8000
+    generator_clips: int = 5000
     model: str = "gaitset"
     preset: str = "small"
     iterations: int | None = None

@@ -65,6 +65,7 @@ class WeightsEntry:
         steps: Sampling steps; the weights' own where None.
         sampler: Sampler; the weights' own where None.
         guidance: Guidance towards what is asked for; the weights' own where None.
+        blend: How people are blended, see ``identities.codes``.
         blend_parents: Known people in a novel one.
         concentration: Dirichlet parameter of their shares.
         identity_seed: Who is blended.
@@ -82,6 +83,7 @@ class WeightsEntry:
     steps: int | None = None
     sampler: str | None = None
     guidance: float | None = None
+    blend: str = "even"
     blend_parents: int = 2
     concentration: float = 5.0
     identity_seed: int = 0
@@ -136,7 +138,7 @@ def _known(entry: Any, kind: Any, where: str) -> dict[str, Any]:
             raise UsageError(f"{where}: unknown key '{name}'; {suggest(str(name), allowed)}")
         if name in _LEAST and not (value is None and name == "steps"):
             _whole(value, _LEAST[name], f"{where}.{name}")
-    for name in ("weights", "root", "partition", "python", "sampler", "device", "name"):
+    for name in ("weights", "root", "partition", "python", "sampler", "blend", "device", "name"):
         if entry.get(name) is not None and not isinstance(entry[name], (str, Path)):
             raise UsageError(f"{where}.{name}: found {entry[name]!r}; expected text")
     for name in ("guidance", "concentration"):

@@ -142,7 +142,7 @@ def plan_of(entry: WeightsEntry, card: Card) -> Plan:
         raise UsageError(f"{where}.guidance: {guidance}; allowed: 0 or more (1 = none)")
     sampler = check_sampler(entry.sampler or card.sampling.sampler, f"{where}.sampler")
     sampling = Sampling(sampler, entry.steps or card.sampling.steps, guidance, FRAMES, entry.seed)
-    blend = BlendSettings(entry.blend_parents, entry.concentration, entry.identity_seed)
+    blend = BlendSettings(entry.blend_parents, entry.concentration, entry.identity_seed, entry.blend)
     return make_plan(card, Selection(identities, entry.novel, takes, views, blend), sampling)
 
 
