@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.vocabulary import suggest
 
 __all__ = ["code_matrix"]
@@ -25,14 +25,13 @@ def code_matrix(recipes: Sequence[Mapping[str, float]], subjects: Sequence[str])
         float32 [len(recipes), len(subjects)], each row summing to 1.
 
     Raises:
-        UsageError: A recipe names somebody whom the weights do not know.
-        DataError: A recipe's weights do not sum to 1, or one is 0 or not finite.
+        UsageError: A recipe names somebody whom the weights do not know, or its weights do not sum to 1.
     """
     column = {name: index for index, name in enumerate(subjects)}
     codes = np.zeros((len(recipes), len(subjects)))
     for row, recipe in enumerate(recipes):
-        if not all(recipe.values()) or not math.isclose(sum(recipe.values()), 1.0, abs_tol=1e-4):
-            raise DataError(f"identity recipe {dict(recipe)}: weights must sum to 1, and none may be 0")
+        if not math.isclose(sum(recipe.values()), 1.0, abs_tol=1e-4):
+            raise UsageError(f"identity recipe {dict(recipe)}: the weights must sum to 1")
         for name, weight in recipe.items():
             if name not in column:
                 raise UsageError(f"identity '{name}' is unknown to these weights; {suggest(name, list(subjects))}")

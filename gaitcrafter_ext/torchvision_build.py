@@ -23,7 +23,7 @@ def mend_torchvision() -> bool:
     except ModuleNotFoundError:
         return False
     except (ImportError, RuntimeError, OSError) as error:
-        reason = str(error)
+        reason = " ".join(str(error).split())
     _forget("torchvision")
     try:
         import torch

@@ -50,9 +50,9 @@ class Row:
         features: What it was measured on, e.g. ``"pixel GEI"`` or a recogniser's folder name.
         unit: ``"share"`` (0..1), ``"frames"``, ``"z"`` or ``"number"``.
         value: The figure.
-        low: Lower end of its 95 % interval.
-        high: Upper end of it.
-        count: On how many clips or people it was counted.
+        low: Lower end of its 95 % interval; of trained recognisers the lowest seed.
+        high: Upper end of it; of trained recognisers the highest seed.
+        count: On how many clips, people or seeds it was counted.
         floor: What real clips score where less is better, or nearness to real clips is asked for.
         ceiling: What real clips score where more is better.
         chance: What guessing, or a spoilt control, scores.

@@ -55,8 +55,9 @@ def _row(experiment: str, arm: dict[str, Any], condition: str, arms: dict[str, A
     notes = [f"{len(seeds)} seed(s) of the recogniser, the interval is their range"]
     if arm["against"]:
         pairs = zip(arm["rank1"][condition], arms[arm["against"]]["rank1"][condition], strict=True)
-        gain = statistics.fmean(ours - theirs for ours, theirs in pairs)
-        notes.append(f"{gain:+.1f} points against {arm['against']}")
+        gains = [ours - theirs for ours, theirs in pairs]
+        spread = f" +- {statistics.stdev(gains):.1f}" if len(gains) > 1 else ""
+        notes.append(f"{statistics.fmean(gains):+.1f}{spread} points against {arm['against']}")
     if UNTRAINED in arms:
         notes.append(f"untrained network {statistics.fmean(arms[UNTRAINED]['rank1'][condition]):.1f} %")
     real = arms.get(REAL) if arm["name"] != REAL else None

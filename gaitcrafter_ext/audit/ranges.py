@@ -82,7 +82,8 @@ def check_ranges(
     Raises:
         DataError: No synthetic clip is of a view and condition that the training clips have.
     """
-    asked = [row for row, cell in enumerate(synthetic.cells) if cell in set(training.cells)]
+    known = set(training.cells)
+    asked = [row for row, cell in enumerate(synthetic.cells) if cell in known]
     if not asked:
         raise DataError("no synthetic clip is of a view and condition that the training clips have; check the roots")
     people = np.array([synthetic.people[row] for row in asked], dtype=str)

@@ -75,11 +75,11 @@ def find_sources(real: Tree, synthetic: Tree, partition: Partition, folder: str,
         MissingError: There are no such weights.
     """
     card = read_card(locate(weights)) if weights else None
-    parents, caveats = _parents(folder, card)
+    recipes, caveats = _recipes(folder, card)
     made = {key.identity for key in synthetic[1]}
     named = {*partition.train, *partition.test}
     keys = [key for key in real[1] if key.identity in named]
-    generator = _generator(card, parents, made, partition)
+    generator = _generator(card, recipes, made, partition)
     if card is not None:
         split = held_out_of_card(keys, card, real[0].root)
     else:
@@ -98,12 +98,14 @@ def find_sources(real: Tree, synthetic: Tree, partition: Partition, folder: str,
             "there are no real people whom the generator never saw: strangers are its own training people, each against"
             " all others"
         )
+    # Whom a blend leads away from is no parent, though the generator knows them.
+    parents = {who: tuple(sorted(n for n, share in recipe.items() if share > 0)) for who, recipe in recipes.items()}
     return Sources(
         real[0], synthetic[0], groups, tuple(others), tuple(sorted(generator)), partition.test, parents, caveats
     )
 
 
-def _parents(folder: str, card: Card | None) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+def _recipes(folder: str, card: Card | None) -> tuple[dict[str, Mapping[str, float]], list[str]]:
     """Recipes from the manifest of a run, or from its parts while it is unfinished; a caveat where there is none."""
     found = OutputFolder(folder).manifests()
     if not found:
@@ -118,11 +120,11 @@ def _parents(folder: str, card: Card | None) -> tuple[dict[str, tuple[str, ...]]
     unfinished = (
         [] if found[-1].name == MANIFEST else ["the synthetic run is not finished: some of its clips are missing"]
     )
-    return {record.identity: tuple(sorted(record.recipe)) for record in records}, unfinished
+    return {record.identity: record.recipe for record in records}, unfinished
 
 
 def _generator(
-    card: Card | None, parents: Mapping[str, Sequence[str]], made: set[str], partition: Partition
+    card: Card | None, recipes: Mapping[str, Mapping[str, float]], made: set[str], partition: Partition
 ) -> set[str]:
     """Everybody the generator was trained on, as far as is known.
 
@@ -131,7 +133,7 @@ def _generator(
     """
     if card is not None:
         return set(card.vocabulary.identities)
-    known = {name for recipe in parents.values() for name in recipe} or (made & {*partition.train, *partition.test})
+    known = {name for recipe in recipes.values() for name in recipe} or (made & {*partition.train, *partition.test})
     if not known:
         raise DataError(
             "no common person: the synthetic clips name no real person, and no manifest tells whom they were blended"

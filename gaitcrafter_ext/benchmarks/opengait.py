@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
-import tempfile
 from dataclasses import asdict
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -79,7 +76,7 @@ def _recogniser(model: str) -> Stopwatch:
     except (GaitCrafterError, ImportError) as error:
         raise MissingError(f"{name} is not measured: {error}") from None
     parameters = sum(parameter.numel() for parameter in work.network.parameters())
-    label = f"{model} of OpenGait {commit}, the same"
+    label = f"the same of OpenGait {commit}"
     return Stopwatch(
         Contender(name, label, parameters, {"recognition": config.people * config.clips}), {"recognition": work.train}
     )
@@ -95,11 +92,7 @@ def _prepare() -> str:
         package = ModuleType(name)
         package.__path__ = [str(checkout.package / name.replace(".", "/"))]
         sys.modules[name] = package
-    if not torch.cuda.is_available():
-        torch.Tensor.cuda = lambda self, *_, **__: self  # type: ignore[method-assign]
-    rendezvous = Path(tempfile.mkdtemp()) / "rendezvous"
-    torch.distributed.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=0, world_size=1)
-    os.environ.setdefault("RANK", "0")
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
     return checkout.commit
 
 

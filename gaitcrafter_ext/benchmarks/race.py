@@ -91,7 +91,8 @@ def turns(race: Race, names: Sequence[str]) -> Iterator[tuple[str, str, str]]:
 
 def entrants(task: str) -> tuple[str, ...]:
     """Names of those who take part in a task."""
-    return (*RECOGNISERS, *OPENGAIT.values()) if task == "recognition" else (OURS, *PEERS)
+    pairs = [name for ours in RECOGNISERS for name in (ours, OPENGAIT[ours])]
+    return tuple(pairs) if task == "recognition" else (OURS, *PEERS)
 
 
 def training_memory_gb(race: Race, precision: str) -> float:

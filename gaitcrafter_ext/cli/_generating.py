@@ -22,7 +22,10 @@ Group = argparse._ArgumentGroup
 def add_blending(group: Group) -> None:
     """How novel people are made of known ones."""
     group.add_argument(
-        "--blend", default="even", metavar="HOW", help=f"parents: {' or '.join(STRATEGIES)} (default: even)"
+        "--blend",
+        default="even",
+        metavar="HOW",
+        help=f"how parents are blended: {', '.join(STRATEGIES)} (default: even)",
     )
     group.add_argument(
         "--blend-parents", type=int, default=2, metavar="K", help="known people in a novel one (default: 2)"

@@ -37,7 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", default="cpu", help="cpu: on the simulated cohort; gpu: full schedules, with --data")
     parser.add_argument("--data", type=Path, metavar="ROOT", help="a real dataset: folder of identities")
     parser.add_argument("--partition", type=Path, metavar="JSON", help="whom of it to train on and to test")
-    parser.add_argument("--config", type=Path, metavar="YAML", help="for the generators that are trained")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="YAML",
+        help="for the generators that are trained, e.g. opengait_configs/gaitcrafter/simulated-small.yaml",
+    )
     parser.add_argument("--weights", metavar="NAME|DIR", help="generator of exactly the training people; 'none': train")
     parser.add_argument("--views", metavar="A,B", help="views (default: the size's)")
     whole = at_least(1)
@@ -76,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
 def _setting(args: argparse.Namespace) -> Setting:
     """The size with what the options change."""
     from gaitcrafter_ext.experiments.setting import SIZES
+    from gaitcrafter_ext.recognition.config import preset
     from gaitcrafter_ext.silhouettes.partition import Partition
     from gaitcrafter_ext.vocabulary import suggest
 
@@ -105,6 +111,7 @@ def _setting(args: argparse.Namespace) -> Setting:
     if args.weights:
         chosen["weights"] = None if args.weights == "none" else args.weights
     setting = replace(SIZES[args.size], **chosen)
+    preset(setting.model, setting.preset)
     _check_people(setting)
     return setting
 

@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="run",
         help="run (default), or install, uninstall, status of the shim for OpenGait's own main.py",
     )
-    parser.add_argument("--opengait", metavar="PATH", help="the checkout (default: $OPENGAIT_ROOT)")
+    parser.add_argument(
+        "--opengait", metavar="PATH", help="the checkout (default: $OPENGAIT_ROOT, then ~/.cache/gaitcrafter/OpenGait)"
+    )
     run = parser.add_argument_group("run")
     run.add_argument("--cfgs", metavar="X.yaml", help="config, looked up here and in the checkout")
     run.add_argument("--phase", choices=("train", "test"), default="train", help="default: %(default)s")

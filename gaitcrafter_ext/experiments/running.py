@@ -32,35 +32,37 @@ def run_steps(lab: Lab, call: Call, tell: Callable[[int, Step], None] = lambda n
         ConflictError: The folder holds steps of other settings, or another process is at work on the same step.
     """
     notes = lab.root / NOTES
-    _refuse_others(lab, notes)
+    for step in lab.steps:
+        _is_done(step, notes)
     done = 0
-    notes.mkdir(parents=True, exist_ok=True)
     for number, step in enumerate(lab.steps, start=1):
-        note = notes / f"{step.name}.json"
-        if note.is_file():
+        if _is_done(step, notes):
             continue
-        # A lock a step, not a folder: experiments side by side share what they have in common.
-        with FileLock(notes / f"{step.name}.lock"):
-            if note.is_file():
+        # A lock a step, not a folder: experiments at different steps may be at work in it at the same time.
+        with FileLock(notes / f"{step.name}.lock", f"step '{step.name}' in {lab.root}"):
+            if _is_done(step, notes):
                 continue
             tell(number, step)
             atomic_write_text(notes / f"{step.name}.begun", _text(step))
             step.do(call)
-            atomic_write_text(note, _text(step))
+            atomic_write_text(notes / f"{step.name}.json", _text(step))
             done += 1
     return done
 
 
-def _refuse_others(lab: Lab, notes: Path) -> None:
-    """Steps begun with other settings must not be mixed with ours."""
-    for step in lab.steps:
-        for name in (f"{step.name}.json", f"{step.name}.begun"):
-            note = notes / name
-            if note.is_file() and note.read_text(encoding="utf-8") != _text(step):
-                raise ConflictError(
-                    f"--out: step '{step.name}' in {lab.root} was made with other settings; "
-                    "give the same ones, or name another folder"
-                )
+def _is_done(step: Step, notes: Path) -> bool:
+    """Whether a step was done.
+
+    Raises:
+        ConflictError: It was done or begun with other settings, whose results must not be mixed with ours.
+    """
+    found = [path for name in ("json", "begun") if (path := notes / f"{step.name}.{name}").is_file()]
+    if any(path.read_text(encoding="utf-8") != _text(step) for path in found):
+        raise ConflictError(
+            f"--out: step '{step.name}' in {notes.parent} was made with other settings; "
+            "give the same ones, or name another folder"
+        )
+    return bool(found) and found[0].suffix == ".json"
 
 
 def _text(step: Step) -> str:

@@ -12,8 +12,8 @@ walks (a one-hot token), how and seen from where. The paper's code was not publi
   condition and view by a small network, whose output reaches the model twice: as scale and shift of every block, and
   as a learned canvas, a spatial feature map laid beside the pixels, from which a person's mean shape is one linear
   layer away. In the trial a weak code was hardly learned at all, with pose, view and clothes long right.
-- *A blend of codes is as long as one code* (``conditioning``): spherical interpolation. The paper leaves open how
-  embeddings are interpolated; on the straight way between two people everybody is nearly the average.
+- *A blend of codes is as long as one code* (``conditioning``): interpolation, then length 1. The paper leaves open how
+  embeddings are interpolated; a plain mean of several is nearly that of everybody.
 - *View is an angle*: sines and cosines, so any angle can be asked for; it has a small network of its own besides.
 - *Attention is told about lags of time* (``network``) by the conditioning, since cadence is a person's own.
 - *Every input can be left out*, by its own learned vector, so that any can be guided; now and then all are, since

@@ -4,9 +4,8 @@ Identity enters at full strength: its columns start at standard deviation 1, lik
 side by side with the view into a small network instead of being added to it. With a weak code (default
 initialisation of a linear layer) the model learns motion, view and clothing long before it tells people apart.
 
-A blend is brought to the length of a known person's code first, which is spherical interpolation: in so many dimensions
-people lie on a sphere, and the straight way between two of them leads through its middle, where everybody is the
-average walker.
+A code is brought to length 1 first. Embeddings of different people are nearly orthogonal, so a blend's is then about as
+long as a known person's; a plain mean of two is shorter, and nearer to the average walker, the more parents it has.
 
 The view, eight numbers beside two hundred, has a network of its own besides: neighbouring views, and front and back,
 were what the first weights mixed up.

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import sys
+
 from gaitcrafter_ext.torchvision_build import mend_torchvision
 
-mend_torchvision()
+if not mend_torchvision():
+    sys.modules.setdefault("torchvision", None)  # type: ignore[arg-type]  # None: importing it fails as if missing
 
-from diffusers import (  # noqa: E402
+from diffusers import (
     DiffusionPipeline,
     DPMSolverMultistepScheduler,
     FlowMatchEulerDiscreteScheduler,
     UniPCMultistepScheduler,
 )
-from diffusers.configuration_utils import ConfigMixin, register_to_config  # noqa: E402
-from diffusers.models.modeling_utils import ModelMixin  # noqa: E402
-from diffusers.training_utils import EMAModel  # noqa: E402
-from diffusers.utils import logging as diffusers_logging  # noqa: E402
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from diffusers.training_utils import EMAModel
+from diffusers.utils import logging as diffusers_logging
 
 __all__ = [
     "ConfigMixin",

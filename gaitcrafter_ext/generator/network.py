@@ -24,8 +24,8 @@ __all__ = ["GaitUNet"]
 
 FOLD_TIME, FOLD_SPACE = 2, 4
 
-#: Longest lag, in folded frames, that attention tells apart from still longer ones: a gait cycle is 10 to 17.
-MAX_LAG = 16
+#: Longest lag, in folded frames, that attention tells apart from still longer ones: that of a clip of 30 frames.
+MAX_LAG = 14
 
 
 def fold(clips: Tensor) -> Tensor:
@@ -217,7 +217,7 @@ class GaitUNet(ModelMixin, ConfigMixin):
         Args:
             noisy: [b, t, h, w], the clip on the rectified-flow path.
             level: [b], noise level in [0, 1] (1 = pure noise).
-            code: [b, identities], identity code on the simplex; all zeros = not given.
+            code: [b, identities], identity code of any length; all zeros = not given.
             condition: [b], long, index of the condition; -1 = not given.
             view_deg: [b], angle in degrees; NaN = not given.
 

@@ -28,7 +28,7 @@ class LaunchOptions:
     """One run of OpenGait.
 
     Attributes:
-        opengait: The checkout; where None, ``$OPENGAIT_ROOT``.
+        opengait: The checkout; where None, ``$OPENGAIT_ROOT`` or the one in the cache.
         cfgs: The config.
         phase: ``"train"`` or ``"test"``.
         device: One of ``device.DEVICES``.

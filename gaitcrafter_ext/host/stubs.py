@@ -40,6 +40,8 @@ def install_stubs(package: Path) -> tuple[str, ...]:
     ours = {path.stem for path in package.iterdir()}
     missing = sorted(name for name in wanted - ours if not _is_there(name))
     if missing:
+        for name in missing:
+            sys.modules.pop(name, None)  # None where its absence is settled
         sys.meta_path.insert(0, _StubFinder(missing))
     return tuple(missing)
 
@@ -67,7 +69,7 @@ def _imports(node: ast.AST) -> Iterator[str]:
 
 
 def _is_there(name: str) -> bool:
-    if name in sys.modules:
+    if sys.modules.get(name) is not None:
         return True
     try:
         if importlib.util.find_spec(name) is None:

@@ -1,7 +1,7 @@
-"""Identity codes: a vertex of the simplex for a known person, a point inside it for a novel one.
+"""Identity codes: one-hot for a known person, a blend of several for a novel one.
 
-The generator's first layer is linear in the code, so blending codes is what the paper (arXiv 2508.13300) calls
-interpolating identity embeddings. It leaves open who is blended, and how; here
+The generator brings a code to length 1 and goes on linearly, so blending codes is what the paper (arXiv 2508.13300)
+calls interpolating identity embeddings. It leaves open who is blended, and how; here
 
 - the k parents of successive people are drawn evenly (who has been a parent least often comes first) and no set of
   parents comes back before every other one has been used;
@@ -12,8 +12,8 @@ interpolating identity embeddings. It leaves open who is blended, and how; here
 That is the strategy ``even``. ``spread`` draws many blends for each person and takes the one whose code lies farthest
 from its nearest neighbour among the known people and the novel ones before it (farthest-point sampling, Gonzalez 1985;
 by angle, since the network brings all codes to one length).
-``beyond`` extrapolates: it blends all parents but one evenly and goes on, by :data:`BEYOND`, in the direction that
-leads away from that one.
+``beyond`` extrapolates: it blends all parents but one and goes on in the direction that leads away from that one, as
+far as that one's share of the even blend. Of two parents it stays near the other, so it is there for three or more.
 """
 
 from __future__ import annotations
@@ -34,9 +34,6 @@ __all__ = ["STRATEGIES", "BlendSettings", "NovelIdentity", "known_recipe", "nove
 
 #: How people are blended: evenly, so that codes lie far apart, or beyond the space between the parents.
 STRATEGIES = ("even", "spread", "beyond")
-
-#: How far ``beyond`` goes past the blend, as a share of its distance from the parent that it leaves.
-BEYOND = 0.5
 
 #: Blends from which ``spread`` takes the farthest.
 POOL = 64
@@ -171,8 +168,9 @@ def _beyond(known: int, blend: BlendSettings) -> Iterator[Blend]:
     """Even blends, led away from one of their parents, whose weight becomes negative."""
     for number, (members, weights) in enumerate(_even(known, blend), 1):
         left = int(np.random.default_rng([blend.seed, number, 1]).integers(len(members)))
-        others = 1.0 - weights[left]
-        led = [-BEYOND if place == left else (1 + BEYOND) * weight / others for place, weight in enumerate(weights)]
+        away = weights[left]
+        scale = (1 + away) / (1 - away)
+        led = [-away if place == left else scale * weight for place, weight in enumerate(weights)]
         yield members, _on_grain(np.array(led))
 
 

@@ -91,7 +91,9 @@ def bootstrap_median(
     medians = []
     for draws in np.split(_draws(len(names), rng), range(CHUNK, ROUNDS, CHUNK)):
         below = np.cumsum(draws[:, index[order]], axis=1)
-        medians.append(values[order][(below >= below[:, -1:] / 2).argmax(axis=1)])
+        half = below[:, -1:] / 2
+        lower, upper = (values[order][(past).argmax(axis=1)] for past in (below >= half, below > half))
+        medians.append((lower + upper) / 2)
     low, high = np.quantile(np.concatenate(medians), (0.025, 0.975))
     return Estimate(float(np.median(values)), float(low), float(high), len(values))
 

@@ -113,6 +113,9 @@ PRESETS: dict[tuple[str, str], TrainingConfig] = {
     ("gaitset", "small"): TrainingConfig(
         network=GaitSetConfig(channels=(16, 32, 64), embedding=128), iterations=200, frames=4
     ),
+    ("gaitbase", "small"): TrainingConfig(
+        network=GaitBaseConfig(channels=(8, 16, 32, 64), embedding=64), iterations=200, frames=4
+    ),
     ("gaitset", "cpu"): TrainingConfig(),
     ("gaitbase", "cpu"): TrainingConfig(network=GaitBaseConfig(channels=(16, 32, 64, 128), embedding=128)),
     ("gaitset", "full"): TrainingConfig(iterations=40_000, clips=16, frames=30, milestones=(10_000, 20_000, 30_000)),

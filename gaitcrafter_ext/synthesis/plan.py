@@ -19,7 +19,7 @@ from gaitcrafter_ext.vocabulary import ClipKey
 
 __all__ = ["ClipRequest", "Plan", "Sampling", "Selection", "clip_seed", "make_plan"]
 
-#: Version of the plan's text and of how it is sampled; 2: person, condition and view are guided together.
+#: Version of the plan's text and of how it is sampled; 3: codes of length 1, contrast.
 FORMAT = 3
 
 

@@ -174,9 +174,12 @@ def test_casia_b_tables_agree_to_the_digit(
         assert str(table).splitlines()[-1] == str(answer[0]["summary-cos"]).strip()
 
 
-def test_the_benchmark_trains_opengaits_gaitset_with_our_sizes() -> None:
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_benchmark_trains_opengaits_models_with_our_sizes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from gaitcrafter_ext.benchmarks.child import Child
 
-    with Child("opengait-gaitset", threads=1) as theirs, Child("gaitset", threads=1) as ours:
+    beside = str(CHECKOUT.parent / "torchvision")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), beside))))
+    with Child(f"opengait-{name}", threads=1) as theirs, Child(name, threads=1) as ours:
         assert theirs.contender.parameters == ours.contender.parameters
         assert theirs.measure("recognition", "fp32", 0.0)["rate"] > 0

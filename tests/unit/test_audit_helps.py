@@ -25,7 +25,7 @@ def test_each_trained_arm_has_a_row_a_condition_with_ceiling_and_chance(tmp_path
     assert (real.value, real.low, real.high, real.count, real.chance) == pytest.approx((0.65, 0.6, 0.7, 2, 0.04))
     novel = rows["same-vs-novel: real + novel people", "rank1_cl"]
     assert (novel.value, novel.ceiling) == pytest.approx((0.5, 0.3))
-    assert "+20.0 points against real" in novel.note
+    assert "+20.0 +- 14.1 points against real" in novel.note
     assert "untrained network 5.0 %" in novel.note
 
 

@@ -46,6 +46,11 @@ def test_clips_of_one_person_move_a_median_together() -> None:
     assert (median.low, median.high) == (0.0, 1.0)
 
 
+def test_the_median_of_an_even_number_of_clips_lies_in_its_own_interval() -> None:
+    median = bootstrap_median(np.arange(30.0), people(1, 30), np.random.default_rng(0))
+    assert (median.value, median.low, median.high) == (14.5, 14.5, 14.5)
+
+
 def test_no_clips_no_median() -> None:
     assert math.isnan(bootstrap_median(np.zeros(0), people(0, 1), np.random.default_rng(0)).value)
 

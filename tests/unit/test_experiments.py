@@ -121,6 +121,28 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path: Path) -> None:
         run_steps(other, Bench())
 
 
+def test_experiments_in_one_folder_share_what_they_have_in_common(tmp_path: Path) -> None:
+    setting, bench = replace(SMALL, subjects=60, train=50), Bench()
+    for name in DESIGNS:
+        run_steps(design(name, tmp_path, setting), bench)
+    assert len(bench.calls) == len(set(bench.calls))
+    trained = [_value(words, "--out") for words in bench.calls if words[:2] == ("recognise", "train")]
+    alone = [design(name, tmp_path, setting) for name in DESIGNS]
+    assert len(trained) < sum(len(_commands(lab, "recognise", "train")) for lab in alone)
+
+
+def test_a_step_made_meanwhile_with_other_settings_is_noticed(tmp_path: Path) -> None:
+    class Rival(Bench):
+        """Another process, which finishes a later step in its own way while ours is at the first."""
+
+        def __call__(self, words: tuple[str, ...]) -> None:
+            super().__call__(words)
+            (tmp_path / "steps" / "synthetic-same.json").write_text("{}")
+
+    with pytest.raises(ConflictError, match=r"step 'synthetic-same' .* other settings"):
+        run_steps(design("same-vs-novel", tmp_path, SMALL), Rival())
+
+
 def test_the_table_tells_mean_spread_and_difference(tmp_path: Path) -> None:
     lab = design("same-vs-novel", tmp_path, SMALL)
     run_steps(lab, Bench())

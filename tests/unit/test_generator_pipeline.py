@@ -97,15 +97,14 @@ def test_guidance_leads_away_from_any_walk_of_anybody_seen_from_anywhere(
 def test_what_is_nearly_black_or_white_comes_out_so(
     pipeline: GaitCrafterPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shades = torch.tensor([-0.9, -0.2, 0.0, 0.2, 0.9]).repeat_interleave(64)[:48]
+    shades = torch.tensor([-0.9, -0.2, 0.0, 0.2]).repeat_interleave(12)
 
     def forward(noisy: torch.Tensor, *told: torch.Tensor) -> torch.Tensor:
         return shades.expand_as(noisy)
 
     monkeypatch.setattr(pipeline.denoiser, "forward", forward)
     clip = pipeline(_requests(1), steps=1)[0]
-    assert set(np.unique(clip[..., 8:56])) <= {0, 92, 128, 163, 255}
-    assert clip.min() == 0
+    assert set(np.unique(clip[..., 8:56])) == {0, 92, 128, 163}
 
 
 def test_nothing_asked_nothing_made(pipeline: GaitCrafterPipeline) -> None:
@@ -116,6 +115,8 @@ def test_nothing_asked_nothing_made(pipeline: GaitCrafterPipeline) -> None:
     ("changes", "message"),
     [
         ({"recipe": {"sim-01": 1.0}}, "identity 'sim-01' is unknown to these weights; did you mean 'sim-001'"),
+        ({"recipe": {"sim-001": 0.5}}, "the weights must sum to 1"),
+        ({"recipe": {}}, "the weights must sum to 1"),
         ({"condition": "bg"}, "condition 'bg' is unknown to these weights"),
     ],
 )

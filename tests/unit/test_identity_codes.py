@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.identities.codes import BEYOND, NovelIdentity, known_recipe, novel_identities
+from gaitcrafter_ext.identities.codes import NovelIdentity, known_recipe, novel_identities
 from gaitcrafter_ext.recipes import code_matrix
 
 SUBJECTS = [f"sim-{number:03d}" for number in range(1, 21)]
@@ -111,12 +111,17 @@ def test_beyond_leads_away_from_one_parent_and_keeps_the_others_shares(parents: 
         assert person.recipe.keys() == plain.recipe.keys()
         (gone,) = [name for name, weight in person.recipe.items() if weight < 0]
         left.add(list(person.recipe).index(gone))
-        assert person.recipe[gone] == -BEYOND
+        assert person.recipe[gone] == -plain.recipe[gone]
         assert sum(person.recipe.values()) == pytest.approx(1)
         others = [name for name in person.recipe if name != gone]
         shares = [person.recipe[name] / plain.recipe[name] for name in others]
         assert shares == pytest.approx([shares[0]] * len(others), rel=1e-2)
     assert left == set(range(parents))
+
+
+def test_people_beyond_their_parents_are_all_different() -> None:
+    people = novel_identities(400, SUBJECTS, 3, 2, strategy="beyond")
+    assert len({json.dumps(person.recipe) for person in people}) == 400
 
 
 def spread_people(count: int, seed: int = 0) -> tuple[NovelIdentity, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.recipes import code_matrix
 
 SUBJECTS = ("ann", "bob", "cyd")
@@ -22,7 +22,7 @@ def test_a_stranger_is_refused_with_the_nearest_name() -> None:
         code_matrix([{"anne": 1.0}], SUBJECTS)
 
 
-@pytest.mark.parametrize("recipe", [{}, {"ann": 0.5}, {"ann": 1.0, "bob": 0.0}, {"ann": float("nan")}])
+@pytest.mark.parametrize("recipe", [{}, {"ann": 0.5}, {"ann": float("nan")}])
 def test_weights_that_are_no_recipe_are_refused(recipe: dict[str, float]) -> None:
-    with pytest.raises(DataError, match="must sum to 1, and none may be 0"):
+    with pytest.raises(UsageError, match="the weights must sum to 1"):
         code_matrix([recipe], SUBJECTS)

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--synthetic-share", type=float, metavar="S",
                         help="share of each batch's people drawn from novel ones (default: all alike)")  # fmt: skip
     parser.add_argument("--model", default="gaitset", help=f"{' or '.join(MODELS)} (default gaitset)")
-    parser.add_argument("--preset", default="cpu", help="cpu: minutes on a laptop; full: OpenGait's schedule")
+    parser.add_argument("--preset", default="cpu", help="small, cpu: minutes on a laptop; full: OpenGait's schedule")
     parser.add_argument("--iterations", type=int, metavar="N", help="instead of the preset's")
     parser.add_argument("--batch", metavar=SHAPE, help="people x clips x frames, instead of the preset's")
     parser.add_argument("--learning-rate", type=float, metavar="LR", help="instead of the preset's")
