@@ -30,10 +30,8 @@ class OpenGaitWork:
     """A model of OpenGait in training; the unit is an iteration."""
 
     def __init__(self, model: str, config: TrainingConfig) -> None:
-        from modeling.losses.ce import CrossEntropyLoss  # type: ignore[import-not-found]
-        from modeling.losses.triplet import TripletLoss  # type: ignore[import-not-found]
-
-        self.triplet, self.entropy = TripletLoss(margin=0.2), CrossEntropyLoss(scale=16)
+        self.triplet = importlib.import_module("modeling.losses.triplet").TripletLoss(margin=0.2)
+        self.entropy = importlib.import_module("modeling.losses.ce").CrossEntropyLoss(scale=16)
         clips = config.people * config.clips
         self.sils = torch.rand(clips, config.frames, 64, 44)
         self.labels = torch.arange(config.people).repeat_interleave(config.clips)

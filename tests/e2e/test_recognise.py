@@ -107,7 +107,7 @@ def test_a_recogniser_that_knows_the_test_people_is_refused(
     ("options", "code", "words"),
     [
         (["--model", "gaitsett"], 2, "did you mean 'gaitset'"),
-        (["--preset", "tiny"], 2, "allowed: cpu, full"),
+        (["--preset", "tiny"], 2, "allowed: small, cpu, full"),
         (["--batch", "8x4"], 2, "PxKxL"),
         (["--batch", "8x1x8"], 2, "clips is 1"),
         (["--iterations", "0"], 2, "at least 1"),

@@ -36,8 +36,19 @@ VIEWS = {
 }
 
 
+#: Presets of a dataset that has another one already.
+VARIANTS = {"simulated-small": "simulated", "simulated-continued": "simulated"}
+
+
 def test_every_promised_dataset_has_a_preset() -> None:
-    assert set(TAKES) == set(PRESETS) == set(VIEWS)
+    assert set(TAKES) == set(PRESETS) - set(VARIANTS) == set(VIEWS)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_reads_the_same_dataset_and_trains_otherwise(name: str) -> None:
+    variant, base = (load_config(FOLDER / f"{each}.yaml") for each in (name, VARIANTS[name]))
+    assert variant.dataset == base.dataset
+    assert (variant.model, variant.training) != (base.model, base.training)
 
 
 @pytest.mark.parametrize("name", TAKES)

@@ -114,13 +114,13 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_saved(people: Trai
 
 
 def test_presets_are_known_by_name_and_full_ones_are_opengaits_schedule() -> None:
-    assert {name for _, name in PRESETS} == {"cpu", "full"}
+    assert {name for _, name in PRESETS} == {"small", "cpu", "full"}
     full = preset("gaitset", "full")
     assert (full.iterations, full.people, full.clips, full.frames) == (40_000, 8, 16, 30)
     assert preset("gaitbase", "full").augment
     with pytest.raises(UsageError, match="did you mean 'gaitset'"):
         preset("gaitsett", "cpu")
-    with pytest.raises(UsageError, match="allowed: cpu, full"):
+    with pytest.raises(UsageError, match="allowed: small, cpu, full"):
         preset("gaitbase", "huge")
 
 
