@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from gaitcrafter_ext.benchmarks.denoisers import autocast
-from gaitcrafter_ext.benchmarks.recognisers import CLASSES
-from gaitcrafter_ext.benchmarks.results import OPENGAIT, Contender
+from gaitcrafter_ext.benchmarks.recognisers import CLASSES, Iteration, stopwatch
+from gaitcrafter_ext.benchmarks.results import OPENGAIT
 from gaitcrafter_ext.benchmarks.timing import Stopwatch
 from gaitcrafter_ext.errors import GaitCrafterError, MissingError
 from gaitcrafter_ext.host.checkout import Checkout
@@ -26,29 +26,20 @@ __all__ = ["gaitbase", "gaitset"]
 HOMES = {"gaitset": ("gaitset", "GaitSet"), "gaitbase": ("baseline", "Baseline")}
 
 
-class OpenGaitWork:
-    """A model of OpenGait in training; the unit is an iteration."""
+class OpenGaitWork(Iteration):
+    """A model of OpenGait."""
 
     def __init__(self, model: str, config: TrainingConfig) -> None:
+        super().__init__(_build(model, config), config)
         self.triplet = importlib.import_module("modeling.losses.triplet").TripletLoss(margin=0.2)
         self.entropy = importlib.import_module("modeling.losses.ce").CrossEntropyLoss(scale=16)
-        clips = config.people * config.clips
-        self.sils = torch.rand(clips, config.frames, 64, 44)
-        self.labels = torch.arange(config.people).repeat_interleave(config.clips)
-        self.network = _build(model, config).train()
-        self.optimizer = torch.optim.SGD(self.network.parameters(), 1e-4, config.momentum)
+        self.sils = torch.rand(len(self.labels), config.frames, 64, 44)
 
-    def train(self, precision: str) -> float:
-        """One iteration: forward, losses, backward, SGD step."""
+    def loss(self, precision: str) -> Tensor:
         with autocast(precision):
             found = self.network(([self.sils], self.labels, None, None, None))["training_feat"]
-        loss: Tensor = self.triplet(**_in_float32(found["triplet"]))[0].mean()
-        if "softmax" in found:
-            loss = loss + self.entropy(**_in_float32(found["softmax"]))[0]
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        return 1.0
+        triplet: Tensor = self.triplet(**_in_float32(found["triplet"]))[0].mean()
+        return triplet + self.entropy(**_in_float32(found["softmax"]))[0] if "softmax" in found else triplet
 
 
 def gaitset() -> Stopwatch:
@@ -69,15 +60,11 @@ def _recogniser(model: str) -> Stopwatch:
     """
     name = OPENGAIT[model]
     try:
-        commit, config = _prepare(), preset(model, "cpu")
-        work = OpenGaitWork(model, config)
+        commit = _prepare()
+        work = OpenGaitWork(model, preset(model, "cpu"))
     except (GaitCrafterError, ImportError) as error:
         raise MissingError(f"{name} is not measured: {error}") from None
-    parameters = sum(parameter.numel() for parameter in work.network.parameters())
-    label = f"the same of OpenGait {commit}"
-    return Stopwatch(
-        Contender(name, label, parameters, {"recognition": config.people * config.clips}), {"recognition": work.train}
-    )
+    return stopwatch(name, f"the same of OpenGait {commit}", work)
 
 
 def _prepare() -> str:

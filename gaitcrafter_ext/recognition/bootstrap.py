@@ -37,6 +37,10 @@ class Estimate:
     count: int
 
 
+#: What is told of no clips.
+NOTHING = Estimate(float("nan"), float("nan"), float("nan"), 0)
+
+
 def bootstrap_share(hits: npt.NDArray[np.bool_], people: npt.NDArray[np.str_], rng: np.random.Generator) -> Estimate:
     """Share of hits with a 95 % percentile interval over people.
 
@@ -63,7 +67,7 @@ def bootstrap_mean(values: npt.NDArray[np.float64], people: npt.NDArray[np.str_]
         The mean; NaN with a NaN interval for N = 0.
     """
     if len(values) == 0:
-        return Estimate(float("nan"), float("nan"), float("nan"), 0)
+        return NOTHING
     names, index = np.unique(people, return_inverse=True)
     sums, total = _totals(values, index, len(names))
     weights = _draws(len(names), rng)
@@ -85,7 +89,7 @@ def bootstrap_median(
         The median; NaN with a NaN interval for N = 0.
     """
     if len(values) == 0:
-        return Estimate(float("nan"), float("nan"), float("nan"), 0)
+        return NOTHING
     names, index = np.unique(people, return_inverse=True)
     order = np.argsort(values, kind="stable")
     medians = []
