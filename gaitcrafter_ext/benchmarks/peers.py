@@ -43,6 +43,7 @@ def unet3d(dim: int = 28) -> Stopwatch:
 
 def diffusers_unet(channels: tuple[int, ...] = (32, 64, 96, 128)) -> Stopwatch:
     """``UNet3DConditionModel`` of diffusers, as small as its group norms allow without starving a level."""
+    importlib.import_module("gaitcrafter_ext.generator.framework")  # diffusers then loads whatever torchvision is there
     from diffusers import UNet3DConditionModel
 
     attended = len(channels) - 1

@@ -23,9 +23,10 @@ from gaitcrafter_ext.benchmarks.results import (
     Rate,
 )
 from gaitcrafter_ext.errors import GaitCrafterError
+from gaitcrafter_ext.hardware import multiplies_bfloat16
 from gaitcrafter_ext.silhouettes.parallel import available_cores
 
-__all__ = ["PRECISIONS", "Race", "run_race", "turns"]
+__all__ = ["PRECISIONS", "Race", "run_race", "turns", "usual_precisions"]
 
 PRECISIONS = ("fp32", "bf16")
 
@@ -41,7 +42,7 @@ class Race:
 
     Attributes:
         tasks: Some of training, sampling, recognition.
-        precisions: ``fp32``, ``bf16`` or both.
+        precisions: ``fp32``, ``bf16`` or both; see :func:`usual_precisions`.
         repeats: Turns of each contender.
         threads: Threads of each worker.
         folder: Where the peers' packages lie, if they are not installed.
@@ -54,6 +55,11 @@ class Race:
     threads: int = 1
     folder: Path | None = None
     turn_seconds: float = TURN_SECONDS
+
+
+def usual_precisions() -> tuple[str, ...]:
+    """Both, where this processor has instructions for bfloat16; one that imitates it would compute for a day."""
+    return PRECISIONS if multiplies_bfloat16("cpu") else PRECISIONS[:1]
 
 
 def run_race(race: Race, progress: Progress = lambda done, total: None) -> Benchmark:

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.recognition.shares import round_at_random, share_at
 
-__all__ = ["RealSyntheticTripletSampler", "share_at"]
+__all__ = ["RealSyntheticTripletSampler"]
 
 Share = float | Sequence[Sequence[float]]
 
@@ -103,14 +104,14 @@ class RealSyntheticTripletSampler(torch.utils.data.Sampler):
     def _choose_people(self, number: int, rng: np.random.Generator) -> list[str]:
         if self.synthetic_people is None:
             return _draw(self.real + self.novel, self.people, rng)
-        count = _round(share_at(self.synthetic_people, number) * self.people, rng)
+        count = round_at_random(share_at(self.synthetic_people, number) * self.people, rng)
         return _draw(self.real, self.people - count, rng) + _draw(self.novel, count, rng)
 
     def _choose_takes(self, label: str, number: int, rng: np.random.Generator) -> list[int]:
         real, synthetic = self.indices[label]
         if self.synthetic_takes is None or not real or not synthetic:
             return _draw(real + synthetic, self.takes, rng)
-        count = _round(share_at(self.synthetic_takes, number) * self.takes, rng)
+        count = round_at_random(share_at(self.synthetic_takes, number) * self.takes, rng)
         return _draw(real, self.takes - count, rng) + _draw(synthetic, count, rng)
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -121,11 +122,6 @@ class RealSyntheticTripletSampler(torch.utils.data.Sampler):
 
     def __len__(self) -> int:
         return len(self.dataset)
-
-
-def share_at(points: Sequence[tuple[float, float]], iteration: int) -> float:
-    """The share at an iteration: straight lines between the points, constant before the first and after the last."""
-    return float(np.interp(iteration, [point[0] for point in points], [point[1] for point in points]))
 
 
 def _check_share(share: Share | None, name: str) -> list[tuple[float, float]] | None:
@@ -161,9 +157,3 @@ def _draw(items: Sequence[Any], count: int, rng: np.random.Generator) -> list[An
     while len(drawn) < count:
         drawn += [items[place] for place in rng.permutation(len(items))[: count - len(drawn)]]
     return drawn
-
-
-def _round(value: float, rng: np.random.Generator) -> int:
-    """Down or up at random, right in the mean."""
-    whole = int(np.floor(value + 1e-9))
-    return whole + int(rng.random() < value - whole)

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.recognition.shares import Share, check_share
 from gaitcrafter_ext.vocabulary import suggest
 
 __all__ = [
@@ -75,7 +76,8 @@ class TrainingConfig:
         weight_decay: SGD's.
         milestones: Iterations after which the learning rate falls to a tenth.
         augment: Rotate some clips a little and erase a patch of some (as OpenGait's GaitBase for CASIA-B).
-        synthetic_share: Share of P drawn from people who have synthetic clips only; None draws from all alike.
+        synthetic_share: Share of synthetic clips as points (iteration, share 0..1), see
+            :class:`~gaitcrafter_ext.recognition.sampling.PKSampler`; None draws from all alike.
         seed: Initial weights and all batches.
         precision: ``"auto"``, ``"float32"`` or ``"bfloat16"``.
     """
@@ -90,7 +92,7 @@ class TrainingConfig:
     weight_decay: float = 5e-4
     milestones: tuple[int, ...] = ()
     augment: bool = False
-    synthetic_share: float | None = None
+    synthetic_share: Share | None = None
     seed: int = 0
     precision: str = "auto"
 
@@ -98,8 +100,8 @@ class TrainingConfig:
         for name, least in (("iterations", 1), ("people", 2), ("clips", 2), ("frames", 1)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name} is {getattr(self, name)}; at least {least} is needed")
-        if self.synthetic_share is not None and not 0 <= self.synthetic_share <= 1:
-            raise UsageError(f"synthetic share is {self.synthetic_share:g}; allowed: 0 to 1")
+        if self.synthetic_share is not None:
+            check_share(self.synthetic_share, self.synthetic_share)
 
     @property
     def model(self) -> str:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from gaitcrafter_ext.errors import DataError, UsageError
 from gaitcrafter_ext.recognition.augmentation import augment
 from gaitcrafter_ext.recognition.clips import ClipCache, ClipRef
+from gaitcrafter_ext.recognition.shares import Share, round_at_random, share_at
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
@@ -26,17 +27,22 @@ class TrainingSet:
     Attributes:
         clips: Every clip.
         of: Person -> numbers of their clips; the order of people is the order of classes, real ones first.
-        novel: People who have synthetic clips only.
+        synthetic: Numbers of the synthetic clips.
     """
 
     clips: tuple[ClipRef, ...]
     of: dict[str, tuple[int, ...]]
-    novel: frozenset[str] = frozenset()
+    synthetic: frozenset[int] = frozenset()
 
     @property
     def people(self) -> tuple[str, ...]:
         """Who is trained on, in the order of classes."""
         return tuple(self.of)
+
+    @property
+    def novel(self) -> tuple[str, ...]:
+        """People who have synthetic clips only."""
+        return tuple(person for person, clips in self.of.items() if self.synthetic.issuperset(clips))
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,7 @@ def training_set(
     partition.check(store)
     train = set(partition.train)
     clips = [ClipRef(store, key) for key in _keys(store, views) if key.identity in train]
+    real = len(clips)
     if synthetic is not None:
         _refuse_test_people(synthetic, partition)
         clips += [ClipRef(synthetic, key) for key in _keys(synthetic, views)]
@@ -84,7 +91,9 @@ def training_set(
     if len(numbers) < 2:
         raise DataError(f"clips of {len(numbers)} person(s) to train on; a recogniser needs at least 2")
     return TrainingSet(
-        tuple(clips), {person: tuple(theirs) for person, theirs in numbers.items()}, frozenset(numbers.keys() - train)
+        tuple(clips),
+        {person: tuple(theirs) for person, theirs in numbers.items()},
+        frozenset(range(real, len(clips))),
     )
 
 
@@ -112,12 +121,14 @@ class PKSampler:
         people: Whom to draw from.
         shape: P, K and L.
         seed: Seed of all batches.
-        synthetic_share: Share of P drawn from people who have synthetic clips only; None draws from all alike.
+        synthetic_share: Share of synthetic clips, by batch number: of the P people where there are novel ones, else of
+            the K clips of whoever has both kinds; right in the mean where it is no whole number. None draws from all
+            alike.
         augment: Rotate and erase some clips (see :mod:`gaitcrafter_ext.recognition.augmentation`).
         budget_gib: Memory for clips.
 
     Raises:
-        UsageError: The share cannot be met because there are no novel, or no real, people.
+        UsageError: The share cannot be met because there are no synthetic, or no real, clips.
     """
 
     def __init__(
@@ -125,44 +136,56 @@ class PKSampler:
         people: TrainingSet,
         shape: tuple[int, int, int],
         seed: int,
-        synthetic_share: float | None = None,
+        synthetic_share: Share | None = None,
         augment: bool = False,
         budget_gib: float = 4.0,
     ) -> None:
         self.people, self.shape, self.seed, self.augment = people, shape, seed, augment
+        self.share = synthetic_share
         self._cache = ClipCache(people.clips, budget_gib)
         self._labels = {person: label for label, person in enumerate(people.people)}
-        self._pools = _pools(people, shape[0], synthetic_share)
+        self._novel = people.novel
+        self._real = tuple(person for person in people.people if person not in set(self._novel))
+        if synthetic_share is not None:
+            self._check_share([share for _, share in synthetic_share])
 
     def batch(self, number: int) -> Batch:
         """The batch of this number, the same each time."""
         rng = np.random.default_rng([self.seed, number])
         _, clips, frames = self.shape
-        drawn = [person for pool, count in self._pools for person in _draw(rng, pool, count)]
-        parts = [
-            self._frames(rng, clip, frames) for person in drawn for clip in _draw(rng, self.people.of[person], clips)
-        ]
+        share = None if self.share is None else share_at(self.share, number)
+        drawn = self._draw_people(rng, share)
+        parts = [self._frames(rng, clip, frames) for person in drawn for clip in self._draw_clips(rng, person, share)]
         labels = np.repeat([self._labels[person] for person in drawn], clips).astype(np.int64)
         return Batch(np.concatenate(parts), labels, (frames,) * len(parts))
+
+    def _draw_people(self, rng: np.random.Generator, share: float | None) -> list[str]:
+        count = self.shape[0]
+        if share is None or not self._novel:
+            return _draw(rng, self.people.people, count)
+        synthetic = round_at_random(share * count, rng)
+        return _draw(rng, self._real, count - synthetic) + _draw(rng, self._novel, synthetic)
+
+    def _draw_clips(self, rng: np.random.Generator, person: str, share: float | None) -> list[int]:
+        count, clips = self.shape[1], self.people.of[person]
+        kinds = [[clip for clip in clips if (clip in self.people.synthetic) is kind] for kind in (False, True)]
+        if share is None or self._novel or not all(kinds):
+            return _draw(rng, clips, count)
+        synthetic = round_at_random(share * count, rng)
+        return _draw(rng, kinds[0], count - synthetic) + _draw(rng, kinds[1], synthetic)
+
+    def _check_share(self, shares: Sequence[float]) -> None:
+        if (max(shares) > 0 and not self.people.synthetic) or (min(shares) < 1 and not self._real):
+            real = len(self.people.clips) - len(self.people.synthetic)
+            raise UsageError(
+                f"synthetic share {min(shares):g} to {max(shares):g}: there are {real} real and"
+                f" {len(self.people.synthetic)} synthetic clips; both kinds are needed, or another share"
+            )
 
     def _frames(self, rng: np.random.Generator, clip: int, count: int) -> npt.NDArray[np.uint8]:
         frames = self._cache[clip]
         chosen = frames[rng.choice(len(frames), count, replace=len(frames) < count)]
         return augment(chosen, rng) if self.augment else chosen
-
-
-def _pools(people: TrainingSet, count: int, share: float | None) -> list[tuple[tuple[str, ...], int]]:
-    """From whom to draw, and how many."""
-    if share is None:
-        return [(people.people, count)]
-    novel = tuple(person for person in people.people if person in people.novel)
-    real = tuple(person for person in people.people if person not in people.novel)
-    synthetic = round(share * count)
-    pools = [(real, count - synthetic), (novel, synthetic)]
-    if any(wanted and not pool for pool, wanted in pools):
-        raise UsageError(f"synthetic share {share:g} of {count} people asks for {synthetic} novel and"
-                         f" {count - synthetic} real ones; there are {len(novel)} and {len(real)}")  # fmt: skip
-    return [(pool, wanted) for pool, wanted in pools if wanted]
 
 
 def _draw(rng: np.random.Generator, items: Sequence, count: int) -> list:

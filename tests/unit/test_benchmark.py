@@ -18,7 +18,7 @@ from gaitcrafter_ext.benchmarks import denoisers
 from gaitcrafter_ext.benchmarks.child import Child
 from gaitcrafter_ext.benchmarks.convolutions import SHAPES, Convolutions, operations
 from gaitcrafter_ext.benchmarks.denoisers import DenoiserWork
-from gaitcrafter_ext.benchmarks.race import PRECISIONS, Race, run_race, turns
+from gaitcrafter_ext.benchmarks.race import PRECISIONS, Race, run_race, turns, usual_precisions
 from gaitcrafter_ext.benchmarks.report import describe
 from gaitcrafter_ext.benchmarks.results import CONVOLUTION, OPENGAIT, OURS, PEERS, Benchmark, Contender, Machine, Rate
 from gaitcrafter_ext.benchmarks.timing import Stopwatch, timed_rate
@@ -188,6 +188,12 @@ def test_a_race_goes_on_without_peers_that_are_missing_or_fail(monkeypatch: pyte
         (OURS, "bf16", 2),
     ]
     assert found.memory_gb == {"fp32": 0.5, "bf16": 0.5}
+
+
+def test_bf16_is_left_out_where_the_processor_imitates_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there, usual in ((True, PRECISIONS), (False, ("fp32",))):
+        monkeypatch.setattr("gaitcrafter_ext.benchmarks.race.multiplies_bfloat16", lambda device, there=there: there)
+        assert usual_precisions() == usual
 
 
 @pytest.mark.parametrize("name", MAKERS)

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.host.sampler import RealSyntheticTripletSampler, share_at
+from gaitcrafter_ext.host.sampler import RealSyntheticTripletSampler
+from gaitcrafter_ext.recognition.shares import share_at
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ import pytest
 from gaitcrafter_ext.errors import DataError, MissingError, UsageError
 from gaitcrafter_ext.recognition.clips import ClipCache, cut, to_sils
 from gaitcrafter_ext.recognition.sampling import PKSampler, TrainingSet, training_set
+from gaitcrafter_ext.recognition.shares import read_share
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
@@ -81,17 +82,53 @@ def test_synthetic_clips_of_known_people_share_their_label_and_novel_people_come
     both = training_set(real, Partition(("001", "002"), ("005",)), synthetic)
     assert both.people == ("001", "002", "syn-0007")
     assert len(both.of["001"]) == 5
-    assert both.novel == {"syn-0007"}
+    assert both.novel == ("syn-0007",)
+
+
+def synthetic_pixels(sampler: PKSampler, number: int) -> int:
+    """How many frames of a batch are of people 6 to 9, who are synthetic."""
+    return int((sampler.batch(number).frames[:, 0, 0] // 10 >= 6).sum())
 
 
 def test_the_synthetic_share_sets_how_many_people_of_a_batch_are_novel(real: SilhouetteStore, tmp_path: Path) -> None:
     synthetic = write(tmp_path / "synthetic", [(f"syn-000{n}", "nm-01") for n in range(6, 9)])
     both = training_set(real, Partition(("001", "002", "003"), ("005",)), synthetic)
-    sampler = PKSampler(both, (4, 1, 1), seed=0, synthetic_share=0.25)
-    novel = [sum(pixel // 10 >= 6 for pixel in sampler.batch(n).frames[:, 0, 0].tolist()) for n in range(10)]
-    assert novel == [1] * 10
-    with pytest.raises(UsageError, match="synthetic share"):
-        PKSampler(training_set(real, Partition(("001", "002"))), (4, 1, 1), seed=0, synthetic_share=0.5)
+    sampler = PKSampler(both, (4, 1, 1), seed=0, synthetic_share=((0, 0.25),))
+    assert [synthetic_pixels(sampler, n) for n in range(10)] == [1] * 10
+    half = PKSampler(both, (3, 1, 1), seed=0, synthetic_share=((0, 0.5),))
+    assert np.mean([synthetic_pixels(half, n) for n in range(200)]) == pytest.approx(1.5, abs=0.15)
+
+
+def test_the_synthetic_share_may_fall_until_real_people_are_left_alone(real: SilhouetteStore, tmp_path: Path) -> None:
+    synthetic = write(tmp_path / "synthetic", [(f"syn-000{n}", "nm-01") for n in range(6, 9)])
+    both = training_set(real, Partition(("001", "002", "003"), ("005",)), synthetic)
+    sampler = PKSampler(both, (2, 1, 1), seed=0, synthetic_share=((0, 1.0), (10, 0.0)))
+    assert [synthetic_pixels(sampler, n) for n in (0, 5, 10, 20)] == [2, 1, 0, 0]
+
+
+def test_where_nobody_is_novel_the_share_is_one_of_each_persons_clips(real: SilhouetteStore, tmp_path: Path) -> None:
+    synthetic = SilhouetteStore(tmp_path / "synthetic", create=True)
+    for take in ("nm-01", "nm-02"):
+        synthetic.write(ClipKey("001", take, "090"), np.full((5, 64, 64), 60, np.uint8))
+    both = training_set(real, Partition(("001", "002"), ("005",)), synthetic)
+    sampler = PKSampler(both, (2, 4, 1), seed=0, synthetic_share=((0, 0.5),))
+    assert [synthetic_pixels(sampler, n) for n in range(5)] == [2] * 5
+
+
+def test_a_share_that_cannot_be_met_is_refused(real: SilhouetteStore) -> None:
+    with pytest.raises(UsageError, match=r"synthetic share 0\.5 to 0\.5: there are 8 real and 0 synthetic clips"):
+        PKSampler(training_set(real, Partition(("001", "002"))), (4, 1, 1), seed=0, synthetic_share=((0, 0.5),))
+
+
+@pytest.mark.parametrize("text", ["1.5", "-0.1", "", "half", "0:1,150", "10:1,10:0", "0:1:2"])
+def test_what_is_no_share_is_refused_and_named(text: str) -> None:
+    with pytest.raises(UsageError, match=f"synthetic share: found '{text}'"):
+        read_share(text)
+
+
+def test_a_share_is_read_as_a_number_or_as_points() -> None:
+    assert read_share("0.5") == ((0, 0.5),)
+    assert read_share("0:1,150:0") == ((0, 1), (150, 0))
 
 
 def test_test_people_among_the_synthetic_ones_are_refused(real: SilhouetteStore, tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_presets_are_known_by_name_and_full_ones_are_opengaits_schedule() -> Non
         preset("gaitbase", "huge")
 
 
-@pytest.mark.parametrize("change", [{"people": 1}, {"clips": 1}, {"frames": 0}, {"synthetic_share": 1.5}])
+@pytest.mark.parametrize("change", [{"people": 1}, {"clips": 1}, {"frames": 0}, {"synthetic_share": ((0, 1.5),)}])
 def test_sizes_that_cannot_train_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=next(iter(change)).replace("_", " ")):
         dataclasses.replace(SHORT, **change)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gaitcrafter_ext.cli.recognition import test
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.recognition.config import MODELS, TrainingConfig, preset
+from gaitcrafter_ext.recognition.shares import read_share
 
 if TYPE_CHECKING:
     import torch
@@ -28,8 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     test.add_data_arguments(parser)
     parser.add_argument("--synthetic", metavar="DIR", help="synthetic clips to train on too")
-    parser.add_argument("--synthetic-share", type=float, metavar="S",
-                        help="share of each batch's people drawn from novel ones (default: all alike)")  # fmt: skip
+    parser.add_argument("--synthetic-share", metavar="S",
+                        help="share of synthetic clips, by novel people or else by clips of each person: 0.5, or points"
+                        " ITERATION:SHARE, e.g. 0:1,150:0 (default: all people and clips alike)")  # fmt: skip
     parser.add_argument("--model", default="gaitset", help=f"{' or '.join(MODELS)} (default gaitset)")
     parser.add_argument("--preset", default="cpu", help="small, cpu: minutes on a laptop; full: OpenGait's schedule")
     parser.add_argument("--iterations", type=int, metavar="N", help="instead of the preset's")
@@ -69,7 +71,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _config(args: argparse.Namespace) -> TrainingConfig:
     """The preset with what the options change."""
-    asked: dict[str, Any] = {"seed": args.seed, "precision": args.precision, "synthetic_share": args.synthetic_share}
+    asked: dict[str, Any] = {"seed": args.seed, "precision": args.precision}
+    if args.synthetic_share is not None:
+        asked["synthetic_share"] = read_share(args.synthetic_share)
     for name in ("iterations", "learning_rate"):
         if getattr(args, name) is not None:
             asked[name] = getattr(args, name)
