@@ -71,7 +71,7 @@ def request_of(
     judge = read_filter_card(locate_filter(args.recogniser))
     most = PATIENCE * wanted if args.max_candidates is None else args.max_candidates
     settings = FilterSettings(wanted, most, args.false_match_rate, args.consistency)
-    return filter_request(card, judge, settings, blend_of(args), sampling), judge
+    return filter_request(card, judge, settings, blend_of(args, card, filtered=True), sampling), judge
 
 
 def choose_identities(

@@ -152,7 +152,8 @@ def _selection(args: argparse.Namespace, card: Card) -> tuple[Selection, frozens
     if inventory is not None and args.views == "all":
         views = inventory.views
     novel = NOVEL if args.novel is None and inventory is None else args.novel or 0
-    selection = Selection(identities, novel, _takes(args, conditions, inventory), views, blend_of(args))
+    blend = blend_of(args, card, filtered=args.filter is not None)
+    selection = Selection(identities, novel, _takes(args, conditions, inventory), views, blend)
     return selection, inventory.there if inventory is not None else frozenset()
 
 
