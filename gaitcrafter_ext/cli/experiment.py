@@ -53,6 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="gaitset or gaitbase (default: the size's)")
     parser.add_argument("--preset", help="schedule of the recogniser (default: the size's)")
     parser.add_argument("--iterations", type=whole, metavar="N", help="instead of the schedule's, in every arm")
+    parser.add_argument(
+        "--synthetic-share",
+        metavar="S",
+        help="share of synthetic clips in batches of both kinds, e.g. 0.5 or 0:1,150:0 (see recognise train --help)",
+    )
+    parser.add_argument("--labels", metavar="P,Q", help="few-labels: shares of the training people in percent")
     parser.add_argument("--seeds", type=whole, metavar="N", help="trainings of each arm (default: the size's)")
     parser.add_argument("--dry-run", action="store_true", help="print the commands; run nothing")
     add_json(parser)
@@ -82,6 +88,7 @@ def _setting(args: argparse.Namespace) -> Setting:
     """The size with what the options change."""
     from gaitcrafter_ext.experiments.setting import SIZES
     from gaitcrafter_ext.recognition.config import preset
+    from gaitcrafter_ext.recognition.shares import read_share
     from gaitcrafter_ext.silhouettes.partition import Partition
     from gaitcrafter_ext.vocabulary import suggest
 
@@ -101,11 +108,16 @@ def _setting(args: argparse.Namespace) -> Setting:
         "model",
         "preset",
         "iterations",
+        "synthetic_share",
         "seeds",
     )
     chosen: dict[str, Any] = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.views:
         chosen["views"] = tuple(args.views.split(","))
+    if args.labels:
+        chosen["labels"] = _labels(args.labels)
+    if args.synthetic_share is not None:
+        read_share(args.synthetic_share)
     if args.partition:
         chosen |= {"partition": Partition.load(args.partition), "weights": None}
     if args.weights:
@@ -114,6 +126,15 @@ def _setting(args: argparse.Namespace) -> Setting:
     preset(setting.model, setting.preset)
     _check_people(setting)
     return setting
+
+
+def _labels(text: str) -> tuple[int, ...]:
+    """Percentages, rising."""
+    words = text.split(",")
+    found = [int(word) for word in words if word.strip().isdigit()]
+    if len(found) != len(words) or found != sorted(set(found)) or not all(1 <= share <= 100 for share in found):
+        raise UsageError(f"--labels: cannot read '{text}'; write rising percentages from 1 to 100, e.g. 10,25,50,100")
+    return tuple(found)
 
 
 def _check_people(setting: Setting) -> None:

@@ -18,9 +18,6 @@ from gaitcrafter_ext.vocabulary import suggest
 
 __all__ = ["DESIGNS", "QUESTIONS", "design"]
 
-#: Shares of the training people in ``few-labels``, in percent.
-SHARES = (10, 25, 50, 100)
-
 #: Frames of the shorter clips in ``clip-length``.
 SHORT = 30
 
@@ -47,7 +44,7 @@ def _synthetic_only(lab: Lab) -> None:
 
 def _few_labels(lab: Lab) -> None:
     data, names = lab.data(), lab.setting.people.train
-    for share in SHARES:
+    for share in lab.setting.labels:
         few = names[: max(2, math.ceil(len(names) * share / 100))]
         part = data if share == 100 else lab.split(f"{share}", data.root, Partition(few, data.people.test))
         weights = lab.generator(f"{share}", part)
@@ -72,7 +69,7 @@ def _completion(lab: Lab) -> None:
     reduced = lab.reduced("reduced", data, lacking(data, lab.setting))
     completed = lab.completed("completed", lab.generator("reduced", reduced), reduced)
     lab.arm("reduced", reduced)
-    lab.arm("reduced + completed", reduced, completed, against="reduced")
+    lab.arm("reduced + completed", reduced, completed, against="reduced", alike=True)
     lab.arm("real", data, against="reduced")
     lab.floor(data)
 

@@ -118,9 +118,15 @@ class Lab:
         *,
         against: str = "",
         tested_on: Data | None = None,
+        alike: bool = False,
     ) -> None:
-        """Recognisers trained on ``data`` and ``synthetic``, one a seed, tested on the test people's real clips."""
-        more = ("--synthetic", str(synthetic)) if synthetic else ()
+        """Recognisers trained on ``data`` and ``synthetic``, one a seed, tested on the test people's real clips.
+
+        ``alike`` draws from all clips alike whatever the setting's share, as where synthetic ones fill gaps.
+        """
+        more = ["--synthetic", str(synthetic)] if synthetic else []
+        if synthetic and self.setting.synthetic_share and not alike:
+            more += ["--synthetic-share", self.setting.synthetic_share]
         tables = self._train(name, data, tested_on or data, *more, *self._length())
         self.arms.append(Arm(name, tables, against))
 

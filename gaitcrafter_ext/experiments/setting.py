@@ -27,6 +27,9 @@ class Setting:
         model: Recogniser.
         preset: Its schedule, see ``recognise train --preset``.
         iterations: Instead of the schedule's; ``None`` = the schedule's.
+        synthetic_share: Share of synthetic clips in the batches of arms that have both kinds, as ``recognise train
+            --synthetic-share`` takes it; ``None`` draws from all people and clips alike.
+        labels: Shares of the training people in ``few-labels``, percent.
         seeds: Trainings of each arm; they vary the recogniser, not the generator.
     """
 
@@ -42,6 +45,8 @@ class Setting:
     model: str = "gaitset"
     preset: str = "small"
     iterations: int | None = None
+    synthetic_share: str | None = None
+    labels: tuple[int, ...] = (10, 25, 50, 100)
     seeds: int = 3
 
     @property

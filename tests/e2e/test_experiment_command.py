@@ -32,6 +32,8 @@ def test_a_dry_run_prints_the_commands_and_writes_nothing(tmp_path: Path, capsys
         (["same-vs-novel", "--size", "gpu"], 2, "name it with --data and --partition"),
         (["same-vs-novel", "--data", "x"], 2, "--data and --partition go together"),
         (["same-vs-novel", "--model", "gaitbas"], 2, "unknown model 'gaitbas'"),
+        (["few-labels", "--labels", "50,10"], 2, "--labels: cannot read '50,10'; write rising percentages"),
+        (["same-vs-novel", "--synthetic-share", "2"], 2, "synthetic share: found '2'"),
         (["same-vs-novel", "--train", "40"], 2, "--weights: bundled was not trained on exactly the 40 people"),
         (["same-vs-novel", "--train", "75"], 2, "75 people to train on and 0 to test; both are needed"),
         (["same-vs-novel", "--data", "x", "--partition", "nowhere.json"], 1, "there is no partition file nowhere.json"),

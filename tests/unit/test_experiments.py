@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gaitcrafter_ext.errors import ConflictError, UsageError
-from gaitcrafter_ext.experiments.designs import DESIGNS, QUESTIONS, SHARES, design
+from gaitcrafter_ext.experiments.designs import DESIGNS, QUESTIONS, design
 from gaitcrafter_ext.experiments.lab import FLOOR, Lab
 from gaitcrafter_ext.experiments.results import collect, plot, summary
 from gaitcrafter_ext.experiments.running import run_steps
@@ -90,7 +90,18 @@ def test_few_labels_train_a_generator_on_exactly_those_labels(tmp_path: Path) ->
     lab = design("few-labels", tmp_path, replace(SMALL, subjects=60, train=50))
     generators = _commands(lab, "train")
     assert [len(_split(lab, _value(words, "--partition")).train) for words in generators] == [5, 13, 25, 50]
-    assert len(generators) == len(SHARES)
+    assert len(generators) == len(SMALL.labels)
+    fewer = design("few-labels", tmp_path, replace(SMALL, subjects=60, train=50, labels=(10, 50)))
+    assert [arm.name for arm in fewer.arms if arm.against] == ["real 10% + novel people", "real 50% + novel people"]
+
+
+def test_the_synthetic_share_is_given_wherever_real_and_synthetic_clips_meet(tmp_path: Path) -> None:
+    lab = design("same-vs-novel", tmp_path, replace(SMALL, synthetic_share="0:1,5:0"))
+    trained = _commands(lab, "recognise", "train")
+    assert {_value(words, "--synthetic-share") for words in trained if "--synthetic" in words} == {"0:1,5:0"}
+    assert all("--synthetic-share" not in words for words in trained if "--synthetic" not in words)
+    filled = design("completion", tmp_path, replace(SMALL, synthetic_share="0:1,5:0"))
+    assert all("--synthetic-share" not in words for words in _commands(filled, "recognise", "train"))
 
 
 def test_an_unknown_experiment_is_refused_with_the_nearest(tmp_path: Path) -> None:
