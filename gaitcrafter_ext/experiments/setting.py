@@ -44,8 +44,8 @@ class Setting:
     generator_clips: int = 5000
     model: str = "gaitset"
     preset: str = "small"
-    iterations: int | None = None
-    synthetic_share: str | None = None
+    iterations: int | None = 600
+    synthetic_share: str | None = "0:1,450:0"
     labels: tuple[int, ...] = (10, 25, 50, 100)
     seeds: int = 3
 
@@ -58,7 +58,9 @@ class Setting:
         return Partition(names[: self.train], names[self.train :])
 
 
-#: ``cpu``: hours on a laptop. ``gpu``: OpenGait's own schedules, for a real dataset.
+#: ``cpu``: hours on a laptop. ``gpu``: OpenGait's own schedules, for a real dataset. In both, batches begin synthetic
+#: and end real: the last quarter sees real clips alone. This was chosen with 25 people of another cohort (seed 7), one
+#: training each of 600 iterations: real 98.3 / 89.7 / 73.3, and with novel people in this way 98.3 / 88.7 / 76.0.
 SIZES = {
     "cpu": Setting(),
     "gpu": Setting(
@@ -68,5 +70,7 @@ SIZES = {
         generator_clips=2_000_000,
         model="gaitbase",
         preset="full",
+        iterations=None,
+        synthetic_share="0:1,45000:0",
     ),
 }
