@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from dataclasses import asdict
-from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gaitcrafter_ext.benchmarks.denoisers import autocast
 from gaitcrafter_ext.benchmarks.recognisers import CLASSES, Iteration, stopwatch
@@ -17,20 +15,17 @@ from gaitcrafter_ext.benchmarks.results import OPENGAIT
 from gaitcrafter_ext.benchmarks.timing import Stopwatch
 from gaitcrafter_ext.errors import GaitCrafterError, MissingError
 from gaitcrafter_ext.host.checkout import Checkout
-from gaitcrafter_ext.host.stubs import install_stubs
+from gaitcrafter_ext.host.models import build_model, open_models
 from gaitcrafter_ext.recognition.config import TrainingConfig, preset
 
 __all__ = ["gaitbase", "gaitset"]
-
-#: Where OpenGait keeps each model: module and class.
-HOMES = {"gaitset": ("gaitset", "GaitSet"), "gaitbase": ("baseline", "Baseline")}
 
 
 class OpenGaitWork(Iteration):
     """A model of OpenGait."""
 
     def __init__(self, model: str, config: TrainingConfig) -> None:
-        super().__init__(_build(model, config), config)
+        super().__init__(build_model(model, _sizes(model, asdict(config.network))), config)
         self.triplet = importlib.import_module("modeling.losses.triplet").TripletLoss(margin=0.2)
         self.entropy = importlib.import_module("modeling.losses.ce").CrossEntropyLoss(scale=16)
         self.sils = torch.rand(len(self.labels), config.frames, 64, 44)
@@ -60,38 +55,12 @@ def _recogniser(model: str) -> Stopwatch:
     """
     name = OPENGAIT[model]
     try:
-        commit = _prepare()
+        checkout = Checkout()
+        open_models(checkout)
         work = OpenGaitWork(model, preset(model, "cpu"))
     except (GaitCrafterError, ImportError) as error:
         raise MissingError(f"{name} is not measured: {error}") from None
-    return stopwatch(name, f"the same of OpenGait {commit}", work)
-
-
-def _prepare() -> str:
-    """Make OpenGait's models importable one by one, on a machine without a GPU; the checkout's commit."""
-    checkout = Checkout()
-    sys.path.insert(0, str(checkout.package))
-    install_stubs(checkout.package)
-    # The packages themselves import every model there is; an empty one with the same path imports what is asked for.
-    for name in ("modeling", "modeling.models", "modeling.losses", "modeling.backbones"):
-        package = ModuleType(name)
-        package.__path__ = [str(checkout.package / name.replace(".", "/"))]
-        sys.modules[name] = package
-    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
-    return checkout.commit
-
-
-def _build(model: str, config: TrainingConfig) -> nn.Module:
-    """The model without the data, optimiser and GPU that its constructor asks for."""
-    module, kind = HOMES[model]
-    backbone = importlib.import_module("modeling.backbones.resnet")
-    sys.modules["modeling.backbones"].ResNet9 = backbone.ResNet9  # type: ignore[attr-defined]
-    made = getattr(importlib.import_module(f"modeling.models.{module}"), kind)
-    network: Any = made.__new__(made)
-    nn.Module.__init__(network)
-    network.build_network(_sizes(model, asdict(config.network)))
-    network.init_parameters()
-    return network
+    return stopwatch(name, f"the same of OpenGait {checkout.commit}", work)
 
 
 def _sizes(model: str, ours: dict[str, Any]) -> dict[str, Any]:

@@ -6,69 +6,21 @@ Usage: python opengait_probe.py CHECKOUT FOLDER. Reads FOLDER/ask.npz, models.js
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
-import os
 import sys
 import types
 from pathlib import Path
-from unittest.mock import MagicMock
 
 import numpy as np
 import torch
 
-
-def prepare(checkout: Path, folder: Path) -> None:
-    """Make OpenGait importable on a machine without a GPU."""
-    root = checkout / "opengait"
-    sys.path.insert(0, str(root))
-    add_torchvision(checkout)
-    for name in ("lightly", "sklearn", "matplotlib", "imageio"):
-        if importlib.util.find_spec(name) is None:
-            sys.modules[name] = MagicMock()
-    for package in ("modeling", "modeling.models", "modeling.losses", "modeling.backbones"):
-        module = types.ModuleType(package)
-        module.__path__ = [str(root / package.replace(".", "/"))]
-        sys.modules[package] = module
-    torch.Tensor.cuda = lambda self, *args, **kwargs: self
-    os.environ.update(MASTER_ADDR="127.0.0.1", RANK="0", WORLD_SIZE="1")
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=0, world_size=1)
-
-
-def add_torchvision(checkout: Path) -> None:
-    """Import torchvision, also a build whose compiled half does not fit this torch: no operator of it is used here."""
-    if importlib.util.find_spec("torchvision") is None:
-        sys.path.append(str(checkout.parent / "torchvision"))
-    try:
-        import torchvision
-    except RuntimeError:
-        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-            del sys.modules[name]
-        for operator in ("nms", "qnms"):
-            torch.library.define(f"torchvision::{operator}", "(Tensor boxes, Tensor scores, float least) -> Tensor")
-        import torchvision  # noqa: F401
-
-
-def build(name: str, config: dict) -> torch.nn.Module:
-    """A model of OpenGait without the data, optimiser and GPU that its constructor asks for."""
-    module, kind = {"gaitset": ("gaitset", "GaitSet"), "gaitbase": ("baseline", "Baseline")}[name]
-    backbone = config.get("backbone_cfg")
-    if backbone is not None:
-        from modeling.backbones.resnet import ResNet9
-
-        sys.modules["modeling.backbones"].ResNet9 = ResNet9
-    model_class = getattr(importlib.import_module(f"modeling.models.{module}"), kind)
-    model = model_class.__new__(model_class)
-    torch.nn.Module.__init__(model)
-    model.build_network(config)
-    model.init_parameters()
-    return model
+from gaitcrafter_ext.host.checkout import Checkout
+from gaitcrafter_ext.host.models import build_model, open_models
 
 
 def ask_model(name: str, config: dict, ask: dict, folder: Path, answer: dict) -> None:
     """Embeddings, losses and the first weights' gradient of our weights; then weights of theirs."""
-    model = build(name, config)
+    model = build_model(name, config)
     torch.save({"model": model.state_dict(), "iteration": 7}, folder / f"{name}-theirs.pt")
     model.eval()
     answer[f"{name}-theirs"] = embed(model, ask).detach().numpy()
@@ -114,7 +66,9 @@ def ask_protocol(ask: dict, answer: dict) -> None:
 
 def main() -> None:
     checkout, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    prepare(checkout, folder)
+    sys.path.append(str(checkout.parent / "torchvision"))  # where the environment has none
+    torch.Tensor.cuda = lambda self, *args, **kwargs: self
+    open_models(Checkout(checkout))
     ask = dict(np.load(folder / "ask.npz"))
     answer: dict = {}
     for name, config in json.loads((folder / "models.json").read_text()).items():

@@ -7,6 +7,7 @@ torchvision, which GaitBase needs, is taken from the environment or from a folde
 from __future__ import annotations
 
 import copy
+import importlib.util
 import json
 import os
 import re
@@ -39,6 +40,11 @@ from tests.host_fakes import (
 )
 
 pytestmark = pytest.mark.skipif(not (CHECKOUT / "opengait" / "main.py").is_file(), reason=NO_CHECKOUT)
+
+needs_torchvision = pytest.mark.skipif(
+    importlib.util.find_spec("torchvision") is None and not (CHECKOUT.parent / "torchvision").is_dir(),
+    reason="NOT CHECKED with OpenGait's GaitBase: it needs torchvision, which is not here",
+)
 
 PEOPLE = tuple(f"sim-{number:03d}" for number in range(1, 7))
 RECIPES = {
@@ -209,7 +215,7 @@ def test_gaitset_trains_saves_restores_and_is_tested(data: Path, tmp_path: Path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", MODELS[1:])
+@pytest.mark.parametrize("model", [pytest.param(MODELS[1], marks=needs_torchvision), *MODELS[2:]])
 def test_the_other_models_train_and_are_tested(data: Path, tmp_path: Path, model: str) -> None:
     cfgs = joined(data, model)
     cfgs["trainer_cfg"]["with_test"] = True
@@ -275,6 +281,7 @@ def start_torchrun(folder: Path, cfgs: dict[str, Any]) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
+@needs_torchvision
 def test_two_processes_train_and_test_together(data: Path, tmp_path: Path) -> None:
     cfgs = joined(data, "Baseline")
     cfgs["trainer_cfg"]["with_test"] = True
@@ -299,6 +306,7 @@ def on_demand(data: Path, weights: Path, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@needs_torchvision
 def test_clips_are_made_on_demand_once_by_two_processes_and_reused(
     data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -317,6 +325,7 @@ def test_clips_are_made_on_demand_once_by_two_processes_and_reused(
 
 
 @pytest.mark.slow
+@needs_torchvision
 def test_online_mode_keeps_making_clips(
     data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
