@@ -18,6 +18,7 @@ from gaitcrafter_ext.audit.features import ClipFeatures, window
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.recognition.gei import GeiSet
 from gaitcrafter_ext.recognition.protocol import Features
+from gaitcrafter_ext.recognition.separation import centre_of, directions
 from gaitcrafter_ext.vocabulary import ClipKey, condition_of
 
 __all__ = ["Centres", "Embedded", "centred", "centres", "geis", "of_network", "of_pixels"]
@@ -94,12 +95,9 @@ def of_pixels(clips: Sequence[ClipFeatures], length: int | None = None) -> Embed
 
 
 def of_network(found: Features) -> Embedded:
-    """A recogniser's embeddings [N, channels, parts], parts brought to equal length."""
-    parts = found.embeddings
-    length = np.linalg.norm(parts, axis=1, keepdims=True)
-    flat = (parts / np.maximum(length, 1e-12)).reshape(len(parts), parts[0].size if len(parts) else 0)
+    """A recogniser's embeddings [N, channels, parts], parts of equal length."""
     labels = zip(found.identity.tolist(), found.take.tolist(), found.view.tolist(), strict=True)
-    return Embedded(flat.astype(np.float32), tuple(ClipKey(*label) for label in labels))
+    return Embedded(directions(found.embeddings), tuple(ClipKey(*label) for label in labels))
 
 
 def centred(reference: Embedded, clips: Embedded) -> Embedded:
@@ -126,7 +124,8 @@ def centres(clips: Embedded) -> Centres:
     """
     if not len(clips):
         raise DataError("no clip to take people's centres of; check the roots")
-    return Centres(tuple(clips.people), _unit(np.stack([_centre(clips.of([name])) for name in clips.people])))
+    found = [centre_of(clips.vectors[mask], clips.view[mask]) for mask in (clips.identity == p for p in clips.people)]
+    return Centres(tuple(clips.people), np.stack(found))
 
 
 def geis(clips: Embedded) -> GeiSet:
@@ -134,11 +133,6 @@ def geis(clips: Embedded) -> GeiSet:
     takes = np.array([key.take for key in clips.keys], dtype=str)
     conditions = np.array([condition_of(take) for take in takes.tolist()], dtype=str)
     return GeiSet(clips.vectors, clips.identity, takes, conditions, clips.view)
-
-
-def _centre(clips: Embedded) -> Vectors:
-    views = np.unique(clips.view)
-    return np.asarray(np.mean([clips.vectors[clips.view == view].mean(axis=0) for view in views], axis=0))
 
 
 def _unit(vectors: Vectors) -> Vectors:

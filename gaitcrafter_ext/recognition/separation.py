@@ -17,6 +17,7 @@ from gaitcrafter_ext.recognition.protocol import Features
 
 __all__ = [
     "Centres",
+    "centre_of",
     "cosine_distances",
     "directions",
     "find_centres",
@@ -49,7 +50,7 @@ def directions(embeddings: Floats) -> Floats:
     """Embeddings as vectors of length 1 in which every part counts alike: float32 [N, c, p] -> [N, c * p]."""
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
     parts = embeddings / np.maximum(lengths, 1e-12) / np.sqrt(embeddings.shape[2])
-    return parts.reshape(len(embeddings), -1).astype(np.float32)
+    return parts.reshape(len(parts), parts.shape[1] * parts.shape[2]).astype(np.float32)
 
 
 def cosine_distances(left: Floats, right: Floats) -> Floats:
@@ -57,10 +58,24 @@ def cosine_distances(left: Floats, right: Floats) -> Floats:
     return (1 - left @ right.T).astype(np.float32)
 
 
+def centre_of(vectors: Floats, view: npt.NDArray[np.str_]) -> Floats:
+    """One person's centre: the mean over views of the mean over their clips, brought to length 1.
+
+    Args:
+        vectors: float32 [N, D], the person's clips.
+        view: str [N], of each clip.
+
+    Returns:
+        float32 [D].
+    """
+    mean = np.stack([vectors[view == name].mean(0) for name in np.unique(view)]).mean(0)
+    return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+
+
 def find_centres(clips: Features) -> Centres:
     """The centre of everybody, in the order in which they first appear."""
     vectors, names = directions(clips.embeddings), tuple(dict.fromkeys(clips.identity.tolist()))
-    found = [_centre(vectors[clips.identity == name], clips.view[clips.identity == name]) for name in names]
+    found = [centre_of(vectors[clips.identity == name], clips.view[clips.identity == name]) for name in names]
     return Centres(names, np.stack(found) if found else np.zeros((0, 0), np.float32))
 
 
@@ -77,7 +92,7 @@ def to_own_centre(clips: Features) -> Floats:
         others[number] = False
         if not others.any():
             raise DataError(f"{name} has one clip only; whether a person is one person needs two or more")
-        found[number] = 1 - vectors[number] @ _centre(vectors[others], clips.view[others])
+        found[number] = 1 - vectors[number] @ centre_of(vectors[others], clips.view[others])
     return found
 
 
@@ -99,9 +114,3 @@ def greedily_apart(distances: Floats, radius: float) -> npt.NDArray[np.bool_]:
     for number in range(len(distances)):
         stays[number] = not (close[number] & stays).any()
     return stays
-
-
-def _centre(vectors: Floats, view: npt.NDArray[np.str_]) -> Floats:
-    """Unit vector of the mean over views of the mean over their clips."""
-    mean = np.stack([vectors[view == name].mean(0) for name in np.unique(view)]).mean(0)
-    return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)

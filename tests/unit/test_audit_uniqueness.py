@@ -99,12 +99,12 @@ def test_centres_are_of_views_first_then_of_people() -> None:
     np.testing.assert_allclose(centres(Embedded(vectors, tuple(keys))).vectors, [[0.5**0.5, 0.5**0.5]], rtol=1e-6)
 
 
-def test_pixels_and_parts_become_unit_vectors() -> None:
+def test_pixels_become_unit_vectors_and_parts_count_alike_in_one() -> None:
     clips = of_pixels(stick_people(("nm-01", "nm-02"), people=3))
     np.testing.assert_allclose(np.linalg.norm(centred(clips, clips).vectors, axis=1), 1, rtol=1e-5)
     parts = np.random.default_rng(0).normal(size=(2, 8, 4)).astype(np.float32)
     names = [np.array(each) for each in (["a", "b"], ["nm-01", "nm-01"], ["090", "090"])]
     vectors = of_network(Features(parts, *names)).vectors.reshape(2, 8, 4)
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 0.5, rtol=1e-5)
     nobody = [np.zeros(0, dtype=str)] * 3
     assert len(of_network(Features(np.zeros((0, 0, 0), np.float32), *nobody))) == 0
