@@ -20,6 +20,7 @@ from torch import Tensor
 
 from gaitcrafter_ext.errors import UsageError, WeightsError
 from gaitcrafter_ext.generator.card import Card, Vocabulary, check_weights, read_card
+from gaitcrafter_ext.generator.finishing import finish
 from gaitcrafter_ext.generator.framework import DiffusionPipeline, diffusers_logging
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import velocity
@@ -27,17 +28,12 @@ from gaitcrafter_ext.generator.samplers import PRECISIONS, make_scheduler
 from gaitcrafter_ext.generator.shape import TILE
 from gaitcrafter_ext.generator.weights import locate
 from gaitcrafter_ext.recipes import code_matrix
-from gaitcrafter_ext.silhouettes.clip import decode
 from gaitcrafter_ext.vocabulary import suggest
 
 __all__ = ["GaitCrafterPipeline", "SampleRequest"]
 
 #: Noise levels between which guidance acts (a limited interval, arXiv 2404.07724).
 GUIDED_LEVELS = (0.2, 0.98)
-
-#: Contrast of the finished clip about mid-grey. The network answers with a mean, so what is black or white comes out
-#: nearly so: 16 % of pixels are grey where real clips have 5 % (bundled weights). This much leaves 4 %.
-CONTRAST = 1.3
 
 
 @dataclass(frozen=True)
@@ -193,7 +189,7 @@ class _Run:
             level = sigma.to(device, torch.float32).expand(len(told))
             clean = self._denoise(sample, level, code, condition, view_deg)
             sample = self.scheduler.step(velocity(sample, clean, level[0]), timestep, sample).prev_sample
-        return decode(sample * CONTRAST)
+        return finish(sample)
 
     def _noise(self, seed: int) -> Tensor:
         """Noise of one clip, made on the CPU so that every device starts from the same."""

@@ -1,0 +1,74 @@
+"""What is done to a sampler's answer: specks and doubt go, the person fills the frame, edges are sharp."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.generator.finishing import MOST_MISSING, finish
+
+
+def answer(top: int = 0, bottom: int = 64, level: float = 0.9) -> torch.Tensor:
+    """A bar of 12 columns on background: float32 [1, 64, 48]."""
+    frame = torch.full((1, 64, 48), -level)
+    frame[:, top:bottom, 18:30] = level
+    return frame
+
+
+def test_a_frame_that_needs_nothing_is_only_drawn_black_and_white() -> None:
+    done = finish(answer())
+    assert (done.shape, done.dtype) == ((1, 64, 64), np.uint8)
+    assert (done[0, :, 26:38] == 255).all()
+    assert int((done > 0).sum()) == 64 * 12
+
+
+def test_doubt_inside_and_outside_a_person_becomes_black_or_white_and_edges_stay_grey() -> None:
+    sample = answer()
+    sample[0, 30:34, 22:26] = 0.25
+    sample[0, 30:34, 4:9] = -0.25
+    sample[0, :, 30] = -0.3
+    done = finish(sample)[0]
+    assert (done[:, 28:37] == 255).all()
+    assert not done[:, :25].any()
+    assert (done[4:-4, 38] > 0).all()
+    assert (done[4:-4, 38] < 128).all()
+
+
+def test_specks_go_and_large_pieces_stay() -> None:
+    sample = answer()
+    sample[0, 5:8, 4:7] = -0.5
+    sample[0, 6, 5] = 0.8
+    sample[0, 20:40, 40:46] = 0.9
+    done = finish(sample)[0]
+    assert not done[:, : 18 + 8].any()
+    assert (done[21:39, 49:53] == 255).all()
+
+
+@pytest.mark.parametrize(("top", "bottom"), [(1, 64), (0, 62), (3, 61)])
+def test_the_person_is_scaled_to_fill_every_row_and_stays_sharp(top: int, bottom: int) -> None:
+    done = finish(answer(top, bottom))[0]
+    assert (done >= 128).any(axis=1).all()
+    assert ((done > 0) & (done < 255)).mean() < 0.04
+    columns = np.flatnonzero((done >= 128).any(axis=0))
+    assert 30 <= columns.mean() <= 33
+    assert 12 <= len(columns) <= 14
+
+
+def test_frames_that_lack_much_or_all_are_left_alone() -> None:
+    short = answer(MOST_MISSING, 63)
+    assert not finish(short)[0, :MOST_MISSING].any()
+    assert not finish(torch.full((2, 3, 64, 48), -1.0)).any()
+
+
+def test_each_frame_is_finished_by_itself() -> None:
+    both = torch.stack([answer(2, 64), answer()])
+    np.testing.assert_array_equal(finish(both), np.stack([finish(answer(2, 64)), finish(answer())]))
+
+
+def test_numbers_that_are_not_finite_are_refused() -> None:
+    sample = answer()
+    sample[0, 3, 3] = float("nan")
+    with pytest.raises(DataError, match="not finite"):
+        finish(sample)
