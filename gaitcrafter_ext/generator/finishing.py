@@ -19,8 +19,9 @@ __all__ = ["finish"]
 
 Floats = NDArray[np.float32]
 
-#: Pieces smaller than this share of a frame's largest one are specks.
-SPECK = 0.1
+#: Pieces smaller than these shares of a frame's largest one are specks: beside it, and above or below it, where a foot
+#: may be that the network did not join to its leg.
+SPECK, SPECK_BEYOND = 0.1, 0.02
 
 #: Fine pixels in a pixel, each way.
 FINE = 4
@@ -57,10 +58,11 @@ def _in_one_piece(frame: Floats) -> Floats:
     count, pieces, boxes, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
     if count < 3:  # background and one piece
         return frame
-    sizes = boxes[:, cv2.CC_STAT_AREA].copy()
-    sizes[0] = 0
-    specks = (sizes > 0) & (sizes < SPECK * sizes.max())
-    return np.where(specks[pieces], -np.abs(frame), frame)
+    sizes, top = boxes[1:, cv2.CC_STAT_AREA], boxes[1:, cv2.CC_STAT_TOP]
+    bottom, largest = top + boxes[1:, cv2.CC_STAT_HEIGHT], int(sizes.argmax())
+    beyond = (top < top[largest]) | (bottom > bottom[largest])
+    specks = sizes < np.where(beyond, SPECK_BEYOND, SPECK) * sizes[largest]
+    return np.where(np.append(False, specks)[pieces], -np.abs(frame), frame)
 
 
 def _draw(frame: Floats) -> Floats:

@@ -46,6 +46,15 @@ def test_specks_go_and_large_pieces_stay() -> None:
     assert (done[21:39, 49:53] == 255).all()
 
 
+def test_a_foot_that_is_not_joined_to_its_leg_stays() -> None:
+    sample = answer(0, 58)
+    sample[0, 60:64, 18:26] = 0.9
+    sample[0, 62, 40] = 0.9
+    done = finish(sample)[0]
+    assert (done[61:63, 27:33] == 255).all()
+    assert not done[:, 40:].any()
+
+
 @pytest.mark.parametrize(("top", "bottom"), [(1, 64), (0, 62), (3, 61)])
 def test_the_person_is_scaled_to_fill_every_row_and_stays_sharp(top: int, bottom: int) -> None:
     done = finish(answer(top, bottom))[0]
