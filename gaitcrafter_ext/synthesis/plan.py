@@ -19,8 +19,8 @@ from gaitcrafter_ext.vocabulary import ClipKey
 
 __all__ = ["ClipRequest", "Plan", "Sampling", "Selection", "clip_seed", "make_plan"]
 
-#: Version of the plan's text and of how it is sampled; 3: codes of length 1, contrast.
-FORMAT = 3
+#: Version of the plan's text and of how it is sampled; 4: clips drawn as level sets.
+FORMAT = 4
 
 
 @dataclass(frozen=True)
