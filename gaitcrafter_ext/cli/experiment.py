@@ -56,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--synthetic-share",
         metavar="S",
-        help="share of synthetic clips in batches of both kinds, e.g. 0.5 or 0:1,150:0 (see recognise train --help)",
+        help="share of synthetic clips in batches of both kinds, as for recognise train, or none: all alike (default:"
+        " from 1 to 0 in three quarters of the training)",
     )
     parser.add_argument("--labels", metavar="P,Q", help="few-labels: shares of the training people in percent")
     parser.add_argument("--seeds", type=whole, metavar="N", help="trainings of each arm (default: the size's)")
@@ -86,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _setting(args: argparse.Namespace) -> Setting:
     """The size with what the options change."""
-    from gaitcrafter_ext.experiments.setting import SIZES
+    from gaitcrafter_ext.experiments.setting import SIZES, late_share
     from gaitcrafter_ext.recognition.config import preset
     from gaitcrafter_ext.recognition.shares import read_share
     from gaitcrafter_ext.silhouettes.partition import Partition
@@ -108,7 +109,6 @@ def _setting(args: argparse.Namespace) -> Setting:
         "model",
         "preset",
         "iterations",
-        "synthetic_share",
         "seeds",
     )
     chosen: dict[str, Any] = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
@@ -116,14 +116,16 @@ def _setting(args: argparse.Namespace) -> Setting:
         chosen["views"] = tuple(args.views.split(","))
     if args.labels:
         chosen["labels"] = _labels(args.labels)
-    if args.synthetic_share is not None:
+    if args.synthetic_share not in (None, "none"):
         read_share(args.synthetic_share)
     if args.partition:
         chosen |= {"partition": Partition.load(args.partition), "weights": None}
     if args.weights:
         chosen["weights"] = None if args.weights == "none" else args.weights
     setting = replace(SIZES[args.size], **chosen)
-    preset(setting.model, setting.preset)
+    schedule = preset(setting.model, setting.preset)
+    share = args.synthetic_share or late_share(setting.iterations or schedule.iterations)
+    setting = replace(setting, synthetic_share=None if share == "none" else share)
     _check_people(setting)
     return setting
 

@@ -13,8 +13,9 @@ from gaitcrafter_ext.experiments.designs import DESIGNS, QUESTIONS, design
 from gaitcrafter_ext.experiments.lab import FLOOR, Lab
 from gaitcrafter_ext.experiments.results import collect, plot, summary
 from gaitcrafter_ext.experiments.running import run_steps
-from gaitcrafter_ext.experiments.setting import Setting
+from gaitcrafter_ext.experiments.setting import Setting, late_share
 from gaitcrafter_ext.experiments.steps import Command, Reduction
+from gaitcrafter_ext.recognition.shares import read_share, share_at
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from tests.tiny import tiny_tree
@@ -102,6 +103,11 @@ def test_the_synthetic_share_is_given_wherever_real_and_synthetic_clips_meet(tmp
     assert all("--synthetic-share" not in words for words in trained if "--synthetic" not in words)
     filled = design("completion", tmp_path, replace(SMALL, synthetic_share="0:1,5:0"))
     assert all("--synthetic-share" not in words for words in _commands(filled, "recognise", "train"))
+
+
+def test_the_last_quarter_of_a_training_is_real() -> None:
+    points = read_share(late_share(200))
+    assert [share_at(points, iteration) for iteration in (0, 75, 150, 199)] == [1, 0.5, 0, 0]
 
 
 def test_an_unknown_experiment_is_refused_with_the_nearest(tmp_path: Path) -> None:
