@@ -19,7 +19,7 @@ walks (a one-hot token), how and seen from where. The paper's code was not publi
 - *Every input can be left out*, by its own learned vector, so that any can be guided; now and then all are, since
   guidance leads away from the walk of anybody.
 - *Clips are drawn as level sets* (``finishing``): the network answers with means, grey wherever it was in two minds.
-  What is above zero is the person; specks go, and head and feet are brought to the frame's edges, as alignment does.
+  What is above zero is the person; specks go, and the outline is drawn as that of a scaled mask.
 - *Same seed, same sample* (``pipeline``): each clip has its own noise generator, and clips are computed in tiles of
   one size.
 

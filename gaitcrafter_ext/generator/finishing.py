@@ -1,9 +1,8 @@
-"""From the sampler's answer to silhouettes such as a segmentation and OpenGait's alignment leave them.
+"""From the sampler's answer to silhouettes such as a segmentation leaves them.
 
-Real clips were masks before they were scaled to 64 rows: grey lies on their outlines only, one person stands in every
-frame, and the highest and lowest pixels are in the first and last row. The sampler's answer is nearly so, but grey also
-where the network was in two minds, with specks, and a row short here and there. So it is read as a level set: what is
-above zero is the person. Specks go; the outline is drawn anew in finer pixels, scaled to fill the frame, and averaged.
+Real clips were masks before they were scaled to 64 rows: grey lies on their outlines only, and one person stands in
+every frame. The sampler's answer is nearly so, but grey also where the network was in two minds, and with specks. So it
+is read as a level set: what is above zero is the person. Specks go, and the outline is drawn anew in finer pixels.
 """
 
 from __future__ import annotations
@@ -29,9 +28,6 @@ FINE = 4
 #: How steeply an outline goes from black to white. This much draws real clips most nearly as they are: off by 0.6 grey
 #: levels in the mean (simulated people) and 0.9 (KTH), with 4.6 and 4.9 % of grey pixels where they have 4.8 and 5.3.
 STEEP = 5.0
-
-#: Rows that may be missing above and below together; a frame that lacks more is no walker to be stretched.
-MOST_MISSING = 8
 
 
 def finish(sample: torch.Tensor) -> NDArray[np.uint8]:
@@ -66,16 +62,7 @@ def _in_one_piece(frame: Floats) -> Floats:
 
 
 def _draw(frame: Floats) -> Floats:
-    """The outline of what is above zero, scaled evenly so that the person fills every row: -1 to 1."""
+    """The outline of what is above zero, -1 to 1."""
     height, width = frame.shape
     fine = cv2.resize(frame, (width * FINE, height * FINE), interpolation=cv2.INTER_LINEAR)
-    person = np.clip(STEEP * fine, -1, 1)
-    rows = np.flatnonzero((person > 0).any(axis=1))
-    body = person[rows[0] : rows[-1] + 1] if len(rows) else person
-    if height * FINE - len(body) > MOST_MISSING * FINE:
-        body = person
-    # As many columns as keep the person's shape, an even number, so that the middle ones are the frame.
-    columns = 2 * round(width * FINE * height / len(body) / 2)
-    wide = cv2.resize(body, (columns, height), interpolation=cv2.INTER_AREA)
-    left = (columns - width) // 2
-    return wide[:, left : left + width]
+    return cv2.resize(np.clip(STEEP * fine, -1, 1), (width, height), interpolation=cv2.INTER_AREA)
