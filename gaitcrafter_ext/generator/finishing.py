@@ -2,7 +2,8 @@
 
 Real clips were masks before they were scaled to 64 rows: grey lies on their outlines only, and one person stands in
 every frame. The sampler's answer is nearly so, but grey also where the network was in two minds, and with specks. So it
-is read as a level set: what is above zero is the person. Specks go, and the outline is drawn anew in finer pixels.
+is read as a level set: what is above zero is the person. Specks go, what is no outline becomes black or white, and the
+outline is drawn anew in finer pixels.
 """
 
 from __future__ import annotations
@@ -44,21 +45,29 @@ def finish(sample: torch.Tensor) -> NDArray[np.uint8]:
     """
     frames = sample.detach().to("cpu", torch.float32).numpy()
     flat = frames.reshape(-1, *frames.shape[-2:])
-    drawn = np.stack([_draw(_in_one_piece(frame)) for frame in flat]).reshape(frames.shape)
+    drawn = np.stack([_draw(_decided(frame)) for frame in flat]).reshape(frames.shape)
     return decode(torch.from_numpy(np.where(np.isfinite(frames), drawn, np.nan)))
 
 
-def _in_one_piece(frame: Floats) -> Floats:
-    """The frame without specks."""
-    solid = (frame > 0).astype(np.uint8)
-    count, pieces, boxes, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
+def _decided(frame: Floats) -> Floats:
+    """The frame with specks gone, and -1 or 1 wherever no outline is near."""
+    person = _in_one_piece((frame > 0).astype(np.uint8))
+    near = np.ones((3, 3), np.uint8)
+    inside, outside = cv2.erode(person, near) > 0, cv2.dilate(person, near) == 0
+    signed = np.where(person > 0, np.abs(frame), -np.abs(frame))
+    return np.where(inside, np.float32(1), np.where(outside, np.float32(-1), signed))
+
+
+def _in_one_piece(person: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A mask, 0 or 1, without specks."""
+    count, pieces, boxes, _ = cv2.connectedComponentsWithStats(person, connectivity=8)
     if count < 3:  # background and one piece
-        return frame
+        return person
     sizes, top = boxes[1:, cv2.CC_STAT_AREA], boxes[1:, cv2.CC_STAT_TOP]
     bottom, largest = top + boxes[1:, cv2.CC_STAT_HEIGHT], int(sizes.argmax())
     beyond = (top < top[largest]) | (bottom > bottom[largest])
     specks = sizes < np.where(beyond, SPECK_BEYOND, SPECK) * sizes[largest]
-    return np.where(np.append(False, specks)[pieces], -np.abs(frame), frame)
+    return np.where(np.append(False, specks)[pieces], np.uint8(0), person)
 
 
 def _draw(frame: Floats) -> Floats:
