@@ -145,7 +145,7 @@ class PKSampler:
         self._cache = ClipCache(people.clips, budget_gib)
         self._labels = {person: label for label, person in enumerate(people.people)}
         self._novel = people.novel
-        self._real = tuple(person for person in people.people if person not in set(self._novel))
+        self._real = tuple(person for person in people.people if person not in self._novel)
         if synthetic_share is not None:
             self._check_share([share for _, share in synthetic_share])
 
@@ -168,11 +168,14 @@ class PKSampler:
 
     def _draw_clips(self, rng: np.random.Generator, person: str, share: float | None) -> list[int]:
         count, clips = self.shape[1], self.people.of[person]
-        kinds = [[clip for clip in clips if (clip in self.people.synthetic) is kind] for kind in (False, True)]
-        if share is None or self._novel or not all(kinds):
+        if share is None or self._novel:
+            return _draw(rng, clips, count)
+        made = [clip for clip in clips if clip in self.people.synthetic]
+        filmed = [clip for clip in clips if clip not in self.people.synthetic]
+        if not made or not filmed:
             return _draw(rng, clips, count)
         synthetic = round_at_random(share * count, rng)
-        return _draw(rng, kinds[0], count - synthetic) + _draw(rng, kinds[1], synthetic)
+        return _draw(rng, filmed, count - synthetic) + _draw(rng, made, synthetic)
 
     def _check_share(self, shares: Sequence[float]) -> None:
         if (max(shares) > 0 and not self.people.synthetic) or (min(shares) < 1 and not self._real):

@@ -9,7 +9,7 @@ import numpy as np
 
 from gaitcrafter_ext.errors import UsageError
 
-__all__ = ["Share", "check_share", "read_share", "round_at_random", "share_at"]
+__all__ = ["Share", "check_share", "is_share", "read_share", "round_at_random", "share_at"]
 
 #: Points (iteration, share 0..1) with straight lines between them, iterations rising.
 Share = tuple[tuple[float, float], ...]
@@ -43,6 +43,12 @@ def read_share(text: str) -> Share:
     return points
 
 
+def is_share(points: Sequence[tuple[float, float]]) -> bool:
+    """Whether there is a point, iterations rise and shares are from 0 to 1."""
+    rising = all(before[0] < after[0] for before, after in itertools.pairwise(points))
+    return bool(points) and rising and all(0 <= share <= 1 for _, share in points)
+
+
 def check_share(points: Share, found: object) -> None:
     """See that points are a share.
 
@@ -53,9 +59,7 @@ def check_share(points: Share, found: object) -> None:
     Raises:
         UsageError: They are not.
     """
-    iterations = [iteration for iteration, _ in points]
-    rising = all(before < after for before, after in itertools.pairwise(iterations))
-    if not points or not rising or not all(0 <= share <= 1 for _, share in points):
+    if not is_share(points):
         raise UsageError(
             f"synthetic share: found '{found}'; allowed: a share from 0 to 1, or points ITERATION:SHARE with rising"
             " iterations, e.g. 0:1,150:0"
