@@ -122,6 +122,8 @@ def _setting(args: argparse.Namespace) -> Setting:
         chosen |= {"partition": Partition.load(args.partition), "weights": None}
     if args.weights:
         chosen["weights"] = None if args.weights == "none" else args.weights
+    if args.preset and not args.iterations:
+        chosen["iterations"] = None  # a schedule that is asked for brings its own length
     setting = replace(SIZES[args.size], **chosen)
     schedule = preset(setting.model, setting.preset)
     share = args.synthetic_share or late_share(setting.iterations or schedule.iterations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -44,9 +45,9 @@ def read_share(text: str) -> Share:
 
 
 def is_share(points: Sequence[tuple[float, float]]) -> bool:
-    """Whether there is a point, iterations rise and shares are from 0 to 1."""
+    """Whether there is a point, iterations are numbers and rise, and shares are from 0 to 1."""
     rising = all(before[0] < after[0] for before, after in itertools.pairwise(points))
-    return bool(points) and rising and all(0 <= share <= 1 for _, share in points)
+    return bool(points) and rising and all(math.isfinite(iteration) and 0 <= share <= 1 for iteration, share in points)
 
 
 def check_share(points: Share, found: object) -> None:

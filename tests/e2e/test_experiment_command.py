@@ -24,6 +24,16 @@ def test_a_dry_run_prints_the_commands_and_writes_nothing(tmp_path: Path, capsys
     assert not (tmp_path / "x").exists()
 
 
+def test_a_preset_that_is_asked_for_brings_its_own_length(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def shares(*words: str) -> set[str]:
+        main(["experiment", "same-vs-novel", "--out", str(tmp_path), "--preset", "cpu", "--dry-run", *words])
+        lines = [line.split() for line in capsys.readouterr().out.splitlines() if "--synthetic-share" in line]
+        return {words[words.index("--synthetic-share") + 1] for words in lines}
+
+    assert shares() == {"0:1,375:0"}
+    assert shares("--iterations", "40") == {"0:1,30:0"}
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -120,7 +120,7 @@ def test_a_share_that_cannot_be_met_is_refused(real: SilhouetteStore) -> None:
         PKSampler(training_set(real, Partition(("001", "002"))), (4, 1, 1), seed=0, synthetic_share=((0, 0.5),))
 
 
-@pytest.mark.parametrize("text", ["1.5", "-0.1", "", "half", "0:1,150", "10:1,10:0", "0:1:2"])
+@pytest.mark.parametrize("text", ["1.5", "-0.1", "", "half", "0:1,150", "10:1,10:0", "0:1:2", "nan:0.5", "0:1,inf:0"])
 def test_what_is_no_share_is_refused_and_named(text: str) -> None:
     with pytest.raises(UsageError, match=f"synthetic share: found '{text}'"):
         read_share(text)
