@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -35,17 +37,21 @@ def triplet_loss(embeddings: Tensor, labels: Tensor, margin: float = MARGIN) -> 
 
     Args:
         embeddings: [n, c, p].
-        labels: int [n], every label equally often.
+        labels: int [n]; a label may be there more often than others, as where too few people are drawn repeatedly.
         margin: How much nearer a positive must be than a negative.
 
     Returns:
         Scalar: the mean over parts; a part without a violation counts as zero.
     """
     same = labels[:, None] == labels[None]
+    most, least = int(same.sum(1).max()), int(same.sum(1).min())
+    # Of each anchor the positives first. Where its row is the shorter one, infinities stand for triplets there are not.
+    order = same.logical_not().byte().argsort(dim=1, stable=True)
+    same = same.gather(1, order)
     distances = part_distances(embeddings, embeddings)
-    parts, count, _ = distances.shape
-    positive = distances[:, same].view(parts, count, -1, 1)
-    negative = distances[:, ~same].view(parts, count, 1, -1)
+    distances = distances.gather(2, order.expand_as(distances))
+    positive = distances[..., :most].masked_fill(~same[:, :most], -math.inf).unsqueeze(3)
+    negative = distances[..., least:].masked_fill(same[:, least:], math.inf).unsqueeze(2)
     loss = F.relu(positive - negative + margin).flatten(1)
     return (loss.sum(1) / (loss > 0).sum(1).clamp(min=1)).mean()
 

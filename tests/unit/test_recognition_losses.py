@@ -26,8 +26,9 @@ def test_equal_embeddings_have_zero_distance_and_a_finite_gradient() -> None:
     assert torch.isfinite(x.grad).all()
 
 
-def test_triplet_loss_agrees_with_a_loop_over_all_triplets() -> None:
-    embeddings, labels = torch.randn(6, 4, 2, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1] * 3)
+@pytest.mark.parametrize("people", [[0, 1, 0, 1, 0, 1], [0, 0, 1, 0, 1, 2], [2, 0, 0, 0, 0, 1]])
+def test_triplet_loss_agrees_with_a_loop_over_all_triplets(people: list[int]) -> None:
+    embeddings, labels = torch.randn(6, 4, 2, generator=torch.Generator().manual_seed(0)), torch.tensor(people)
     parts = []
     for part in range(2):
         x, losses = embeddings[..., part], []
@@ -39,6 +40,18 @@ def test_triplet_loss_agrees_with_a_loop_over_all_triplets() -> None:
         wrong = [loss for loss in losses if loss > 0]
         parts.append(sum(wrong) / len(wrong))
     assert triplet_loss(embeddings, labels, 0.2).item() == pytest.approx(sum(parts) / 2, rel=1e-4)
+
+
+def test_the_gradient_of_uneven_batches_is_finite() -> None:
+    embeddings = torch.randn(6, 4, 2, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    triplet_loss(embeddings, torch.tensor([0, 0, 0, 1, 1, 2])).backward()
+    assert embeddings.grad is not None
+    assert torch.isfinite(embeddings.grad).all()
+    assert embeddings.grad.abs().sum() > 0
+
+
+def test_triplet_loss_of_one_person_is_zero() -> None:
+    assert triplet_loss(torch.randn(3, 4, 2), torch.tensor([1, 1, 1])).item() == 0.0
 
 
 def test_triplet_loss_is_zero_when_people_are_far_apart() -> None:
