@@ -260,17 +260,18 @@ def head(model: str, arm: str, few: int | None, cpu: bool) -> str:
     lines.append("Written by opengait_configs/build.py; OpenGait's own schema, plus `synthetic` and our sampler.")
     if cpu:
         lines.append("Sized for a CPU, on the simulated cohort:")
-        lines.append("  tools/simulate.py --out cohort --subjects 80 --train 50 --views 000,054,090,144")
+        lines.append("  python tools/simulate.py --out cohort --subjects 80 --train 50 --views 000,054,090,144")
     if few is not None or (arm != "real" and not cpu):
         partition = f"opengait_configs/partitions/{'simulated' if cpu else 'casia-b'}-{few}.json"
         root = "cohort/pkl" if cpu else "CASIA-B-pkl"
         split = partition if few is not None else "OpenGait/datasets/CASIA-B/CASIA-B.json"
         preset = f"opengait_configs/gaitcrafter/{'simulated' if cpu else 'casia-b'}.yaml"
-        lines.append(f"  tools/train.py --data {root} --partition {split} --config {preset} --out {weights(few, cpu)}")
+        lines.append(
+            f"  python tools/train.py --data {root} --partition {split} --config {preset} --out {weights(few, cpu)}"
+        )
     root_set = "" if cpu else " --set data_cfg.dataset_root=CASIA-B-pkl"
-    lines.append(
-        f"  tools/opengait.py --opengait OpenGait --workdir . --cfgs {name}{root_set} --phase train   (then: test)"
-    )
+    run = "python tools/opengait.py --opengait OpenGait --workdir ."
+    lines.append(f"  {run} --cfgs {name}{root_set} --phase train   (then: test)")
     return "".join(f"# {line}\n" for line in lines)
 
 

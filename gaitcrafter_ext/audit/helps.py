@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def helps_rows(folder: str | Path) -> list[Row]:
 
     Raises:
         MissingError: There is no experiment in it.
-        DataError: A file is not an experiment's.
+        DataError: A file is not an experiment's, or a rank-1 in it is none.
     """
     files = sorted(Path(folder).glob("*.json"))
     if not files:
@@ -40,14 +41,27 @@ def _rows(file: Path) -> list[Row]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         arms = {arm["name"]: arm for arm in found["arms"]}
+        for what, value in _figures(found):
+            if not 0 <= value <= 100:  # not a number, too
+                raise DataError(f"{file}: {what} is {value}; allowed: 0 to 100 (percent); run 'experiment' again")
         return [
             _row(file.stem, arm, condition, arms, float(found["chance"]) / 100)
             for arm in arms.values()
             for condition in arm["rank1"]
             if arm["name"] != UNTRAINED
         ]
+    except DataError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError, statistics.StatisticsError) as error:
         raise DataError(f"{file} is not what 'experiment' writes ({type(error).__name__}: {error})") from None
+
+
+def _figures(found: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """Every percentage of a file, after what it is."""
+    yield "chance", found["chance"]
+    for arm in found["arms"]:
+        for condition, seeds in arm["rank1"].items():
+            yield from ((f"rank-1 of arm '{arm['name']}' in {condition}", value) for value in seeds)
 
 
 def _row(experiment: str, arm: dict[str, Any], condition: str, arms: dict[str, Any], chance: float) -> Row:

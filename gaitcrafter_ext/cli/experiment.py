@@ -15,6 +15,7 @@ from gaitcrafter_ext.errors import GaitCrafterError, UsageError
 
 if TYPE_CHECKING:
     from gaitcrafter_ext.experiments.setting import Setting
+    from gaitcrafter_ext.silhouettes.partition import Partition
 
 #: The process's own standard error, whatever stands for ``sys.stderr``.
 STDERR = 2
@@ -43,8 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="YAML",
         help="for the generators that are trained, e.g. opengait_configs/gaitcrafter/simulated-small.yaml",
     )
-    parser.add_argument("--weights", metavar="NAME|DIR", help="generator of exactly the training people; 'none': train")
-    parser.add_argument("--views", metavar="A,B", help="views (default: the size's)")
+    parser.add_argument(
+        "--weights",
+        metavar="NAME|DIR",
+        help="same-vs-novel, synthetic-only: generator of exactly the training people; 'none': train",
+    )
+    parser.add_argument("--views", metavar="A,B", help="two views or more, or all (default: the size's)")
     whole = at_least(1)
     parser.add_argument("--subjects", type=whole, metavar="N", help="people to simulate (default: the size's)")
     parser.add_argument("--train", type=whole, metavar="N", help="how many of them to train on")
@@ -72,7 +77,11 @@ def run(args: argparse.Namespace) -> int:
     from gaitcrafter_ext.experiments.running import run_steps
     from gaitcrafter_ext.silhouettes.files import atomic_write_text
 
-    lab = design(args.name, args.out, _setting(args))
+    if any(path.is_file() for path in (args.out, *args.out.parents)):
+        raise UsageError(f"--out: {args.out} is a file, or lies in one; name a folder")
+    setting = _setting(args)
+    lab = design(args.name, args.out, setting)
+    _check_weights(args, setting)
     if args.dry_run:
         print("\n".join(map(str, lab.steps)))
         return 0
@@ -88,9 +97,10 @@ def run(args: argparse.Namespace) -> int:
 def _setting(args: argparse.Namespace) -> Setting:
     """The size with what the options change."""
     from gaitcrafter_ext.experiments.setting import SIZES, late_share
+    from gaitcrafter_ext.generator.config import load_config
+    from gaitcrafter_ext.generator.weights import BUNDLED
     from gaitcrafter_ext.recognition.config import preset
     from gaitcrafter_ext.recognition.shares import read_share
-    from gaitcrafter_ext.silhouettes.partition import Partition
     from gaitcrafter_ext.vocabulary import suggest
 
     if args.size not in SIZES:
@@ -112,49 +122,82 @@ def _setting(args: argparse.Namespace) -> Setting:
         "seeds",
     )
     chosen: dict[str, Any] = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    if args.views:
-        chosen["views"] = tuple(args.views.split(","))
-    if args.labels:
+    if args.labels is not None:
         chosen["labels"] = _labels(args.labels)
     if args.synthetic_share not in (None, "none"):
         read_share(args.synthetic_share)
+    load_config(args.config)  # refuses now what the first training of a generator would
     if args.partition:
-        chosen |= {"partition": Partition.load(args.partition), "weights": None}
+        chosen |= {"partition": _people(args), "weights": None}
     if args.weights:
-        chosen["weights"] = None if args.weights == "none" else args.weights
+        named = args.weights if args.weights == BUNDLED else Path(args.weights)
+        chosen["weights"] = None if args.weights == "none" else named
+    chosen["views"] = _views(",".join(SIZES[args.size].views) if args.views is None else args.views, args.data)
     if args.preset and not args.iterations:
         chosen["iterations"] = None  # a schedule that is asked for brings its own length
     setting = replace(SIZES[args.size], **chosen)
     schedule = preset(setting.model, setting.preset)
     share = args.synthetic_share or late_share(setting.iterations or schedule.iterations)
-    setting = replace(setting, synthetic_share=None if share == "none" else share)
-    _check_people(setting)
-    return setting
+    trained, tested = len(setting.people.train), len(setting.people.test)
+    if not trained or not tested:
+        raise UsageError(f"{trained} people to train on and {tested} to test; both are needed")
+    return replace(setting, synthetic_share=None if share == "none" else share)
+
+
+def _people(args: argparse.Namespace) -> Partition:
+    """The partition; everybody in it is in the dataset."""
+    from gaitcrafter_ext.silhouettes.partition import Partition
+    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+
+    people = Partition.load(args.partition)
+    people.check(SilhouetteStore(args.data))
+    return people
+
+
+def _views(text: str, data: Path | None) -> tuple[str, ...]:
+    """Views that are there, at least two; ``all`` stays a word, which generators take for those that they know."""
+    from gaitcrafter_ext.experiments.setting import known_views
+    from gaitcrafter_ext.vocabulary import choose
+
+    known = known_views(data)
+    views = choose(text, known, "--views")
+    if len(views) < 2:
+        raise UsageError(
+            f"--views: found {len(views)} in '{text}'; recognisers are tested across views, so name at least two of: "
+            + ", ".join(known)
+        )
+    return ("all",) if text == "all" else views
 
 
 def _labels(text: str) -> tuple[int, ...]:
     """Percentages, rising."""
-    words = text.split(",")
-    found = [int(word) for word in words if word.strip().isdigit()]
-    if len(found) != len(words) or found != sorted(set(found)) or not all(1 <= share <= 100 for share in found):
+    try:
+        found = [int(word) for word in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or found != sorted(set(found)) or not all(1 <= share <= 100 for share in found):
         raise UsageError(f"--labels: cannot read '{text}'; write rising percentages from 1 to 100, e.g. 10,25,50,100")
     return tuple(found)
 
 
-def _check_people(setting: Setting) -> None:
-    """A generator given must know exactly the people to train on: no test person, and none fewer."""
+def _check_weights(args: argparse.Namespace, setting: Setting) -> None:
+    """A generator given must be used, and know exactly the people to train on: no test person, and none fewer."""
+    from gaitcrafter_ext.experiments.designs import WITH_WEIGHTS
     from gaitcrafter_ext.generator.card import read_card
     from gaitcrafter_ext.generator.weights import locate
     from gaitcrafter_ext.vocabulary import identities_hash
 
-    people = setting.people
-    if not people.train or not people.test:
-        raise UsageError(f"{len(people.train)} people to train on and {len(people.test)} to test; both are needed")
-    if setting.weights is not None:
-        known = read_card(locate(setting.weights)).trained_on
-        if known.identities_hash != identities_hash(people.train):
+    if args.name not in WITH_WEIGHTS:
+        if args.weights not in (None, "none"):
             raise UsageError(
-                f"--weights: {setting.weights} was not trained on exactly the {len(people.train)} people to train on; "
+                f"--weights: {args.name} uses no given generator, found '{args.weights}'; leave the option out "
+                f"(allowed with: {', '.join(WITH_WEIGHTS)})"
+            )
+    elif setting.weights is not None:
+        people = setting.people.train
+        if read_card(locate(setting.weights)).trained_on.identities_hash != identities_hash(people):
+            raise UsageError(
+                f"--weights: {setting.weights} was not trained on exactly the {len(people)} people to train on; "
                 "name weights that were, or --weights none to train them here"
             )
 

@@ -52,6 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Choose people and freeze them in a file, or compare ways to make them."""
+    if args.out.is_dir():
+        raise ConflictError(f"--out: {args.out} is a folder; name a file, such as {args.out / 'chosen.json'}")
     weights = locate(args.weights)
     card = read_card(weights)
     request, judge = request_of(args, card, args.novel, sampling_of(args, card))

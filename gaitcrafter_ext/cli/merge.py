@@ -42,11 +42,20 @@ def run(args: argparse.Namespace) -> int:
     lacking = [name for name in ("real", "partition", "dataset", "synthetic", "out") if not getattr(args, name)]
     if lacking:
         raise UsageError(f"needed: {', '.join('--' + name for name in lacking)} (or --undo DIR)")
+    _check_out(args)
     entries = [_entry(folder) for folder in args.synthetic]
     plan = plan_merge(args.dataset, args.real, args.partition, entries, args.copy, args.without_real)
     merge(plan, args.out)
     _tell(args, plan)
     return 0
+
+
+def _check_out(args: argparse.Namespace) -> None:
+    """Refuse an ``--out`` that would lie among the clips that are merged."""
+    out = args.out.resolve()
+    for option, folder in (("--real", args.real), *(("--synthetic", folder) for folder in args.synthetic)):
+        if folder.resolve() in (out, *out.parents):
+            raise UsageError(f"--out: {args.out} is in {option} {folder}; choose a folder outside it")
 
 
 def _entry(folder: Path) -> MadeEntry:

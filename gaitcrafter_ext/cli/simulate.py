@@ -31,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", type=int, default=None, help="people to train on (default: the first 60 %%)")
     parser.add_argument("--seed", type=int, default=0, help="seed of everything (default %(default)s)")
     parser.add_argument("--jobs", type=int, default=0, help="processes (default: all cores)")
-    parser.add_argument("--force", action="store_true", help="replace another cohort in --out, or write beside files")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace another cohort in --out, move its people between train and test, or write beside files",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.experiments.lab import Data, Lab
-from gaitcrafter_ext.experiments.setting import Setting
+from gaitcrafter_ext.experiments.setting import Setting, known_views
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.vocabulary import suggest
 
-__all__ = ["DESIGNS", "QUESTIONS", "design"]
+__all__ = ["DESIGNS", "QUESTIONS", "WITH_WEIGHTS", "design"]
 
 #: Frames of the shorter clips in ``clip-length``.
 SHORT = 30
@@ -76,15 +76,9 @@ def _completion(lab: Lab) -> None:
 
 def lacking(data: Data, setting: Setting) -> dict[str, tuple[str, ...]]:
     """What each training person lacks, in turn: clothing change, bags, every second view; test people lack nothing."""
-    views = setting.views if setting.views != ("all",) else _views(data)
+    views = setting.views if setting.views != ("all",) else known_views(setting.data)
     kinds = (("cl",), ("bg",), tuple(views[1::2]))
     return {person: kinds[number % len(kinds)] for number, person in enumerate(data.people.train)}
-
-
-def _views(data: Data) -> tuple[str, ...]:
-    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-
-    return tuple(sorted({key.view for key in SilhouetteStore(data.root).keys()}))  # noqa: SIM118
 
 
 #: Name -> what it asks.
@@ -103,6 +97,9 @@ DESIGNS: dict[str, Callable[[Lab], None]] = {
     "clip-length": _clip_length,
     "completion": _completion,
 }
+
+#: Those that use the setting's weights; the others train generators of their own, or none.
+WITH_WEIGHTS = ("same-vs-novel", "synthetic-only")
 
 
 def design(name: str, root: Path, setting: Setting) -> Lab:

@@ -71,7 +71,7 @@ class Lab:
         self._add(
             Command(
                 folder.name,
-                ("simulate", "--out", str(folder), "--subjects", str(size.subjects), "--train", str(size.train),
+                ("simulate", "--out", folder, "--subjects", str(size.subjects), "--train", str(size.train),
                  "--views", ",".join(size.views), "--frames", str(frames)),
             )
         )  # fmt: skip
@@ -89,26 +89,27 @@ class Lab:
         self._add(Reduction(name, data.root, target, lacking))
         return Data(target, data.partition, data.people)
 
-    def generator(self, name: str, data: Data) -> str:
+    def generator(self, name: str, data: Data) -> Path:
         """Weights trained on exactly the training people of ``data``."""
-        folder = self.root / f"generator-{name}"
-        words = ["train", "--data", str(data.root), "--partition", str(data.partition), "--out", str(folder)]
-        words += ["--config", str(self.setting.config)] if self.setting.config else []
-        self._add(Command(folder.name, (*words, "--max-clips", str(self.setting.generator_clips))))
-        return str(folder)
+        size, folder = self.setting, self.root / f"generator-{name}"
+        words = ("train", "--data", data.root, "--partition", data.partition, "--out", folder)
+        config = ("--config", size.config) if size.config else ()
+        length = ("--max-clips", str(size.generator_clips))
+        self._add(Command(folder.name, (*words, *config, *length), size.config))
+        return folder
 
-    def weights(self, data: Data) -> str:
+    def weights(self, data: Data) -> str | Path:
         """The setting's generator, or one trained on ``data``."""
         return self.setting.weights or self.generator("all", data)
 
-    def synthetic(self, name: str, weights: str, *who: str) -> Path:
+    def synthetic(self, name: str, weights: str | Path, *who: str) -> Path:
         """Clips of the people that the words ``who`` choose, in all conditions and views of the setting."""
         size = self.setting
         return self._synthesize(name, weights, *who, "--views", ",".join(size.views), "--takes", str(size.takes))
 
-    def completed(self, name: str, weights: str, data: Data) -> Path:
+    def completed(self, name: str, weights: str | Path, data: Data) -> Path:
         """The cells that ``data`` lacks."""
-        return self._synthesize(name, weights, "--complete", str(data.root))
+        return self._synthesize(name, weights, "--complete", data.root)
 
     def arm(
         self,
@@ -124,7 +125,7 @@ class Lab:
 
         ``alike`` draws from all clips alike whatever the setting's share, as where synthetic ones fill gaps.
         """
-        more = ["--synthetic", str(synthetic)] if synthetic else []
+        more: list[str | Path] = ["--synthetic", synthetic] if synthetic else []
         if synthetic and self.setting.synthetic_share and not alike:
             more += ["--synthetic-share", self.setting.synthetic_share]
         tables = self._train(name, data, tested_on or data, *more, *self._length())
@@ -141,30 +142,30 @@ class Lab:
         self._add(
             Command(
                 merged.name,
-                ("merge", "--real", str(data.root), "--partition", str(data.partition), "--dataset", "real",
-                 "--synthetic", str(synthetic), "--without-real", "--out", str(merged)),
+                ("merge", "--real", data.root, "--partition", data.partition, "--dataset", "real",
+                 "--synthetic", synthetic, "--without-real", "--out", merged),
             )
         )  # fmt: skip
         return Data(merged / "pkl", merged / "partition.json", data.people)
 
-    def _synthesize(self, name: str, weights: str, *words: str) -> Path:
+    def _synthesize(self, name: str, weights: str | Path, *words: str | Path) -> Path:
         folder = self.root / f"synthetic-{name}"
-        self._add(Command(folder.name, ("synthesize", "--weights", weights, "--out", str(folder), *words)))
+        self._add(Command(folder.name, ("synthesize", "--weights", weights, "--out", folder, *words)))
         return folder
 
     def _length(self) -> tuple[str, ...]:
         return ("--iterations", str(self.setting.iterations)) if self.setting.iterations else ()
 
-    def _train(self, name: str, data: Data, tested_on: Data, *more: str) -> tuple[Path, ...]:
+    def _train(self, name: str, data: Data, tested_on: Data, *more: str | Path) -> tuple[Path, ...]:
         """One training and test a seed; where the tables will be."""
         size, tables = self.setting, []
         for seed in range(size.seeds):
             folder = self.root / "recognisers" / f"{name.replace(' ', '-').replace('%', '')}-{seed}"
-            common = ("--out", str(folder), "--views", ",".join(size.views))
-            words = ("recognise", "train", "--data", str(data.root), "--partition", str(data.partition), *common)
+            common = ("--out", folder, "--views", ",".join(size.views))
+            words = ("recognise", "train", "--data", data.root, "--partition", data.partition, *common)
             kind = ("--model", size.model, "--preset", size.preset, "--seed", str(seed), "--no-test")
             self._add(Command(f"train-{folder.name}", (*words, *kind, *more)))
-            test = ("recognise", "test", "--data", str(tested_on.root), "--partition", str(tested_on.partition))
+            test = ("recognise", "test", "--data", tested_on.root, "--partition", tested_on.partition)
             self._add(Command(f"test-{folder.name}", (*test, *common)))
             tables.append(folder / "table.json")
         return tuple(tables)

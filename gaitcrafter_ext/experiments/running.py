@@ -33,37 +33,53 @@ def run_steps(lab: Lab, call: Call, tell: Callable[[int, Step], None] = lambda n
     """
     notes = lab.root / NOTES
     for step in lab.steps:
-        _is_done(step, notes)
+        _is_done(step, lab.root)
     done = 0
     for number, step in enumerate(lab.steps, start=1):
-        if _is_done(step, notes):
+        if _is_done(step, lab.root):
             continue
         # A lock a step, not a folder: experiments at different steps may be at work in it at the same time.
         with FileLock(notes / f"{step.name}.lock", f"step '{step.name}' in {lab.root}"):
-            if _is_done(step, notes):
+            if _is_done(step, lab.root):
                 continue
             tell(number, step)
-            atomic_write_text(notes / f"{step.name}.begun", _text(step))
-            step.do(call)
-            atomic_write_text(notes / f"{step.name}.json", _text(step))
+            _do(step, call, lab.root)
             done += 1
     return done
 
 
-def _is_done(step: Step, notes: Path) -> bool:
+def _do(step: Step, call: Call, root: Path) -> None:
+    """Do a step and note it; where it fails before it has made anything, other settings may be tried."""
+    text, begun = _text(step, root), root / NOTES / f"{step.name}.begun"
+    atomic_write_text(begun, text)
+    try:
+        step.do(call)
+    except BaseException:
+        if not _holds_something(step.output):
+            begun.unlink()
+        raise
+    atomic_write_text(begun.with_name(f"{step.name}.json"), text)
+
+
+def _holds_something(folder: Path) -> bool:
+    """Whether there is more in a folder than empty folders."""
+    return any(path.is_symlink() or not path.is_dir() for path in folder.rglob("*"))
+
+
+def _is_done(step: Step, root: Path) -> bool:
     """Whether a step was done.
 
     Raises:
         ConflictError: It was done or begun with other settings, whose results must not be mixed with ours.
     """
-    found = [path for name in ("json", "begun") if (path := notes / f"{step.name}.{name}").is_file()]
-    if any(path.read_text(encoding="utf-8") != _text(step) for path in found):
+    found = [path for name in ("json", "begun") if (path := root / NOTES / f"{step.name}.{name}").is_file()]
+    if any(path.read_text(encoding="utf-8") != _text(step, root) for path in found):
         raise ConflictError(
-            f"--out: step '{step.name}' in {notes.parent} was made with other settings; "
+            f"--out: step '{step.name}' in {root} was made with other settings; "
             "give the same ones, or name another folder"
         )
     return bool(found) and found[0].suffix == ".json"
 
 
-def _text(step: Step) -> str:
-    return json.dumps(step.facts(), indent=1) + "\n"
+def _text(step: Step, root: Path) -> str:
+    return json.dumps(step.facts(root), indent=1) + "\n"

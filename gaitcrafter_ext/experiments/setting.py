@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import VIEWS
 
-__all__ = ["SIZES", "Setting", "late_share"]
+__all__ = ["SIZES", "Setting", "known_views", "late_share"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Setting:
 
     data: Path | None = None
     partition: Partition | None = None
-    weights: str | None = "bundled"
+    weights: str | Path | None = "bundled"
     config: Path | None = None
     subjects: int = 75
     train: int = 50
@@ -73,10 +75,21 @@ SIZES = {
 }
 
 
+def known_views(data: Path | None) -> tuple[str, ...]:
+    """Views of a dataset, by name; where there is none, those that can be simulated.
+
+    Raises:
+        MissingError: There is no such folder, or no clip in it.
+    """
+    if data is None:
+        return VIEWS
+    return tuple(sorted({key.view for key in SilhouetteStore(data).require_keys()}))
+
+
 def late_share(iterations: int) -> str:
     """Batches that begin synthetic and end real: the last quarter of a training sees real clips alone.
 
     Chosen with 25 test people of another cohort (seed 7), one training each of 600 iterations: real people alone gave
     98.3 / 89.7 / 73.3 % (NM / BG / CL), with novel people in this way 98.3 / 88.7 / 76.0 %.
     """
-    return f"0:1,{iterations * 3 // 4}:0"
+    return f"0:1,{max(1, iterations * 3 // 4)}:0"

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, StorageError
+from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, StorageError, UsageError
 from gaitcrafter_ext.host.people import RealPeople, SyntheticPerson, free_take, real_people, takes_of
 from gaitcrafter_ext.host.settings import MadeEntry
 from gaitcrafter_ext.host.sources import MadeSource, open_source
@@ -70,13 +70,11 @@ def plan_merge(
         without_real: Train on the synthetic clips only; test people stay real.
 
     Raises:
-        GaitCrafterError: See ``sources.open_source``; or the partition names people who are not there.
+        UsageError: A synthetic set is named twice.
+        GaitCrafterError: See ``sources.open_source``; or the partition names nobody, or people who are not there.
     """
-    real = real_people(dataset, root, partition)
-    if real.absent:
-        raise MissingError(
-            f"{partition} names people who are not in {root}: {', '.join(real.absent[:3])}; take them out"
-        )
+    _refuse_twice([entry.root for entry in synthetic])
+    real = _real_people(dataset, root, partition)
     takes: dict[str, str] = {}
     for person in real.test if without_real else real.train + real.test:
         for take in folder_names(real.root / person):
@@ -93,6 +91,28 @@ def plan_merge(
     novel = tuple(name for person, name in names.items() if not person.known)
     files = tuple(f"{take}/{name}" for take, folder in takes.items() for name in _files(folder)) if copy else ()
     return Merge(takes, train + novel, real.test, len(novel), copy, files)
+
+
+def _refuse_twice(roots: Sequence[str]) -> None:
+    folders = [Path(root).resolve() for root in roots]
+    for number, root in enumerate(roots):
+        if folders[number] in folders[:number]:
+            raise UsageError(f"--synthetic: {root} is named twice, which would double its clips; name each set once")
+
+
+def _real_people(dataset: str, root: str | Path, partition: str | Path) -> RealPeople:
+    """The people of the real tree; somebody, and all of them there."""
+    if not Path(root).is_dir():
+        raise MissingError(f"--real: there is no folder {root}; name the folder of the real identities")
+    real = real_people(dataset, root, partition)
+    if real.absent:
+        raise MissingError(
+            f"{partition} names people who are not in {root}: {', '.join(real.absent[:3])}; take them out, or name the "
+            "folder that holds them by --real"
+        )
+    if not real.train and not real.test:
+        raise DataError(f"--partition: TRAIN_SET and TEST_SET of {partition} are empty; name people of {root} there")
+    return real
 
 
 def _files(folder: str) -> list[str]:

@@ -19,7 +19,8 @@ probes nm-05/06, bg-01/02, cl-01/02; in brackets the 95 % interval over people):
 
 The last line is that of Yu et al. (ICPR 2006), quoted from memory. The commands::
 
-    python tools/simulate.py --out cohort --subjects 50 && python tools/evaluate.py gei cohort/pkl --views 054,090
+    python tools/simulate.py --out cohort --subjects 50 --train 50
+    python tools/evaluate.py gei cohort/pkl --views 054,090
     python tools/simulate.py --out side --subjects 124 --views 090 && python tools/evaluate.py gei side/pkl
 
 To a network (the package's GaitSet, embeddings equal to OpenGait's; 40 people trained on, 20 others tested, views

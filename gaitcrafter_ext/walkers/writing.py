@@ -118,11 +118,12 @@ def read_record(out: Path) -> dict[str, Any] | None:
 def check_folder(out: Path, plan: CohortPlan, force: bool) -> None:
     """Refuse a folder that holds something else, and make way in one where ``force`` allows it.
 
-    A folder of the same seed, length and version may grow: the new plan must include all that is there. With
-    ``force`` the clips that the folder's own record lists are deleted; files that are not ours never are.
+    A folder of the same seed, length and version may grow: the new plan must include all that is there, and leave
+    everybody in the set they are in. With ``force`` people may change sets, and the clips of another cohort that the
+    folder's own record lists are deleted; files that are not ours never are.
 
     Raises:
-        ConflictError: The folder holds another cohort or foreign files.
+        ConflictError: The folder holds another cohort or foreign files, or its people would change sets.
         StorageError: A clip cannot be deleted.
     """
     if out.exists() and not out.is_dir():
@@ -139,6 +140,8 @@ def check_folder(out: Path, plan: CohortPlan, force: bool) -> None:
     old = CohortPlan.from_record(record)
     same = [record[key] == plan.record()[key] for key in ("cohort_version", "seed", "frames")]
     if all(same) and old.cells() <= plan.cells():
+        if not force:
+            refuse_moves(out / "partition.json", plan)
         return
     if not force:
         raise ConflictError(
@@ -146,6 +149,24 @@ def check_folder(out: Path, plan: CohortPlan, force: bool) -> None:
             f"{old.subjects} subjects); choose another --out or replace its clips with --force"
         )
     delete_clips(out, old)
+
+
+def refuse_moves(path: Path, plan: CohortPlan) -> None:
+    """Refuse a plan that would train on somebody whom the partition at ``path`` tests on, or the other way round.
+
+    Raises:
+        ConflictError: How many people would change sets, and who.
+    """
+    if not path.is_file():
+        return
+    there, planned = Partition.load(path), plan.partition()
+    moved = sorted({*there.train} & {*planned.test} | {*there.test} & {*planned.train})
+    if moved:
+        raise ConflictError(
+            f"{path}: {len(moved)} of its {len(there.train + there.test)} people would change between TRAIN_SET and "
+            f"TEST_SET (such as {moved[0]}) by --train {plan.train}; give --train {len(there.train)} as before, "
+            "another --out, or --force"
+        )
 
 
 def delete_clips(out: Path, plan: CohortPlan) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shutil
@@ -156,6 +157,28 @@ def test_a_report_folder_in_use_is_refused(folder: Path, report: Path, tmp_path:
     (tmp_path / "thesis.tex").write_text("mine")
     assert card(folder, tmp_path, "--force") == 1
     assert "is in use (thesis.tex)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("out", ["notes.txt/x/y", "full/x"])
+def test_a_report_folder_that_cannot_be_written_is_refused_before_anything_is_read(
+    folder: Path, tmp_path: Path, out: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    def nothing_read(*_: object) -> None:
+        raise AssertionError("clips were read")
+
+    if out.startswith("full"):
+        monkeypatch.setattr("tempfile.TemporaryFile", full)
+    monkeypatch.setattr("gaitcrafter_ext.cli.evaluation.card._material", nothing_read)
+    assert card(folder, tmp_path / out) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: cannot write {tmp_path / out}: ")
+    assert error.count("\n") == 1
+    assert [path.name for path in tmp_path.rglob("*")] == ["notes.txt"]
 
 
 def test_broken_files_are_named_and_left_out_only_when_asked(folder: Path, tmp_path: Path,

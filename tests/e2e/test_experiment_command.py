@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
 from gaitcrafter_ext.cli.main import main
+from gaitcrafter_ext.silhouettes.partition import Partition
+from tests.tiny import tiny_tree
 
 CONFIG = """
 dataset: {name: simulated}
@@ -22,6 +25,39 @@ def test_a_dry_run_prints_the_commands_and_writes_nothing(tmp_path: Path, capsys
     assert lines[0].startswith("gaitcrafter simulate")
     assert sum(line.startswith("gaitcrafter recognise train") for line in lines) == 4 * 3
     assert not (tmp_path / "x").exists()
+
+
+def test_a_dry_run_can_be_given_to_a_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "it's a folder"
+    assert main(["experiment", "same-vs-novel", "--out", str(out), "--dry-run"]) == 0
+    first = shlex.split(capsys.readouterr().out.splitlines()[0])
+    assert first[first.index("--out") + 1] == str(out / "cohort")
+
+
+@pytest.mark.parametrize("name", ["few-labels", "completion", "clip-length"])
+def test_experiments_that_train_their_generators_need_no_given_one(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "x"
+    words = ["experiment", name, "--out", str(out), "--train", "40", "--views", "all", "--iterations", "1"]
+    assert main([*words, "--dry-run"]) == 0
+    assert main([*words, "--dry-run", "--weights", "none"]) == 0
+    assert main([*words, "--dry-run", "--weights", "bundled"]) == 2
+    assert f"--weights: {name} uses no given generator, found 'bundled'" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_real_dataset_is_looked_at_before_anything_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def complaint(*people: str, views: str = "all") -> str:
+        Partition(people, ("sim-002",)).save(tmp_path / "split.json")
+        given = ["--data", str(tree / "pkl"), "--partition", str(tmp_path / "split.json"), "--views", views]
+        assert main(["experiment", "completion", "--out", str(tmp_path / "x"), "--dry-run", *given]) in (0, 1, 2)
+        return capsys.readouterr().err
+
+    tree = tiny_tree(tmp_path)
+    assert complaint("sim-001") == ""
+    assert "--views: unknown '036'; allowed: 000, 090" in complaint("sim-001", views="000,036")
+    assert "TRAIN_SET names 1 of 2 people who are not in" in complaint("sim-001", "sim-003")
 
 
 def test_a_preset_that_is_asked_for_brings_its_own_length(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,6 +79,13 @@ def test_a_preset_that_is_asked_for_brings_its_own_length(tmp_path: Path, capsys
         (["same-vs-novel", "--data", "x"], 2, "--data and --partition go together"),
         (["same-vs-novel", "--model", "gaitbas"], 2, "unknown model 'gaitbas'"),
         (["few-labels", "--labels", "50,10"], 2, "--labels: cannot read '50,10'; write rising percentages"),
+        (["few-labels", "--labels", "1²"], 2, "--labels: cannot read '1²'; write rising percentages"),
+        (["few-labels", "--labels", ""], 2, "--labels: cannot read ''; write rising percentages"),
+        (["same-vs-novel", "--views", "036"], 2, "--views: found 1 in '036'; recognisers are tested across views"),
+        (["same-vs-novel", "--views", "036,036"], 2, "--views: found 1 in '036,036'"),
+        (["same-vs-novel", "--views", "none"], 2, "--views: found 0 in 'none'"),
+        (["same-vs-novel", "--views", "036,037"], 2, "--views: unknown '037'; did you mean"),
+        (["same-vs-novel", "--config", "nowhere.yaml"], 1, "config nowhere.yaml is not there; name a YAML file"),
         (["same-vs-novel", "--synthetic-share", "2"], 2, "synthetic share: found '2'"),
         (["same-vs-novel", "--train", "40"], 2, "--weights: bundled was not trained on exactly the 40 people"),
         (["same-vs-novel", "--train", "75"], 2, "75 people to train on and 0 to test; both are needed"),
@@ -52,11 +95,25 @@ def test_a_preset_that_is_asked_for_brings_its_own_length(tmp_path: Path, capsys
 def test_bad_options_are_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, message: str
 ) -> None:
-    assert main(["experiment", *words, "--out", str(tmp_path / "x")]) == code
+    assert main(["experiment", *words, "--out", str(tmp_path / "x"), "--dry-run"]) == code
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "x").exists()
+
+
+def test_data_that_are_not_there_are_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Partition(("a",), ("b",)).save(tmp_path / "split.json")
+    words = ["experiment", "same-vs-novel", "--out", str(tmp_path / "x"), "--data", str(tmp_path / "nowhere")]
+    assert main([*words, "--partition", str(tmp_path / "split.json"), "--dry-run"]) == 1
+    assert f"there is no folder {tmp_path / 'nowhere'}; expected a root of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_file_for_out_is_refused_at_once(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert main(["experiment", "same-vs-novel", "--out", str(tmp_path / name), "--dry-run"]) == 2
+    assert capsys.readouterr().err == f"error: --out: {tmp_path / name} is a file, or lies in one; name a folder\n"
 
 
 @pytest.mark.slow

@@ -76,6 +76,21 @@ def test_a_foreign_file_is_left_alone(
     assert out.read_text() == "mine"
 
 
+@pytest.mark.parametrize("how", [(), ("--force",), ("--compare",), ("--compare", "--force")])
+def test_a_folder_is_refused_before_anybody_is_tried(
+    tmp_path: Path, weights: Path, lenient: Path, how: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def no_trial(*_: object) -> None:
+        raise AssertionError("a trial was begun")
+
+    for module in ("_filtering", "filter"):
+        monkeypatch.setattr(f"gaitcrafter_ext.cli.{module}.load_trier", no_trial)
+    assert ask("filter", tmp_path, weights, lenient, "--novel", "1", *how) == 1
+    assert f"--out: {tmp_path} is a folder; name a file" in capsys.readouterr().err
+    assert list(tmp_path.parent.glob(".gaitcrafter-*")) == []
+
+
 def test_too_few_are_written_and_said_to_be_too_few(
     tmp_path: Path, weights: Path, strict: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

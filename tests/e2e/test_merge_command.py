@@ -114,6 +114,34 @@ def test_what_must_not_be_merged_is_refused(sets: Path, capsys: pytest.CaptureFi
     assert {name: data for name, data in everything(sets).items() if not name.startswith("clash")} == before
 
 
+def test_a_set_that_is_named_twice_is_refused(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for again in ("syn", "syn/pkl", "real/../syn"):
+        assert "named twice" in refused(capsys, merge(sets, "--synthetic", str(sets / again)), 2)
+    assert not (sets / "merged").exists()
+
+
+@pytest.mark.parametrize("out", ["real/pkl/merged", "syn/merged", "syn/pkl/sim-001/merged"])
+def test_an_output_among_what_is_merged_is_refused(sets: Path, capsys: pytest.CaptureFixture[str], out: str) -> None:
+    before = everything(sets)
+    error = refused(capsys, merge(sets, out=out), 2)
+    assert f"is in {'--real' if out.startswith('real') else '--synthetic'} " in error
+    assert everything(sets) == before
+
+
+def test_a_partition_of_nobody_is_refused(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Partition(()).save(sets / "real/partition.json")
+    assert "--partition: TRAIN_SET and TEST_SET" in refused(capsys, merge(sets))
+
+
+def test_a_wrong_root_is_told_by_the_option_that_merge_has(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (sets / "real/pkl").rename(sets / "real/clips")
+    error = refused(capsys, merge(sets))
+    assert "--real: there is no folder" in error
+    assert "data_cfg" not in error
+    (sets / "real/pkl").mkdir()
+    assert "by --real" in refused(capsys, merge(sets))
+
+
 def test_a_folder_that_is_not_ours_is_refused(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert merge(sets) == 0
     capsys.readouterr()

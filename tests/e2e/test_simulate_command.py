@@ -98,6 +98,17 @@ def test_a_full_disk_is_one_line_and_the_next_run_goes_on(tmp_path: Path) -> Non
     assert "16 clips made" in out
 
 
+def test_the_sides_stay_when_the_number_to_train_on_is_left_out(tmp_path: Path) -> None:
+    assert simulate("--out", tmp_path / "c", *SMALL, "--train", 2, "--jobs", 1)[0] == 0
+    before = content(tmp_path / "c")
+    code, out, err = simulate("--out", tmp_path / "c", *SMALL, "--jobs", 1)
+    assert (code, out) == (1, "")
+    assert "1 of its 2 people would change" in err
+    assert "sim-002" in err
+    assert "--train 2" in err
+    assert content(tmp_path / "c") == before
+
+
 def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "c").write_text("x")
     code, _, err = simulate("--out", tmp_path / "c", *SMALL)

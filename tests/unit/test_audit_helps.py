@@ -39,3 +39,20 @@ def test_a_file_of_something_else_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(DataError, match=r"x\.json is not what 'experiment' writes"):
         helps_rows(tmp_path)
+
+
+@pytest.mark.parametrize("value", ["NaN", "150.0", "-1.0", "Infinity"])
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("[60.0, 70.0]", r"rank-1 of arm 'real' in NM"),
+        ("[5.0, 5.0]", r"rank-1 of arm 'untrained' in CL"),
+        ('"chance": 4.0', "chance"),
+    ],
+)
+def test_a_value_that_is_no_percentage_is_named(tmp_path: Path, value: str, text: str, what: str) -> None:
+    head, old = text.rsplit(" ", 1)
+    spoilt = f"{head} {value}{']' if old.endswith(']') else ''}"
+    (tmp_path / "x.json").write_text(json.dumps({"arms": ARMS, "chance": 4.0}).replace(text, spoilt))
+    with pytest.raises(DataError, match=rf"x\.json: {what} is {value.lower()[:3]}.*; allowed: 0 to 100 \(percent\)"):
+        helps_rows(tmp_path)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gaitcrafter_ext.errors import ConflictError, UsageError
-from gaitcrafter_ext.experiments.designs import DESIGNS, QUESTIONS, design
+from gaitcrafter_ext.errors import ConflictError, GaitCrafterError, UsageError
+from gaitcrafter_ext.experiments.designs import DESIGNS, QUESTIONS, WITH_WEIGHTS, design
 from gaitcrafter_ext.experiments.lab import FLOOR, Lab
 from gaitcrafter_ext.experiments.results import collect, plot, summary
 from gaitcrafter_ext.experiments.running import run_steps
@@ -24,7 +25,8 @@ SMALL = Setting(subjects=8, train=4, seeds=2, iterations=7, weights=None)
 
 
 def _commands(lab: Lab, *first: str) -> list[tuple[str, ...]]:
-    return [step.words for step in lab.steps if isinstance(step, Command) and step.words[: len(first)] == first]
+    commands = [tuple(map(str, step.words)) for step in lab.steps if isinstance(step, Command)]
+    return [words for words in commands if words[: len(first)] == first]
 
 
 def _value(words: tuple[str, ...], option: str) -> str:
@@ -43,7 +45,7 @@ class Bench:
             raise KeyboardInterrupt
         self.calls.append(words)
         if words[0] == "simulate":
-            (Path(_value(words, "--out")) / "pkl").mkdir(parents=True)
+            (Path(_value(words, "--out")) / "pkl").mkdir(parents=True, exist_ok=True)
         if words[:2] == ("recognise", "test"):
             folder = Path(_value(words, "--out"))
             seed = int(folder.name.rpartition("-")[2])
@@ -110,6 +112,11 @@ def test_the_last_quarter_of_a_training_is_real() -> None:
     assert [share_at(points, iteration) for iteration in (0, 75, 150, 199)] == [1, 0.5, 0, 0]
 
 
+@pytest.mark.parametrize("iterations", range(1, 9))
+def test_a_training_of_any_length_has_a_share(iterations: int) -> None:
+    assert share_at(read_share(late_share(iterations)), 0) == 1
+
+
 def test_an_unknown_experiment_is_refused_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="few-labels"):
         design("few-lables", tmp_path, SMALL)
@@ -125,17 +132,121 @@ def test_a_run_that_was_cut_goes_on_where_it_stopped(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_steps(lab, cut)
     run_steps(lab, rest)
-    whole = [step.words for step in lab.steps if isinstance(step, Command)]
-    assert cut.calls + rest.calls == whole
+    assert cut.calls + rest.calls == _commands(lab)
     assert run_steps(lab, Bench()) == 0
 
 
 def test_other_settings_in_the_same_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run_steps(design("same-vs-novel", tmp_path, SMALL), Bench(fail_at=0))
+        run_steps(design("same-vs-novel", tmp_path, SMALL), Bench(fail_at=1))
     other = design("same-vs-novel", tmp_path, replace(SMALL, subjects=9))
     with pytest.raises(ConflictError, match=r"step 'cohort' .* other settings"):
         run_steps(other, Bench())
+
+
+class Failing(Bench):
+    """Fails at the first command, which has made so many files by then."""
+
+    def __init__(self, made: int) -> None:
+        super().__init__()
+        self.made = made
+
+    def __call__(self, words: tuple[str, ...]) -> None:
+        super().__call__(words)
+        for number in range(self.made):
+            (Path(_value(words, "--out")) / "pkl" / f"{number}.pkl").touch()
+        raise GaitCrafterError("failed")
+
+
+@pytest.mark.parametrize("made", [0, 1])
+def test_other_settings_may_follow_a_failure_that_made_nothing(tmp_path: Path, made: int) -> None:
+    with pytest.raises(GaitCrafterError, match="failed"):
+        run_steps(design("same-vs-novel", tmp_path, SMALL), Failing(made))
+    assert (tmp_path / "steps" / "cohort.begun").exists() == bool(made)
+    other = design("same-vs-novel", tmp_path, replace(SMALL, subjects=9))
+    if made:
+        with pytest.raises(ConflictError, match=r"step 'cohort' .* other settings"):
+            run_steps(other, Bench())
+    else:
+        assert run_steps(other, Bench()) == len(other.steps)
+
+
+def test_an_edited_config_is_another_setting_and_a_renamed_one_is_not(tmp_path: Path) -> None:
+    def run(config: Path) -> int:
+        return run_steps(design("same-vs-novel", tmp_path / "x", replace(SMALL, config=config)), Bench())
+
+    first, renamed = tmp_path / "first.yaml", tmp_path / "renamed.yaml"
+    first.write_text("training: {seed: 1}")
+    assert run(first) > 0
+    assert run(first.rename(renamed)) == 0
+    renamed.write_text("training: {seed: 2}")
+    with pytest.raises(ConflictError, match=r"step 'generator-all' .* other settings"):
+        run(renamed)
+
+
+def test_an_edited_partition_is_another_setting(tmp_path: Path) -> None:
+    def run(*train: str) -> int:
+        setting = replace(SMALL, data=tmp_path / "pkl", partition=Partition(train, ("c",)))
+        return run_steps(design("same-vs-novel", tmp_path / "x", setting), Bench())
+
+    assert run("a") > 0
+    with pytest.raises(ConflictError, match=r"step 'partition-all' .* other settings"):
+        run("a", "b")
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_a_folder_named_otherwise_or_moved_resumes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert run_steps(design(name, Path("x"), SMALL), Bench()) > 0
+    assert run_steps(design(name, tmp_path / "x", SMALL), Bench()) == 0
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run_steps(design(name, Path("../x"), SMALL), Bench()) == 0
+    (tmp_path / "x").rename("moved")
+    assert run_steps(design(name, Path("moved"), SMALL), Bench()) == 0
+
+
+def test_data_and_weights_are_the_same_from_wherever_they_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(up: str) -> int:
+        where = {"data": Path(up) / "pkl", "weights": Path(up) / "weights"}
+        setting = replace(SMALL, **where, partition=Partition(("a",), ("b",)))
+        return run_steps(design("same-vs-novel", tmp_path / "x", setting), Bench())
+
+    monkeypatch.chdir(tmp_path)
+    assert run(".") > 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert run("..") == 0
+    with pytest.raises(ConflictError, match="other settings"):
+        run(".")
+
+
+def test_a_shell_reads_the_words_of_a_command_as_they_are() -> None:
+    words = ("recognise", "train", "--out", Path("a b") / "it's $HOME", "--views", "036,090")
+    assert shlex.split(str(Command("name", words))) == ["gaitcrafter", *map(str, words)]
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_given_weights_are_used_by_those_experiments_that_say_so(name: str, tmp_path: Path) -> None:
+    lab = design(name, tmp_path, replace(SMALL, weights="bundled"))
+    used = {_value(words, "--weights") for words in _commands(lab, "synthesize")}
+    assert ("bundled" in used) == (name in WITH_WEIGHTS)
+
+
+def test_all_views_of_a_cohort_that_is_not_there_yet_are_known(tmp_path: Path) -> None:
+    lab = design("completion", tmp_path, replace(SMALL, views=("all",)))
+    (step,) = (step for step in lab.steps if isinstance(step, Reduction))
+    assert step.lacking["sim-003"] == ("018", "054", "090", "126", "162")
+
+
+def test_all_views_of_a_dataset_are_read_from_it(tmp_path: Path) -> None:
+    people = Partition(("a", "b", "sim-001"), ("sim-002",))
+    data = tiny_tree(tmp_path) / "pkl"
+    lab = design("completion", tmp_path / "x", replace(SMALL, views=("all",), data=data, partition=people))
+    (step,) = (step for step in lab.steps if isinstance(step, Reduction))
+    assert step.lacking["sim-001"] == ("090",)
 
 
 def test_experiments_in_one_folder_share_what_they_have_in_common(tmp_path: Path) -> None:
@@ -182,6 +293,13 @@ def test_a_reduced_tree_lacks_what_it_should_and_nothing_else(tmp_path: Path) ->
     assert whole - found == {name for name in whole if name.startswith("sim-001/cl")} | {
         name for name in whole if name.startswith("sim-002") and name.endswith("090")
     }
+
+
+def test_a_reduced_tree_beside_its_source_may_be_moved_with_it(tmp_path: Path) -> None:
+    tree = tiny_tree(tmp_path / "x")
+    Reduction("reduced", tree / "pkl", tree / "reduced", {}).do(Bench())
+    tree.rename(tmp_path / "moved")
+    assert len(SilhouetteStore(tmp_path / "moved" / "reduced").keys()) == 20
 
 
 @pytest.mark.parametrize("name", DESIGNS)

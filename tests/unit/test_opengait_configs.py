@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -81,3 +82,8 @@ def test_few_labels_take_that_share_and_test_on_the_same_people(share: int, casi
             entry = load(path)["data_cfg"]["synthetic"][0]
             assert entry["weights"].endswith(f"-{share}")  # a generator of those people only
             assert (path.parent / load(path)["data_cfg"]["dataset_partition"]).is_file()
+
+
+def test_commands_can_be_typed_as_they_stand() -> None:
+    told = [*PATHS, *CONFIGS.glob("gaitcrafter/*.yaml"), CONFIGS / "README.md"]
+    assert [path.name for path in told if re.search(r"^(#\s+)?tools/", path.read_text(), re.MULTILINE)] == []

@@ -118,6 +118,22 @@ def test_a_cohort_may_grow_and_its_people_stay_the_same(tmp_path: Path) -> None:
     assert before.items() <= content(tmp_path).items()
 
 
+@pytest.mark.parametrize(("then", "moved"), [({"train": 1}, "sim-002"), ({"subjects": 4, "train": 3}, "sim-003")])
+def test_nobody_changes_between_train_and_test_without_force(
+    tmp_path: Path, then: dict[str, object], moved: str
+) -> None:
+    before = {"subjects": 3, "train": 2, "views": ("090",), "takes": (("nm", 1),)}
+    finish(plan(**before), tmp_path)
+    files = {name: (tmp_path / name).read_bytes() for name in ("partition.json", "cohort.json")}
+    told = rf"1 of its 3 people would change .*\(such as {moved}\).*give --train 2 as before.*--force"
+    with pytest.raises(ConflictError, match=told):
+        finish(plan(**{**before, **then}), tmp_path)
+    assert files == {name: (tmp_path / name).read_bytes() for name in files}
+    made, kept = finish(plan(**{**before, **then}), tmp_path, force=True)
+    assert (made + kept, kept) == (plan(**{**before, **then}).subjects, 3)
+    assert Partition.load(tmp_path / "partition.json") == plan(**{**before, **then}).partition()
+
+
 def test_another_cohort_is_refused_and_replaced_only_by_force(tmp_path: Path) -> None:
     finish(plan(), tmp_path)
     before = content(tmp_path)

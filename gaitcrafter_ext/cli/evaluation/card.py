@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 from gaitcrafter_ext.cli._options import add_jobs, add_json, at_least
 from gaitcrafter_ext.cli.evaluation.clips import open_store
 from gaitcrafter_ext.errors import ConflictError, DataError
+from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, storage_error
 from gaitcrafter_ext.vocabulary import choose
 
 if TYPE_CHECKING:
@@ -58,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, write both files, print the table or the JSON."""
     _refuse_used_folder(args.out, args.force)
+    _refuse_unwritable(args.out)
     from gaitcrafter_ext.audit.card import HELPS
     from gaitcrafter_ext.audit.clip_rows import clip_measures
     from gaitcrafter_ext.audit.helps import helps_rows
@@ -91,6 +95,21 @@ def _refuse_used_folder(folder: Path, force: bool) -> None:
     if foreign or (there and not force):
         remedy = "name another --out" if foreign else "name another --out, or --force to replace the report"
         raise ConflictError(f"{folder} is in use ({', '.join((foreign or there)[:3])}); {remedy}")
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    """Make the folder and a file in it, and take both away again: measuring takes minutes."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(prefix=STAGED_PREFIX, dir=folder):
+            pass
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    finally:
+        for path in made:
+            with contextlib.suppress(OSError):
+                path.rmdir()
 
 
 def _material(args: argparse.Namespace) -> tuple[Sources, Material]:
