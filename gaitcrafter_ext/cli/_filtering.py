@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from gaitcrafter_ext.cli._generating import blend_of
-from gaitcrafter_ext.cli._options import Progress, at_least
-from gaitcrafter_ext.errors import GaitCrafterError
+from gaitcrafter_ext.cli._generating import MOST_PEOPLE, blend_of
+from gaitcrafter_ext.cli._options import Progress, at_least, number
+from gaitcrafter_ext.errors import GaitCrafterError, UsageError
 from gaitcrafter_ext.generator.card import Card
 from gaitcrafter_ext.recognition.filter_card import BUNDLED, FilterCard, locate_filter, read_filter_card
 from gaitcrafter_ext.synthesis.filtering import filter_request, select_identities
@@ -24,6 +24,7 @@ __all__ = [
     "facts_of",
     "lines_of",
     "load_trier",
+    "refuse_idle_thresholds",
     "refuse_shortfall",
     "request_of",
 ]
@@ -31,31 +32,45 @@ __all__ = [
 #: Candidates for each person wanted, at most, unless --max-candidates says otherwise.
 PATIENCE = 20
 
+#: What the options of a filter say where they are left out.
+DEFAULTS = {"false_match_rate": 0.01, "consistency": 0.75, "max_candidates": None, "recogniser": BUNDLED}
+
 
 def add_thresholds(parser: argparse.ArgumentParser) -> None:
     """Who passes a filter."""
+    parser.set_defaults(**DEFAULTS)
     group = parser.add_argument_group("filter")
     group.add_argument(
         "--false-match-rate",
-        type=float,
-        default=0.01,
+        type=number(0, 1),
         metavar="R",
-        help="two people count as one if they are nearer than this share of pairs of real people (default: 0.01)",
+        help="two people count as one if nearer than this share of pairs of real people (default: %(default)s)",
     )
     group.add_argument(
         "--consistency",
-        type=float,
-        default=0.75,
+        type=number(0, 1),
         metavar="C",
-        help="least share of a candidate's clips near the centre of its others (default: 0.75)",
+        help="least share of a candidate's clips near the centre of its others (default: %(default)s)",
     )
     group.add_argument(
         "--max-candidates",
-        type=at_least(1),
+        type=at_least(1, PATIENCE * MOST_PEOPLE),
         metavar="M",
         help=f"candidates to judge at most (default: {PATIENCE} times --novel)",
     )
-    group.add_argument("--recogniser", default=BUNDLED, metavar="NAME|DIR", help="who judges (default: %(default)s)")
+    group.add_argument("--recogniser", metavar="NAME|DIR", help="who judges (default: %(default)s)")
+
+
+def refuse_idle_thresholds(args: argparse.Namespace) -> None:
+    """Refuse options of a filter where none is asked for.
+
+    Raises:
+        UsageError: There is one.
+    """
+    given = [name for name, default in DEFAULTS.items() if getattr(args, name) != default]
+    if given and args.filter is None:
+        option = given[0].replace("_", "-")
+        raise UsageError(f"--{option}: only with --filter; add it, or leave --{option} out")
 
 
 def request_of(
@@ -69,7 +84,7 @@ def request_of(
         WeightsError: It is truncated or changed.
     """
     judge = read_filter_card(locate_filter(args.recogniser))
-    most = PATIENCE * wanted if args.max_candidates is None else args.max_candidates
+    most = PATIENCE * min(wanted, MOST_PEOPLE) if args.max_candidates is None else args.max_candidates
     settings = FilterSettings(wanted, most, args.false_match_rate, args.consistency)
     return filter_request(card, judge, settings, blend_of(args, card, filtered=True), sampling), judge
 

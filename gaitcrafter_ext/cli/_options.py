@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable
 from types import TracebackType
 
-__all__ = ["Progress", "add_jobs", "add_json", "at_least"]
+__all__ = ["Progress", "add_jobs", "add_json", "at_least", "number"]
 
 
-def at_least(minimum: int) -> Callable[[str], int]:
-    """An argparse type: whole numbers from ``minimum`` on."""
+def at_least(minimum: int, maximum: int = 2**63 - 1) -> Callable[[str], int]:
+    """An argparse type: whole numbers from ``minimum`` to ``maximum``, in ASCII digits."""
 
     def parse(text: str) -> int:
         try:
-            value = int(text)
+            value = int(text.encode("ascii"))
         except ValueError:
             raise argparse.ArgumentTypeError(f"'{text}' is not a whole number") from None
         if value < minimum:
             raise argparse.ArgumentTypeError(f"{value} is too small; at least {minimum}")
+        if value > maximum:
+            raise argparse.ArgumentTypeError(f"{value} is too large; at most {maximum}")
+        return value
+
+    return parse
+
+
+def number(minimum: float, maximum: float = math.inf, *, above: bool = False) -> Callable[[str], float]:
+    """An argparse type: finite numbers from ``minimum``, or only ``above`` it, to ``maximum``, in ASCII digits."""
+    allowed = f"{'above' if above else 'from'} {minimum:g}" + (f" to {maximum:g}" if maximum < math.inf else "")
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text.encode("ascii"))
+        except ValueError:
+            value = math.nan
+        if not minimum <= value <= maximum or math.isinf(value) or (above and value == minimum):
+            raise argparse.ArgumentTypeError(f"'{text}' is not a finite number {allowed}")
         return value
 
     return parse

@@ -15,10 +15,11 @@ from gaitcrafter_ext.cli._filtering import (
     choose_identities,
     facts_of,
     lines_of,
+    refuse_idle_thresholds,
     refuse_shortfall,
     request_of,
 )
-from gaitcrafter_ext.cli._generating import add_blending, add_sampling, blend_of, sampling_of
+from gaitcrafter_ext.cli._generating import MOST_PEOPLE, add_blending, add_sampling, blend_of, sampling_of
 from gaitcrafter_ext.cli._options import Progress, add_json, at_least
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.generator.card import Card, check_weights, read_card
@@ -64,7 +65,10 @@ def _add_who(parser: argparse.ArgumentParser) -> None:
     who = parser.add_argument_group("who")
     who.add_argument("--identities", metavar="A,B|all|none", help="known people (default: none; with --complete: all)")
     who.add_argument(
-        "--novel", type=at_least(0), metavar="N", help=f"novel people (default: {NOVEL}, with --complete: 0)"
+        "--novel",
+        type=at_least(0, MOST_PEOPLE),
+        metavar="N",
+        help=f"novel people (default: {NOVEL}, with --complete: 0)",
     )
     add_blending(who)
     who.add_argument(
@@ -81,7 +85,7 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--conditions", default="all", metavar="nm,bg,cl|all", help="default: all the weights know")
     what.add_argument("--views", default="all", metavar="000,018|all", help="default: all the weights know")
     takes = what.add_mutually_exclusive_group()
-    takes.add_argument("--takes", type=at_least(1), metavar="K", help="takes of each condition (default: 1)")
+    takes.add_argument("--takes", type=at_least(1, 1000), metavar="K", help="takes of each condition (default: 1)")
     takes.add_argument("--casia-b", action="store_true", help="CASIA-B's takes: nm-01..06, bg-01/02, cl-01/02")
     what.add_argument(
         "--complete",
@@ -89,7 +93,7 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
         metavar="ROOT",
         help="make only what ROOT lacks of the people the weights were trained on (takes default to those in ROOT)",
     )
-    what.add_argument("--frames", type=int, default=FRAMES, help="frames a clip; only %(default)s yet")
+    what.add_argument("--frames", type=at_least(1), default=FRAMES, help="frames a clip; only %(default)s yet")
 
 
 def _add_how(parser: argparse.ArgumentParser) -> None:
@@ -106,6 +110,7 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Choose who, plan, then make, or with ``--dry-run`` tell what it would cost."""
+    refuse_idle_thresholds(args)
     weights = locate(args.weights)
     card = read_card(weights)
     if args.frames != FRAMES:

@@ -6,12 +6,12 @@ import argparse
 import json
 import logging
 import math
-import shutil
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gaitcrafter_ext.cli._options import at_least, number
 from gaitcrafter_ext.errors import ConflictError, UsageError
 
 if TYPE_CHECKING:
@@ -40,9 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--init", metavar="NAME|DIR", help="begin with these weights ('bundled' or a folder) instead of random ones"
     )
     parser.add_argument("--name", metavar="DATASET", help="name of the dataset (default: the config's dataset.name)")
-    parser.add_argument("--max-clips", type=int, metavar="N", help="stop after N clips seen (default: the config's)")
     parser.add_argument(
-        "--max-minutes", type=float, metavar="M", help="stop after M minutes of this call; run again to go on"
+        "--max-clips", type=at_least(1), metavar="N", help="stop after N clips seen (default: the config's)"
+    )
+    parser.add_argument(
+        "--max-minutes",
+        type=number(0, above=True),
+        metavar="M",
+        help="stop after M minutes of this call; run again to go on",
     )
     parser.add_argument("--force", action="store_true", help="begin anew where WEIGHTS_DIR holds another run")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -52,17 +57,15 @@ def run(args: argparse.Namespace) -> int:
     """Train, writing weights at every validation and at the end."""
     from gaitcrafter_ext.generator.config import load_config
 
-    if args.max_minutes is not None and args.max_minutes <= 0:
-        raise UsageError(f"--max-minutes: {args.max_minutes} asked for; allowed: more than 0")
-    if args.max_clips is not None and args.max_clips < 1:
-        raise UsageError(f"--max-clips: {args.max_clips} asked for; allowed: 1 or more")
+    if args.config and Path(args.config).is_dir():
+        raise UsageError(f"--config: {args.config} is a folder; name a YAML file in it")
+    folder = _state_folder(Path(args.out))
     config = load_config(args.config)
     if args.name:
         config = replace(config, dataset=replace(config.dataset, name=args.name))
     if args.max_clips:
         config = replace(config, training=replace(config.training, max_clips=args.max_clips))
     store, keys = _training_clips(args.data, args.partition)
-    folder = _prepare(Path(args.out), args.force)
     return _train(args, config, store, keys, folder)
 
 
@@ -80,21 +83,17 @@ def _training_clips(data: str, partition: str) -> tuple[SilhouetteStore, list[Cl
     return store, [key for key in clips if key.identity in wanted]
 
 
-def _prepare(folder: Path, force: bool) -> Path:
-    """The folder for state and logs; refuses a weights folder that has no state to resume from."""
-    training = folder / TRAINING_FOLDER
-    if force:
-        shutil.rmtree(training, ignore_errors=True)
-    elif folder.exists() and any(folder.iterdir()) and not training.is_dir():
-        raise ConflictError(
-            f"--out: {folder} holds something else than a training to resume; name another folder or give --force"
-        )
-    from gaitcrafter_ext.silhouettes.files import storage_error
+def _state_folder(out: Path) -> Path:
+    """The folder for state and logs; refuses an ``--out`` with anything in it but a training of ours."""
+    from gaitcrafter_ext.generator.state import is_training
 
-    try:
-        training.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise storage_error(training, error) from error
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out: {out} is a file; name a folder")
+    training = out / TRAINING_FOLDER
+    if out.exists() and any(out.iterdir()) and not is_training(training):
+        raise ConflictError(
+            f"--out: {out} holds something else than a training to resume; name another folder, or empty this one"
+        )
     return training
 
 
@@ -115,7 +114,7 @@ def _train(
     initial = InitialWeights(args.init, config.dataset.name, words) if args.init else None
     library = ClipLibrary(store, training, words, config.dataset, FRAMES, COLUMNS)
     held_library = ClipLibrary(store, held, words, config.dataset, FRAMES, COLUMNS) if held else None
-    trainer = Trainer(config, library, held_library, folder, initial)
+    trainer = Trainer(config, library, held_library, folder, initial, args.force)
     for _ in trainer.run(args.max_minutes):
         _show(trainer, _export(args, config, trainer, held))
     card = _export(args, config, trainer, held)

@@ -7,19 +7,25 @@ import logging
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
-
-from accelerate import Accelerator
+from typing import TYPE_CHECKING, Any
 
 from gaitcrafter_ext.errors import ConflictError
 from gaitcrafter_ext.generator.config import GeneratorConfig
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
 
-__all__ = ["Progress", "StateFolder"]
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+__all__ = ["Progress", "StateFolder", "is_training"]
 
 logger = logging.getLogger(__name__)
 
+#: What a training begins with in its folder, before there is any state.
+MARK_NAME = "gaitcrafter-train.json"
 STATE_NAME, PROGRESS_NAME = "state", "progress.json"
+
+#: Where a whole state may lie, the newer one first.
+STATES = (STATE_NAME, f"{STATE_NAME}.old")
 
 #: Settings that may change between two calls of one training.
 FREE = ("max_clips", "cooldown", "save_minutes", "learning_rate")
@@ -53,6 +59,12 @@ class Progress:
         self.curve, self.init = [tuple(row) for row in state["curve"]], state.get("init")
 
 
+def is_training(folder: Path) -> bool:
+    """Whether a training of ours was begun in a folder, as its files tell."""
+    marks = (MARK_NAME, *(f"{state}/{PROGRESS_NAME}" for state in STATES))
+    return any((folder / mark).is_file() for mark in marks)
+
+
 class StateFolder:
     """Where a training keeps its state.
 
@@ -78,6 +90,21 @@ class StateFolder:
             self._swap(fresh)
         self.accelerator.wait_for_everyone()
 
+    def begin(self, anew: bool) -> None:
+        """Mark the folder as a training's; with ``anew`` first delete what an earlier one kept, and nothing else.
+
+        Raises:
+            StorageError: The disk refuses.
+        """
+        if self.accelerator.is_main_process:
+            if anew:
+                for name in (*STATES, f"{STATE_NAME}.new"):
+                    shutil.rmtree(self.folder / name, ignore_errors=True)
+                for events in self.folder.glob("logs/events.out.tfevents.*"):
+                    events.unlink()
+            atomic_write_text(self.folder / MARK_NAME, json.dumps(asdict(self.config)))
+        self.accelerator.wait_for_everyone()
+
     def _swap(self, fresh: Path) -> None:
         old, current = self.folder / f"{STATE_NAME}.old", self.folder / STATE_NAME
         if current.exists():
@@ -95,7 +122,7 @@ class StateFolder:
         Raises:
             ConflictError: It is that of another configuration.
         """
-        for name in (STATE_NAME, f"{STATE_NAME}.old"):
+        for name in STATES:
             state = self.folder / name
             if (state / PROGRESS_NAME).is_file():
                 self._refuse_other_run(state / PROGRESS_NAME)

@@ -57,6 +57,7 @@ class Trainer:
         held_out: Clips to validate on; may be ``None``.
         folder: Where state and logs are kept.
         initial: Weights to begin with instead of random ones; a state to resume goes before them.
+        anew: Delete the state of an earlier run in ``folder``, once everything else is found to be right.
 
     Raises:
         ConflictError: ``folder`` holds the state of a run with another configuration.
@@ -70,6 +71,7 @@ class Trainer:
         held_out: ClipLibrary | None,
         folder: Path,
         initial: InitialWeights | None = None,
+        anew: bool = False,
     ) -> None:
         self.config, self.library, self.folder = config, library, folder
         settings = config.training
@@ -100,7 +102,8 @@ class Trainer:
         if held_out is not None:
             self.held_out_loss = HeldOutLoss(held_out, settings.noise_shift, settings.seed)
         self.state = StateFolder(folder, config, self.accelerator)
-        self.state.resume()
+        if anew or not self.state.resume():
+            self.state.begin(anew)
         self.accelerator.init_trackers("logs")
 
     def run(self, max_minutes: float | None = None) -> Iterator[Validation]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gaitcrafter_ext.errors import ConflictError, MissingError, WeightsError
+from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.files import storage_error
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import folder_names
@@ -119,13 +120,13 @@ def check_origin(
             f"dataset is '{real.dataset}'; equal names are not the same people: use novel people, or matching weights"
         )
     if dataset == real.dataset:
-        beyond = sorted(set(trained) - set(real.train))
+        trained = set(trained)
+        manifest.refuse_tested(source, trained, real.test)
+        beyond = sorted(trained - set(real.train))
         if beyond:
-            tested = sorted(set(beyond) & set(real.test))
-            who = f"{_some(tested)} of TEST_SET" if tested else f"{_some(beyond)}, not in TRAIN_SET"
             raise WeightsError(
                 f"{source}: its generator was trained on '{dataset}' people the config '{real.dataset}' does not train "
-                f"on ({who}); train it on this partition's TRAIN_SET"
+                f"on ({_some(beyond)}, not in TRAIN_SET); train it on this partition's TRAIN_SET"
             )
     taken = set(real.train) | set(real.test)
     both = sorted(person.name for person in people if not person.known and person.name in taken)

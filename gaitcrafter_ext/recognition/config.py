@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 
 from gaitcrafter_ext.errors import UsageError
@@ -97,9 +98,11 @@ class TrainingConfig:
     precision: str = "auto"
 
     def __post_init__(self) -> None:
-        for name, least in (("iterations", 1), ("people", 2), ("clips", 2), ("frames", 1)):
+        for name, least in (("iterations", 1), ("people", 2), ("clips", 2), ("frames", 1), ("seed", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name} is {getattr(self, name)}; at least {least} is needed")
+        if not 0 <= self.learning_rate < math.inf:
+            raise UsageError(f"learning rate is {self.learning_rate}; allowed: a finite number from 0")
         if self.synthetic_share is not None:
             check_share(self.synthetic_share, self.synthetic_share)
 

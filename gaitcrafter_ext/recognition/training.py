@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from gaitcrafter_ext.errors import ConflictError, DataError, WeightsError
-from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE, Card, read_tensors, save_recogniser
-from gaitcrafter_ext.recognition.clips import to_sils
+from gaitcrafter_ext.recognition.checkpoint import CARD_FILE, MODEL_FILE, Card, read_tensors, save_recogniser
+from gaitcrafter_ext.recognition.clips import ClipRef, to_sils
 from gaitcrafter_ext.recognition.config import TrainingConfig
 from gaitcrafter_ext.recognition.losses import cross_entropy_loss, triplet_loss
 from gaitcrafter_ext.recognition.networks import build_network
 from gaitcrafter_ext.recognition.precision import autocast, resolve
 from gaitcrafter_ext.recognition.sampling import Batch, PKSampler, TrainingSet
-from gaitcrafter_ext.silhouettes.files import atomic_write
+from gaitcrafter_ext.silhouettes.files import atomic_write, storage_error
 
-__all__ = ["STATE_FILE", "Step", "train"]
+__all__ = ["STATE_FILE", "Step", "sampler_of", "train"]
 
 STATE_FILE = "state.pt"
+
+#: Clips whose bytes stand for all when a run is resumed.
+WITNESSES = 64
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,16 @@ class Step:
     cross_entropy: float | None
     accuracy: float | None
     learning_rate: float
+
+
+def sampler_of(config: TrainingConfig, people: TrainingSet) -> PKSampler:
+    """What draws the batches; nothing is read or written.
+
+    Raises:
+        UsageError: The share of synthetic clips cannot be met.
+    """
+    shape = (config.people, config.clips, config.frames)
+    return PKSampler(people, shape, config.seed, config.synthetic_share, config.augment)
 
 
 def train(
@@ -71,27 +86,28 @@ def train(
         progress: Wraps the iterations that are left, e.g. in a progress bar.
 
     Raises:
-        ConflictError: ``out`` holds a run of another configuration or other people.
+        UsageError: The share of synthetic clips cannot be met.
+        ConflictError: ``out`` holds a run of another configuration, other people, other clips or more iterations; or a
+            recogniser that no run of ours left there.
         DataError: The loss is no longer finite.
         StorageError: The disk refuses.
     """
     config = dataclasses.replace(config, precision=resolve(config.precision, device))
+    sampler = sampler_of(config, people)
     network = build_network(config.network, len(people.people), config.seed).to(device)
     optimizer = torch.optim.SGD(
         network.parameters(), config.learning_rate, config.momentum, weight_decay=config.weight_decay
     )
-    run = _Run(config, people, network, optimizer, torch.device(device), out / STATE_FILE)
+    run = _Run(config, people, network, optimizer, torch.device(device), out / STATE_FILE, _name(config, people))
     done = run.resume()
-    shape = (config.people, config.clips, config.frames)
-    sampler = PKSampler(people, shape, config.seed, config.synthetic_share, config.augment)
     for number, batch in _prefetched(sampler, progress(range(done, config.iterations))):
         on_step(run.step(number, batch))
         if (number + 1) % save_every == 0 and number + 1 < config.iterations:
             run.save(number + 1)
     if done < config.iterations or not (out / MODEL_FILE).is_file():
         # The state goes last: a kill in between leaves an older state, and the rerun writes both anew.
-        save_recogniser(out, network, run.card(max(done, config.iterations)))
-        run.save(max(done, config.iterations))
+        save_recogniser(out, network, run.card(config.iterations))
+        run.save(config.iterations)
     return network
 
 
@@ -105,6 +121,7 @@ class _Run:
     optimizer: torch.optim.SGD
     device: torch.device
     state: Path
+    name: str
 
     def step(self, number: int, batch: Batch) -> Step:
         """One optimiser step."""
@@ -130,7 +147,7 @@ class _Run:
         """Write all that ``resume`` needs."""
         content = {
             "iteration": done,
-            "run": self._name(),
+            "run": self.name,
             "model": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
@@ -139,20 +156,28 @@ class _Run:
 
     def resume(self) -> int:
         """Take up the state on disk where there is one; how many iterations are done."""
+        folder = self.state.parent
         if not self.state.exists():
+            _refuse_foreign(folder)
             return 0
         content = read_tensors(self.state)
-        if content.get("run") != self._name():
+        if content.get("run") != self.name:
             raise ConflictError(
-                f"{self.state.parent} holds a training run of other options or people;"
+                f"{folder} holds a training run of other options, people or clips;"
                 " choose another --out, or --force to delete it"
             )
         try:
             self.network.load_state_dict(content["model"])
             self.optimizer.load_state_dict(content["optimizer"])
-            return int(content["iteration"])
+            done = int(content["iteration"])
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
             raise WeightsError(f"{self.state}: cannot be resumed ({error}); --force starts anew") from None
+        if done > self.config.iterations:
+            raise ConflictError(
+                f"--iterations: {self.config.iterations} asked for, and {folder} holds a run of {done}; allowed: {done}"
+                " or more, another --out, or --force to delete it"
+            )
+        return done
 
     def card(self, iterations: int) -> Card:
         """What the recogniser is after so many iterations."""
@@ -166,12 +191,34 @@ class _Run:
             dataclasses.asdict(self.config),
         )
 
-    def _name(self) -> str:
-        """What must be equal for a run to be resumed; it may be made longer."""
-        options: dict[str, Any] = {**dataclasses.asdict(self.config), "model": self.config.model}
-        del options["iterations"]
-        clips = [[_dataset(clip.store.root), str(clip.key)] for clip in self.people.clips]
-        return json.dumps([options, self.people.people, clips])
+
+def _refuse_foreign(folder: Path) -> None:
+    for name in (MODEL_FILE, CARD_FILE):
+        if (folder / name).exists():
+            raise ConflictError(
+                f"{folder} holds a {name} and no {STATE_FILE} of a run to resume;"
+                " choose another --out, or --force to delete it"
+            )
+
+
+def _name(config: TrainingConfig, people: TrainingSet) -> str:
+    """What must be equal for a run to be resumed; it may be made longer."""
+    options: dict[str, Any] = {**dataclasses.asdict(config), "model": config.model}
+    del options["iterations"]
+    clips = [[_dataset(clip.store.root), str(clip.key)] for clip in people.clips]
+    return json.dumps([options, people.people, clips, _fingerprint(people.clips)])
+
+
+def _fingerprint(clips: Sequence[ClipRef]) -> str:
+    """What tells data of equal names apart: a hash of the files of some clips, spread evenly over all."""
+    content = hashlib.sha256()
+    for number in np.linspace(0, len(clips) - 1, min(WITNESSES, len(clips))).astype(int):
+        path = clips[number].store.path(clips[number].key)
+        try:
+            content.update(path.read_bytes())
+        except OSError as error:
+            raise storage_error(path, error, "read") from error
+    return content.hexdigest()
 
 
 def _dataset(root: Path) -> str:

@@ -14,11 +14,11 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.errors import ConflictError, DataError, MissingError
+from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, WeightsError
 from gaitcrafter_ext.silhouettes.files import atomic_write_text, storage_error
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["ManifestRecord", "append", "merge", "pixels_sha256", "read"]
+__all__ = ["ManifestRecord", "append", "merge", "pixels_sha256", "read", "refuse_tested"]
 
 
 @dataclass(frozen=True)
@@ -149,6 +149,25 @@ def merge(
     records = [known[key] for key in order]
     atomic_write_text(out, "".join(record.to_line() for record in records))
     return records
+
+
+def refuse_tested(source: str, trained: Iterable[str], tested: Iterable[str]) -> None:
+    """Refuse synthetic clips whose generator has seen the people to test on.
+
+    Args:
+        source: The clips or weights, for the message.
+        trained: People the generator was trained on, e.g. everybody in the recipes of a manifest.
+        tested: People of TEST_SET.
+
+    Raises:
+        WeightsError: Somebody is both.
+    """
+    seen = sorted(set(trained) & set(tested))
+    if seen:
+        who = ", ".join(seen[:3]) + (f", ... ({len(seen)} people)" if len(seen) > 3 else "")
+        raise WeightsError(
+            f"{source}: its generator was trained on {who} of TEST_SET; train it on this partition's TRAIN_SET"
+        )
 
 
 _TYPES: dict[str, tuple[type, ...]] = {

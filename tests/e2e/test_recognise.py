@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.cli.main import main
+from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
@@ -89,9 +90,56 @@ def test_force_starts_anew_and_deletes_only_what_a_run_wrote(data: Path, trained
     (tmp_path / "run" / "notes.txt").write_text("mine")
     command = ["recognise", "train", *where(data), "--out", str(tmp_path / "run"), *QUICK, "--seed", "5", "--no-test"]
     assert main(command) == 1
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()}
+    assert main([*command, "--force", "--synthetic-share", "0.5"]) == 2
+    assert main([*command, "--force", "--learning-rate", "nan"]) == 2
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()} == before
     assert main([*command, "--force"]) == 0
     assert json.loads((tmp_path / "run" / "recogniser.json").read_text())["training"]["seed"] == 5
     assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+
+
+def test_a_file_is_no_folder_for_a_recogniser(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gaitcrafter_ext.recognition.training.train", lambda *_: pytest.fail("trained"))
+    (tmp_path / "out").write_text("mine")
+    for action in ("train", "test"):
+        assert main(["recognise", action, *where(data), "--out", str(tmp_path / "out")]) == 2
+        assert f"--out: {tmp_path / 'out'} is a file; name a folder" in capsys.readouterr().err
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def made_of(folder: Path, *parents: str) -> Path:
+    """Clips of a novel person, as ``synthesize`` leaves them, blended from ``parents``."""
+    store = SilhouetteStore(folder / "pkl", create=True)
+    for take in ("nm-01", "nm-02"):
+        store.write(ClipKey("syn-0001", take, "090"), np.full((3, 64, 64), 200, np.uint8))
+        recipe = dict.fromkeys(parents, 1 / len(parents))
+        record = manifest.ManifestRecord("syn-0001", take, "090", 0, "w", "euler", 2, 1.0, 3, "0" * 64, recipe)
+        manifest.append(folder / "manifest.jsonl", record)
+    return folder
+
+
+@pytest.mark.parametrize("inner", ["", "pkl"])
+@pytest.mark.parametrize("unfinished", [False, True])
+def test_clips_of_a_generator_that_saw_the_test_people_are_refused(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], inner: str, unfinished: bool
+) -> None:
+    folder = made_of(tmp_path / "made", "002", "003")
+    if unfinished:
+        (folder / ".gaitcrafter").mkdir()
+        (folder / "manifest.jsonl").rename(folder / ".gaitcrafter" / "shard-1-of-2.jsonl")
+    options = ["--out", str(tmp_path / "out"), *QUICK, "--no-test", "--synthetic", str(folder / inner)]
+    assert main(["recognise", "train", *where(data), *options]) == 1
+    assert "its generator was trained on 003 of TEST_SET" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_clips_of_a_generator_that_saw_the_training_people_only_are_welcome(data: Path, tmp_path: Path) -> None:
+    folder = made_of(tmp_path / "made", "001", "002")
+    options = ["--out", str(tmp_path / "out"), *QUICK, "--no-test", "--synthetic", str(folder)]
+    assert main(["recognise", "train", *where(data), *options]) == 0
 
 
 def test_a_recogniser_that_knows_the_test_people_is_refused(
@@ -109,6 +157,14 @@ def test_a_recogniser_that_knows_the_test_people_is_refused(
         (["--model", "gaitsett"], 2, "did you mean 'gaitset'"),
         (["--preset", "tiny"], 2, "allowed: small, cpu, full"),
         (["--batch", "8x4"], 2, "PxKxL"),
+        (["--batch", "\u00b2x2x2"], 2, "PxKxL"),
+        (["--batch", "99999x2x2"], 2, "at most 9999"),
+        (["--learning-rate", "nan"], 2, "--learning-rate: 'nan' is not a finite number from 0"),
+        (["--learning-rate", "-1"], 2, "--learning-rate: '-1' is not a finite number from 0"),
+        (["--learning-rate", "\uff11"], 2, "--learning-rate: '\uff11' is not a finite number from 0"),
+        (["--seed", "-1"], 2, "--seed: -1 is too small"),
+        (["--seed", "\u0663"], 2, "--seed: '\u0663' is not a whole number"),
+        (["--seed", str(2**63)], 2, f"--seed: {2**63} is too large"),
         (["--batch", "8x1x8"], 2, "clips is 1"),
         (["--iterations", "0"], 2, "at least 1"),
         (["--save-every", "0"], 2, "--save-every"),

@@ -65,9 +65,13 @@ def test_nobody_outside_the_train_set_is_read(tree: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--max-minutes", "0"], 2, "--max-minutes: 0.0 asked for; allowed: more than 0"),
-        (["--max-clips", "0"], 2, "--max-clips: 0 asked for; allowed: 1 or more"),
+        (["--max-minutes", "0"], 2, "--max-minutes: '0' is not a finite number above 0"),
+        (["--max-minutes", "nan"], 2, "--max-minutes: 'nan' is not a finite number above 0"),
+        (["--max-minutes", "inf"], 2, "--max-minutes: 'inf' is not a finite number above 0"),
+        (["--max-clips", "0"], 2, "--max-clips: 0 is too small; at least 1"),
         (["--config", "nowhere.yaml"], 1, "config nowhere.yaml is not there"),
+        (["--config", "."], 2, "--config: . is a folder; name a YAML file"),
+        (["--init", "nowhere"], 1, "no weights at 'nowhere'"),
         (["--data", "nowhere"], 1, "there is no folder nowhere"),
     ],
 )
@@ -93,3 +97,52 @@ def test_a_folder_with_something_else_in_it_is_refused(tree: Path, capsys: pytes
     assert main(_arguments(tree)) == 1
     assert "holds something else than a training to resume" in capsys.readouterr().err
     assert (tree / "weights" / "thesis.tex").read_text() == "precious"
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("options", [[], ["--force"]])
+def test_a_folder_of_that_name_is_no_training_of_ours(
+    tree: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    for name in ("training/notes.txt", "training/logs/events.out.tfevents.1", "training/state/mine.txt"):
+        (tree / "weights" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / "weights" / name).write_text("precious")
+    before = _files(tree / "weights")
+    assert main(_arguments(tree, *options)) == 1
+    assert "holds something else than a training to resume; name another folder" in capsys.readouterr().err
+    assert _files(tree / "weights") == before
+
+
+@pytest.mark.parametrize("options", [[], ["--force"]])
+def test_a_file_is_no_weights_folder(tree: Path, capsys: pytest.CaptureFixture[str], options: list[str]) -> None:
+    (tree / "weights").write_text("precious")
+    assert main(_arguments(tree, *options)) == 2
+    assert f"--out: {tree / 'weights'} is a file; name a folder" in capsys.readouterr().err
+    assert (tree / "weights").read_text() == "precious"
+
+
+def test_force_deletes_the_earlier_state_last_and_nothing_else(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(_arguments(tree, "--max-clips", "12", "--json")) == 0
+    (tree / "weights" / "training" / "notes.txt").write_text("mine")
+    before = _files(tree / "weights")
+    assert main(_arguments(tree, "--force", "--init", "nowhere")) == 1
+    # Of another size, which is found only when the network is there.
+    assert main(_arguments(tree, "--force", "--name", "other", "--init", "bundled")) == 2
+    assert _files(tree / "weights") == before
+    assert main(_arguments(tree, "--force", "--max-clips", "4", "--json")) == 0
+    clips = [json.loads(line)["clips"] for line in capsys.readouterr().out.splitlines()]
+    assert clips == [12, 4]
+    assert (tree / "weights" / "training" / "notes.txt").read_text() == "mine"
+    logs = [name for name in _files(tree / "weights") if "tfevents" in name]
+    assert len(logs) == 1
+
+
+def test_a_run_that_was_killed_before_its_first_state_is_begun_again(tree: Path) -> None:
+    assert main(_arguments(tree, "--max-clips", "8")) == 0
+    for path in (tree / "weights" / "training" / "state").iterdir():
+        path.unlink()
+    assert main(_arguments(tree, "--max-clips", "4")) == 0
+    assert read_card(tree / "weights").training["clips"] == 4

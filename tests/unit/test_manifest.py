@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, StorageError
+from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, StorageError, WeightsError
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
 
@@ -114,6 +114,12 @@ def test_a_merge_that_lacks_a_clip_or_contradicts_itself_is_refused(tmp_path: Pa
     with pytest.raises(MissingError, match="nm-02"):
         manifest.merge([tmp_path / "a"], tmp_path / "out", [record().key, record("nm-02").key])
     assert not (tmp_path / "out").exists()
+
+
+def test_a_generator_that_saw_somebody_to_test_on_is_refused() -> None:
+    manifest.refuse_tested("made", ["sim-001"], ["sim-002"])
+    with pytest.raises(WeightsError, match="made: its generator was trained on sim-002 of TEST_SET; train it on"):
+        manifest.refuse_tested("made", ["sim-001", "sim-002"], ["sim-002"])
 
 
 def test_the_hash_is_of_the_pixels() -> None:

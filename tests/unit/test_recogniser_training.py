@@ -78,6 +78,28 @@ def test_a_finished_run_is_left_alone_and_may_be_made_longer(people: TrainingSet
     assert (tmp_path / "model.safetensors").stat().st_mtime_ns == before
     train(dataclasses.replace(SHORT, iterations=5), people, tmp_path)
     assert load_recogniser(tmp_path)[1].iterations == 5
+    with pytest.raises(ConflictError, match=r"--iterations: 4 asked for, and .* holds a run of 5; allowed: 5 or more"):
+        train(SHORT, people, tmp_path)
+    assert load_recogniser(tmp_path)[1].iterations == 5
+
+
+def test_other_clips_of_the_same_names_are_another_run(people: TrainingSet, tmp_path: Path) -> None:
+    train(SHORT, people, tmp_path / "run")
+    last = people.clips[-1]
+    last.store.write(last.key, 255 - last.store.read(last.key))
+    with pytest.raises(ConflictError, match="other options, people or clips"):
+        train(SHORT, people, tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "recogniser.json"])
+def test_a_recogniser_that_no_run_of_ours_left_is_not_overwritten(
+    people: TrainingSet, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).write_text("precious")
+    with pytest.raises(ConflictError, match=rf"{name} and no state\.pt.*choose another --out, or --force"):
+        train(SHORT, people, tmp_path / "run")
+    assert [path.read_text() for path in (tmp_path / "run").iterdir()] == ["precious"]
 
 
 def test_a_kill_between_the_last_two_files_is_made_good(people: TrainingSet, tmp_path: Path) -> None:
@@ -92,7 +114,7 @@ def test_a_kill_between_the_last_two_files_is_made_good(people: TrainingSet, tmp
 
 def test_another_configuration_or_broken_state_is_refused(people: TrainingSet, tmp_path: Path) -> None:
     train(SHORT, people, tmp_path)
-    with pytest.raises(ConflictError, match="other options or people"):
+    with pytest.raises(ConflictError, match="other options, people or clips"):
         train(dataclasses.replace(SHORT, seed=2), people, tmp_path)
     whole = (tmp_path / STATE_FILE).read_bytes()
     (tmp_path / STATE_FILE).write_bytes(whole[:1000])
@@ -124,7 +146,18 @@ def test_presets_are_known_by_name_and_full_ones_are_opengaits_schedule() -> Non
         preset("gaitbase", "huge")
 
 
-@pytest.mark.parametrize("change", [{"people": 1}, {"clips": 1}, {"frames": 0}, {"synthetic_share": ((0, 1.5),)}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"people": 1},
+        {"clips": 1},
+        {"frames": 0},
+        {"seed": -1},
+        {"learning_rate": float("nan")},
+        {"learning_rate": -1.0},
+        {"synthetic_share": ((0, 1.5),)},
+    ],
+)
 def test_sizes_that_cannot_train_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=next(iter(change)).replace("_", " ")):
         dataclasses.replace(SHORT, **change)

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.errors import DataError, UsageError
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
 from gaitcrafter_ext.vocabulary import choose
 
@@ -58,6 +58,8 @@ def open_data(args: argparse.Namespace) -> tuple[SilhouetteStore, Partition, tup
     from gaitcrafter_ext.silhouettes.partition import Partition
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
+    if Path(args.out).exists() and not Path(args.out).is_dir():
+        raise UsageError(f"--out: {args.out} is a file; name a folder")
     store, partition = SilhouetteStore(args.data), Partition.load(args.partition)
     partition.check(store)
     return store, partition, choose(args.views, sorted({key.view for key in store.keys()}), "--views")  # noqa: SIM118

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gaitcrafter_ext.cli._options import at_least, number
 from gaitcrafter_ext.cli.recognition import test
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.recognition.config import MODELS, TrainingConfig, preset
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from gaitcrafter_ext.recognition.sampling import TrainingSet
     from gaitcrafter_ext.recognition.training import Step
+    from gaitcrafter_ext.silhouettes.partition import Partition
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
 HELP = "train a recogniser on the people of TRAIN_SET, then print its CASIA-B table on those of TEST_SET"
@@ -34,14 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         " ITERATION:SHARE, e.g. 0:1,150:0 (default: all people and clips alike)")  # fmt: skip
     parser.add_argument("--model", default="gaitset", help=f"{' or '.join(MODELS)} (default gaitset)")
     parser.add_argument("--preset", default="cpu", help="small, cpu: minutes on a laptop; full: OpenGait's schedule")
-    parser.add_argument("--iterations", type=int, metavar="N", help="instead of the preset's")
+    parser.add_argument("--iterations", type=at_least(1), metavar="N", help="instead of the preset's")
     parser.add_argument("--batch", metavar=SHAPE, help="people x clips x frames, instead of the preset's")
-    parser.add_argument("--learning-rate", type=float, metavar="LR", help="instead of the preset's")
+    parser.add_argument("--learning-rate", type=number(0, 1000), metavar="LR", help="instead of the preset's")
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto",
                         help="arithmetic of training (default auto: bfloat16 where it is fast)")  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="initial weights and batches (default 0)")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="initial weights and batches (default 0)")
     parser.add_argument(
-        "--save-every", type=int, default=100, metavar="N", help="iterations between saves (default 100)"
+        "--save-every", type=at_least(1), default=100, metavar="N", help="iterations between saves (default 100)"
     )
     parser.add_argument("--no-test", action="store_true", help="stop after training")
     parser.add_argument("--force", action="store_true", help="delete an earlier run in --out first")
@@ -54,10 +57,12 @@ def run(args: argparse.Namespace) -> int:
     from gaitcrafter_ext.recognition.checkpoint import load_recogniser
     from gaitcrafter_ext.recognition.device import pick_device
     from gaitcrafter_ext.recognition.sampling import training_set
+    from gaitcrafter_ext.recognition.training import sampler_of
 
     store, partition, views = test.open_data(args)
     out, device = Path(args.out), pick_device(args.device)
-    people = training_set(store, partition, _synthetic(args.synthetic), views)
+    people = training_set(store, partition, _synthetic(args.synthetic, partition), views)
+    sampler_of(config, people)  # refuses what cannot be drawn, before anything is deleted
     if args.force:
         _delete_run(out)
     print(
@@ -79,26 +84,31 @@ def _config(args: argparse.Namespace) -> TrainingConfig:
             asked[name] = getattr(args, name)
     if args.batch:
         asked.update(zip(("people", "clips", "frames"), _shape(args.batch), strict=True))
-    if args.save_every < 1:
-        raise UsageError(f"--save-every is {args.save_every}; at least 1 is needed")
     return dataclasses.replace(preset(args.model, args.preset), **asked)
 
 
 def _shape(text: str) -> tuple[int, ...]:
-    sizes = text.split("x")
-    if len(sizes) != 3 or not all(size.isdigit() for size in sizes):
-        raise UsageError(f"--batch: cannot read '{text}'; write {SHAPE}, e.g. 8x4x8")
-    return tuple(int(size) for size in sizes)
+    sizes = re.fullmatch("([0-9]{1,4})x([0-9]{1,4})x([0-9]{1,4})", text)
+    if sizes is None:
+        raise UsageError(f"--batch: cannot read '{text}'; write {SHAPE}, e.g. 8x4x8, each at most 9999")
+    return tuple(int(size) for size in sizes.groups())
 
 
-def _synthetic(folder: str | None) -> SilhouetteStore | None:
-    """The clips that ``synthesize`` wrote: they lie in the folder's ``pkl``."""
+def _synthetic(folder: str | None, partition: Partition) -> SilhouetteStore | None:
+    """The clips that ``synthesize`` wrote: they lie in the folder's ``pkl``; nobody to test on is in their manifest."""
+    from gaitcrafter_ext.silhouettes import manifest
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+    from gaitcrafter_ext.synthesis.folder import OutputFolder
 
     if folder is None:
         return None
     inner = Path(folder) / "pkl"
-    return SilhouetteStore(inner if inner.is_dir() else folder)
+    store = SilhouetteStore(inner if inner.is_dir() else folder)
+    root = store.root.resolve()
+    made = OutputFolder(root.parent if root.name == "pkl" else root)
+    parents = {name for path in made.manifests() for record in manifest.read(path) for name in record.recipe}
+    manifest.refuse_tested(f"--synthetic: {folder}", parents, partition.test)
+    return store
 
 
 def _delete_run(out: Path) -> None:
