@@ -39,7 +39,7 @@ def add_blending(group: Group) -> None:
     )
     group.add_argument(
         "--concentration",
-        type=number(0, above=True),
+        type=number(0, 1e6, above=True),
         default=5.0,
         metavar="A",
         help="Dirichlet parameter of their shares: large = equal shares, small = one parent rules (default: 5)",

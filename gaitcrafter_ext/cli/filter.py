@@ -17,7 +17,7 @@ from gaitcrafter_ext.cli._filtering import (
     refuse_shortfall,
     request_of,
 )
-from gaitcrafter_ext.cli._generating import add_blending, add_sampling, sampling_of
+from gaitcrafter_ext.cli._generating import MOST_PEOPLE, add_blending, add_sampling, sampling_of
 from gaitcrafter_ext.cli._options import Progress, add_json, at_least
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, UsageError
 from gaitcrafter_ext.generator.card import Card, check_weights, read_card
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="FILE.json", help="who was chosen, and why not others"
     )
     parser.add_argument("--weights", default=BUNDLED, metavar="NAME|DIR", help="default: %(default)s")
-    parser.add_argument("--novel", type=at_least(1), required=True, metavar="N", help="how many people")
+    parser.add_argument("--novel", type=at_least(1, MOST_PEOPLE), required=True, metavar="N", help="how many people")
     add_blending(parser.add_argument_group("who"))
     add_sampling(parser.add_argument_group("how"))
     add_thresholds(parser)
