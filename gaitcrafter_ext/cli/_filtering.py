@@ -84,7 +84,7 @@ def request_of(
         WeightsError: It is truncated or changed.
     """
     judge = read_filter_card(locate_filter(args.recogniser))
-    most = PATIENCE * min(wanted, MOST_PEOPLE) if args.max_candidates is None else args.max_candidates
+    most = PATIENCE * wanted if args.max_candidates is None else args.max_candidates
     settings = FilterSettings(wanted, most, args.false_match_rate, args.consistency)
     return filter_request(card, judge, settings, blend_of(args, card, filtered=True), sampling), judge
 
