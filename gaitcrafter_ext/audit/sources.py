@@ -11,7 +11,6 @@ from gaitcrafter_ext.audit.material import Material
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.generator.card import Card, read_card
 from gaitcrafter_ext.generator.weights import locate
-from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.folder import MANIFEST, OutputFolder
@@ -107,10 +106,11 @@ def find_sources(real: Tree, synthetic: Tree, partition: Partition, folder: str,
 
 def _recipes(folder: str, card: Card | None) -> tuple[dict[str, Mapping[str, float]], list[str]]:
     """Recipes from the manifest of a run, or from its parts while it is unfinished; a caveat where there is none."""
-    found = OutputFolder(folder).manifests()
+    made = OutputFolder(folder)
+    found = made.manifests()
     if not found:
         return {}, [f"there is no {MANIFEST} beside the synthetic clips: nobody's parents are known"]
-    records = [record for path in found for record in manifest.read(path)]
+    records = made.records()
     made_by = sorted({record.weights for record in records})
     if card is not None and made_by and made_by != [card.fingerprint]:
         raise DataError(

@@ -219,11 +219,11 @@ class OutputFolder:
         """Files that nobody knows, relative to the folder; listed before the manifests are read, see the module."""
         found = list(_files(self.root, skip=_STATE))
         ours = {Path(name) for name in (PLAN, *OUTPUTS)} if earlier is not None else set()
-        ours |= {Path(_CLIPS, record.key.relative_path) for record in self._records()} if earlier is not None else set()
+        ours |= {Path(_CLIPS, record.key.relative_path) for record in self.records()} if earlier is not None else set()
         ours |= {Path(FROZEN)} if self.frozen() is not None else set()
         return sorted(set(found) - ours)
 
-    def _records(self) -> list[ManifestRecord]:
+    def records(self) -> list[ManifestRecord]:
         """Every record of every manifest; one that names no clip of an OpenGait tree is refused."""
         records = [record for path in self.manifests() for record in manifest.read(path)]
         for record in records:
@@ -240,7 +240,7 @@ class OutputFolder:
             return
         self.refuse_while_shards_work()
         try:
-            for record in self._records():
+            for record in self.records():
                 self.path(record.key).unlink(missing_ok=True)
             for path in [*self.manifests(), *(self.root / name for name in (*OUTPUTS, PLAN))]:
                 path.unlink(missing_ok=True)

@@ -106,7 +106,7 @@ def _synthetic(folder: str | None, partition: Partition) -> SilhouetteStore | No
     store = SilhouetteStore(inner if inner.is_dir() else folder)
     root = store.root.resolve()
     made = OutputFolder(root.parent if root.name == "pkl" else root)
-    parents = {name for path in made.manifests() for record in manifest.read(path) for name in record.recipe}
+    parents = {name for record in made.records() for name in record.recipe}
     manifest.refuse_tested(f"--synthetic: {folder}", parents, partition.test)
     return store
 
