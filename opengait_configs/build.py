@@ -205,6 +205,11 @@ def data(arm: str, few: int | None, cpu: bool) -> Config:
     return section
 
 
+def people_of(few: int | None, cpu: bool) -> int:
+    """How many real people the config trains on."""
+    return FEW[few][cpu] if few is not None else (50 if cpu else 74)
+
+
 def weights(few: int | None, cpu: bool) -> str:
     """The generator: trained on exactly the people that the config trains on."""
     if few is not None:
@@ -217,22 +222,27 @@ def network(model: str, few: int | None, cpu: bool) -> Config:
     section: Config = copy.deepcopy(MODELS[model]["model_cfg"])
     for name, change in SMALL[model].items() if cpu else ():
         section[name] = {**section[name], **change} if isinstance(change, dict) else change
-    count = FEW[few][cpu] if few is not None else (50 if cpu else 74)
     for holder in (section, section.get("SeparateBNNecks", {})):
         if "class_num" in holder:
-            holder["class_num"] = count
+            holder["class_num"] = people_of(few, cpu)
     return section
 
 
 def trainer(model: str, arm: str, few: int | None, cpu: bool) -> Config:
-    """How it is trained: the same in every arm but for the share of synthetic people in a batch."""
+    """How it is trained: the same in every arm but for the share of synthetic people in a batch.
+
+    Batches begin synthetic and end real, as in the project's own comparisons (experiments/setting.py).
+    """
     parts = MODELS[model]
     people, takes = (8, 4) if cpu else parts["batch"]
     sampler: Config = {"type": "TripletSampler", "batch_size": [people, takes], "batch_shuffle": True}
+    late = iterations(model, cpu) * 3 // 4
     if arm == "same-people":
-        sampler |= {"type": "RealSyntheticTripletSampler", "synthetic_takes": 0.5}
+        sampler |= {"type": "RealSyntheticTripletSampler", "synthetic_takes": [[0, 1.0], [late, 0.0]]}
     elif arm == "novel-people" or few is not None:
-        sampler |= {"type": "RealSyntheticTripletSampler", "synthetic_people": 0.5}
+        # A batch holds nobody twice: where there are fewer real people than it takes, it ends with some who are novel.
+        end = max(0.0, 1 - people_of(few, cpu) / people)
+        sampler |= {"type": "RealSyntheticTripletSampler", "synthetic_people": [[0, 1.0], [late, end]]}
     sampler["sample_type"] = "fixed_ordered" if parts.get("ordered") else "fixed_unordered"
     sampler["frames_num_fixed"] = (9 if parts.get("ordered") else 8) if cpu else 30
     if parts.get("ordered"):
@@ -265,7 +275,7 @@ def head(model: str, arm: str, few: int | None, cpu: bool) -> str:
         partition = f"opengait_configs/partitions/{'simulated' if cpu else 'casia-b'}-{few}.json"
         root = "cohort/pkl" if cpu else "CASIA-B-pkl"
         split = partition if few is not None else "OpenGait/datasets/CASIA-B/CASIA-B.json"
-        preset = f"opengait_configs/gaitcrafter/{'simulated' if cpu else 'casia-b'}.yaml"
+        preset = f"opengait_configs/gaitcrafter/{'simulated-small' if cpu else 'casia-b'}.yaml"
         lines.append(
             f"  python tools/train.py --data {root} --partition {split} --config {preset} --out {weights(few, cpu)}"
         )
@@ -289,6 +299,10 @@ def _is_leaf(value: Any) -> bool:
     return not isinstance(value, (dict, list))
 
 
+def _is_flat(value: Any) -> bool:
+    return _is_leaf(value) or (isinstance(value, list) and all(map(_is_leaf, value)))
+
+
 def _short(value: Any) -> bool:
     return len(str(value)) < 100
 
@@ -303,7 +317,7 @@ _Plain.add_representer(
 _Plain.add_representer(
     list,
     lambda dumper, value: dumper.represent_sequence(
-        "tag:yaml.org,2002:seq", value, flow_style=all(map(_is_leaf, value))
+        "tag:yaml.org,2002:seq", value, flow_style=all(map(_is_flat, value))
     ),
 )
 _Plain.add_representer(

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.alignment import clip_distances
-from gaitcrafter_ext.audit.cycle import cycle_of
 from gaitcrafter_ext.audit.features import ClipFeatures, common_length, window
 from gaitcrafter_ext.audit.ranges import Beside, Measured, check_ranges, mean_of, outside
 from gaitcrafter_ext.recognition.bootstrap import Estimate, bootstrap_mean
+from gaitcrafter_ext.silhouettes.cycle import cycle_of
 
 __all__ = ["CONTROLS", "Control", "Motion", "MotionStatistics", "arrow", "motion", "motion_statistics"]
 
@@ -32,7 +32,7 @@ class MotionStatistics:
         flicker: Mean of what a median over three frames takes away, as a share of the silhouette: pixels that come or
             go for one frame only.
         periodicity: Share of the lower body's motion that a steady gait cycle explains
-            (:class:`gaitcrafter_ext.audit.cycle.Cycle`); 0 = frozen or no cycle.
+            (:class:`gaitcrafter_ext.silhouettes.cycle.Cycle`); 0 = frozen or no cycle.
     """
 
     iou: float

@@ -58,7 +58,7 @@ class Race:
 
 
 def usual_precisions() -> tuple[str, ...]:
-    """Both, where this processor has instructions for bfloat16; one that imitates it would compute for a day."""
+    """Both, where this processor has instructions for bfloat16; one that imitates it takes hours."""
     return PRECISIONS if multiplies_bfloat16("cpu") else PRECISIONS[:1]
 
 

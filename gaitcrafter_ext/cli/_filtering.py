@@ -15,6 +15,7 @@ from gaitcrafter_ext.synthesis.filtering import filter_request, select_identitie
 from gaitcrafter_ext.synthesis.frozen import FilterRequest, FilterSettings, FrozenIdentities
 from gaitcrafter_ext.synthesis.plan import Sampling
 from gaitcrafter_ext.synthesis.probing import Trier
+from gaitcrafter_ext.synthesis.redrawing import draw_all
 from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
 from gaitcrafter_ext.synthesis.trials import remembering
 
@@ -104,7 +105,7 @@ def load_trier(args: argparse.Namespace, weights: Path, request: FilterRequest) 
 
     sample = pipeline_sampler(weights, request.sampling, args.device)
     embed = load_embedder(locate_filter(args.recogniser), args.device)
-    return lambda requests: embed(sample(requests))
+    return lambda requests: embed(draw_all(requests, sample, request.sampling))
 
 
 def facts_of(frozen: FrozenIdentities) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from gaitcrafter_ext.generator.samplers import PRECISIONS, SAMPLER_NAMES, check_
 from gaitcrafter_ext.generator.shape import FRAMES
 from gaitcrafter_ext.identities.codes import STRATEGIES, BlendSettings
 from gaitcrafter_ext.synthesis.plan import Sampling
+from gaitcrafter_ext.synthesis.redrawing import redraws_of
 from gaitcrafter_ext.synthesis.sampler import DEVICES
 
 __all__ = ["MOST_PEOPLE", "add_blending", "add_sampling", "blend_of", "sampling_of"]
@@ -67,6 +68,12 @@ def add_sampling(group: Group) -> None:
         help="guidance towards what is asked for, 1 = none (default: the weights')",
     )
     group.add_argument(
+        "--redraws",
+        type=at_least(0, 100),
+        metavar="N",
+        help="draw a clip that walks faster or slower than training clips again, up to N times (default: the weights')",
+    )
+    group.add_argument(
         "--precision", choices=PRECISIONS, default="fp32",
         help="bf16 is faster on GPUs and on CPUs with AVX512-BF16 or AMX, far slower on others (default: %(default)s)",
     )  # fmt: skip
@@ -77,8 +84,10 @@ def sampling_of(args: argparse.Namespace, card: Card) -> Sampling:
     """What ``add_sampling``'s options say, completed by the weights' defaults.
 
     Raises:
-        UsageError: There is no such sampler.
+        UsageError: There is no such sampler, or the weights do not say how fast people walk.
     """
     guidance = card.sampling.guidance if args.guidance is None else args.guidance
     sampler = check_sampler(args.sampler) if args.sampler else card.sampling.sampler
-    return Sampling(sampler, args.steps or card.sampling.steps, guidance, FRAMES, args.seed, args.precision)
+    redraws = redraws_of(args.redraws, card, "--redraws")
+    steps = args.steps or card.sampling.steps
+    return Sampling(sampler, steps, guidance, FRAMES, args.seed, args.precision, redraws)

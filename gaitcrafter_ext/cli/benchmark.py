@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.precision and race.precisions != PRECISIONS:
         print(
             "warning: bf16 is left out: this processor only imitates it, many times slower than fp32;"
-            " --precision bf16 measures it all the same, in hours",
+            " --precision bf16 --repeats 1 measures it all the same, in half an hour and more",
             file=sys.stderr,
         )
     with Progress("measuring", "turn") as progress:

@@ -32,7 +32,8 @@ from gaitcrafter_ext.synthesis.folder import ENTRY, MANIFEST, PARTITION, SHEET, 
 from gaitcrafter_ext.synthesis.freezing import freeze
 from gaitcrafter_ext.synthesis.frozen import FrozenIdentities, read_frozen
 from gaitcrafter_ext.synthesis.plan import Plan, Sampling, Selection, make_plan
-from gaitcrafter_ext.synthesis.run import ClipSampler, Outcome, synthesize
+from gaitcrafter_ext.synthesis.redrawing import ClipSampler
+from gaitcrafter_ext.synthesis.run import Outcome, synthesize
 from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
 from gaitcrafter_ext.synthesis.trials import forget
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, choose, condition_of, suggest, take_names

@@ -115,16 +115,23 @@ def _train(
     library = ClipLibrary(store, training, words, config.dataset, FRAMES, COLUMNS)
     held_library = ClipLibrary(store, held, words, config.dataset, FRAMES, COLUMNS) if held else None
     trainer = Trainer(config, library, held_library, folder, initial, args.force)
+    gait_cycle = library.gait_cycle()
     for _ in trainer.run(args.max_minutes):
-        _show(trainer, _export(args, config, trainer, held))
-    card = _export(args, config, trainer, held)
+        _show(trainer, _export(args, config, trainer, held, gait_cycle))
+    card = _export(args, config, trainer, held, gait_cycle)
     if trainer.accelerator.is_main_process:
         _report(args, trainer, card)
     trainer.accelerator.end_training()
     return 0
 
 
-def _export(args: argparse.Namespace, config: GeneratorConfig, trainer: Trainer, held: list[ClipKey]) -> Any:
+def _export(
+    args: argparse.Namespace,
+    config: GeneratorConfig,
+    trainer: Trainer,
+    held: list[ClipKey],
+    gait_cycle: tuple[float, float] | None,
+) -> Any:
     """Write the averaged weights as they are now; only the main process does."""
     from gaitcrafter_ext.generator.card import TrainedOn
     from gaitcrafter_ext.generator.export import write_weights
@@ -148,7 +155,8 @@ def _export(args: argparse.Namespace, config: GeneratorConfig, trainer: Trainer,
         "curve": [[row[0], *map(_figure, row[1:])] for row in progress.curve],
         "curve_columns": ["clips", "loss_train", "loss_held_out", "identity_gain"],
     }
-    return write_weights(Path(args.out), trainer.averaged(), words, known, training, config.training.noise_shift)
+    shift = config.training.noise_shift
+    return write_weights(Path(args.out), trainer.averaged(), words, known, training, shift, gait_cycle=gait_cycle)
 
 
 def _description(data: Path) -> dict[str, Any]:

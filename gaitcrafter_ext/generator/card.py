@@ -60,6 +60,7 @@ class SamplingDefaults:
     sampler: str = "euler"
     steps: int = 8
     guidance: float = 2.0
+    redraws: int = 2
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class Card:
         sampling: Default sampler.
         training: How they were made: command, configuration, clips, minutes, loss curve.
         weights_sha256: Checksum of the safetensors file, hex.
+        gait_cycle: Shortest and longest gait cycle of the training clips, frames (see ``ClipLibrary.gait_cycle``); None
+            where that is not known.
         format: Version of the folder's layout.
     """
 
@@ -80,6 +83,7 @@ class Card:
     sampling: SamplingDefaults
     training: dict[str, Any]
     weights_sha256: str
+    gait_cycle: tuple[float, float] | None = None
     format: int = FORMAT
 
     @property
@@ -139,6 +143,7 @@ def _card(values: dict[str, Any]) -> Card:
         sampling=SamplingDefaults(**values["sampling"]),
         training=values["training"],
         weights_sha256=values["weights_sha256"],
+        gait_cycle=(float(cycle[0]), float(cycle[1])) if (cycle := values.get("gait_cycle")) else None,
     )
 
 

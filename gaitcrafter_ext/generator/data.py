@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,12 +19,16 @@ from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.generator.card import Vocabulary
 from gaitcrafter_ext.generator.config import DatasetConfig
 from gaitcrafter_ext.silhouettes.clip import encode
+from gaitcrafter_ext.silhouettes.cycle import cycle_of, is_reliable
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import CONDITIONS, ClipKey
 
 __all__ = ["Batch", "ClipLibrary", "hold_out", "vocabulary_of"]
 
 logger = logging.getLogger(__name__)
+
+#: Clips that the range of gait cycles is read from, and its percentiles.
+CYCLE_CLIPS, CYCLE_RANGE = 1000, (1, 99)
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,22 @@ class ClipLibrary:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def gait_cycle(self) -> tuple[float, float] | None:
+        """Shortest and longest gait cycle, frames: percentiles 1 and 99 over windows of evenly chosen clips.
+
+        None where no view tells.
+        """
+        telling = [clip for key, clip in zip(self.keys, self.clips, strict=True) if is_reliable(key.view)]
+        chosen = telling[:: max(1, len(telling) // CYCLE_CLIPS)]
+        middles = [(len(clip) - self.frames) // 2 for clip in chosen]
+        cycles = [
+            cycle_of(clip[start : start + self.frames]).frames for clip, start in zip(chosen, middles, strict=True)
+        ]
+        if not any(map(math.isfinite, cycles)):
+            return None
+        shortest, longest = np.nanpercentile(cycles, CYCLE_RANGE)
+        return round(float(shortest), 1), round(float(longest), 1)
 
     def weights(self, condition_balance: float) -> NDArray[np.float64]:
         """Probability of drawing each clip: people equally often, conditions by ``condition_balance`` in [0, 1]."""

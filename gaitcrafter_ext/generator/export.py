@@ -34,6 +34,7 @@ def write_weights(
     training: dict[str, Any],
     noise_shift: float,
     sampling: SamplingDefaults | None = None,
+    gait_cycle: tuple[float, float] | None = None,
 ) -> Card:
     """Write ``denoiser`` so that :meth:`GaitCrafterPipeline.from_pretrained` loads it.
 
@@ -48,6 +49,7 @@ def write_weights(
         training: How it was made; anything JSON can hold.
         noise_shift: Of the noise levels in training, reused in sampling.
         sampling: Defaults for sampling.
+        gait_cycle: Of the training clips, frames.
 
     Returns:
         The card written.
@@ -63,7 +65,7 @@ def write_weights(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=STAGED_PREFIX, dir=folder) as staged:
             pipeline.save_pretrained(staged, safe_serialization=True)
-            card = Card(vocabulary, trained_on, sampling, training, checksum(Path(staged) / WEIGHTS_NAME))
+            card = Card(vocabulary, trained_on, sampling, training, checksum(Path(staged) / WEIGHTS_NAME), gait_cycle)
             _move_files(Path(staged), folder)
     except OSError as error:
         raise storage_error(folder, error) from error

@@ -19,7 +19,7 @@ from gaitcrafter_ext.host.generate import reported
 from gaitcrafter_ext.host.pool import Pool
 from gaitcrafter_ext.silhouettes.files import FileLock
 from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, clip_seed
-from gaitcrafter_ext.synthesis.run import ClipSampler
+from gaitcrafter_ext.synthesis.redrawing import ClipSampler, draw_all
 from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
 from gaitcrafter_ext.vocabulary import ClipKey, condition_of
 
@@ -47,7 +47,7 @@ def fill(pool: Pool, plan: Plan, reuse: int, sample: ClipSampler, stopped: Calla
             continue
         requests = [fresh_request(plan, pool.owner(slot), made + place) for place, slot in enumerate(slots)]
         made += len(slots)
-        for slot, frames in zip(slots, sample(requests), strict=True):
+        for slot, frames in zip(slots, draw_all(requests, sample, plan.sampling), strict=True):
             pool.put(slot, frames)
         pool.tell(pool.count(reuse, made))
 

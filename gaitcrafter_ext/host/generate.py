@@ -14,7 +14,8 @@ from pathlib import Path
 from gaitcrafter_ext.errors import GaitCrafterError
 from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.synthesis.plan import Plan
-from gaitcrafter_ext.synthesis.run import ClipSampler, synthesize
+from gaitcrafter_ext.synthesis.redrawing import ClipSampler
+from gaitcrafter_ext.synthesis.run import synthesize
 from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
 
 __all__ = ["main", "reported"]

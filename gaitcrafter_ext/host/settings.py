@@ -65,6 +65,7 @@ class WeightsEntry:
         steps: Sampling steps; the weights' own where None.
         sampler: Sampler; the weights' own where None.
         guidance: Guidance towards what is asked for; the weights' own where None.
+        redraws: How often a clip that walks strangely is drawn again; the weights' own where None.
         blend: How people are blended, see ``identities.codes``.
         blend_parents: Known people in a novel one.
         concentration: Dirichlet parameter of their shares.
@@ -83,6 +84,7 @@ class WeightsEntry:
     steps: int | None = None
     sampler: str | None = None
     guidance: float | None = None
+    redraws: int | None = None
     blend: str = "even"
     blend_parents: int = 2
     concentration: float = 5.0
@@ -94,7 +96,10 @@ class WeightsEntry:
 Entry = MadeEntry | WeightsEntry
 
 _WHERE = "data_cfg.synthetic"
-_LEAST = {"novel": 0, "takes": 1, "seed": 0, "steps": 1, "blend_parents": 2, "identity_seed": 0, "pool": 1, "reuse": 1}
+_LEAST = {
+    "novel": 0, "takes": 1, "seed": 0, "steps": 1, "redraws": 0, "blend_parents": 2, "identity_seed": 0, "pool": 1,
+    "reuse": 1,
+}  # fmt: skip
 _NAMES = ("identities", "conditions", "views")
 
 
@@ -136,7 +141,7 @@ def _known(entry: Any, kind: Any, where: str) -> dict[str, Any]:
     for name, value in entry.items():
         if name not in allowed:
             raise UsageError(f"{where}: unknown key '{name}'; {suggest(str(name), allowed)}")
-        if name in _LEAST and not (value is None and name == "steps"):
+        if name in _LEAST and not (value is None and name in ("steps", "redraws")):
             _whole(value, _LEAST[name], f"{where}.{name}")
     for name in ("weights", "root", "partition", "python", "sampler", "blend", "device", "name"):
         if entry.get(name) is not None and not isinstance(entry[name], (str, Path)):

@@ -19,6 +19,7 @@ from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.synthesis.plan import Plan, Sampling, Selection, make_plan
+from gaitcrafter_ext.synthesis.redrawing import redraws_of
 from gaitcrafter_ext.vocabulary import ClipKey, choose, take_names
 
 __all__ = ["MadeSource", "PlannedSource", "Source", "open_source", "plan_of"]
@@ -141,7 +142,8 @@ def plan_of(entry: WeightsEntry, card: Card) -> Plan:
     if guidance < 0:
         raise UsageError(f"{where}.guidance: {guidance}; allowed: 0 or more (1 = none)")
     sampler = check_sampler(entry.sampler or card.sampling.sampler, f"{where}.sampler")
-    sampling = Sampling(sampler, entry.steps or card.sampling.steps, guidance, FRAMES, entry.seed)
+    redraws = redraws_of(entry.redraws, card, f"{where}.redraws")
+    sampling = Sampling(sampler, entry.steps or card.sampling.steps, guidance, FRAMES, entry.seed, redraws=redraws)
     blend = BlendSettings(entry.blend_parents, entry.concentration, entry.identity_seed, entry.blend)
     return make_plan(card, Selection(identities, entry.novel, takes, views, blend), sampling)
 

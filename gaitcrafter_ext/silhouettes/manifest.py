@@ -37,6 +37,7 @@ class ManifestRecord:
         frames: Length of the clip.
         sha256: Of the clip's pixels, see ``pixels_sha256``.
         recipe: Parent -> weight of the identity code: ``{"sim-001": 1.0}`` for a known person, more for a blend.
+        redraws: How often a clip that walks too fast or too slowly was drawn again at most.
     """
 
     identity: str
@@ -50,6 +51,7 @@ class ManifestRecord:
     frames: int
     sha256: str
     recipe: Mapping[str, float] = field(default_factory=dict)
+    redraws: int = 0
 
     @property
     def key(self) -> ClipKey:
@@ -58,7 +60,10 @@ class ManifestRecord:
 
     def to_line(self) -> str:
         """The record as one line of JSON, with its line end."""
-        return json.dumps({**asdict(self), "recipe": dict(self.recipe)}, ensure_ascii=False) + "\n"
+        facts = {**asdict(self), "recipe": dict(self.recipe)}
+        if not self.redraws:
+            del facts["redraws"]
+        return json.dumps(facts, ensure_ascii=False) + "\n"
 
 
 def pixels_sha256(frames: NDArray[np.uint8]) -> str:
@@ -176,6 +181,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "frames": (int,),
     "guidance": (int, float),
     "recipe": (dict,),
+    "redraws": (int,),
 }
 
 

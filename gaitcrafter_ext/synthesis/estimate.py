@@ -12,7 +12,8 @@ from pathlib import Path
 from gaitcrafter_ext.silhouettes.clip import HEIGHT, WIDTH
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.plan import Plan
-from gaitcrafter_ext.synthesis.run import ClipSampler, missing
+from gaitcrafter_ext.synthesis.redrawing import ClipSampler
+from gaitcrafter_ext.synthesis.run import missing
 
 __all__ = ["Estimate", "estimate"]
 

@@ -117,6 +117,7 @@ class FrozenIdentities:
     def to_json(self) -> str:
         """The text of the file; equal selections have equal texts."""
         facts = {"format": FORMAT, "judged": len(self.verdicts), "counts": self.counts, **asdict(self)}
+        facts["request"]["sampling"] = self.request.sampling.facts()
         verdicts = [json.dumps(list(asdict(verdict).values()), ensure_ascii=False) for verdict in self.verdicts]
         facts["verdicts"] = []
         text = json.dumps(facts, indent=1, ensure_ascii=False)
@@ -170,6 +171,6 @@ def _request(facts: Mapping[str, Any]) -> FilterRequest:
         recogniser=facts["recogniser"],
         settings=FilterSettings(**facts["settings"]),
         blend=BlendSettings(**facts["blend"]),
-        sampling=Sampling(**facts["sampling"]),
+        sampling=Sampling.from_facts(facts["sampling"]),
         probes=Probes(tuple(facts["probes"]["takes"]), facts["probes"]["views"]),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import Any
 
@@ -17,10 +17,25 @@ from gaitcrafter_ext.generator.card import Card
 from gaitcrafter_ext.identities.codes import BlendSettings, known_recipe, novel_identities
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["ClipRequest", "Plan", "Sampling", "Selection", "clip_seed", "make_plan"]
+__all__ = ["ClipRequest", "Plan", "Redraws", "Sampling", "Selection", "clip_seed", "make_plan"]
 
 #: Version of the plan's text and of how it is sampled; 4: clips drawn as level sets.
 FORMAT = 4
+
+
+@dataclass(frozen=True)
+class Redraws:
+    """Which clips are drawn again, see :mod:`gaitcrafter_ext.synthesis.redrawing`.
+
+    Attributes:
+        times: How often at most.
+        shortest: Shortest gait cycle, frames, that is not drawn again.
+        longest: Longest one.
+    """
+
+    times: int
+    shortest: float
+    longest: float
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,7 @@ class Sampling:
         frames: Length of each clip.
         seed: Of the run; each clip's noise is keyed by it, the clip's name and its recipe.
         precision: ``fp32`` or ``bf16``, see ``generator.samplers.PRECISIONS``.
+        redraws: Which clips are drawn again; None draws each once.
     """
 
     sampler: str
@@ -42,6 +58,17 @@ class Sampling:
     frames: int
     seed: int
     precision: str = "fp32"
+    redraws: Redraws | None = None
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Sampling:
+        """What ``facts`` gave; raises TypeError for anything else."""
+        redraws = facts.get("redraws")
+        return cls(**{**facts, "redraws": None if redraws is None else Redraws(**redraws)})
+
+    def facts(self) -> dict[str, Any]:
+        """The fields by name, as JSON takes them; ``redraws`` only where clips are drawn again."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -138,7 +165,7 @@ class Plan:
             facts = json.loads(text)
             if facts.pop("format") != FORMAT:
                 raise DataError(f"a plan of another version; this one reads {FORMAT}")
-            facts["sampling"] = Sampling(**facts["sampling"])
+            facts["sampling"] = Sampling.from_facts(facts["sampling"])
             facts["clips"] = tuple(ClipKey(*name.split("/")) for name in facts["clips"])
             plan = cls(**facts)
             plan.requests()
@@ -205,7 +232,7 @@ def _facts(plan: Plan) -> dict[str, Any]:
     facts = {
         "weights": plan.weights,
         "dataset": plan.dataset,
-        "sampling": vars(plan.sampling),
+        "sampling": plan.sampling.facts(),
         "recipes": {name: dict(recipe) for name, recipe in plan.recipes.items()},
         "views": dict(plan.views),
         "clips": [str(key) for key in plan.clips],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,9 @@ from gaitcrafter_ext.silhouettes.store import write_clip
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.output import outputs_there, write_outputs
 from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan
+from gaitcrafter_ext.synthesis.redrawing import ClipSampler, draw
 
-__all__ = ["ClipSampler", "Outcome", "missing", "synthesize"]
-
-#: Makes clips, uint8 [n, T, 64, 64], of n requests; a clip depends on its own request alone.
-ClipSampler = Callable[[Sequence[ClipRequest]], NDArray[np.uint8]]
+__all__ = ["Outcome", "missing", "synthesize"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def synthesize(
         folder: Where; it is claimed first, see ``OutputFolder.claim``.
         load: Gives the sampler; called only when there is something to make.
         shard: Which part to make; everything where not given.
-        chunk: Clips between two savings; a kill loses at most so many.
+        chunk: Clips made at once; a kill loses at most so many, and those that are being drawn again.
         force: Delete what another plan made here.
         progress: Called with (done, total) clips of the shard.
 
@@ -80,12 +78,11 @@ def synthesize(
         total = len(range(shard.index - 1, len(plan.clips), shard.count))
         kept = total - len(todo)
         sample = load() if todo else None
-        for start in range(0, len(todo), chunk):
-            progress(kept + start, total)
-            requests = todo[start : start + chunk]
-            if sample is not None:
-                _save(plan, folder, shard, requests, sample(requests))
-        progress(total, total)
+        progress(kept, total)
+        made = draw(todo, sample, plan.sampling, chunk) if sample is not None else iter(())
+        for done, (request, frames) in enumerate(made, start=kept + 1):
+            _save(plan, folder, shard, request, frames)
+            progress(done, total)
         there = sum(folder.path(key).is_file() for key in plan.clips)
         if there == len(plan.clips) and (todo or not outputs_there(folder)):
             with folder.finishing():
@@ -93,13 +90,10 @@ def synthesize(
     return Outcome(len(plan.clips), len(todo), kept, there)
 
 
-def _save(
-    plan: Plan, folder: OutputFolder, shard: Shard, requests: Sequence[ClipRequest], clips: NDArray[np.uint8]
-) -> None:
-    """Write clips, each named in the shard's manifest part before it appears."""
-    for request, frames in zip(requests, clips, strict=True):
-        manifest.append(folder.part(shard), _record(plan, request, frames))
-        write_clip(folder.path(request.key), frames, staging=folder.staging(shard))
+def _save(plan: Plan, folder: OutputFolder, shard: Shard, request: ClipRequest, frames: NDArray[np.uint8]) -> None:
+    """Write a clip, named in the shard's manifest part before it appears."""
+    manifest.append(folder.part(shard), _record(plan, request, frames))
+    write_clip(folder.path(request.key), frames, staging=folder.staging(shard))
 
 
 def _record(plan: Plan, request: ClipRequest, frames: NDArray[np.uint8]) -> ManifestRecord:
@@ -115,4 +109,5 @@ def _record(plan: Plan, request: ClipRequest, frames: NDArray[np.uint8]) -> Mani
         frames=len(frames),
         sha256=pixels_sha256(frames),
         recipe=dict(request.recipe),
+        redraws=plan.sampling.redraws.times if plan.sampling.redraws else 0,
     )

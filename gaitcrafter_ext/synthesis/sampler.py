@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.synthesis.plan import ClipRequest, Sampling
-from gaitcrafter_ext.synthesis.run import ClipSampler
+from gaitcrafter_ext.synthesis.redrawing import ClipSampler
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,7 @@ DEVICES = ("auto", "cuda", "mps", "cpu")
 
 
 def pipeline_sampler(weights: Path, sampling: Sampling, device: str = "auto") -> ClipSampler:
-    """Load a pipeline and wrap it.
+    """Load a pipeline and wrap it; each call draws once (:func:`redrawing.draw` draws again).
 
     Args:
         weights: Folder of the weights.
@@ -37,7 +37,7 @@ def pipeline_sampler(weights: Path, sampling: Sampling, device: str = "auto") ->
     from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
 
     pipeline = GaitCrafterPipeline.from_pretrained(weights).to(_device(device))
-    options = {name: value for name, value in vars(sampling).items() if name != "seed"}
+    options = {name: value for name, value in vars(sampling).items() if name not in ("seed", "redraws")}
 
     def sample(requests: Sequence[ClipRequest]) -> NDArray[np.uint8]:
         wanted = [SampleRequest(each.recipe, each.key.condition, each.view_deg, each.seed) for each in requests]

@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -61,5 +60,5 @@ def _load(path: Path) -> NDArray[np.float32] | None:
 def _name(request: FilterRequest, requests: Sequence[ClipRequest]) -> str:
     """Short name of a question: 32 hex digits."""
     asked = [[str(each.key), sorted(each.recipe.items()), each.view_deg, each.seed] for each in requests]
-    text = json.dumps([request.weights, request.recogniser, asdict(request.sampling), asked])
+    text = json.dumps([request.weights, request.recogniser, request.sampling.facts(), asked])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
