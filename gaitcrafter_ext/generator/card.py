@@ -131,7 +131,7 @@ def read_card(folder: str | Path) -> Card:
         raise WeightsError(f"{path} is of format {found}, this version reads {FORMAT}; use the version that wrote it")
     try:
         return _card(values)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError) as error:
         raise WeightsError(f"{path} lacks or misnames {error}: the weights folder is damaged; copy it again") from None
 
 

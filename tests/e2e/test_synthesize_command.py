@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.cli.main import main
+from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.files import FileLock
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_clip
 from gaitcrafter_ext.vocabulary import ClipKey, identities_hash
@@ -39,7 +41,8 @@ def write_tiny_weights(folder: Path) -> Path:
             torch.nn.init.normal_(parameter, std=0.05)
     vocabulary = Vocabulary(PEOPLE, ("nm", "cl"), {"000": 0.0, "090": 90.0})
     trained_on = TrainedOn("simulated", identities_hash(PEOPLE), ())
-    write_weights(folder, denoiser, vocabulary, trained_on, {}, 3.0, SamplingDefaults("euler", 2))
+    sampling = SamplingDefaults("euler", 2, redraws=2)
+    write_weights(folder, denoiser, vocabulary, trained_on, {}, 3.0, sampling, gait_cycle=(24.0, 30.0))
     return folder
 
 
@@ -101,6 +104,33 @@ def test_shards_change_no_byte(made: Path, weights: Path, tmp_path: Path) -> Non
         assert synthesize(tmp_path, weights, "--shard", shard) == 0
     assert clip_bytes(tmp_path) == clip_bytes(made)
     assert (tmp_path / "manifest.jsonl").read_bytes() == (made / "manifest.jsonl").read_bytes()
+
+
+def test_clips_that_walk_strangely_are_drawn_again_unless_told_otherwise(
+    made: Path, weights: Path, tmp_path: Path
+) -> None:
+    assert synthesize(tmp_path / "out", weights, "--redraws", "0") == 0
+    once, again = clip_bytes(tmp_path / "out"), clip_bytes(made)
+    changed = {name for name in once if once[name] != again[name]}
+    assert changed
+    assert all("/090/" in name for name in changed)  # frontal views do not tell
+    assert {record.redraws for record in manifest.read(made / "manifest.jsonl")} == {2}
+    assert {record.redraws for record in manifest.read(tmp_path / "out" / "manifest.jsonl")} == {0}
+
+
+def test_weights_that_do_not_know_how_people_walk_draw_once(
+    made: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = shutil.copytree(weights, tmp_path / "older")
+    card = json.loads((older / "card.json").read_text())
+    del card["gait_cycle"], card["sampling"]["redraws"]
+    (older / "card.json").write_text(json.dumps(card))
+    assert synthesize(tmp_path / "out", older) == 0
+    assert clip_bytes(tmp_path / "out") != clip_bytes(made)
+    capsys.readouterr()
+    assert synthesize(tmp_path / "again", older, "--redraws", "2") == 2
+    assert "--redraws: 2; these weights do not say" in capsys.readouterr().err
+    assert not (tmp_path / "again").exists()
 
 
 def test_a_seed_changes_the_clips(made: Path, weights: Path, tmp_path: Path) -> None:
@@ -189,6 +219,7 @@ def test_a_complete_root_needs_nothing(weights: Path, tmp_path: Path, capsys: py
         (["--frames", "60"], "--frames: 60; these weights make clips of 30 frames only"),
         (["--seed", "-1"], "--seed: -1 is too small"),
         (["--steps", "0"], "--steps: 0 is too small"),
+        (["--redraws", "-1"], "--redraws: -1 is too small"),
         (["--guidance", "-1"], "--guidance: '-1' is not a finite number from 0 to 100"),
         (["--guidance", "nan"], "--guidance: 'nan' is not a finite number from 0 to 100"),
         (["--guidance", "1e39"], "--guidance: '1e39' is not a finite number from 0 to 100"),
@@ -223,12 +254,12 @@ def test_a_bad_option_is_one_line_and_writes_nothing(
 
 
 def refused(capsys: pytest.CaptureFixture[str], code: int) -> str:
-    """The one line of a command that failed with 1."""
+    """The one line of a command that failed with 1; a bar may have stood where it stands."""
     assert code == 1
-    printed = capsys.readouterr()
-    assert printed.err.count("\n") == 1
-    assert printed.err.startswith("error: ")
-    return printed.err
+    line = capsys.readouterr().err.rpartition("\r")[2]
+    assert line.count("\n") == 1
+    assert line.startswith("error: ")
+    return line
 
 
 def test_a_root_of_other_people_is_refused(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -239,8 +270,6 @@ def test_a_root_of_other_people_is_refused(weights: Path, tmp_path: Path, capsys
 
 
 def damage(weights: Path, to: Path, name: str) -> Path:
-    import shutil
-
     shutil.copytree(weights, to)
     if name == "truncated":
         path = to / "denoiser" / "diffusion_pytorch_model.safetensors"

@@ -9,6 +9,7 @@ from gaitcrafter_ext.generator.config import DatasetConfig
 from gaitcrafter_ext.generator.data import ClipLibrary, hold_out, vocabulary_of
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
+from tests.stick_walkers import stick_clip
 from tests.tiny import PEOPLE, tiny_clip, tiny_config, tiny_library, tiny_tree
 
 KEYS = [
@@ -69,6 +70,19 @@ def test_clips_that_are_too_short_are_left_out_and_counted(tmp_path: Path, caplo
     found = tiny_library(tmp_path, config)
     assert "1 of 12 clips are shorter than 30 frames" in caplog.text
     assert len(found) == 11
+
+
+def test_the_range_of_gait_cycles_is_read_from_views_that_tell(tmp_path: Path) -> None:
+    store = SilhouetteStore(tmp_path, create=True)
+    for number, cycle in enumerate((25.0, 27.0, 29.0), start=1):
+        store.write(ClipKey(f"sim-00{number}", "nm-01", "090"), stick_clip(number, cycle))
+        store.write(ClipKey(f"sim-00{number}", "nm-01", "000"), stick_clip(number, 20.0))
+    keys = store.keys()
+    words = vocabulary_of(keys, DatasetConfig())
+    shortest, longest = ClipLibrary(store, keys, words, DatasetConfig(), 30, 48).gait_cycle() or (0, 0)
+    assert (shortest, longest) == (pytest.approx(25.0, abs=0.7), pytest.approx(29.0, abs=0.7))
+    frontal = [key for key in keys if key.view == "000"]
+    assert ClipLibrary(store, frontal, words, DatasetConfig(), 30, 48).gait_cycle() is None
 
 
 def test_a_tree_of_short_clips_is_refused(tmp_path: Path) -> None:
