@@ -227,6 +227,8 @@ def _tell_cost(
         f"disk: {cost.disk_bytes / 1e6:.1f} MB ({cost.free_bytes / 1e6:.0f} MB free)",
         f"time: about {minutes} min {seconds} s on this machine",
     ]
+    if plan.sampling.redraws is not None:
+        lines.append("clips that walk too fast or too slowly are drawn again, which is not counted here")
     if args.filter is not None and not plan.filter:
         lines.append("before that the filter chooses the novel people: 4 clips of each candidate; not counted here")
     _say(args, {"dry_run": True, "plan": plan.fingerprint, **asdict(cost)}, lines)
@@ -237,6 +239,10 @@ def _tell_outcome(
 ) -> None:
     facts: dict[str, Any] = {"plan": plan.fingerprint, **asdict(done), "complete": done.complete}
     lines = [f"{args.out / 'pkl'}: {done.made} clips made, {done.kept} were there; {len(plan.identities)} people"]
+    if done.redrawn:
+        lines.append(
+            f"{done.redrawn} were drawn again, {done.strange} of them walk too fast or too slowly all the same"
+        )
     if frozen is not None:
         facts |= {"filter": facts_of(frozen)}
         lines += [f"filter: {line}" for line in lines_of(frozen)]

@@ -30,7 +30,8 @@ class Estimate:
         to_make: Clips of the shard that are not there yet.
         disk_bytes: Disk that they will take.
         free_bytes: Disk that is free.
-        seconds: Time that they will take on this machine, judged by one chunk; 0 where there is nothing to make.
+        seconds: Time that they will take on this machine, each drawn once, judged by one chunk; 0 where there is
+            nothing to make.
     """
 
     planned: int

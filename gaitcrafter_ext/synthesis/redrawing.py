@@ -22,10 +22,43 @@ from gaitcrafter_ext.generator.shape import TILE
 from gaitcrafter_ext.silhouettes.cycle import cycle_of, is_reliable
 from gaitcrafter_ext.synthesis.plan import ClipRequest, Redraws, Sampling
 
-__all__ = ["ClipSampler", "draw", "draw_all", "redraw_seed", "redraws_of", "strangeness"]
+__all__ = ["ClipSampler", "Drawn", "draw", "draw_all", "redraw_seed", "redraws_of", "strangeness"]
 
 #: Makes clips, uint8 [n, T, 64, 64], of n requests; a clip depends on its own request alone.
 ClipSampler = Callable[[Sequence[ClipRequest]], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A clip, drawn once or several times.
+
+    Attributes:
+        request: What was asked for.
+        draws: How often it was drawn.
+        frames: The first of its least strange draws, uint8 [T, 64, 64].
+        strange: How strange that is, see ``strangeness``.
+    """
+
+    request: ClipRequest
+    draws: int = 0
+    frames: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 64, 64), np.uint8))
+    strange: float = float("inf")
+
+    @property
+    def wanted(self) -> ClipRequest:
+        """What to make next."""
+        return replace(self.request, seed=redraw_seed(self.request.seed, self.draws)) if self.draws else self.request
+
+    def seen(self, frames: NDArray[np.uint8], redraws: Redraws | None) -> Drawn:
+        """After one more draw."""
+        strange = strangeness(frames, self.request.key.view, redraws) if redraws else 0.0
+        if self.draws and strange >= self.strange:
+            return replace(self, draws=self.draws + 1)
+        return Drawn(self.request, self.draws + 1, frames, strange)
+
+    def stays(self, redraws: Redraws | None) -> bool:
+        """Whether it is drawn no more."""
+        return self.strange == 0.0 or redraws is None or self.draws > redraws.times
 
 
 def redraws_of(asked: int | None, card: Card, option: str) -> Redraws | None:
@@ -48,9 +81,7 @@ def redraws_of(asked: int | None, card: Card, option: str) -> Redraws | None:
     return Redraws(times, *card.gait_cycle) if times and card.gait_cycle else None
 
 
-def draw(
-    requests: Sequence[ClipRequest], sample: ClipSampler, sampling: Sampling, size: int = TILE
-) -> Iterator[tuple[ClipRequest, NDArray[np.uint8]]]:
+def draw(requests: Sequence[ClipRequest], sample: ClipSampler, sampling: Sampling, size: int = TILE) -> Iterator[Drawn]:
     """Make clips, some of them several times; each comes as soon as it stays.
 
     What becomes of a clip depends on its own request alone, whatever it is drawn with.
@@ -62,57 +93,24 @@ def draw(
         size: Clips to make at once; new draws fill up what is made next.
 
     Yields:
-        Request and clip, uint8 [T, 64, 64]; without redraws in the order of the requests.
+        Every clip; without redraws in the order of the requests.
     """
-    fresh, again = deque(_Drawn(request) for request in requests), deque[_Drawn]()
+    fresh, again = deque(Drawn(request) for request in requests), deque[Drawn]()
     while fresh or again:
         batch = [(again or fresh).popleft() for _ in range(min(size, len(again) + len(fresh)))]
         clips = sample([each.wanted for each in batch])
         for each, frames in zip(batch, clips, strict=True):
             drawn = each.seen(frames, sampling.redraws)
             if drawn.stays(sampling.redraws):
-                yield drawn.request, drawn.best
+                yield drawn
             else:
                 again.append(drawn)
 
 
 def draw_all(requests: Sequence[ClipRequest], sample: ClipSampler, sampling: Sampling) -> NDArray[np.uint8]:
     """The clips of ``draw`` in the order of the requests: uint8 [n, T, 64, 64]."""
-    found = {request.key: frames for request, frames in draw(requests, sample, sampling)}
+    found = {drawn.request.key: drawn.frames for drawn in draw(requests, sample, sampling)}
     return np.stack([found[request.key] for request in requests])
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    """A clip between its draws.
-
-    Attributes:
-        request: What was asked for.
-        draws: How often it was drawn.
-        best: The first of its least strange draws.
-        strange: How strange that is.
-    """
-
-    request: ClipRequest
-    draws: int = 0
-    best: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 64, 64), np.uint8))
-    strange: float = float("inf")
-
-    @property
-    def wanted(self) -> ClipRequest:
-        """What to make next."""
-        return replace(self.request, seed=redraw_seed(self.request.seed, self.draws)) if self.draws else self.request
-
-    def seen(self, frames: NDArray[np.uint8], redraws: Redraws | None) -> _Drawn:
-        """After one more draw."""
-        strange = strangeness(frames, self.request.key.view, redraws) if redraws else 0.0
-        if self.draws and strange >= self.strange:
-            return replace(self, draws=self.draws + 1)
-        return _Drawn(self.request, self.draws + 1, frames, strange)
-
-    def stays(self, redraws: Redraws | None) -> bool:
-        """Whether it is drawn no more."""
-        return self.strange == 0.0 or redraws is None or self.draws > redraws.times
 
 
 def strangeness(frames: NDArray[np.uint8], view: str, redraws: Redraws) -> float:

@@ -28,12 +28,16 @@ class Outcome:
         made: Clips that this run made.
         kept: Clips of this shard that were there before.
         there: Clips of the plan that are there now.
+        redrawn: Clips that this run drew more than once.
+        strange: Those of them that walk too fast or too slowly all the same.
     """
 
     planned: int
     made: int
     kept: int
     there: int
+    redrawn: int = 0
+    strange: int = 0
 
     @property
     def complete(self) -> bool:
@@ -80,14 +84,16 @@ def synthesize(
         sample = load() if todo else None
         progress(kept, total)
         made = draw(todo, sample, plan.sampling, chunk) if sample is not None else iter(())
-        for done, (request, frames) in enumerate(made, start=kept + 1):
-            _save(plan, folder, shard, request, frames)
+        redrawn = strange = 0
+        for done, drawn in enumerate(made, start=kept + 1):
+            _save(plan, folder, shard, drawn.request, drawn.frames)
+            redrawn, strange = redrawn + (drawn.draws > 1), strange + (drawn.strange > 0)
             progress(done, total)
         there = sum(folder.path(key).is_file() for key in plan.clips)
         if there == len(plan.clips) and (todo or not outputs_there(folder)):
             with folder.finishing():
                 write_outputs(plan, folder)
-    return Outcome(len(plan.clips), len(todo), kept, there)
+    return Outcome(len(plan.clips), len(todo), kept, there, redrawn, strange)
 
 
 def _save(plan: Plan, folder: OutputFolder, shard: Shard, request: ClipRequest, frames: NDArray[np.uint8]) -> None:

@@ -42,7 +42,7 @@ def test_clips_that_walk_as_people_do_are_drawn_once() -> None:
 def test_without_redraws_nothing_is_judged() -> None:
     draws = Drawer({2: 20.0})
     made = list(draw(REQUESTS, draws, Sampling("euler", 8, 2.0, 30, 0), size=2))
-    assert [request for request, _ in made] == REQUESTS
+    assert [drawn.request for drawn in made] == REQUESTS
     assert draws.calls == [[1, 2], [3, 4], [5]]
 
 
@@ -55,23 +55,24 @@ def test_only_strange_clips_are_drawn_again_until_they_are_not() -> None:
 
 def test_new_draws_fill_up_what_is_made_next() -> None:
     draws = Drawer({1: 20.0, redraw_seed(1, 1): 20.0})
-    made = [request.seed for request, _ in draw(REQUESTS, draws, SAMPLING, size=2)]
+    made = [(drawn.request.seed, drawn.draws) for drawn in draw(REQUESTS, draws, SAMPLING, size=2)]
     assert draws.calls == [[1, 2], [1, 3], [1, 4], [5]]
-    assert made == [2, 3, 1, 4, 5]
+    assert made == [(2, 1), (3, 1), (1, 3), (4, 1), (5, 1)]
 
 
 def test_the_least_strange_draw_stays_where_all_are() -> None:
     cycles = {1: 20.0, redraw_seed(1, 1): 23.0, redraw_seed(1, 2): 19.0}
-    clips = draw_all(REQUESTS[:1], Drawer(cycles), SAMPLING)
-    assert np.array_equal(clips[0], stick_clip(0, 23.0, 30))
+    [drawn] = draw(REQUESTS[:1], Drawer(cycles), SAMPLING)
+    assert np.array_equal(drawn.frames, stick_clip(0, 23.0, 30))
+    assert 1.0 < drawn.strange < 3.0
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_a_clip_depends_on_its_own_request_alone(size: int) -> None:
     cycles = {2: 20.0, 4: 20.5, redraw_seed(4, 1): 20.0, redraw_seed(2, 1): 26.0}
     together = dict(zip(range(1, 6), draw_all(REQUESTS, Drawer(cycles), SAMPLING), strict=True))
-    for request, frames in draw(REQUESTS[::-1], Drawer(cycles), SAMPLING, size):
-        assert np.array_equal(frames, together[request.seed])
+    for drawn in draw(REQUESTS[::-1], Drawer(cycles), SAMPLING, size):
+        assert np.array_equal(drawn.frames, together[drawn.request.seed])
 
 
 def test_frontal_views_are_not_judged_and_still_clips_are_strangest() -> None:
