@@ -10,7 +10,7 @@ from gaitcrafter_ext.generator.samplers import PRECISIONS, SAMPLER_NAMES, check_
 from gaitcrafter_ext.generator.shape import FRAMES
 from gaitcrafter_ext.identities.codes import STRATEGIES, BlendSettings
 from gaitcrafter_ext.synthesis.plan import Sampling
-from gaitcrafter_ext.synthesis.redrawing import redraws_of
+from gaitcrafter_ext.synthesis.redrawing import MOST_REDRAWS, redraws_of
 from gaitcrafter_ext.synthesis.sampler import DEVICES
 
 __all__ = ["MOST_PEOPLE", "add_blending", "add_sampling", "blend_of", "sampling_of"]
@@ -69,7 +69,7 @@ def add_sampling(group: Group) -> None:
     )
     group.add_argument(
         "--redraws",
-        type=at_least(0, 100),
+        type=at_least(0, MOST_REDRAWS),
         metavar="N",
         help="draw a clip that walks faster or slower than training clips again, up to N times (default: the weights')",
     )

@@ -231,7 +231,8 @@ def _tell_cost(
         lines.append("clips that walk too fast or too slowly are drawn again, which is not counted here")
     if args.filter is not None and not plan.filter:
         lines.append("before that the filter chooses the novel people: 4 clips of each candidate; not counted here")
-    _say(args, {"dry_run": True, "plan": plan.fingerprint, **asdict(cost)}, lines)
+    redraws = plan.sampling.redraws.times if plan.sampling.redraws else 0
+    _say(args, {"dry_run": True, "plan": plan.fingerprint, **asdict(cost), "redraws": redraws}, lines)
 
 
 def _tell_outcome(

@@ -115,7 +115,7 @@ def _train(
     library = ClipLibrary(store, training, words, config.dataset, FRAMES, COLUMNS)
     held_library = ClipLibrary(store, held, words, config.dataset, FRAMES, COLUMNS) if held else None
     trainer = Trainer(config, library, held_library, folder, initial, args.force)
-    gait_cycle = library.gait_cycle()
+    gait_cycle = library.gait_cycle() if trainer.accelerator.is_main_process else None
     for _ in trainer.run(args.max_minutes):
         _show(trainer, _export(args, config, trainer, held, gait_cycle))
     card = _export(args, config, trainer, held, gait_cycle)

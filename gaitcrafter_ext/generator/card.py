@@ -131,7 +131,7 @@ def read_card(folder: str | Path) -> Card:
         raise WeightsError(f"{path} is of format {found}, this version reads {FORMAT}; use the version that wrote it")
     try:
         return _card(values)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} lacks or misnames {error}: the weights folder is damaged; copy it again") from None
 
 
@@ -140,11 +140,28 @@ def _card(values: dict[str, Any]) -> Card:
     return Card(
         vocabulary=Vocabulary(tuple(words["identities"]), tuple(words["conditions"]), dict(words["views"])),
         trained_on=TrainedOn(known["dataset"], known["identities_hash"], tuple(known["held_out"])),
-        sampling=SamplingDefaults(**values["sampling"]),
+        sampling=_sampling(values["sampling"]),
         training=values["training"],
         weights_sha256=values["weights_sha256"],
-        gait_cycle=(float(cycle[0]), float(cycle[1])) if (cycle := values.get("gait_cycle")) else None,
+        gait_cycle=_gait_cycle(values.get("gait_cycle")),
     )
+
+
+def _sampling(values: dict[str, Any]) -> SamplingDefaults:
+    # Cards from before clips were drawn again ask for none.
+    found = SamplingDefaults(**{"redraws": 0, **values})
+    if type(found.redraws) is not int:
+        raise ValueError(f"sampling.redraws {found.redraws!r}")
+    return found
+
+
+def _gait_cycle(value: Any) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    numbers = isinstance(value, list) and len(value) == 2 and all(isinstance(each, (int, float)) for each in value)
+    if not numbers or not 0 < value[0] <= value[1] < float("inf"):
+        raise ValueError(f"gait_cycle {value!r}")
+    return float(value[0]), float(value[1])
 
 
 def check_weights(folder: str | Path, card: Card) -> None:

@@ -19,7 +19,7 @@ from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.generator.card import Vocabulary
 from gaitcrafter_ext.generator.config import DatasetConfig
 from gaitcrafter_ext.silhouettes.clip import encode
-from gaitcrafter_ext.silhouettes.cycle import cycle_of, is_reliable
+from gaitcrafter_ext.silhouettes.cycle import cycle_of, is_reliable_deg
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import CONDITIONS, ClipKey
 
@@ -27,8 +27,8 @@ __all__ = ["Batch", "ClipLibrary", "hold_out", "vocabulary_of"]
 
 logger = logging.getLogger(__name__)
 
-#: Clips that the range of gait cycles is read from, and its percentiles.
-CYCLE_CLIPS, CYCLE_RANGE = 1000, (1, 99)
+#: Clips at most that the range of gait cycles is read from, and its percentiles.
+CYCLE_CLIPS, CYCLE_RANGE = 4000, (1, 99)
 
 
 @dataclass(frozen=True)
@@ -125,12 +125,13 @@ class ClipLibrary:
         return len(self.keys)
 
     def gait_cycle(self) -> tuple[float, float] | None:
-        """Shortest and longest gait cycle, frames: percentiles 1 and 99 over windows of evenly chosen clips.
+        """Shortest and longest gait cycle, frames: percentiles 1 and 99 over the middle windows of clips.
 
         None where no view tells.
         """
-        telling = [clip for key, clip in zip(self.keys, self.clips, strict=True) if is_reliable(key.view)]
-        chosen = telling[:: max(1, len(telling) // CYCLE_CLIPS)]
+        telling = [clip for clip, degrees in zip(self.clips, self.view_deg, strict=True) if is_reliable_deg(degrees)]
+        drawn = np.random.default_rng(0).permutation(len(telling))[:CYCLE_CLIPS]
+        chosen = [telling[place] for place in sorted(drawn)]
         middles = [(len(clip) - self.frames) // 2 for clip in chosen]
         cycles = [
             cycle_of(clip[start : start + self.frames]).frames for clip, start in zip(chosen, middles, strict=True)

@@ -19,13 +19,16 @@ from gaitcrafter_ext.host.generate import reported
 from gaitcrafter_ext.host.pool import Pool
 from gaitcrafter_ext.silhouettes.files import FileLock
 from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, clip_seed
-from gaitcrafter_ext.synthesis.redrawing import ClipSampler, draw_all
+from gaitcrafter_ext.synthesis.redrawing import ClipSampler, draw
 from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
 from gaitcrafter_ext.vocabulary import ClipKey, condition_of
 
 __all__ = ["fill", "fresh_request", "main"]
 
 _IDLE_S = 0.2
+
+#: Slots that are filled at a time; clips that are drawn again find others to be computed with.
+SLOTS = 4 * TILE
 
 
 def fresh_request(plan: Plan, person: str, number: int) -> ClipRequest:
@@ -41,14 +44,15 @@ def fill(pool: Pool, plan: Plan, reuse: int, sample: ClipSampler, stopped: Calla
     """Give a clip to every slot that wants one, until ``stopped``; clips of an earlier run stay until they are worn."""
     made = pool.status().made
     while not stopped():
-        slots = pool.wanted(reuse)[:TILE]
+        slots = pool.wanted(reuse)[:SLOTS]
         if not slots:
             time.sleep(_IDLE_S)
             continue
         requests = [fresh_request(plan, pool.owner(slot), made + place) for place, slot in enumerate(slots)]
         made += len(slots)
-        for slot, frames in zip(slots, draw_all(requests, sample, plan.sampling), strict=True):
-            pool.put(slot, frames)
+        slot_of = {request.key: slot for request, slot in zip(requests, slots, strict=True)}
+        for drawn in draw(requests, sample, plan.sampling):
+            pool.put(slot_of[drawn.request.key], drawn.frames)
         pool.tell(pool.count(reuse, made))
 
 

@@ -14,6 +14,7 @@ these views. With 60 frames it is below 0.2 at every view.
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.errors import GaitCrafterError
 from gaitcrafter_ext.vocabulary import view_deg
 
-__all__ = ["FPS", "FRAMES_MIN", "LONGEST", "SHORTEST", "Cycle", "cycle_of", "is_reliable"]
+__all__ = ["FPS", "FRAMES_MIN", "LONGEST", "SHORTEST", "Cycle", "cycle_of", "is_reliable", "is_reliable_deg"]
 
 #: Frames a second of CASIA-B, KTH and the simulated cohort.
 FPS = 25
@@ -59,10 +60,17 @@ class Cycle:
 def is_reliable(view: str) -> bool:
     """Whether a cycle can be told from this view: not within 20 degrees of 0 or 180. Unknown angles pass."""
     try:
-        degrees = view_deg(view) % 180.0
+        return is_reliable_deg(view_deg(view))
     except GaitCrafterError:
         return True
-    return min(degrees, 180.0 - degrees) > FRONTAL_DEG
+
+
+def is_reliable_deg(degrees: float | None) -> bool:
+    """The same of an angle in degrees; None and NaN, an unknown one, pass."""
+    if degrees is None or math.isnan(degrees):
+        return True
+    turned = degrees % 180.0
+    return min(turned, 180.0 - turned) > FRONTAL_DEG
 
 
 def cycle_of(frames: NDArray[np.uint8]) -> Cycle:
@@ -96,7 +104,7 @@ def _waves(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArra
     """
     time = np.arange(count) - (count - 1) / 2
     straight, _ = np.linalg.qr(np.stack([np.ones(count), time], axis=1))
-    lengths = np.arange(SHORTEST, LONGEST + STEP / 2, STEP)
+    lengths = np.round(np.arange(SHORTEST, LONGEST + STEP / 2, STEP), 1)
     phase = 2 * np.pi * time[None, :, None] * np.array(HARMONICS) / lengths[:, None, None]
     waves = np.concatenate([np.cos(phase), np.sin(phase)], axis=2)
     waves = waves - straight @ (straight.T @ waves)

@@ -37,7 +37,8 @@ class ManifestRecord:
         frames: Length of the clip.
         sha256: Of the clip's pixels, see ``pixels_sha256``.
         recipe: Parent -> weight of the identity code: ``{"sim-001": 1.0}`` for a known person, more for a blend.
-        redraws: How often a clip that walks too fast or too slowly was drawn again at most.
+        redraws: How often a clip was drawn again at most, and the shortest and longest gait cycle, frames, that were
+            not: ``{"times": 2, "shortest": 23.5, "longest": 30.3}``; empty where each was drawn once.
     """
 
     identity: str
@@ -51,7 +52,7 @@ class ManifestRecord:
     frames: int
     sha256: str
     recipe: Mapping[str, float] = field(default_factory=dict)
-    redraws: int = 0
+    redraws: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def key(self) -> ClipKey:
@@ -60,7 +61,7 @@ class ManifestRecord:
 
     def to_line(self) -> str:
         """The record as one line of JSON, with its line end."""
-        facts = {**asdict(self), "recipe": dict(self.recipe)}
+        facts = {**asdict(self), "recipe": dict(self.recipe), "redraws": dict(self.redraws)}
         if not self.redraws:
             del facts["redraws"]
         return json.dumps(facts, ensure_ascii=False) + "\n"
@@ -181,7 +182,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "frames": (int,),
     "guidance": (int, float),
     "recipe": (dict,),
-    "redraws": (int,),
+    "redraws": (dict,),
 }
 
 

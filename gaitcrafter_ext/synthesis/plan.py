@@ -37,6 +37,10 @@ class Redraws:
     shortest: float
     longest: float
 
+    def __post_init__(self) -> None:
+        if type(self.times) is not int or self.times < 1 or not 0 < self.shortest <= self.longest:
+            raise ValueError(f"redraws {self}")
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -62,7 +66,7 @@ class Sampling:
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Sampling:
-        """What ``facts`` gave; raises TypeError for anything else."""
+        """What ``facts`` gave; raises TypeError, ValueError or AttributeError for anything else."""
         redraws = facts.get("redraws")
         return cls(**{**facts, "redraws": None if redraws is None else Redraws(**redraws)})
 

@@ -68,7 +68,7 @@ def synthesize(
         folder: Where; it is claimed first, see ``OutputFolder.claim``.
         load: Gives the sampler; called only when there is something to make.
         shard: Which part to make; everything where not given.
-        chunk: Clips made at once; a kill loses at most so many, and those that are being drawn again.
+        chunk: Clips made at once; a kill loses at most so many.
         force: Delete what another plan made here.
         progress: Called with (done, total) clips of the shard.
 
@@ -115,5 +115,5 @@ def _record(plan: Plan, request: ClipRequest, frames: NDArray[np.uint8]) -> Mani
         frames=len(frames),
         sha256=pixels_sha256(frames),
         recipe=dict(request.recipe),
-        redraws=plan.sampling.redraws.times if plan.sampling.redraws else 0,
+        redraws=vars(plan.sampling.redraws) if plan.sampling.redraws else {},
     )

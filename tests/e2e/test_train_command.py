@@ -41,6 +41,8 @@ def test_training_ends_with_weights_that_synthesize_accepts(tree: Path, capsys: 
     assert (result["clips"], result["fingerprint"]) == (8, card.fingerprint)
     assert card.trained_on.identities_hash == identities_hash(PEOPLE)
     assert "sim-001/nm-03" in card.trained_on.held_out
+    assert card.gait_cycle is not None
+    assert 18.0 <= card.gait_cycle[0] <= card.gait_cycle[1] <= 40.0
     made = tree / "made"
     options = ["--weights", str(tree / "weights"), "--identities", "all", "--novel", "1", "--steps", "1"]
     assert main(["synthesize", "--out", str(made), *options]) == 0

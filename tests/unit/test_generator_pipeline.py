@@ -171,6 +171,10 @@ def test_missing_parts_are_named(folder: Path, tmp_path: Path) -> None:
         ('"format": 2', '"format": 99', "is of format 99, this version reads 2"),
         ('"vocabulary"', '"words"', "lacks or misnames 'vocabulary'"),
         ("{", "", "is not JSON"),
+        ('"redraws": 2', '"redraws": "2"', "lacks or misnames sampling.redraws '2'"),
+        ('"gait_cycle": null', '"gait_cycle": "25"', "lacks or misnames gait_cycle '25'"),
+        ('"gait_cycle": null', '"gait_cycle": [30, 24]', "lacks or misnames gait_cycle"),
+        ('"gait_cycle": null', '"gait_cycle": [NaN, 24]', "lacks or misnames gait_cycle"),
     ],
 )
 def test_a_card_of_another_version_or_a_torn_one_is_refused(

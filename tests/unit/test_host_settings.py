@@ -39,6 +39,8 @@ def test_one_entry_needs_no_list_and_names_may_be_one_text() -> None:
         ({"weights": "bundled", "novel": -1}, "whole numbers from 0 on"),
         ({"weights": "bundled", "novel": True}, "whole numbers from 0 on"),
         ({"weights": "bundled", "novel": 3, "takes": 0}, "whole numbers from 1 on"),
+        ({"weights": "bundled", "novel": 3, "redraws": -1}, "whole numbers from 0 on"),
+        ({"weights": "bundled", "novel": 3, "redraws": True}, "whole numbers from 0 on"),
         ({"weights": "bundled", "novel": 3, "views": [0, 18]}, "names in quotes"),
         ({"weights": "bundled", "novel": 3, "guidance": "high"}, "expected a number"),
         ({"weights": "bundled"}, "nobody asked for"),

@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.errors import DataError, UsageError
 from gaitcrafter_ext.generator.card import Card, SamplingDefaults, TrainedOn, Vocabulary
-from gaitcrafter_ext.synthesis.plan import ClipRequest, Redraws, Sampling
+from gaitcrafter_ext.silhouettes import cycle as cycle_module
+from gaitcrafter_ext.silhouettes.cycle import Cycle
+from gaitcrafter_ext.synthesis import redrawing
+from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, Redraws, Sampling
 from gaitcrafter_ext.synthesis.redrawing import draw, draw_all, redraw_seed, redraws_of, strangeness
 from gaitcrafter_ext.vocabulary import ClipKey
 from tests.stick_walkers import stick_clip
+from tests.synthesis_fakes import small_plan
 
 AGAIN = Redraws(2, 25.0, 30.0)
 SAMPLING = Sampling("euler", 8, 2.0, 30, 0, redraws=AGAIN)
@@ -50,7 +54,7 @@ def test_only_strange_clips_are_drawn_again_until_they_are_not() -> None:
     draws = Drawer({2: 20.0, 4: 36.0, redraw_seed(4, 1): 21.0})
     clips = draw_all(REQUESTS, draws, SAMPLING)
     assert draws.calls == [[1, 2, 3, 4, 5], [2, 4], [4]]
-    assert [strangeness(frames, "090", AGAIN) for frames in clips] == [0.0] * 5
+    assert [strangeness(frames, 90.0, AGAIN) for frames in clips] == [0.0] * 5
 
 
 def test_new_draws_fill_up_what_is_made_next() -> None:
@@ -77,9 +81,17 @@ def test_a_clip_depends_on_its_own_request_alone(size: int) -> None:
 
 def test_frontal_views_are_not_judged_and_still_clips_are_strangest() -> None:
     fast, still = stick_clip(0, 20.0, 30), np.repeat(stick_clip(0, 27.0, 30)[:1], 30, axis=0)
-    assert strangeness(fast, "000", AGAIN) == 0.0
-    assert 4.0 < strangeness(fast, "090", AGAIN) < 6.0
-    assert strangeness(still, "090", AGAIN) == float("inf")
+    assert strangeness(fast, 0.0, AGAIN) == 0.0
+    assert 4.0 < strangeness(fast, None, AGAIN) < 6.0
+    assert strangeness(still, 90.0, AGAIN) == float("inf")
+
+
+@pytest.mark.parametrize("cycle", [25.0, 25.1, 29.9, 30.0])
+def test_the_range_includes_its_ends(monkeypatch: pytest.MonkeyPatch, cycle: float) -> None:
+    lengths = cycle_module._waves(30)[0]
+    read = Cycle(float(lengths[np.abs(lengths - cycle).argmin()]), 1.0)
+    monkeypatch.setattr(redrawing, "cycle_of", lambda frames: read)
+    assert strangeness(stick_clip(0, 27.0, 30), 90.0, AGAIN) == 0.0
 
 
 def test_new_draws_have_noise_of_their_own() -> None:
@@ -99,8 +111,22 @@ def test_the_weights_choose_unless_asked_and_must_know_how_people_walk() -> None
     assert redraws_of(3, card(usual), "--redraws") == Redraws(3, *usual)
     for asked, weights in ((0, card(usual, 2)), (0, card(None)), (None, card(None)), (None, card(None, 2))):
         assert redraws_of(asked, weights, "--redraws") is None
+    with pytest.raises(UsageError, match="--redraws: 101; allowed: 0 to 100"):
+        redraws_of(101, card(usual), "--redraws")
     with pytest.raises(UsageError, match="--redraws: 3; these weights do not say how long a gait cycle"):
         redraws_of(3, card(None), "--redraws")
+
+
+@pytest.mark.parametrize(
+    "redraws",
+    [{"times": "2", "shortest": 1, "longest": 2}, {"times": 2, "shortest": 3, "longest": 2}, [2], {"times": 2}],
+)
+def test_a_plan_with_broken_redraws_is_none(redraws: object) -> None:
+    text = (
+        small_plan().to_json().replace('"precision": "fp32"', f'"precision": "fp32", "redraws": {json.dumps(redraws)}')
+    )
+    with pytest.raises(DataError, match="not a plan"):
+        Plan.from_json(text)
 
 
 def test_without_redraws_a_plan_reads_as_before() -> None:
