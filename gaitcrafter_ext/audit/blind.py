@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from gaitcrafter_ext.audit.features import window
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError
+from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
 from gaitcrafter_ext.silhouettes.sheet import contact_sheet
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gaitcrafter_ext.audit.features import ClipFeatures, common_length, window
+from gaitcrafter_ext.audit.features import ClipFeatures, common_length
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.recognition.bootstrap import Estimate, bootstrap_mean
+from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.silhouettes.cycle import FPS, cycle_of, is_reliable
 
 __all__ = ["Cadence", "PersonCadence", "cadence"]

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.alignment import best_shift, clip_distances
-from gaitcrafter_ext.audit.features import ClipFeatures, common_length, window
+from gaitcrafter_ext.audit.features import ClipFeatures, common_length
 from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.vocabulary import ClipKey
 
 __all__ = ["COPY_RATIO", "Copies", "Match", "Nearness", "Scope", "copies"]

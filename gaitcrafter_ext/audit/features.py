@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.masks import MaskStatistics, mask_statistics
 from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.silhouettes.gei import gei
 from gaitcrafter_ext.silhouettes.parallel import map_in_order
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["ClipFeatures", "common_length", "extract", "load_features", "thumbnails", "window"]
+__all__ = ["ClipFeatures", "common_length", "extract", "load_features", "thumbnails"]
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,3 @@ def common_length(clips: Sequence[ClipFeatures]) -> int:
         raise DataError("there is no synthetic clip to measure; check the root")
     lengths, counts = np.unique([len(clip.frames) for clip in clips], return_counts=True)
     return int(lengths[counts.argmax()])
-
-
-def window(frames: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
-    """The middle ``length`` frames of a clip; all of a shorter one.
-
-    Real clips are cut to the length of the synthetic ones wherever the length itself would tell them apart.
-    """
-    start = max(0, (len(frames) - length) // 2)
-    return frames[start : start + length]

@@ -15,12 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.audit.features import window
 from gaitcrafter_ext.errors import DataError, MissingError, WeightsError
 from gaitcrafter_ext.generator.objective import add_noise
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
 from gaitcrafter_ext.recognition.bootstrap import Estimate, bootstrap_mean
-from gaitcrafter_ext.silhouettes.clip import encode
+from gaitcrafter_ext.silhouettes.clip import encode, window
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 

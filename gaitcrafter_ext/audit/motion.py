@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.alignment import clip_distances
-from gaitcrafter_ext.audit.features import ClipFeatures, common_length, window
+from gaitcrafter_ext.audit.features import ClipFeatures, common_length
 from gaitcrafter_ext.audit.ranges import Beside, Measured, check_ranges, mean_of, outside
 from gaitcrafter_ext.recognition.bootstrap import Estimate, bootstrap_mean
+from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.silhouettes.cycle import cycle_of
 
 __all__ = ["CONTROLS", "Control", "Motion", "MotionStatistics", "arrow", "motion", "motion_statistics"]

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.audit.features import ClipFeatures, common_length, window
+from gaitcrafter_ext.audit.features import ClipFeatures, common_length
 from gaitcrafter_ext.audit.style import principal_components
 from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.silhouettes.clip import window
 
 __all__ = ["OrderedSpace", "fit_ordered"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.copies import Match
-from gaitcrafter_ext.audit.features import window
+from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.silhouettes.gei import gei
 from gaitcrafter_ext.silhouettes.sheet import spread, strip
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from gaitcrafter_ext.audit.card import IdentityCard, Row
 from gaitcrafter_ext.audit.clip_rows import Copied
-from gaitcrafter_ext.audit.features import common_length, window
+from gaitcrafter_ext.audit.features import common_length
 from gaitcrafter_ext.audit.material import Material, Space
 from gaitcrafter_ext.audit.pictures import geis_sheet, match_pairs, nearest_strips, strips, walking
 from gaitcrafter_ext.audit.plots import all_plots
 from gaitcrafter_ext.audit.wording import QUESTIONS, figure, interval, label
+from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey

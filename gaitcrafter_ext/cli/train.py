@@ -115,23 +115,16 @@ def _train(
     library = ClipLibrary(store, training, words, config.dataset, FRAMES, COLUMNS)
     held_library = ClipLibrary(store, held, words, config.dataset, FRAMES, COLUMNS) if held else None
     trainer = Trainer(config, library, held_library, folder, initial, args.force)
-    gait_cycle = library.gait_cycle() if trainer.accelerator.is_main_process else None
     for _ in trainer.run(args.max_minutes):
-        _show(trainer, _export(args, config, trainer, held, gait_cycle))
-    card = _export(args, config, trainer, held, gait_cycle)
+        _show(trainer, _export(args, config, trainer, held))
+    card = _export(args, config, trainer, held)
     if trainer.accelerator.is_main_process:
         _report(args, trainer, card)
     trainer.accelerator.end_training()
     return 0
 
 
-def _export(
-    args: argparse.Namespace,
-    config: GeneratorConfig,
-    trainer: Trainer,
-    held: list[ClipKey],
-    gait_cycle: tuple[float, float] | None,
-) -> Any:
+def _export(args: argparse.Namespace, config: GeneratorConfig, trainer: Trainer, held: list[ClipKey]) -> Any:
     """Write the averaged weights as they are now; only the main process does."""
     from gaitcrafter_ext.generator.card import TrainedOn
     from gaitcrafter_ext.generator.export import write_weights
@@ -139,7 +132,7 @@ def _export(
 
     if not trainer.accelerator.is_main_process:
         return None
-    words, progress = trainer.library.vocabulary, trainer.progress
+    library, words, progress = trainer.library, trainer.library.vocabulary, trainer.progress
     known = TrainedOn(
         config.dataset.name,
         identities_hash(words.identities),
@@ -156,7 +149,9 @@ def _export(
         "curve_columns": ["clips", "loss_train", "loss_held_out", "identity_gain"],
     }
     shift = config.training.noise_shift
-    return write_weights(Path(args.out), trainer.averaged(), words, known, training, shift, gait_cycle=gait_cycle)
+    return write_weights(
+        Path(args.out), trainer.averaged(), words, known, training, shift, gait_cycle=library.gait_cycle
+    )
 
 
 def _description(data: Path) -> dict[str, Any]:

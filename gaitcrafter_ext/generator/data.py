@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 from collections import defaultdict
@@ -18,7 +19,7 @@ from tqdm import tqdm
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.generator.card import Vocabulary
 from gaitcrafter_ext.generator.config import DatasetConfig
-from gaitcrafter_ext.silhouettes.clip import encode
+from gaitcrafter_ext.silhouettes.clip import encode, window
 from gaitcrafter_ext.silhouettes.cycle import cycle_of, is_reliable_deg
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import CONDITIONS, ClipKey
@@ -124,6 +125,7 @@ class ClipLibrary:
     def __len__(self) -> int:
         return len(self.keys)
 
+    @functools.cached_property
     def gait_cycle(self) -> tuple[float, float] | None:
         """Shortest and longest gait cycle, frames: percentiles 1 and 99 over the middle windows of clips.
 
@@ -131,11 +133,7 @@ class ClipLibrary:
         """
         telling = [clip for clip, degrees in zip(self.clips, self.view_deg, strict=True) if is_reliable_deg(degrees)]
         drawn = np.random.default_rng(0).permutation(len(telling))[:CYCLE_CLIPS]
-        chosen = [telling[place] for place in sorted(drawn)]
-        middles = [(len(clip) - self.frames) // 2 for clip in chosen]
-        cycles = [
-            cycle_of(clip[start : start + self.frames]).frames for clip, start in zip(chosen, middles, strict=True)
-        ]
+        cycles = [cycle_of(window(telling[place], self.frames)).frames for place in drawn]
         if not any(map(math.isfinite, cycles)):
             return None
         shortest, longest = np.nanpercentile(cycles, CYCLE_RANGE)

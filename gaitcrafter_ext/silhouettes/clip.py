@@ -16,7 +16,7 @@ from gaitcrafter_ext.errors import DataError, UsageError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["COLUMNS", "HEIGHT", "MIN_FRAMES", "WIDTH", "check_frames", "columns_lost", "decode", "encode"]
+__all__ = ["COLUMNS", "HEIGHT", "MIN_FRAMES", "WIDTH", "check_frames", "columns_lost", "decode", "encode", "window"]
 
 #: Rows and columns of a frame on disk.
 HEIGHT = WIDTH = 64
@@ -111,3 +111,12 @@ def _margin(columns: int) -> int:
     if not 2 <= columns <= WIDTH or columns % 2:
         raise UsageError(f"a clip of {columns} columns is not possible; allowed: even numbers from 2 to {WIDTH}")
     return (WIDTH - columns) // 2
+
+
+def window(frames: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
+    """The middle ``length`` frames of a clip; all of a shorter one.
+
+    So real clips are cut to the length of synthetic ones wherever the length itself would tell them apart.
+    """
+    start = max(0, (len(frames) - length) // 2)
+    return frames[start : start + length]

@@ -17,7 +17,7 @@ from gaitcrafter_ext.generator.card import Card
 from gaitcrafter_ext.identities.codes import BlendSettings, known_recipe, novel_identities
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["ClipRequest", "Plan", "Redraws", "Sampling", "Selection", "clip_seed", "make_plan"]
+__all__ = ["ClipRequest", "Plan", "Redraws", "Sampling", "Selection", "clip_seed", "make_plan", "noise_key"]
 
 #: Version of the plan's text and of how it is sampled; 4: clips drawn as level sets.
 FORMAT = 4
@@ -185,8 +185,12 @@ class Plan:
 
 def clip_seed(seed: int, key: ClipKey, recipe: Mapping[str, float]) -> int:
     """Key of a clip's noise: the same clip of the same person, whatever else the run makes, and in whatever order."""
-    text = json.dumps([seed, str(key), sorted(recipe.items())])
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+    return noise_key(seed, str(key), sorted(recipe.items()))
+
+
+def noise_key(*facts: object) -> int:
+    """Key of the noise that belongs to some facts, anything JSON can hold: 0 <= key < 2**63."""
+    return int.from_bytes(hashlib.sha256(json.dumps(facts).encode()).digest()[:8], "big") >> 1
 
 
 def make_plan(card: Card, selection: Selection, sampling: Sampling, there: Set[ClipKey] = frozenset()) -> Plan:

@@ -8,8 +8,6 @@ too. The cycle is read as the audit reads it: what the audit says of cadence was
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,9 +19,9 @@ from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.generator.card import Card
 from gaitcrafter_ext.generator.shape import TILE
 from gaitcrafter_ext.silhouettes.cycle import cycle_of, is_reliable_deg
-from gaitcrafter_ext.synthesis.plan import ClipRequest, Redraws, Sampling
+from gaitcrafter_ext.synthesis.plan import ClipRequest, Redraws, Sampling, noise_key
 
-__all__ = ["MOST_REDRAWS", "ClipSampler", "Drawn", "draw", "draw_all", "redraw_seed", "redraws_of", "strangeness"]
+__all__ = ["MOST_REDRAWS", "ClipSampler", "Drawn", "draw", "draw_all", "redraws_of", "strangeness"]
 
 #: Makes clips, uint8 [n, T, 64, 64], of n requests; a clip depends on its own request alone.
 ClipSampler = Callable[[Sequence[ClipRequest]], NDArray[np.uint8]]
@@ -51,7 +49,7 @@ class Drawn:
     @property
     def wanted(self) -> ClipRequest:
         """What to make next."""
-        return replace(self.request, seed=redraw_seed(self.request.seed, self.draws)) if self.draws else self.request
+        return replace(self.request, seed=noise_key(self.request.seed, self.draws)) if self.draws else self.request
 
     def seen(self, frames: NDArray[np.uint8], redraws: Redraws | None) -> Drawn:
         """After one more draw."""
@@ -128,8 +126,3 @@ def strangeness(frames: NDArray[np.uint8], view_deg: float | None, redraws: Redr
         return 0.0
     cycle = cycle_of(frames).frames
     return float("inf") if np.isnan(cycle) else float(max(0.0, redraws.shortest - cycle, cycle - redraws.longest))
-
-
-def redraw_seed(seed: int, attempt: int) -> int:
-    """Key of the noise of a clip's ``attempt``-th new draw, 0 <= key < 2**63."""
-    return int.from_bytes(hashlib.sha256(json.dumps([seed, attempt]).encode()).digest()[:8], "big") >> 1

@@ -81,9 +81,8 @@ def synthesize(
         todo = missing(plan, folder, shard)
         total = len(range(shard.index - 1, len(plan.clips), shard.count))
         kept = total - len(todo)
-        sample = load() if todo else None
+        made = draw(todo, load(), plan.sampling, chunk) if todo else ()
         progress(kept, total)
-        made = draw(todo, sample, plan.sampling, chunk) if sample is not None else iter(())
         redrawn = strange = 0
         for done, drawn in enumerate(made, start=kept + 1):
             _save(plan, folder, shard, drawn.request, drawn.frames)

@@ -79,13 +79,13 @@ def test_the_range_of_gait_cycles_is_read_from_views_that_tell(tmp_path: Path) -
         store.write(ClipKey(f"sim-00{number}", "nm-01", "000"), stick_clip(number, 20.0))
     keys = store.keys()
     words = vocabulary_of(keys, DatasetConfig())
-    shortest, longest = ClipLibrary(store, keys, words, DatasetConfig(), 30, 48).gait_cycle() or (0, 0)
+    shortest, longest = ClipLibrary(store, keys, words, DatasetConfig(), 30, 48).gait_cycle or (0, 0)
     assert (shortest, longest) == (pytest.approx(25.0, abs=0.7), pytest.approx(29.0, abs=0.7))
     frontal = [key for key in keys if key.view == "000"]
-    assert ClipLibrary(store, frontal, words, DatasetConfig(), 30, 48).gait_cycle() is None
+    assert ClipLibrary(store, frontal, words, DatasetConfig(), 30, 48).gait_cycle is None
     named = DatasetConfig(views={"000": 90.0, "090": 0.0})
     words = vocabulary_of(keys, named)
-    assert ClipLibrary(store, keys, words, named, 30, 48).gait_cycle() == (pytest.approx(20.0, abs=0.7),) * 2
+    assert ClipLibrary(store, keys, words, named, 30, 48).gait_cycle == (pytest.approx(20.0, abs=0.7),) * 2
 
 
 def test_a_tree_of_short_clips_is_refused(tmp_path: Path) -> None:

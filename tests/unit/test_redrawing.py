@@ -14,8 +14,8 @@ from gaitcrafter_ext.generator.card import Card, SamplingDefaults, TrainedOn, Vo
 from gaitcrafter_ext.silhouettes import cycle as cycle_module
 from gaitcrafter_ext.silhouettes.cycle import Cycle
 from gaitcrafter_ext.synthesis import redrawing
-from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, Redraws, Sampling
-from gaitcrafter_ext.synthesis.redrawing import draw, draw_all, redraw_seed, redraws_of, strangeness
+from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, Redraws, Sampling, noise_key
+from gaitcrafter_ext.synthesis.redrawing import draw, draw_all, redraws_of, strangeness
 from gaitcrafter_ext.vocabulary import ClipKey
 from tests.stick_walkers import stick_clip
 from tests.synthesis_fakes import small_plan
@@ -51,21 +51,21 @@ def test_without_redraws_nothing_is_judged() -> None:
 
 
 def test_only_strange_clips_are_drawn_again_until_they_are_not() -> None:
-    draws = Drawer({2: 20.0, 4: 36.0, redraw_seed(4, 1): 21.0})
+    draws = Drawer({2: 20.0, 4: 36.0, noise_key(4, 1): 21.0})
     clips = draw_all(REQUESTS, draws, SAMPLING)
     assert draws.calls == [[1, 2, 3, 4, 5], [2, 4], [4]]
     assert [strangeness(frames, 90.0, AGAIN) for frames in clips] == [0.0] * 5
 
 
 def test_new_draws_fill_up_what_is_made_next() -> None:
-    draws = Drawer({1: 20.0, redraw_seed(1, 1): 20.0})
+    draws = Drawer({1: 20.0, noise_key(1, 1): 20.0})
     made = [(drawn.request.seed, drawn.draws) for drawn in draw(REQUESTS, draws, SAMPLING, size=2)]
     assert draws.calls == [[1, 2], [1, 3], [1, 4], [5]]
     assert made == [(2, 1), (3, 1), (1, 3), (4, 1), (5, 1)]
 
 
 def test_the_least_strange_draw_stays_where_all_are() -> None:
-    cycles = {1: 20.0, redraw_seed(1, 1): 23.0, redraw_seed(1, 2): 19.0}
+    cycles = {1: 20.0, noise_key(1, 1): 23.0, noise_key(1, 2): 19.0}
     [drawn] = draw(REQUESTS[:1], Drawer(cycles), SAMPLING)
     assert np.array_equal(drawn.frames, stick_clip(0, 23.0, 30))
     assert 1.0 < drawn.strange < 3.0
@@ -73,7 +73,7 @@ def test_the_least_strange_draw_stays_where_all_are() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_a_clip_depends_on_its_own_request_alone(size: int) -> None:
-    cycles = {2: 20.0, 4: 20.5, redraw_seed(4, 1): 20.0, redraw_seed(2, 1): 26.0}
+    cycles = {2: 20.0, 4: 20.5, noise_key(4, 1): 20.0, noise_key(2, 1): 26.0}
     together = dict(zip(range(1, 6), draw_all(REQUESTS, Drawer(cycles), SAMPLING), strict=True))
     for drawn in draw(REQUESTS[::-1], Drawer(cycles), SAMPLING, size):
         assert np.array_equal(drawn.frames, together[drawn.request.seed])
@@ -95,7 +95,7 @@ def test_the_range_includes_its_ends(monkeypatch: pytest.MonkeyPatch, cycle: flo
 
 
 def test_new_draws_have_noise_of_their_own() -> None:
-    seeds = {redraw_seed(seed, attempt) for seed in range(50) for attempt in (1, 2, 3)}
+    seeds = {noise_key(seed, attempt) for seed in range(50) for attempt in (1, 2, 3)}
     assert len(seeds) == 150
     assert all(0 <= seed < 2**63 for seed in seeds)
 
