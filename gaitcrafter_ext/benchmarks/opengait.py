@@ -14,8 +14,8 @@ from gaitcrafter_ext.benchmarks.recognisers import CLASSES, Iteration, stopwatch
 from gaitcrafter_ext.benchmarks.results import OPENGAIT
 from gaitcrafter_ext.benchmarks.timing import Stopwatch
 from gaitcrafter_ext.errors import GaitCrafterError, MissingError
-from gaitcrafter_ext.host.checkout import Checkout
-from gaitcrafter_ext.host.models import build_model, open_models
+from gaitcrafter_ext.opengait.checkout import Checkout
+from gaitcrafter_ext.opengait.models import build_model, open_models
 from gaitcrafter_ext.recognition.config import TrainingConfig, preset
 
 __all__ = ["gaitbase", "gaitset"]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from gaitcrafter_ext.cli._options import add_json
 from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.host.merging import CLIPS, PARTITION, Merge, merge, plan_merge, undo
-from gaitcrafter_ext.host.settings import MadeEntry
+from gaitcrafter_ext.opengait.merging import CLIPS, PARTITION, Merge, merge, plan_merge, undo
+from gaitcrafter_ext.opengait.settings import MadeEntry
 
 HELP = "Merge real and synthetic sets into one tree and one partition, for OpenGait without a plug-in"
 

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         return _shim(args)
     if not args.cfgs:
         raise UsageError("--cfgs: no config named; e.g. --cfgs opengait_configs/gaitset/real.yaml")
-    from gaitcrafter_ext.host.launch import LaunchOptions, launch
+    from gaitcrafter_ext.opengait.launch import LaunchOptions, launch
 
     launch(
         LaunchOptions(
@@ -65,8 +65,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _shim(args: argparse.Namespace) -> int:
-    from gaitcrafter_ext.host import shim
-    from gaitcrafter_ext.host.checkout import Checkout
+    from gaitcrafter_ext.opengait import shim
+    from gaitcrafter_ext.opengait.checkout import Checkout
 
     checkout = Checkout(args.opengait)
     if args.action == "install":

@@ -15,7 +15,7 @@ from gaitcrafter_ext.silhouettes.parallel import available_cores
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, CONDITIONS, VIEWS, choose
 
 if TYPE_CHECKING:
-    from gaitcrafter_ext.walkers.writing import CohortPlan
+    from gaitcrafter_ext.simulation.writing import CohortPlan
 
 HELP = "Simulate people walking: silhouettes in CASIA-B's layout, with a partition"
 
@@ -56,7 +56,7 @@ def parse_takes(text: str, conditions: tuple[str, ...]) -> tuple[tuple[str, int]
 
 def run(args: argparse.Namespace) -> int:
     """Simulate and write the cohort."""
-    from gaitcrafter_ext.walkers.writing import CohortPlan, write_cohort
+    from gaitcrafter_ext.simulation.writing import CohortPlan, write_cohort
 
     if args.jobs < 0:
         raise UsageError(f"--jobs {args.jobs} is out of range; allowed: 1 or more, or 0 for all cores")

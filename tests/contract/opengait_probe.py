@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gaitcrafter_ext.host.checkout import Checkout
-from gaitcrafter_ext.host.models import build_model, open_models
+from gaitcrafter_ext.opengait.checkout import Checkout
+from gaitcrafter_ext.opengait.models import build_model, open_models
 
 
 def ask_model(name: str, config: dict, ask: dict, folder: Path, answer: dict) -> None:

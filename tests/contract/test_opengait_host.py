@@ -27,7 +27,7 @@ import torch
 from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from tests.e2e.test_synthesize_command import write_tiny_weights
-from tests.host_fakes import (
+from tests.opengait_fakes import (
     CHECKOUT,
     NO_CHECKOUT,
     REPOSITORY,
@@ -94,7 +94,7 @@ def refused_configs(data: Path) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def answer(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What one OpenGait process tells, see ``host_probe.py``."""
+    """What one OpenGait process tells, see ``launcher_probe.py``."""
     folder = tmp_path_factory.mktemp("probe")
     write_config(folder / "joined.yaml", joined(data, "Baseline"))
     several = joined(data, "Baseline")
@@ -105,7 +105,7 @@ def answer(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
     (folder / "refused").mkdir()
     for name, values in refused_configs(data).items():
         write_config(folder / "refused" / f"{name}.yaml", values)
-    command = [sys.executable, "-m", "tests.contract.host_probe", str(CHECKOUT), str(folder)]
+    command = [sys.executable, "-m", "tests.contract.launcher_probe", str(CHECKOUT), str(folder)]
     command.append(str(REPOSITORY / "opengait_configs"))
     done = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr

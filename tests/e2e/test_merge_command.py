@@ -11,7 +11,7 @@ from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
-from tests.host_fakes import synthetic_set, write_tree
+from tests.opengait_fakes import synthetic_set, write_tree
 
 PEOPLE = ("sim-001", "sim-002", "sim-003", "sim-004")
 BLEND = {"sim-001": 0.5, "sim-002": 0.5}

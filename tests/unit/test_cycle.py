@@ -10,7 +10,7 @@ import pytest
 from gaitcrafter_ext.audit.features import thumbnails
 from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.silhouettes.cycle import cycle_of, is_reliable
-from gaitcrafter_ext.walkers import cohort, pose
+from gaitcrafter_ext.simulation import cohort, pose
 from tests.stick_walkers import stick_clip
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gaitcrafter_ext.host.settings import parse_entries
+from gaitcrafter_ext.opengait.settings import parse_entries
 from gaitcrafter_ext.silhouettes.partition import Partition
 
 CONFIGS = Path(__file__).parents[2] / "opengait_configs"

@@ -1,0 +1,109 @@
+"""An OpenGait checkout: is it one, and has it what we hook into? Nothing of it is imported here."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+from pathlib import Path
+
+from gaitcrafter_ext.errors import MissingError, UsageError
+from gaitcrafter_ext.opengait.cache import cache_root
+
+__all__ = ["ROOT_VARIABLE", "Checkout", "bound_names"]
+
+#: Environment variable that names the checkout where no option does.
+ROOT_VARIABLE = "OPENGAIT_ROOT"
+
+#: Files that we rely on, and the names that each must bind at its top level.
+REQUIRED: dict[str, tuple[str, ...]] = {
+    "configs/default.yaml": (),
+    "opengait/main.py": (),
+    "opengait/data/dataset.py": ("DataSet",),
+    "opengait/data/collate_fn.py": ("CollateFn",),
+    "opengait/data/sampler.py": ("TripletSampler", "InferenceSampler"),
+    "opengait/data/transform.py": ("get_transform",),
+    "opengait/evaluation/evaluator.py": (),
+    "opengait/modeling/base_model.py": ("BaseModel", "DataSet", "CollateFn", "Samplers"),
+    "opengait/modeling/models/__init__.py": (),
+    "opengait/utils/__init__.py": ("config_loader", "get_msg_mgr"),
+}
+
+
+class Checkout:
+    """A folder that holds OpenGait.
+
+    Args:
+        root: The folder with ``opengait/`` and ``configs/`` in it; where None, what ``$OPENGAIT_ROOT`` names, else
+            ``OpenGait`` in the cache (``~/.cache/gaitcrafter``).
+
+    Raises:
+        UsageError: No folder was named.
+        MissingError: There is no such folder, or it lacks what we hook into; the message names what.
+    """
+
+    def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
+        cached = cache_root() / "OpenGait"
+        named = root or os.environ.get(ROOT_VARIABLE) or (cached if cached.is_dir() else None)
+        if not named:
+            raise UsageError(
+                f"no OpenGait checkout named; give --opengait PATH, set {ROOT_VARIABLE}, or clone it to {cached}"
+            )
+        self.root = Path(named).expanduser().resolve()
+        if not self.package.is_dir():
+            raise MissingError(f"no OpenGait checkout at {named}: there is no folder 'opengait' in it; clone it there")
+        lacking = self.lacking()
+        if lacking:
+            raise MissingError(
+                f"the OpenGait checkout at {named} is too old or too new: it lacks {'; '.join(lacking)}; "
+                "check out a commit of 2024 to 2026"
+            )
+
+    @property
+    def package(self) -> Path:
+        """The folder that ``main.py`` runs from, ``<root>/opengait``."""
+        return self.root / "opengait"
+
+    @property
+    def models(self) -> Path:
+        """The folder whose every file OpenGait imports."""
+        return self.package / "modeling" / "models"
+
+    def lacking(self) -> list[str]:
+        """What we need and the checkout has not, e.g. ``["DataSet in opengait/data/dataset.py"]``."""
+        found = []
+        for name, wanted in REQUIRED.items():
+            path = self.root / name
+            if not path.is_file():
+                found.append(name)
+            elif wanted:
+                there = bound_names(path)
+                found += [f"{what} in {name}" for what in wanted if what not in there]
+        return found
+
+    @property
+    def commit(self) -> str:
+        """Short commit, ``"unknown"`` where it is no git checkout."""
+        try:
+            command = ["git", "-C", str(self.root), "rev-parse", "--short", "HEAD"]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+        except (OSError, subprocess.SubprocessError):
+            return "unknown"
+        return done.stdout.strip() if done.returncode == 0 else "unknown"
+
+
+def bound_names(path: Path) -> set[str]:
+    """Names that a module binds at its top level: classes, functions, imports, plain assignments."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8", errors="replace"))
+    except SyntaxError:
+        return set()
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+            names.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return names

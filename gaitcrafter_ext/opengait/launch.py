@@ -1,0 +1,127 @@
+"""Running the unmodified ``opengait/main.py``, on any device, with us registered first."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import runpy
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gaitcrafter_ext.errors import GaitCrafterError, MissingError
+from gaitcrafter_ext.opengait.checkout import Checkout
+from gaitcrafter_ext.opengait.device import adapt, choose_device, prepare_environment, world_size
+from gaitcrafter_ext.opengait.overrides import parse_override
+from gaitcrafter_ext.opengait.plugin import caller_folders, last_line, register
+from gaitcrafter_ext.opengait.prepare import Run
+from gaitcrafter_ext.silhouettes.files import storage_error
+
+__all__ = ["LaunchOptions", "launch"]
+
+
+@dataclass(frozen=True)
+class LaunchOptions:
+    """One run of OpenGait.
+
+    Attributes:
+        opengait: The checkout; where None, ``$OPENGAIT_ROOT`` or the one in the cache.
+        cfgs: The config.
+        phase: ``"train"`` or ``"test"``.
+        device: One of ``device.DEVICES``.
+        sets: ``a.b=v`` overrides.
+        workdir: Where ``output/`` goes; the checkout where None, as OpenGait itself does.
+        iteration: Checkpoint to start from; None where the config says.
+        log_to_file: OpenGait's own option.
+        allow_missing: Go on where people of the partition are not on disk.
+    """
+
+    opengait: str | None
+    cfgs: str
+    phase: str = "train"
+    device: str = "auto"
+    sets: Sequence[str] = ()
+    workdir: str | None = None
+    iteration: int | None = None
+    log_to_file: bool = False
+    allow_missing: bool = False
+
+
+def launch(options: LaunchOptions) -> None:
+    """Check everything that can be checked, then run OpenGait in this process until it is done.
+
+    Raises:
+        GaitCrafterError: What was refused.
+    """
+    checkout = Checkout(options.opengait)
+    overrides = tuple(parse_override(text) for text in options.sets)
+    config = find_config(options.cfgs, checkout)
+    folders = (*([Path(options.workdir).resolve()] if options.workdir else []), *caller_folders(checkout.root, config))
+    prepare_environment(options.device)
+    _enter(Path(options.workdir) if options.workdir else checkout.root)
+    sys.path.insert(0, str(checkout.package))
+    adapt(choose_device(options.device))
+    run = Run(checkout, options.phase, world_size(), folders, overrides, options.iteration, options.allow_missing)
+    register(run)
+    importlib.import_module("modeling.models")
+    importlib.import_module("utils").config_loader(str(config))
+    sys.argv = _argv(checkout, config, options)
+    with _one_line_errors():
+        runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+def find_config(name: str, checkout: Checkout) -> Path:
+    """The config, looked up here and in the checkout.
+
+    Raises:
+        MissingError: There is none.
+    """
+    for folder in (Path.cwd(), checkout.root):
+        path = folder / Path(name).expanduser()
+        if path.is_file():
+            return path.resolve()
+    raise MissingError(f"--cfgs: there is no file {name}, neither here nor in {checkout.root}")
+
+
+def _enter(workdir: Path) -> None:
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        os.chdir(workdir)
+    except OSError as error:
+        raise storage_error(workdir, error, "work in") from error
+
+
+def _argv(checkout: Checkout, config: Path, options: LaunchOptions) -> list[str]:
+    argv = [str(checkout.package / "main.py"), "--cfgs", str(config), "--phase", options.phase]
+    if options.iteration is not None:
+        argv += ["--iter", str(options.iteration)]
+    return argv + (["--log_to_file"] if options.log_to_file else [])
+
+
+@contextlib.contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """OpenGait's own errors keep their traceback, which their author needs; ours, from wherever, are one line."""
+    import torch
+
+    try:
+        yield
+    except GaitCrafterError as error:
+        raise type(error)(last_line(error)) from None
+    except SystemExit as stop:
+        if stop.code not in (0, None):
+            raise GaitCrafterError(f"OpenGait ended with {stop.code}") from None
+    except Exception as error:
+        if "closed by peer" in str(error) or "Connection reset" in str(error):
+            raise GaitCrafterError(
+                "another process of this run ended; its own message says why. Checkpoints are whole: start again with "
+                "--iter and the last one"
+            ) from None
+        traceback.print_exc()
+        raise GaitCrafterError(f"OpenGait stopped: {type(error).__name__}: {last_line(error)}") from None
+    finally:
+        if torch.distributed.is_initialized():
+            with contextlib.suppress(RuntimeError):
+                torch.distributed.destroy_process_group()

@@ -1,0 +1,142 @@
+"""Making an OpenGait process know us: data source, sampler, transform, config loader. The checkout stays as it is."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from gaitcrafter_ext.errors import GaitCrafterError
+from gaitcrafter_ext.opengait.checkout import Checkout
+from gaitcrafter_ext.opengait.compat import mend
+from gaitcrafter_ext.opengait.device import adapt, choose_device, prepare_environment, world_size
+from gaitcrafter_ext.opengait.notices import tell
+from gaitcrafter_ext.opengait.prepare import OUR_SAMPLER, Run, prepare
+from gaitcrafter_ext.opengait.stubs import install_stubs
+from gaitcrafter_ext.opengait.transforms import SilhouetteEdgeTransform
+
+__all__ = ["SHIM_FORMAT", "is_registered", "register", "register_from_shim", "report_in_one_line"]
+
+#: Version of what a shim file and this package say to each other.
+SHIM_FORMAT = 1
+
+_MARK = "_gaitcrafter_run"
+
+
+def is_registered() -> bool:
+    """Whether this process knows us already."""
+    return hasattr(sys.modules.get("utils"), _MARK)
+
+
+def register(run: Run) -> None:
+    """Replace, in this process, what OpenGait looks up by name; ``<checkout>/opengait`` must be on ``sys.path``.
+
+    Args:
+        run: What is known of the run; ``config_loader`` completes and checks each config by it.
+    """
+    if is_registered():
+        return
+    install_stubs(run.checkout.package)
+    mend()
+    utils: Any = importlib.import_module("utils")
+    setattr(utils, _MARK, run)
+    data_set = importlib.import_module("gaitcrafter_ext.opengait.dataset").GaitDataSet
+    for name in ("modeling.base_model", "modeling.multidataset_model"):
+        if importlib.util.find_spec(name) is not None:
+            vars(importlib.import_module(name))["DataSet"] = data_set
+    sampler = importlib.import_module("gaitcrafter_ext.opengait.sampler").RealSyntheticTripletSampler
+    vars(importlib.import_module("data.sampler"))[OUR_SAMPLER] = sampler
+    vars(importlib.import_module("data.transform"))[SilhouetteEdgeTransform.__name__] = SilhouetteEdgeTransform
+    utils.config_loader = _preparing(utils.config_loader, run)
+
+
+def _preparing(original: Any, run: Run) -> Any:
+    """OpenGait's config loader, whose result is completed and checked once."""
+    done: dict[Path, dict[str, Any]] = {}
+
+    @functools.wraps(original)
+    def config_loader(path: str) -> dict[str, Any]:
+        config, here = Path(path).resolve(), Path.cwd()
+        if config not in done:
+            os.chdir(run.checkout.root)  # it reads ./configs/default.yaml, wherever its output goes
+            try:
+                loaded = original(str(config))
+            finally:
+                os.chdir(here)
+            done[config] = prepare(loaded, run)
+        return copy.deepcopy(done[config])
+
+    return config_loader
+
+
+def register_from_shim(shim: str, version: int) -> None:
+    """What the shim file calls when OpenGait imports it: everything the launcher would have done by then.
+
+    Without a GPU the process is brought to the CPU, without ``torchrun`` to a single process. Configs without
+    ``synthetic`` people are left alone.
+
+    Args:
+        shim: Path of the shim file, ``<checkout>/opengait/modeling/models/<name>.py``.
+        version: The shim's ``SHIM_FORMAT``.
+    """
+    if is_registered():
+        return
+    root = Path(shim).resolve().parents[3]
+    if version != SHIM_FORMAT:
+        sys.exit(
+            f"error: the gaitcrafter shim {shim} is of version {version}, the package reads {SHIM_FORMAT}; "
+            f"run: gaitcrafter opengait install --opengait {root}"
+        )
+    report_in_one_line()
+    try:
+        checkout, told = Checkout(root), _argv_options()
+        prepare_environment()
+        device = choose_device("auto")
+        if device != "cuda":
+            tell(f"no GPU here: OpenGait runs on the {device.upper()}")
+        adapt(device)
+        phase, iteration = told.get("--phase", "train"), told.get("--iter", "")
+        config = Path(told["--cfgs"]).resolve() if "--cfgs" in told else None
+        started = int(iteration) if iteration.isdecimal() else None  # 0, where it is said, is the untrained network
+        register(Run(checkout, phase, world_size(), caller_folders(root, config), (), started, strict=False))
+    except GaitCrafterError as error:
+        sys.exit(f"error: {last_line(error)}")
+
+
+def _argv_options() -> dict[str, str]:
+    """Options of the running ``main.py`` that have a value."""
+    words = [part for word in sys.argv[1:] for part in word.split("=", 1)]
+    return {word: value for word, value in zip(words, words[1:]) if word.startswith("--")}  # noqa: B905, RUF007
+
+
+def report_in_one_line() -> None:
+    """Let an error of ours that nobody catches end the process with one line instead of a traceback."""
+    before = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if isinstance(error, GaitCrafterError):
+            print(f"error: {last_line(error)}", file=sys.stderr)
+        else:
+            before(kind, error, trace)
+
+    sys.excepthook = hook
+
+
+def last_line(error: BaseException) -> str:
+    """The message; of an error that a data worker sent, what it says below the worker's traceback."""
+    text = str(error).strip()
+    if "Original Traceback" not in text:
+        return " ".join(text.split())
+    last = text.splitlines()[-1]
+    return last.split(": ", 1)[-1]
+
+
+def caller_folders(checkout: Path, config: Path | None = None) -> tuple[Path, ...]:
+    """Where relative paths are looked up: here, in the checkout, beside the config."""
+    here = [Path.cwd(), checkout]
+    return tuple(dict.fromkeys([*here, *([config.parent] if config is not None else [])]))

@@ -1,0 +1,174 @@
+"""A cohort: people drawn by seed, their takes, and what eleven cameras see of each take.
+
+Person ``n`` of a seed is the same whatever the size of the cohort, and a take is the same whichever others are asked
+for: every draw is keyed by (seed, person, take) and, for the segmentation noise, by the view too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.silhouettes.pretreat import align
+from gaitcrafter_ext.vocabulary import CONDITIONS, view_deg
+from gaitcrafter_ext.simulation.bags import Bag, carry, hanging_bag, sample_bag, vary_bag, wear_backpack
+from gaitcrafter_ext.simulation.bodies import SOLID, Body, Skin, sample_body, skin_points
+from gaitcrafter_ext.simulation.camera import Camera, SegmentationNoise, fill, project
+from gaitcrafter_ext.simulation.clothing import Dress, dress_body, sample_dress, vary_dress
+from gaitcrafter_ext.simulation.coats import coat_gait, sample_coat, wear_coat
+from gaitcrafter_ext.simulation.gait import Gait, sample_gait, vary_gait
+from gaitcrafter_ext.simulation.hair import wear_hair
+from gaitcrafter_ext.simulation.pose import Walk, walk
+from gaitcrafter_ext.simulation.shells import Shells
+
+__all__ = ["COHORT_VERSION", "FRAMES_MAX", "FRAMES_MIN", "Person", "identity_name", "person", "render_take"]
+
+Array = NDArray[np.float64]
+
+#: Changes whenever a rendered byte changes.
+COHORT_VERSION = "1"
+
+FRAMES_MIN, FRAMES_MAX = 5, 100
+
+#: How much a person changes from take to take, as a share of the spread between people.
+TAKE_SCALE = 0.45
+
+# What a random stream is for; part of its key.
+STREAM_PERSON, STREAM_TAKE, STREAM_VIEW = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who walks: body, gait, clothes and bag.
+
+    Attributes:
+        number: 1 for ``sim-001``.
+        body: Naked body at rest.
+        gait: The person's usual walk.
+        dress: Everyday clothes and hair.
+        bag: The bag of the bg takes.
+    """
+
+    number: int
+    body: Body
+    gait: Gait
+    dress: Dress
+    bag: Bag
+
+
+@dataclass(frozen=True)
+class PosedTake:
+    """A posed take, before any camera.
+
+    Attributes:
+        points: float64 [T, P, 3], body, shells and hanging things.
+        faces: int [F, 3].
+        hulls: Indices into the points.
+        along_m: float64 [T].
+    """
+
+    points: Array
+    faces: NDArray[np.int64]
+    hulls: list[NDArray[np.int64]]
+    along_m: Array
+
+
+def identity_name(number: int) -> str:
+    """Name of the n-th person, from 1: ``sim-001``."""
+    return f"sim-{number:03d}"
+
+
+def person(seed: int, number: int) -> Person:
+    """The n-th person of a seed, from 1."""
+    rng = np.random.default_rng([seed, number, STREAM_PERSON])
+    body = sample_body(rng)
+    return Person(number, body, sample_gait(rng), sample_dress(rng, body.sex), sample_bag(rng, body.sex))
+
+
+def split_take(take: str) -> tuple[str, int]:
+    """Condition and number of a take's name; any number from 1 may be asked for."""
+    condition, _, number = take.partition("-")
+    if condition not in CONDITIONS or not number.isdigit() or int(number) < 1:
+        raise UsageError(f"unknown take '{take}'; allowed: nm, bg or cl and a number from 01, such as nm-07")
+    return condition, int(number)
+
+
+def pose_take(seed: int, who: Person, take: str, frames: int) -> PosedTake:
+    """Dress and walk one take."""
+    condition, number = split_take(take)
+    rng = np.random.default_rng([seed, who.number, STREAM_TAKE, CONDITIONS.index(condition), number])
+    gait, dress = vary_gait(who.gait, rng, TAKE_SCALE), vary_dress(who.dress, rng, TAKE_SCALE)
+    bag = vary_bag(who.bag, rng) if condition == "bg" else None
+    coat = sample_coat(rng) if condition == "cl" else None
+    if bag is not None:
+        gait = carry(gait, bag, rng)
+    if coat is not None:
+        gait = coat_gait(gait, coat, rng)
+    shells = Shells()
+    worn = (coat.thickness_m, coat.sleeve_radius_m) if coat is not None else (0.0, 0.0)
+    vertices = dress_body(who.body, dress, shells, *worn)
+    if coat is not None:
+        wear_coat(who.body, vertices, coat, shells)
+    if coat is None or coat.collar != "hood-up":
+        wear_hair(who.body, dress.hair, dress.hair_m, shells)
+    if bag is not None and bag.kind == "backpack":
+        wear_backpack(who.body, vertices, bag, shells)
+    return assemble(who.body, vertices, shells, bag, walk(who.body, gait, frames, rng))
+
+
+def assemble(body: Body, vertices: Array, shells: Shells, bag: Bag | None, steps: Walk) -> PosedTake:
+    """Skin everything, add what hangs, put the lower foot on the ground in each frame."""
+    rest = np.concatenate([vertices, shells.all_points()])
+    extra = shells.skin()
+    skin = Skin(np.concatenate([body.skin.bones, extra.bones]), np.concatenate([body.skin.weights, extra.weights]))
+    points = skin_points(rest, skin, body.joints, steps.world, steps.position)
+    groups = zip(shells.hulls, shells.body_rows, strict=True)
+    hulls = [np.concatenate([rows + len(vertices), own]) for rows, own in groups]
+    hulls += [body.rows(name) for name in SOLID]
+    if bag is not None and bag.kind != "backpack":
+        block = hanging_bag(body, vertices, bag, steps)
+        hulls.append(np.arange(points.shape[1], points.shape[1] + block.shape[1]))
+        points = np.concatenate([points, block], axis=1)
+    ground = points[:, body.rows("foot"), 2].min(axis=1)
+    points[..., 2] -= ground[:, None]
+    return PosedTake(points, body.faces, hulls, steps.along_m)
+
+
+def film(posed: PosedTake, camera: Camera, noise: SegmentationNoise) -> NDArray[np.uint8]:
+    """What one camera sees of a take, uint8 [T, 64, 64]."""
+    flat = project(posed.points, posed.along_m, camera)
+    frames = [align(noise(fill(points, posed.faces, posed.hulls))) for points in flat]
+    return np.stack([frame for frame in frames if frame is not None])
+
+
+def render_take(seed: int, who: Person, take: str, views: Iterable[str], frames: int) -> dict[str, NDArray[np.uint8]]:
+    """Render one take from several views; all cameras film the same walk.
+
+    Args:
+        seed: Seed of the cohort.
+        who: From :func:`person`, of the same seed.
+        take: Such as ``"nm-01"``; numbers beyond CASIA-B's are further takes.
+        views: Names of views in degrees.
+        frames: Length, 5 to 100.
+
+    Returns:
+        uint8 [frames, 64, 64] by view.
+
+    Raises:
+        UsageError: Unknown take, or a length out of range.
+    """
+    if not FRAMES_MIN <= frames <= FRAMES_MAX:
+        raise UsageError(f"frames {frames} is out of range; allowed: {FRAMES_MIN} to {FRAMES_MAX}")
+    posed = pose_take(seed, who, take, frames)
+    condition, number = split_take(take)
+    clips = {}
+    for view in views:
+        degrees = view_deg(view)
+        key: Sequence[int] = [seed, who.number, STREAM_VIEW, CONDITIONS.index(condition), number, round(10 * degrees)]
+        noise = SegmentationNoise(np.random.default_rng(key))
+        clips[view] = film(posed, Camera(degrees), noise)
+    return clips

@@ -1,0 +1,221 @@
+"""Writing a cohort to disk: resumable, on several cores, the same bytes whatever their number."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gaitcrafter_ext.errors import ConflictError, StorageError, UsageError
+from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text
+from gaitcrafter_ext.silhouettes.parallel import map_in_order
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, VIEWS, ClipKey, take_names
+from gaitcrafter_ext.simulation.cohort import COHORT_VERSION, FRAMES_MAX, FRAMES_MIN, identity_name, person, render_take
+
+__all__ = ["CohortPlan", "check_folder", "write_cohort"]
+
+#: The record that marks a folder as ours.
+RECORD = "cohort.json"
+
+OUR_FILES = {RECORD, "partition.json", "pkl"}
+
+
+@dataclass(frozen=True)
+class CohortPlan:
+    """What a cohort consists of.
+
+    Attributes:
+        subjects: People, ``sim-001`` on.
+        seed: Seed of everything.
+        views: Names of views.
+        takes: Takes of each condition, e.g. ``{"nm": 6, "bg": 2, "cl": 2}``.
+        frames: Length of every clip.
+        train: How many of the first people the partition trains on; the others are tested.
+
+    Raises:
+        UsageError: A number is out of range.
+    """
+
+    subjects: int
+    seed: int = 0
+    views: tuple[str, ...] = VIEWS
+    takes: tuple[tuple[str, int], ...] = tuple(CASIA_B_TAKES.items())
+    frames: int = 60
+    train: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value, low, high in (
+            ("--subjects", self.subjects, 1, 100_000),
+            ("--seed", self.seed, 0, 2**31 - 1),
+            ("--frames", self.frames, FRAMES_MIN, FRAMES_MAX),
+            ("--train", self.train, 0, self.subjects),
+        ):
+            if not low <= value <= high:
+                raise UsageError(f"{name} {value} is out of range; allowed: {low} to {high}")
+        if not self.views or not self.take_names():
+            raise UsageError("nothing to simulate: no view or no take was asked for")
+
+    def identities(self) -> list[str]:
+        """Names of the people, in order."""
+        return [identity_name(number) for number in range(1, self.subjects + 1)]
+
+    def take_names(self) -> list[str]:
+        """Names of the takes, in order."""
+        return take_names(dict(self.takes), [condition for condition, _ in self.takes])
+
+    def cells(self) -> set[ClipKey]:
+        """Every clip of the plan."""
+        return {ClipKey(i, t, v) for i in self.identities() for t in self.take_names() for v in self.views}
+
+    def partition(self) -> Partition:
+        """The first ``train`` people to train on, the others to test on."""
+        names = self.identities()
+        return Partition(tuple(names[: self.train]), tuple(names[self.train :]))
+
+    def record(self) -> dict[str, Any]:
+        """The plan as JSON, with the version that says which bytes it makes."""
+        return {
+            "cohort_version": COHORT_VERSION,
+            "seed": self.seed,
+            "frames": self.frames,
+            "subjects": self.subjects,
+            "train": self.train,
+            "takes": dict(self.takes),
+            "views": list(self.views),
+        }
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> CohortPlan:
+        """The plan that :meth:`record` was made from."""
+        return cls(
+            subjects=int(record["subjects"]),
+            seed=int(record["seed"]),
+            views=tuple(record["views"]),
+            takes=tuple((str(k), int(v)) for k, v in record["takes"].items()),
+            frames=int(record["frames"]),
+            train=int(record["train"]),
+        )
+
+
+def read_record(out: Path) -> dict[str, Any] | None:
+    """The record of a folder that we wrote, or None; a damaged one is a conflict."""
+    path = out / RECORD
+    if not path.is_file():
+        return None
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        CohortPlan.from_record(record)
+        return dict(record, cohort_version=str(record["cohort_version"]))
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise ConflictError(f"{path} is not a cohort's record ({error}); choose another --out or delete it") from None
+
+
+def check_folder(out: Path, plan: CohortPlan, force: bool) -> None:
+    """Refuse a folder that holds something else, and make way in one where ``force`` allows it.
+
+    A folder of the same seed, length and version may grow: the new plan must include all that is there, and leave
+    everybody in the set they are in. With ``force`` people may change sets, and the clips of another cohort that the
+    folder's own record lists are deleted; files that are not ours never are.
+
+    Raises:
+        ConflictError: The folder holds another cohort or foreign files, or its people would change sets.
+        StorageError: A clip cannot be deleted.
+    """
+    if out.exists() and not out.is_dir():
+        raise ConflictError(f"{out} is a file; choose another --out")
+    record = read_record(out) if out.is_dir() else None
+    if record is None:
+        foreign = sorted(p.name for p in out.iterdir() if not p.name.startswith(STAGED_PREFIX)) if out.is_dir() else []
+        if foreign and not force:
+            raise ConflictError(
+                f"{out} holds files that simulate did not write ({', '.join(foreign[:3])}); choose an empty --out "
+                f"or write beside them with --force"
+            )
+        return
+    old = CohortPlan.from_record(record)
+    same = [record[key] == plan.record()[key] for key in ("cohort_version", "seed", "frames")]
+    if all(same) and old.cells() <= plan.cells():
+        if not force:
+            refuse_moves(out / "partition.json", plan)
+        return
+    if not force:
+        raise ConflictError(
+            f"{out} holds another cohort (version {record['cohort_version']}, seed {old.seed}, {old.frames} frames, "
+            f"{old.subjects} subjects); choose another --out or replace its clips with --force"
+        )
+    delete_clips(out, old)
+
+
+def refuse_moves(path: Path, plan: CohortPlan) -> None:
+    """Refuse a plan that would train on somebody whom the partition at ``path`` tests on, or the other way round.
+
+    Raises:
+        ConflictError: How many people would change sets, and who.
+    """
+    if not path.is_file():
+        return
+    there, planned = Partition.load(path), plan.partition()
+    moved = sorted({*there.train} & {*planned.test} | {*there.test} & {*planned.train})
+    if moved:
+        raise ConflictError(
+            f"{path}: {len(moved)} of its {len(there.train + there.test)} people would change between TRAIN_SET and "
+            f"TEST_SET (such as {moved[0]}) by --train {plan.train}; give --train {len(there.train)} as before, "
+            "another --out, or --force"
+        )
+
+
+def delete_clips(out: Path, plan: CohortPlan) -> None:
+    """Delete the clips of a plan, the folders that this empties, and the record."""
+    root = out / "pkl"
+    try:
+        for key in sorted(plan.cells()):
+            path = root / key.relative_path
+            path.unlink(missing_ok=True)
+            for folder in list(path.parents)[:3]:
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+        (out / RECORD).unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot delete the old cohort in {out}: {error.strerror or error}") from error
+
+
+def write_task(plan: CohortPlan, root: Path, task: tuple[int, str]) -> tuple[int, int]:
+    """Render what is missing of one take; returns (clips made, clips that were there)."""
+    number, take = task
+    store = SilhouetteStore(root)
+    keys = [ClipKey(identity_name(number), take, view) for view in plan.views]
+    missing = [key for key in keys if key not in store]
+    if missing:
+        clips = render_take(plan.seed, person(plan.seed, number), take, [key.view for key in missing], plan.frames)
+        for key in missing:
+            store.write(key, clips[key.view])
+    return len(missing), len(keys) - len(missing)
+
+
+def write_cohort(plan: CohortPlan, out: Path, jobs: int = 1, force: bool = False) -> Iterator[tuple[int, int]]:
+    """Write ``out/pkl``, ``out/partition.json`` and ``out/cohort.json``; what is there already is kept.
+
+    Args:
+        plan: What to write.
+        out: The folder.
+        jobs: Processes; the bytes do not depend on it.
+        force: See :func:`check_folder`.
+
+    Yields:
+        After each take: (clips made, clips that were there).
+
+    Raises:
+        ConflictError: See :func:`check_folder`.
+        StorageError: The disk refused.
+    """
+    check_folder(out, plan, force)
+    store = SilhouetteStore(out / "pkl", create=True)
+    atomic_write_text(out / RECORD, json.dumps(plan.record(), indent=1) + "\n")
+    tasks = [(number, take) for number in range(1, plan.subjects + 1) for take in plan.take_names()]
+    yield from map_in_order(functools.partial(write_task, plan, store.root), tasks, jobs, chunk=2)
+    plan.partition().save(out / "partition.json")

@@ -1,0 +1,106 @@
+"""Who is who among real and synthetic people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, WeightsError
+from gaitcrafter_ext.opengait.people import check_origin, free_take, person_of, real_people, stranger
+from gaitcrafter_ext.opengait.settings import MadeEntry
+from gaitcrafter_ext.opengait.sources import MadeSource, open_source
+from tests.opengait_fakes import synthetic_set, write_tree
+
+PEOPLE = ("sim-001", "sim-002", "sim-003", "sim-004")
+BLEND = {"sim-001": 0.4, "sim-002": 0.6}
+
+
+@pytest.fixture(scope="module")
+def real_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tree(tmp_path_factory.mktemp("real"), PEOPLE, ("nm-01",), test=1)
+
+
+def opened(real_root: Path, made: Path, dataset: str = "simulated") -> MadeSource:
+    real = real_people(dataset, real_root / "pkl", real_root / "partition.json")
+    source = open_source(MadeEntry(str(made / "pkl"), str(made / "partition.json")), real)
+    assert isinstance(source, MadeSource)
+    return source
+
+
+def test_known_people_share_a_label_and_novel_ones_sort_after_all() -> None:
+    known, novel = person_of("sim-001", {"sim-001": 1.0}, "w"), person_of("syn-0001", BLEND, "w")
+    assert known.known
+    assert known.label("CASIA-B") == "CASIA-B-sim-001"
+    assert not novel.known
+    assert novel.label("CASIA-B") > max(f"{name}-zzz" for name in ("CASIA-B", "OUMVLP", "zoo"))
+
+
+def test_a_novel_person_is_the_recipe_and_the_weights_not_the_name() -> None:
+    labels = {
+        person_of("syn-0001", recipe, weights).label("x")
+        for recipe, weights in ((BLEND, "w"), (dict(reversed(BLEND.items())), "w"), (BLEND, "v"))
+    }
+    assert len(labels) == 2
+    assert stranger("syn-0001", "a").label("x") != stranger("syn-0001", "b").label("x")
+    # One person at weight 1 under another name is a copy of a real person, and nobody's label.
+    assert not person_of("syn-0001", {"sim-001": 1.0}, "w").known
+
+
+def test_a_made_set_joins_by_its_plan(real_root: Path, tmp_path: Path) -> None:
+    made = synthetic_set(tmp_path, {"sim-001": {"sim-001": 1.0}, "syn-0001": BLEND})
+    source = opened(real_root, made)
+    assert [(person.name, person.known) for person in source.people] == [("sim-001", True), ("syn-0001", False)]
+    assert len(source.keys) == 4
+
+
+def test_known_people_of_another_dataset_are_refused_with_both_names(real_root: Path, tmp_path: Path) -> None:
+    made = synthetic_set(tmp_path, {"sim-001": {"sim-001": 1.0}}, dataset="CASIA-B")
+    with pytest.raises(WeightsError, match=r"trained on 'CASIA-B' and the config's dataset is 'simulated'"):
+        opened(real_root, made)
+
+
+def test_novel_people_of_another_dataset_may_join(real_root: Path, tmp_path: Path) -> None:
+    assert len(opened(real_root, synthetic_set(tmp_path, {"syn-0001": BLEND}, dataset="CASIA-B")).people) == 1
+
+
+def test_a_generator_that_saw_test_people_is_refused_even_for_novel_ones(real_root: Path, tmp_path: Path) -> None:
+    made = synthetic_set(tmp_path, {"syn-0001": {"sim-001": 0.5, "sim-004": 0.5}})
+    with pytest.raises(WeightsError, match="sim-004 of TEST_SET"):
+        opened(real_root, made)
+
+
+def test_a_stranger_of_a_real_persons_name_is_refused(real_root: Path, tmp_path: Path) -> None:
+    made = write_tree(tmp_path, ("sim-002", "x-1"), ("nm-01",))
+    with pytest.raises(ConflictError, match="sim-002 is a real person of 'simulated' and somebody else"):
+        opened(real_root, made)
+
+
+def test_a_root_of_another_frame_size_is_refused(real_root: Path, tmp_path: Path) -> None:
+    from gaitcrafter_ext.silhouettes import pickled
+
+    made = write_tree(tmp_path, ("x-1",), ("nm-01",))
+    path = made / "pkl" / "x-1" / "nm-01" / "000" / "000.pkl"
+    path.write_bytes(pickled.dumps(np.zeros((5, 32, 32), np.uint8)))
+    with pytest.raises(DataError, match=r"x-1.*\[5, 32, 32\]"):
+        opened(real_root, made)
+
+
+def test_a_root_that_is_not_there_is_refused(real_root: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="no folder"):
+        opened(real_root, tmp_path / "nowhere")
+
+
+def test_check_origin_lets_a_subset_of_the_train_people_pass(real_root: Path) -> None:
+    real = real_people("simulated", real_root / "pkl", real_root / "partition.json")
+    check_origin("w", "simulated", PEOPLE[:2], [person_of("sim-001", {"sim-001": 1.0}, "w")], real)
+    with pytest.raises(WeightsError, match="sim-009, not in TRAIN_SET"):
+        check_origin("w", "simulated", ["sim-009"], [], real)
+
+
+def test_a_taken_name_gets_a_mark_and_keeps_its_condition() -> None:
+    assert free_take("nm-01", {"nm-02"}) == "nm-01"
+    assert free_take("nm-01", {"nm-01"}) == "nm-syn-01"
+    assert free_take("nm-01", {"nm-01", "nm-syn-01"}) == "nm-syn2-01"
+    assert free_take("walk", {"walk"}) == "walk-syn"

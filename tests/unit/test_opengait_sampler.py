@@ -1,0 +1,143 @@
+"""P x K batches of real and synthetic people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.opengait.sampler import RealSyntheticTripletSampler
+from gaitcrafter_ext.recognition.shares import share_at
+
+
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, 0, 1)
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, rank: int, world_size: int) -> None:
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: rank)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: world_size)
+
+
+def people(real: int = 6, both: int = 2, novel: int = 6, takes: int = 5) -> Any:
+    """``real`` people, of whom ``both`` have synthetic takes too, and ``novel`` ones; ``takes`` of each kind."""
+    indices: dict[str, list[int]] = {}
+    synthetic: set[int] = set()
+    count = 0
+    for number in range(real + novel):
+        label = f"x-{number}" if number < real else f"~{number}"
+        kinds = ([False] if number < real else []) + ([True] if number < both or number >= real else [])
+        for is_synthetic in kinds:
+            fresh = list(range(count, count + takes))
+            indices.setdefault(label, []).extend(fresh)
+            synthetic |= set(fresh) if is_synthetic else set()
+            count += takes
+    return SimpleNamespace(
+        label_set=sorted(indices), indices_dict=indices, synthetic_indices=frozenset(synthetic), size=count
+    )
+
+
+def owner(dataset: Any) -> dict[int, str]:
+    return {index: label for label, indices in dataset.indices_dict.items() for index in indices}
+
+
+@pytest.mark.parametrize("shares", [{}, {"synthetic_people": 0.5}, {"synthetic_takes": 0.4}, {"batch_shuffle": True}])
+def test_every_batch_has_k_different_takes_of_p_different_people(shares: dict[str, Any]) -> None:
+    dataset = people()
+    of = owner(dataset)
+    sampler = RealSyntheticTripletSampler(dataset, [4, 3], **shares)
+    for number in range(50):
+        batch = sampler.batch(number)
+        assert len(set(batch)) == 12
+        assert sorted(Counter(of[index] for index in batch).values()) == [3] * 4
+
+
+def test_the_share_of_people_is_kept_exactly_or_in_the_mean() -> None:
+    dataset = people()
+    of = owner(dataset)
+
+    def novel(share: float) -> list[int]:
+        sampler = RealSyntheticTripletSampler(dataset, [4, 2], synthetic_people=share)
+        return [len({of[i] for i in sampler.batch(n) if of[i][0] == "~"}) for n in range(400)]
+
+    assert set(novel(0.5)) == {2}
+    assert set(novel(0.0)) == {0}
+    assert set(novel(1.0)) == {4}
+    fractions = novel(0.3)
+    assert set(fractions) == {1, 2}
+    assert sum(fractions) / 400 == pytest.approx(1.2, abs=0.1)
+
+
+def test_the_share_of_takes_concerns_people_who_have_both() -> None:
+    dataset = people(both=6)
+    sampler = RealSyntheticTripletSampler(dataset, [4, 4], synthetic_people=0.0, synthetic_takes=0.25)
+    for number in range(50):
+        assert sum(index in dataset.synthetic_indices for index in sampler.batch(number)) == 4
+
+
+def test_a_schedule_goes_from_synthetic_to_real() -> None:
+    dataset = people()
+    of = owner(dataset)
+    sampler = RealSyntheticTripletSampler(dataset, [4, 2], synthetic_people=[[10, 1.0], [20, 0.0]])
+    counts = {n: len({of[i] for i in sampler.batch(n) if of[i][0] == "~"}) for n in (0, 10, 15, 20, 99)}
+    assert counts == {0: 4, 10: 4, 15: 2, 20: 0, 99: 0}
+    assert share_at([(10, 1.0), (20, 0.0)], 12) == pytest.approx(0.8)
+
+
+def test_ranks_share_one_batch_and_a_resumed_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = people()
+    whole = RealSyntheticTripletSampler(dataset, [4, 2], True, 0.5)
+    parts = []
+    for rank in range(2):
+        pretend(monkeypatch, rank, 2)
+        parts.append(iter(RealSyntheticTripletSampler(dataset, [4, 2], True, 0.5)))
+    for number in range(5):
+        mine, other = next(parts[0]), next(parts[1])
+        assert [index for pair in zip(mine, other, strict=True) for index in pair] == whole.batch(number)
+    pretend(monkeypatch, 0, 1)
+    assert next(iter(RealSyntheticTripletSampler(dataset, [4, 2], True, 0.5, start_iter=3))) == whole.batch(3)
+    assert whole.batch(3) != RealSyntheticTripletSampler(dataset, [4, 2], True, 0.5, seed=1).batch(3)
+
+
+def test_few_takes_come_more_than_once() -> None:
+    dataset = people(takes=2)
+    sampler = RealSyntheticTripletSampler(dataset, [3, 5], synthetic_people=0.0)
+    counts = Counter(sampler.batch(0))
+    assert sum(counts.values()) == 15
+    assert max(counts.values()) <= 3
+
+
+def test_opengait_can_find_every_argument() -> None:
+    import inspect
+
+    # OpenGait drops what is keyword-only.
+    assert inspect.getfullargspec(RealSyntheticTripletSampler.__init__).kwonlyargs == []
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"batch_size": 8}, "expected [P, K]"),
+        ({"batch_size": [20, 2]}, "20 people a batch, 12 are there"),
+        ({"batch_size": [10, 2], "synthetic_people": 0.9}, "needs up to 9 novel"),
+        ({"batch_size": [10, 2], "synthetic_people": [[0, 0.6], [5, 0.1]]}, "needs up to 9 real"),
+        ({"batch_size": [4, 2], "synthetic_people": 1.5}, "a share from 0 to 1"),
+        ({"batch_size": [4, 2], "synthetic_takes": [[5, 0.1], [5, 0.2]]}, "rising iterations"),
+        ({"batch_size": [4, 2], "synthetic_takes": "half"}, "a share from 0 to 1"),
+    ],
+)
+def test_values_that_cannot_be_are_refused(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        RealSyntheticTripletSampler(people(), **values)
+    assert said in str(refused.value)
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, 0, 3)
+    with pytest.raises(UsageError, match="cannot be shared by 3 processes"):
+        RealSyntheticTripletSampler(people(), [4, 2])

@@ -1,0 +1,84 @@
+"""Projection, filling and segmentation noise."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from gaitcrafter_ext.simulation.camera import MARGIN, Camera, SegmentationNoise, fill, project
+
+
+def seen(point: tuple[float, float, float], azimuth_deg: float, along_m: float = 0.0) -> np.ndarray:
+    return project(np.array([[point]]), np.array([along_m]), Camera(azimuth_deg))[0, 0]
+
+
+def test_a_walker_seen_from_the_side_faces_image_left() -> None:
+    nose, back = (0.0, -0.2, 1.6), (0.0, 0.2, 1.6)
+    assert seen(nose, 90)[0] < seen(back, 90)[0]
+
+
+def test_the_left_hand_is_on_the_right_of_a_frontal_picture_and_on_the_left_from_behind() -> None:
+    hand = (0.3, 0.0, 1.0)
+    assert seen(hand, 0)[0] > 0 > seen(hand, 180)[0]
+
+
+def test_a_walker_at_view_000_comes_nearer() -> None:
+    heights = [seen((0, 0, 0), 0, along)[1] - seen((0, 0, 1.7), 0, along)[1] for along in (-1.0, 0.0, 1.0)]
+    assert heights[0] < heights[1] < heights[2]
+    assert abs(heights[1] - 128) < 2
+
+
+def test_a_walker_at_view_090_crosses_from_right_to_left() -> None:
+    columns = [seen((0, 0, 1), 90, along)[0] for along in (-1.0, 0.0, 1.0)]
+    assert columns[0] > columns[1] > columns[2]
+
+
+def tetrahedron() -> tuple[np.ndarray, np.ndarray]:
+    points = np.array([[0.0, 0.0], [60.0, 5.0], [20.0, 50.0], [25.0, 15.0]])
+    return points, np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]])
+
+
+def test_filling_front_faces_fills_the_whole_outline() -> None:
+    points, faces = tetrahedron()
+    mask = fill(points, faces, [])
+    expected = np.zeros_like(mask)
+    cv2.fillConvexPoly(expected, np.rint(points[:3] + MARGIN).astype(np.int32), 255)
+    assert (mask != expected).mean() < 0.01
+    assert set(np.unique(mask)) == {0, 255}
+
+
+def test_faces_that_look_away_are_left_out_and_hulls_are_filled() -> None:
+    points, faces = tetrahedron()
+    assert not fill(points, faces[:1, ::-1], []).any()
+    hull = fill(points, faces[:0], [np.arange(4)])
+    np.testing.assert_array_equal(hull, fill(points, faces[:1], []))
+
+
+def disc() -> np.ndarray:
+    mask = np.zeros((120, 100), np.uint8)
+    return cv2.circle(mask, (50, 60), 35, 255, -1)
+
+
+def test_noise_stays_at_the_outline() -> None:
+    mask = disc()
+    noisy = SegmentationNoise(np.random.default_rng(0), bite=0.0)(mask)
+    core = cv2.erode(mask, np.ones((9, 9), np.uint8)) > 0
+    away = cv2.dilate(mask, np.ones((9, 9), np.uint8)) == 0
+    assert (noisy[core] == 255).all()
+    assert (noisy[away] == 0).all()
+    changed = (np.abs(noisy.astype(int) - mask) > 127).sum()
+    assert 5 < changed < 0.05 * (mask > 0).sum()
+
+
+def test_noise_differs_from_frame_to_frame_and_repeats_with_its_seed() -> None:
+    mask = disc()
+    first, again = (SegmentationNoise(np.random.default_rng(1)) for _ in range(2))
+    frame = first(mask)
+    np.testing.assert_array_equal(frame, again(mask))
+    assert (first(mask) != frame).any()
+
+
+def test_a_bite_changes_the_outline_by_a_few_pixels() -> None:
+    quiet = SegmentationNoise(np.random.default_rng(2), edge=1e-6, bite=0.0)(disc())
+    bitten = SegmentationNoise(np.random.default_rng(2), edge=1e-6, bite=1.0)(disc())
+    assert 3 < (np.abs(bitten.astype(int) - quiet) > 127).sum() < 120
