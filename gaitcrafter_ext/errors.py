@@ -6,6 +6,9 @@ Each class is also the built-in it refines, so callers who know only Python catc
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
+
 __all__ = [
     "ConflictError",
     "DataError",
@@ -14,6 +17,7 @@ __all__ = [
     "StorageError",
     "UsageError",
     "WeightsError",
+    "suggest",
 ]
 
 
@@ -47,3 +51,10 @@ class StorageError(GaitCrafterError, OSError):
 
 class WeightsError(GaitCrafterError, ValueError):
     """A weights folder cannot be used: truncated, of another version, trained on other data."""
+
+
+def suggest(name: str, allowed: Sequence[str]) -> str:
+    """The tail of an error message: the allowed names, the nearest one first where there is one."""
+    shown = ", ".join(allowed[:12]) + (f", ... ({len(allowed)} in all)" if len(allowed) > 12 else "")
+    near = difflib.get_close_matches(name, allowed, n=1)
+    return (f"did you mean '{near[0]}'? " if near else "") + f"allowed: {shown}"

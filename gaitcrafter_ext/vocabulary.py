@@ -5,13 +5,12 @@ The words are OpenGait's own folder names, ``<root>/<identity>/<take>/<view>/<vi
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.errors import DataError, UsageError, suggest
 
 __all__ = [
     "CASIA_B_TAKES",
@@ -92,13 +91,6 @@ def view_deg(view: str) -> float:
 def identities_hash(identities: Iterable[str]) -> str:
     """Name of a set of people, whatever their order: SHA-256 of the sorted names, a line each; 16 hex digits."""
     return hashlib.sha256("\n".join(sorted(identities)).encode()).hexdigest()[:16]
-
-
-def suggest(name: str, allowed: Sequence[str]) -> str:
-    """The tail of an error message: the allowed names, the nearest one first where there is one."""
-    shown = ", ".join(allowed[:12]) + (f", ... ({len(allowed)} in all)" if len(allowed) > 12 else "")
-    near = difflib.get_close_matches(name, allowed, n=1)
-    return (f"did you mean '{near[0]}'? " if near else "") + f"allowed: {shown}"
 
 
 def choose(text: str, allowed: Sequence[str], option: str) -> tuple[str, ...]:

@@ -11,10 +11,10 @@ from gaitcrafter_ext.generator.card import Card, check_weights, read_card
 from gaitcrafter_ext.generator.samplers import check_sampler
 from gaitcrafter_ext.generator.shape import FRAMES
 from gaitcrafter_ext.generator.weights import locate
+from gaitcrafter_ext.identities.codes import BlendSettings
 from gaitcrafter_ext.opengait.cache import obtain
 from gaitcrafter_ext.opengait.people import RealPeople, SyntheticPerson, check_origin, person_of, stranger
 from gaitcrafter_ext.opengait.settings import Entry, MadeEntry, WeightsEntry
-from gaitcrafter_ext.identities.codes import BlendSettings
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.folder import OutputFolder

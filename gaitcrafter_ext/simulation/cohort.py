@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.silhouettes.pretreat import align
-from gaitcrafter_ext.vocabulary import CONDITIONS, view_deg
 from gaitcrafter_ext.simulation.bags import Bag, carry, hanging_bag, sample_bag, vary_bag, wear_backpack
 from gaitcrafter_ext.simulation.bodies import SOLID, Body, Skin, sample_body, skin_points
 from gaitcrafter_ext.simulation.camera import Camera, SegmentationNoise, fill, project
@@ -24,6 +23,7 @@ from gaitcrafter_ext.simulation.gait import Gait, sample_gait, vary_gait
 from gaitcrafter_ext.simulation.hair import wear_hair
 from gaitcrafter_ext.simulation.pose import Walk, walk
 from gaitcrafter_ext.simulation.shells import Shells
+from gaitcrafter_ext.vocabulary import CONDITIONS, view_deg
 
 __all__ = ["COHORT_VERSION", "FRAMES_MAX", "FRAMES_MIN", "Person", "identity_name", "person", "render_take"]
 

@@ -11,9 +11,9 @@ import pytest
 from gaitcrafter_ext.errors import ConflictError, UsageError
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from gaitcrafter_ext.vocabulary import ClipKey
 from gaitcrafter_ext.simulation.cohort import COHORT_VERSION, FRAMES_MAX, person, pose_take, render_take
 from gaitcrafter_ext.simulation.writing import CohortPlan, write_cohort
+from gaitcrafter_ext.vocabulary import ClipKey
 
 ONE_EACH = (("nm", 1), ("bg", 1), ("cl", 1))
 

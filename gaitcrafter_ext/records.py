@@ -1,0 +1,126 @@
+"""The one reader of everything stored or configured: values from JSON or YAML become frozen dataclasses.
+
+A record declares its ranges in its fields' types (``Annotated[int, Field(ge=1)]``); pydantic checks them when a file is
+read. Unknown keys are refused with the nearest name. pydantic itself loads only when something is read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
+
+from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError, suggest
+
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+else:
+
+    def dataclass_transform(**_: Any) -> Any:
+        """Stand-in for the type checker's decorator."""
+        return lambda decorated: decorated
+
+
+__all__ = ["fill", "read_json", "read_yaml", "record"]
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True)
+def record(kind: type[T]) -> type[T]:
+    """Class decorator: a frozen dataclass that refuses unknown keys when it is read."""
+    kind.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]
+    return dataclasses.dataclass(frozen=True)(kind)
+
+
+def fill(kind: type[T], values: Any, source: object, error: type[GaitCrafterError] = DataError) -> T:
+    """Make a record of what a file holds.
+
+    Args:
+        kind: A dataclass, best one made by :func:`record`; its fields may be records themselves.
+        values: What JSON or YAML gave.
+        source: The file, named in the message.
+        error: What to raise.
+
+    Raises:
+        GaitCrafterError: Of class ``error``, one line: file, key, what was found, what is allowed.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return _adapter(kind).validate_python(values)  # type: ignore[no-any-return]
+    except ValidationError as found:
+        raise error(f"{source}: {_reason(kind, found.errors(include_url=False)[0])}") from None
+
+
+def read_json(path: str | Path) -> Any:
+    """What a JSON file holds; a byte order mark is accepted.
+
+    Raises:
+        MissingError: There is no such file.
+        DataError: It is not JSON.
+    """
+    try:
+        return json.loads(_text(path))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"{path} is not JSON: {_one_line(error)}; correct the file or write it again") from None
+
+
+def read_yaml(path: str | Path) -> Any:
+    """What a YAML file holds; an empty file is an empty mapping.
+
+    Raises:
+        MissingError: There is no such file.
+        DataError: It is not YAML.
+    """
+    import yaml
+
+    try:
+        found = yaml.safe_load(_text(path))
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
+        raise DataError(f"{path} is not YAML: {_one_line(error)}; correct the file") from None
+    return {} if found is None else found
+
+
+def _text(path: str | Path) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingError(f"{path} is not there; name a file that is") from None
+    except IsADirectoryError:
+        raise MissingError(f"{path} is a folder; name a file in it") from None
+
+
+@functools.cache
+def _adapter(kind: Any) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+def _reason(kind: Any, found: Any) -> str:
+    """One error of pydantic's in our words."""
+    place = [str(part) for part in found["loc"]]
+    key = ".".join(place)
+    if found["type"] == "unexpected_keyword_argument":
+        return f"unknown key '{key}'; {suggest(place[-1], _names(kind, place[:-1]))}"
+    if found["type"] == "missing":
+        return f"'{key}' is missing; add it"
+    shown = repr(found["input"])
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    quote = "; put it in quotes" if found["type"] == "string_type" and not isinstance(found["input"], dict) else ""
+    return f"'{key or 'the file'}' is {shown}; {found['msg'][:1].lower()}{found['msg'][1:]}{quote}"
+
+
+def _names(kind: Any, place: list[str]) -> list[str]:
+    """Field names of the record at ``place`` within ``kind``."""
+    for part in place:
+        inner = get_type_hints(kind).get(part) if dataclasses.is_dataclass(kind) else None
+        kind = next((each for each in (inner, *get_args(inner)) if dataclasses.is_dataclass(each)), None)
+    return [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else []
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
