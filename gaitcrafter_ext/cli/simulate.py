@@ -23,7 +23,9 @@ HELP = "Simulate people walking: silhouettes in CASIA-B's layout, with a partiti
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--out", type=Path, required=True, help="folder to write (pkl/, partition.json, cohort.json)")
-    parser.add_argument("--subjects", type=int, required=True, help="people: sim-001, sim-002, ...")
+    parser.add_argument(
+        "--subjects", type=int, required=True, help="people: sim-001, sim-002, ... (of another seed S: simS-001, ...)"
+    )
     parser.add_argument("--views", default="all", help="comma-separated, or all (default)")
     parser.add_argument("--conditions", default="all", help="comma-separated of nm,bg,cl, or all (default)")
     parser.add_argument("--takes", default="", help="takes of each condition (default nm=6,bg=2,cl=2)")

@@ -59,8 +59,9 @@ def align(frame: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     centre = int(np.searchsorted(mass, mass[-1] / 2, side="right"))
     if not 0 < centre < width:
         return None
-    margin = WIDTH // 2
-    return np.pad(scaled, ((0, 0), (margin, margin)))[:, centre : centre + WIDTH].astype(np.uint8)
+    padded = np.zeros((HEIGHT, width + WIDTH), np.uint8)
+    padded[:, WIDTH // 2 : WIDTH // 2 + width] = scaled
+    return padded[:, centre : centre + WIDTH].copy()
 
 
 def at_border(frame: NDArray[np.uint8]) -> bool:

@@ -6,18 +6,21 @@ noise is added there; OpenGait's own alignment to 64x64 then makes the soft edge
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Camera", "SegmentationNoise", "fill", "project"]
+__all__ = ["Camera", "Mesh", "SegmentationNoise", "fill", "project"]
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
-#: Sub-pixel bits of the polygon filler.
-SHIFT = 3
+#: Points are rounded to this part of a pixel, so that all processors draw the same outline.
+SUBPIXELS = 8
 
 #: Empty pixels around a mask.
 MARGIN = 6
@@ -26,7 +29,13 @@ MARGIN = 6
 FIELD = 256
 
 #: Steepness of the edge after the noise; smaller is softer. Chosen so that about 5 % of the cropped pixels are grey.
-EDGE_GAIN = 2.0
+EDGE_GAIN = 2.1
+
+#: Level of the blurred mask that becomes the outline; below one half, as segmentation keeps pixels half covered.
+EDGE = 93.0
+
+#: Blur of the mask before noise.
+BLUR = cv2.getGaussianKernel(9, 1.3, cv2.CV_32F)
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,7 @@ def project(points: Array, along_m: Array, camera: Camera) -> Array:
         camera: The camera.
 
     Returns:
-        float64 [T, P, 2], pixels; x to the right, y downwards.
+        float64 [2, T, P], pixels; x to the right, y downwards.
     """
     azimuth = np.radians(camera.azimuth_deg)
     s, c = np.sin(azimuth), np.cos(azimuth)
@@ -63,34 +72,107 @@ def project(points: Array, along_m: Array, camera: Camera) -> Array:
     right = points[..., 0] * c + y * s
     depth = camera.distance_m - (points[..., 0] * s - y * c)
     scale = camera.focal_px / depth
-    return np.stack([right * scale, (camera.height_m - points[..., 2]) * scale], axis=-1)
+    return np.stack([right * scale, (camera.height_m - points[..., 2]) * scale])
 
 
-def fill(points: Array, faces: NDArray[np.int64], hulls: list[NDArray[np.int64]]) -> NDArray[np.uint8]:
-    """Draw one frame: every triangle that faces the camera and every hull.
+@dataclass(frozen=True)
+class Mesh:
+    """A triangle mesh with its edges: ``edges`` [E, 2] run as in the face ``sides[:, 0]``, and against ``sides[:, 1]``.
 
-    Filling all triangles at once would leave even-odd holes, so each is filled on its own.
+    A border edge has the face number F, which does not exist, as its second side.
+    """
+
+    faces: Index
+    edges: Index
+    sides: Index
+
+    @classmethod
+    def of(cls, faces: Index) -> Mesh:
+        """Find the edges of ``faces``, int [F, 3], counter-clockwise seen from outside."""
+        edges: dict[tuple[int, int], list[int]] = {}
+        for number, (a, b, c) in enumerate(faces.tolist()):
+            for start, end in ((a, b), (b, c), (c, a)):
+                if len(edges.get((end, start), (0, 0))) == 1:
+                    edges[end, start].append(number)
+                else:
+                    edges[start, end] = [number]
+        sides = [(own[0], own[1] if len(own) > 1 else len(faces)) for own in edges.values()]
+        return cls(faces, np.array(list(edges), np.int64).reshape(-1, 2), np.array(sides, np.int64).reshape(-1, 2))
+
+
+def outline(points: Index, mesh: Mesh) -> tuple[Index, Index]:
+    """Edges between faces that look at the camera and faces that look away, in all frames.
+
+    Between two faces that look at the camera the shared edge is passed in both directions, so it cancels.
+
+    Returns:
+        Frame [N], and ends int [2, N, 2] (x and y, start and end), all in one sense around what is seen.
+    """
+    x, y = points
+    a, b, c = mesh.faces.T
+    facing = np.zeros((len(x), len(mesh.faces) + 1), np.int8)
+    facing[:, :-1] = (x[:, b] - x[:, a]) * (y[:, c] - y[:, a]) < (y[:, b] - y[:, a]) * (x[:, c] - x[:, a])
+    turn = facing[:, mesh.sides[:, 0]] - facing[:, mesh.sides[:, 1]]
+    frame, edge = np.nonzero(turn)
+    forward = turn[frame, edge, None] > 0
+    ends = np.where(forward, mesh.edges[edge], mesh.edges[edge, ::-1])
+    return frame, points[:, frame[:, None], ends]
+
+
+def hull_outline(points: Index, hulls: Sequence[Index]) -> tuple[Index, Index]:
+    """The same for the convex hull of each group of points."""
+    rings = [
+        (frame, cv2.convexHull(flat[rows], clockwise=True)[:, 0])
+        for frame, flat in enumerate(points.transpose(1, 2, 0).astype(np.int32)) for rows in hulls
+    ]  # fmt: skip
+    lengths = np.array([len(ring) for _, ring in rings], dtype=np.int64)
+    start = np.concatenate([ring for _, ring in rings]) if rings else np.zeros((0, 2), np.int32)
+    following = np.arange(1, len(start) + 1)
+    following[np.cumsum(lengths) - 1] -= lengths
+    frames = np.repeat(np.array([frame for frame, _ in rings], dtype=np.int64), lengths)
+    return frames, np.stack([start.T, start[following].T], axis=-1)
+
+
+def fill(points: Array, mesh: Mesh, hulls: Sequence[Index]) -> list[NDArray[np.uint8]]:
+    """Draw what is seen of a mesh and of hulls, by the non-zero winding rule.
+
+    Each edge of the outline adds its direction where it crosses the line through the centres of a row of pixels; the
+    sum from the left is the winding number.
 
     Args:
-        points: float64 [P, 2], pixels.
-        faces: int [F, 3], counter-clockwise from outside.
+        points: float64 [2, T, P], pixels.
+        mesh: Its faces are drawn where they look at the camera.
         hulls: Indices of the points of each hull.
 
     Returns:
-        uint8 [height, width], 0 or 255, with :data:`MARGIN` empty pixels around.
+        For each frame uint8 [height, width], 0 or 255, with :data:`MARGIN` empty pixels around.
     """
-    low = np.floor(points.min(0)) - MARGIN
-    width, height = (np.ceil(points.max(0)) - low + MARGIN).astype(int)
-    fixed = np.rint((points - low) * (1 << SHIFT)).astype(np.int32)
-    triangles = fixed[faces]
-    a, b = triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
-    facing = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0] < 0
-    mask = np.zeros((height, width), np.uint8)
-    for triangle in triangles[facing]:
-        cv2.fillConvexPoly(mask, triangle, 255, 8, SHIFT)
-    for rows in hulls:
-        cv2.fillConvexPoly(mask, cv2.convexHull(fixed[rows]), 255, 8, SHIFT)
-    return mask
+    low = np.floor(points.min(2)) - MARGIN
+    sizes = (np.ceil(points.max(2)) - low + MARGIN).astype(int)
+    width, height = sizes.max(1)
+    fixed = np.rint((points - low[..., None]) * SUBPIXELS).astype(np.int32)
+    parts = outline(fixed, mesh), hull_outline(fixed, hulls)
+    frame = np.concatenate([part[0] for part in parts])
+    (x0, x1), (y0, y1) = np.concatenate([part[1] for part in parts], axis=1).transpose(0, 2, 1)
+    first = -(-np.minimum(y0, y1) // SUBPIXELS)
+    count = -(-np.maximum(y0, y1) // SUBPIXELS) - first
+    row = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count - first, count)
+    slope = (x1 - x0) / np.where(y1 == y0, 1, y1 - y0)
+    column = np.repeat((x0 - y0 * slope) / SUBPIXELS, count) + np.repeat(slope, count) * row
+    winding = np.zeros((points.shape[1], height, width), np.int8)
+    cell = (np.repeat(frame, count) * height + row) * width + np.ceil(column).astype(np.int64)
+    np.add.at(winding.reshape(-1), cell, np.repeat(np.where(y1 > y0, np.int8(1), np.int8(-1)), count))
+    inside = np.cumsum(winding, axis=2, dtype=np.int8) != 0
+    masks = inside.view(np.uint8) * np.uint8(255)
+    return [mask[:h, :w] for mask, (w, h) in zip(masks, sizes.T, strict=True)]
+
+
+@functools.cache
+def noise_field() -> NDArray[np.float32]:
+    """Smooth noise of unit variance, [3 FIELD, 3 FIELD], shared by all clips, which place it at random."""
+    noise = np.random.default_rng(0).standard_normal((FIELD, FIELD)).astype(np.float32)
+    smooth = cv2.GaussianBlur(np.tile(noise, (3, 3)), (0, 0), 1.6)
+    return smooth / smooth.std()
 
 
 class SegmentationNoise:
@@ -103,17 +185,16 @@ class SegmentationNoise:
     """
 
     def __init__(self, rng: np.random.Generator, edge: float = 0.09, bite: float = 0.025) -> None:
-        self.rng, self.bite = rng, bite
-        field = cv2.GaussianBlur(rng.standard_normal((FIELD, FIELD)).astype(np.float32), (0, 0), 1.6)
-        self.field = np.tile(field * np.float32(edge * 255.0 / field.std()), (3, 3))
+        self.rng, self.edge, self.bite = rng, edge, bite
 
     def __call__(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A noisy copy of a mask, uint8, soft over about a pixel."""
         height, width = mask.shape
-        soft = cv2.GaussianBlur(mask, (0, 0), 1.3).astype(np.float32)
-        top, left = self.rng.integers(FIELD), self.rng.integers(FIELD)
-        ragged = soft + self.field[top : top + height, left : left + width] * (soft > 4.0) * (soft < 251.0)
-        noisy = np.clip((ragged - 127.5) * EDGE_GAIN + 127.5, 0.0, 255.0).astype(np.uint8)
+        soft = cv2.sepFilter2D(mask, cv2.CV_32F, BLUR, BLUR)
+        top, left = self.rng.integers(FIELD, size=2)
+        ragged = noise_field()[top : top + height, left : left + width] * np.float32(255.0 * self.edge)
+        cv2.add(soft, ragged, dst=soft, mask=cv2.inRange(soft, 4.0, 251.0))
+        noisy = cv2.addWeighted(soft, EDGE_GAIN, soft, 0.0, 127.5 - EDGE_GAIN * EDGE, dtype=cv2.CV_8U)
         if self.rng.random() < self.bite:
             self.take_bite(noisy)
         return noisy

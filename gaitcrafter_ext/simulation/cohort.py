@@ -6,6 +6,7 @@ for: every draw is keyed by (seed, person, take) and, for the segmentation noise
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.silhouettes.pretreat import align
 from gaitcrafter_ext.simulation.bags import Bag, carry, hanging_bag, sample_bag, vary_bag, wear_backpack
-from gaitcrafter_ext.simulation.bodies import SOLID, Body, Skin, sample_body, skin_points
-from gaitcrafter_ext.simulation.camera import Camera, SegmentationNoise, fill, project
+from gaitcrafter_ext.simulation.bodies import SOLID, Body, Skin, outline_faces, sample_body, skin_points
+from gaitcrafter_ext.simulation.camera import Camera, Mesh, SegmentationNoise, fill, project
 from gaitcrafter_ext.simulation.clothing import Dress, dress_body, sample_dress, vary_dress
 from gaitcrafter_ext.simulation.coats import coat_gait, sample_coat, wear_coat
 from gaitcrafter_ext.simulation.gait import Gait, sample_gait, vary_gait
@@ -30,7 +31,7 @@ __all__ = ["COHORT_VERSION", "FRAMES_MAX", "FRAMES_MIN", "Person", "identity_nam
 Array = NDArray[np.float64]
 
 #: Changes whenever a rendered byte changes.
-COHORT_VERSION = "1"
+COHORT_VERSION = "2"
 
 FRAMES_MIN, FRAMES_MAX = 5, 100
 
@@ -46,7 +47,7 @@ class Person:
     """Who walks: body, gait, clothes and bag.
 
     Attributes:
-        number: 1 for ``sim-001``.
+        number: From 1.
         body: Naked body at rest.
         gait: The person's usual walk.
         dress: Everyday clothes and hair.
@@ -66,20 +67,20 @@ class PosedTake:
 
     Attributes:
         points: float64 [T, P, 3], body, shells and hanging things.
-        faces: int [F, 3].
+        mesh: The body's, without head and hands.
         hulls: Indices into the points.
         along_m: float64 [T].
     """
 
     points: Array
-    faces: NDArray[np.int64]
+    mesh: Mesh
     hulls: list[NDArray[np.int64]]
     along_m: Array
 
 
-def identity_name(number: int) -> str:
-    """Name of the n-th person, from 1: ``sim-001``."""
-    return f"sim-{number:03d}"
+def identity_name(number: int, seed: int = 0) -> str:
+    """Name of the n-th person, from 1: ``sim-001`` of seed 0, ``sim7-001`` of seed 7."""
+    return f"sim{seed or ''}-{number:03d}"
 
 
 def person(seed: int, number: int) -> Person:
@@ -135,13 +136,19 @@ def assemble(body: Body, vertices: Array, shells: Shells, bag: Bag | None, steps
         points = np.concatenate([points, block], axis=1)
     ground = points[:, body.rows("foot"), 2].min(axis=1)
     points[..., 2] -= ground[:, None]
-    return PosedTake(points, body.faces, hulls, steps.along_m)
+    return PosedTake(points, body_mesh(), hulls, steps.along_m)
+
+
+@functools.cache
+def body_mesh() -> Mesh:
+    """The mesh that all bodies share."""
+    return Mesh.of(outline_faces())
 
 
 def film(posed: PosedTake, camera: Camera, noise: SegmentationNoise) -> NDArray[np.uint8]:
     """What one camera sees of a take, uint8 [T, 64, 64]."""
     flat = project(posed.points, posed.along_m, camera)
-    frames = [align(noise(fill(points, posed.faces, posed.hulls))) for points in flat]
+    frames = [align(noise(mask)) for mask in fill(flat, posed.mesh, posed.hulls)]
     return np.stack([frame for frame in frames if frame is not None])
 
 

@@ -30,7 +30,7 @@ class CohortPlan:
     """What a cohort consists of.
 
     Attributes:
-        subjects: People, ``sim-001`` on.
+        subjects: People, ``sim-001`` on (``sim7-001`` on with seed 7).
         seed: Seed of everything.
         views: Names of views.
         takes: Takes of each condition, e.g. ``{"nm": 6, "bg": 2, "cl": 2}``.
@@ -62,7 +62,7 @@ class CohortPlan:
 
     def identities(self) -> list[str]:
         """Names of the people, in order."""
-        return [identity_name(number) for number in range(1, self.subjects + 1)]
+        return [identity_name(number, self.seed) for number in range(1, self.subjects + 1)]
 
     def take_names(self) -> list[str]:
         """Names of the takes, in order."""
@@ -188,7 +188,7 @@ def write_task(plan: CohortPlan, root: Path, task: tuple[int, str]) -> tuple[int
     """Render what is missing of one take; returns (clips made, clips that were there)."""
     number, take = task
     store = SilhouetteStore(root)
-    keys = [ClipKey(identity_name(number), take, view) for view in plan.views]
+    keys = [ClipKey(identity_name(number, plan.seed), take, view) for view in plan.views]
     missing = [key for key in keys if key not in store]
     if missing:
         clips = render_take(plan.seed, person(plan.seed, number), take, [key.view for key in missing], plan.frames)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from gaitcrafter_ext.simulation.camera import MARGIN, Camera, SegmentationNoise, fill, project
+from gaitcrafter_ext.simulation.camera import MARGIN, SUBPIXELS, Camera, Mesh, SegmentationNoise, fill, project
+from gaitcrafter_ext.simulation.cohort import person, pose_take
 
 
 def seen(point: tuple[float, float, float], azimuth_deg: float, along_m: float = 0.0) -> np.ndarray:
-    return project(np.array([[point]]), np.array([along_m]), Camera(azimuth_deg))[0, 0]
+    return project(np.array([[point]]), np.array([along_m]), Camera(azimuth_deg))[:, 0, 0]
 
 
 def test_a_walker_seen_from_the_side_faces_image_left() -> None:
@@ -33,25 +34,35 @@ def test_a_walker_at_view_090_crosses_from_right_to_left() -> None:
     assert columns[0] > columns[1] > columns[2]
 
 
-def tetrahedron() -> tuple[np.ndarray, np.ndarray]:
-    points = np.array([[0.0, 0.0], [60.0, 5.0], [20.0, 50.0], [25.0, 15.0]])
-    return points, np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]])
+def covered(ring: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Pixels whose centre lies in a convex ring of points, [K, 2], in either sense."""
+    centres = np.stack(np.indices(shape)[::-1], axis=-1) + np.array([1e-6, 2e-6])
+    side = ring[None, None] - centres[:, :, None]
+    cross = side[..., 0] * np.roll(side, -1, 2)[..., 1] - side[..., 1] * np.roll(side, -1, 2)[..., 0]
+    return (cross > 0).all(-1) | (cross < 0).all(-1)
 
 
-def test_filling_front_faces_fills_the_whole_outline() -> None:
-    points, faces = tetrahedron()
-    mask = fill(points, faces, [])
-    expected = np.zeros_like(mask)
-    cv2.fillConvexPoly(expected, np.rint(points[:3] + MARGIN).astype(np.int32), 255)
-    assert (mask != expected).mean() < 0.01
-    assert set(np.unique(mask)) == {0, 255}
+def test_the_outline_is_that_of_all_front_faces_and_hulls_filled_one_by_one() -> None:
+    posed = pose_take(0, person(0, 5), "cl-01", 5)
+    flat = project(posed.points, posed.along_m, Camera(54.0))
+    masks = fill(flat, posed.mesh, posed.hulls)
+    for frame in (0, 4):
+        points = np.rint((flat[:, frame].T - np.floor(flat[:, frame].min(1)) + MARGIN) * SUBPIXELS) / SUBPIXELS
+        a, b = (points[posed.mesh.faces[:, k]] - points[posed.mesh.faces[:, 0]] for k in (1, 2))
+        rings = [points[face] for face in posed.mesh.faces[a[:, 0] * b[:, 1] < a[:, 1] * b[:, 0]]]
+        rings += [cv2.convexHull(points[rows].astype(np.float32))[:, 0] for rows in posed.hulls]
+        expected = np.any([covered(ring, masks[frame].shape) for ring in rings], axis=0)
+        assert set(np.unique(masks[frame])) == {0, 255}
+        assert ((masks[frame] > 0) != expected).mean() < 2e-4
 
 
-def test_faces_that_look_away_are_left_out_and_hulls_are_filled() -> None:
-    points, faces = tetrahedron()
-    assert not fill(points, faces[:1, ::-1], []).any()
-    hull = fill(points, faces[:0], [np.arange(4)])
-    np.testing.assert_array_equal(hull, fill(points, faces[:1], []))
+def test_faces_that_look_away_are_left_out() -> None:
+    points = np.array([[0.0, 60.0, 20.0], [0.0, 5.0, 50.0]])[:, None]
+    away = np.array([[0, 1, 2]])
+    assert not fill(points, Mesh.of(away), [])[0].any()
+    np.testing.assert_array_equal(
+        fill(points, Mesh.of(away[:, ::-1]), []), fill(points, Mesh.of(away[:0]), [np.arange(3)])
+    )
 
 
 def disc() -> np.ndarray:

@@ -143,7 +143,7 @@ def test_another_cohort_is_refused_and_replaced_only_by_force(tmp_path: Path) ->
     assert content(tmp_path) == before
     (tmp_path / "pkl" / "notes.txt").write_text("mine")
     finish(plan(subjects=1, seed=1), tmp_path, force=True)
-    assert set(SilhouetteStore(tmp_path / "pkl").keys()) == plan(subjects=1).cells()
+    assert set(SilhouetteStore(tmp_path / "pkl").keys()) == plan(subjects=1, seed=1).cells()
     assert (tmp_path / "pkl" / "notes.txt").read_text() == "mine"
 
 

@@ -1,6 +1,6 @@
-"""Write ``simulation_v1.npz``: frames of version 1 of the simulated cohort, as they were when it was frozen.
+"""Write ``simulation_v2.npz``: frames of version 2 of the simulated cohort, as they were when it was frozen.
 
-    python tests/golden/simulation_v1.py
+    python tests/golden/simulation_v2.py
 
 Only for a new cohort version; a version's frames never change.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.simulation.cohort import person, render_take
 
-STORED = Path(__file__).with_name("simulation_v1.npz")
+STORED = Path(__file__).with_name("simulation_v2.npz")
 
 #: Seed, person, take and view of each clip.
 CLIPS = ((0, 1, "nm-01", "090"), (0, 12, "bg-01", "054"), (0, 3, "cl-02", "000"), (7, 412, "cl-05", "126"))
