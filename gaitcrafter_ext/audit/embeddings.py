@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.features import ClipFeatures
 from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.gei import GeiSet
-from gaitcrafter_ext.recognition.protocol import Features
 from gaitcrafter_ext.recognition.separation import centre_of, directions
 from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.vocabulary import ClipKey, condition_of

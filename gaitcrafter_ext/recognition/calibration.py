@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gaitcrafter_ext.errors import DataError, UsageError
-from gaitcrafter_ext.recognition.protocol import Features
+from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.separation import (
     cosine_distances,
     find_centres,

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.clips import ClipRef, cut, to_sils
 from gaitcrafter_ext.recognition.precision import autocast
-from gaitcrafter_ext.recognition.protocol import Features
 
 __all__ = ["embed", "embed_frames"]
 

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.checkpoint import load_recogniser
 from gaitcrafter_ext.recognition.device import pick_device
 from gaitcrafter_ext.recognition.embedding import embed_frames
-from gaitcrafter_ext.recognition.protocol import Features
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 

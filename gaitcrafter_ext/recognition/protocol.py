@@ -10,44 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.metrics.features import Distance, Features, part_mean_distances
 from gaitcrafter_ext.recognition.takes import GALLERY_TAKES
 
-__all__ = ["PROBES", "PROTOCOL_TAKES", "CasiaBTable", "ConditionTable", "Features", "casia_b_table"]
+__all__ = ["PROBES", "PROTOCOL_TAKES", "CasiaBTable", "ConditionTable", "casia_b_table"]
 
 #: Probe takes of each condition.
 PROBES = {"NM": ("nm-05", "nm-06"), "BG": ("bg-01", "bg-02"), "CL": ("cl-01", "cl-02")}
 
 #: Every take that the protocol looks at.
 PROTOCOL_TAKES = frozenset(GALLERY_TAKES).union(*PROBES.values())
-
-Metric = Literal["euc", "cos"]
-
-
-@dataclass(frozen=True)
-class Features:
-    """Embeddings of clips and what each clip is.
-
-    Attributes:
-        embeddings: float32 [N, channels, parts].
-        identity: str [N].
-        take: str [N].
-        view: str [N].
-    """
-
-    embeddings: npt.NDArray[np.float32]
-    identity: npt.NDArray[np.str_]
-    take: npt.NDArray[np.str_]
-    view: npt.NDArray[np.str_]
-
-    def where(self, mask: npt.NDArray[np.bool_]) -> Features:
-        """The clips that a bool [N] mask picks."""
-        return Features(self.embeddings[mask], self.identity[mask], self.take[mask], self.view[mask])
 
 
 @dataclass(frozen=True)
@@ -102,7 +78,7 @@ class CasiaBTable:
         return "\n".join([head, *rows, f"{note}; chance {self.chance:.1f}", summary])
 
 
-def casia_b_table(features: Features, metric: Metric = "euc") -> CasiaBTable:
+def casia_b_table(features: Features, metric: Distance = "euc") -> CasiaBTable:
     """Match every probe against the gallery at every other view.
 
     Args:
@@ -122,30 +98,6 @@ def casia_b_table(features: Features, metric: Metric = "euc") -> CasiaBTable:
     return CasiaBTable(tables, views, len(np.unique(gallery.identity)), len(gallery.view), metric)
 
 
-def part_mean_distances(
-    left: npt.NDArray[np.float32], right: npt.NDArray[np.float32], metric: Metric = "euc"
-) -> npt.NDArray[np.float32]:
-    """Mean over parts of the distance of every pair.
-
-    Args:
-        left: float32 [n, c, p].
-        right: float32 [m, c, p].
-        metric: Euclidean distance, or one minus the cosine of channels.
-
-    Returns:
-        float32 [n, m].
-    """
-    if metric == "cos":
-        left, right = _unit(left), _unit(right)
-    total = np.zeros((len(left), len(right)), np.float32)
-    for part in range(left.shape[2]):
-        a, b = left[:, :, part], right[:, :, part]
-        inner = a @ b.T
-        total += inner if metric == "cos" else _euclidean(a, b, inner)
-    mean = total / np.float32(left.shape[2])
-    return 1 - mean if metric == "cos" else mean
-
-
 def _check(views: Sequence[str], gallery: Features) -> None:
     if len(views) < 2:
         raise DataError(f"CASIA-B's protocol excludes the identical view, and there is one view only ({views[0]})"
@@ -155,7 +107,7 @@ def _check(views: Sequence[str], gallery: Features) -> None:
         raise DataError(f"no gallery clip (nm-01..04) at view {lacking[0]}; every view needs some")
 
 
-def _condition(probes: Features, gallery: Features, views: Sequence[str], metric: Metric) -> ConditionTable:
+def _condition(probes: Features, gallery: Features, views: Sequence[str], metric: Distance) -> ConditionTable:
     lacking = [view for view in views if view not in set(probes.view.tolist())]
     if lacking:
         raise DataError(f"no probe such as {probes.take[0]} at view {lacking[0]}; every view needs some")
@@ -165,18 +117,8 @@ def _condition(probes: Features, gallery: Features, views: Sequence[str], metric
     return ConditionTable(float(np.mean(others)), per_view, tuple(map(tuple, cells.tolist())), len(probes.view))
 
 
-def _rank1(probes: Features, gallery: Features, probe_view: str, gallery_view: str, metric: Metric) -> float:
+def _rank1(probes: Features, gallery: Features, probe_view: str, gallery_view: str, metric: Distance) -> float:
     """Percent of the probes of one view whose nearest gallery clip of another is of their person, two decimals."""
     ours, theirs = probes.where(probes.view == probe_view), gallery.where(gallery.view == gallery_view)
     nearest = part_mean_distances(ours.embeddings, theirs.embeddings, metric).argmin(1)
     return float(np.round(np.sum(theirs.identity[nearest] == ours.identity) * 100 / len(ours.view), 2))
-
-
-def _unit(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), np.float32(1e-12))
-
-
-def _euclidean(
-    a: npt.NDArray[np.float32], b: npt.NDArray[np.float32], inner: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
-    return np.sqrt(np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * inner, 0, dtype=np.float32))

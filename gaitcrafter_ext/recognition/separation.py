@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.recognition.protocol import Features
+from gaitcrafter_ext.metrics.features import Features
 
 __all__ = [
     "Centres",

@@ -23,6 +23,7 @@ class Partition:
     Attributes:
         train: Identities to train on, in the file's order.
         test: Identities to test on, in the file's order.
+        probes: PROBE_SET, where the file has one (Gait3D): clips ``identity-take-view``, looked up among all others.
 
     Raises:
         DataError: A name occurs twice, in one set or in both.
@@ -30,13 +31,15 @@ class Partition:
 
     train: tuple[str, ...]
     test: tuple[str, ...] = ()
+    probes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, people in (("TRAIN_SET", self.train), ("TEST_SET", self.test)):
             twice = [person for person, count in Counter(people).items() if count > 1]
             if twice:
                 raise DataError(f"partition: {name} names {_listed(twice)} more than once; name each person once")
-        both = [person for person in self.train if person in set(self.test)]
+        tested = set(self.test)
+        both = [person for person in self.train if person in tested]
         if both:
             raise DataError(f"partition: {_listed(both)} in both TRAIN_SET and TEST_SET; a person belongs to one")
 
@@ -58,13 +61,16 @@ class Partition:
         except OSError as error:
             raise storage_error(path, error, "read") from error
         try:
-            return cls(_people(content, "TRAIN_SET"), _people(content, "TEST_SET"))
+            sets = (_people(content, "TRAIN_SET"), _people(content, "TEST_SET"))
+            return cls(*sets, _people(content, "PROBE_SET") if "PROBE_SET" in content else ())
         except DataError as error:
             raise DataError(f"{os.fspath(path)}: {error}") from None
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file that OpenGait reads; raises ``StorageError`` where the disk refuses."""
         content = {"TRAIN_SET": list(self.train), "TEST_SET": list(self.test)}
+        if self.probes:
+            content["PROBE_SET"] = list(self.probes)
         atomic_write_text(path, json.dumps(content, indent=4, ensure_ascii=False) + "\n")
 
     def check(self, store: SilhouetteStore) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 from gaitcrafter_ext.generator.card import Card
 from gaitcrafter_ext.identities.codes import BlendSettings, novel_identities
 from gaitcrafter_ext.identities.selection import KEPT, Criteria, Sieve, parent_retrieval, shares_within, tally
+from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.filter_card import FilterCard
-from gaitcrafter_ext.recognition.protocol import Features
 from gaitcrafter_ext.recognition.separation import (
     Centres,
     cosine_distances,

@@ -12,8 +12,8 @@ from gaitcrafter_ext.generator.card import Card
 from gaitcrafter_ext.generator.shape import TILE
 from gaitcrafter_ext.identities.codes import BlendSettings, known_recipe, novel_identities
 from gaitcrafter_ext.identities.selection import Criteria, Sieve, Verdict, shares_within
+from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.filter_card import FilterCard
-from gaitcrafter_ext.recognition.protocol import Features
 from gaitcrafter_ext.recognition.separation import Centres, find_centres, greedily_unique, to_own_centre
 from gaitcrafter_ext.synthesis.frozen import FilterRequest, FilterSettings, FrozenIdentities
 from gaitcrafter_ext.synthesis.plan import Sampling

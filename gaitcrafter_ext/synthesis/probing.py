@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.generator.card import Vocabulary
-from gaitcrafter_ext.recognition.protocol import Features
+from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.synthesis.frozen import Probes
 from gaitcrafter_ext.synthesis.plan import ClipRequest, clip_seed
 from gaitcrafter_ext.vocabulary import ClipKey, take_names, view_deg

@@ -18,11 +18,12 @@ import pytest
 import torch
 from torch import nn
 
+from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.checkpoint import load_opengait, save_opengait
 from gaitcrafter_ext.recognition.config import GaitBaseConfig, GaitSetConfig
 from gaitcrafter_ext.recognition.losses import cross_entropy_loss, triplet_loss
 from gaitcrafter_ext.recognition.networks import build_network
-from gaitcrafter_ext.recognition.protocol import Features, casia_b_table
+from gaitcrafter_ext.recognition.protocol import casia_b_table
 
 CHECKOUT = Path(os.environ.get("OPENGAIT_ROOT", Path.home() / ".cache" / "gaitcrafter" / "OpenGait"))
 PROBE = Path(__file__).with_name("opengait_probe.py")

@@ -15,7 +15,7 @@ from gaitcrafter_ext.audit.uniqueness import (
     uniqueness,
 )
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.recognition.protocol import Features
+from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.vocabulary import ClipKey
 from tests.audit_people import draw_people, renamed
 from tests.stick_walkers import stick_people

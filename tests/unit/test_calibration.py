@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.calibration import RATES, calibrate
-from gaitcrafter_ext.recognition.protocol import Features
 from gaitcrafter_ext.recognition.separation import cosine_distances, find_centres, to_other_centres
 from tests.filter_fakes import features
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.recognition.protocol import PROBES, Features, casia_b_table, part_mean_distances
+from gaitcrafter_ext.metrics.features import Features, part_mean_distances
+from gaitcrafter_ext.recognition.protocol import PROBES, casia_b_table
 from gaitcrafter_ext.recognition.takes import GALLERY_TAKES
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, take_names
 

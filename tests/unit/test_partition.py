@@ -61,3 +61,9 @@ def test_people_who_are_not_there_are_named_train_first(tmp_path: Path) -> None:
         Partition(("001",), ("003",)).check(store)
     with pytest.raises(MissingError, match=r"\(20 in all\)"):
         Partition(tuple(f"1{number:02d}" for number in range(20))).check(store)
+
+
+def test_probes_named_clip_by_clip_are_kept(tmp_path: Path) -> None:
+    partition = Partition(("a",), ("b",), ("b-camid1_videoid2-seq0",))
+    partition.save(tmp_path / "split.json")
+    assert Partition.load(tmp_path / "split.json") == partition

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.recognition.protocol import part_mean_distances
+from gaitcrafter_ext.metrics.features import part_mean_distances
 from gaitcrafter_ext.recognition.separation import (
     cosine_distances,
     directions,

@@ -1,0 +1,1 @@
+"""Pure functions of cached features: distances, rates, intervals."""
