@@ -26,7 +26,16 @@ from gaitcrafter_ext.simulation.pose import Walk, walk
 from gaitcrafter_ext.simulation.shells import Shells
 from gaitcrafter_ext.vocabulary import CONDITIONS, view_deg
 
-__all__ = ["COHORT_VERSION", "FRAMES_MAX", "FRAMES_MIN", "Person", "identity_name", "person", "render_take"]
+__all__ = [
+    "COHORT_VERSION",
+    "FRAMES_MAX",
+    "FRAMES_MIN",
+    "Person",
+    "identity_name",
+    "person",
+    "render_take",
+    "true_phase",
+]
 
 Array = NDArray[np.float64]
 
@@ -69,13 +78,12 @@ class PosedTake:
         points: float64 [T, P, 3], body, shells and hanging things.
         mesh: The body's, without head and hands.
         hulls: Indices into the points.
-        along_m: float64 [T].
     """
 
     points: Array
     mesh: Mesh
     hulls: list[NDArray[np.int64]]
-    along_m: Array
+    walk: Walk
 
 
 def identity_name(number: int, seed: int = 0) -> str:
@@ -136,7 +144,7 @@ def assemble(body: Body, vertices: Array, shells: Shells, bag: Bag | None, steps
         points = np.concatenate([points, block], axis=1)
     ground = points[:, body.rows("foot"), 2].min(axis=1)
     points[..., 2] -= ground[:, None]
-    return PosedTake(points, body_mesh(), hulls, steps.along_m)
+    return PosedTake(points, body_mesh(), hulls, steps)
 
 
 @functools.cache
@@ -147,7 +155,7 @@ def body_mesh() -> Mesh:
 
 def film(posed: PosedTake, camera: Camera, noise: SegmentationNoise) -> NDArray[np.uint8]:
     """What one camera sees of a take, uint8 [T, 64, 64]."""
-    flat = project(posed.points, posed.along_m, camera)
+    flat = project(posed.points, posed.walk.along_m, camera)
     frames = [align(noise(mask)) for mask in fill(flat, posed.mesh, posed.hulls)]
     return np.stack([frame for frame in frames if frame is not None])
 
@@ -179,3 +187,14 @@ def render_take(seed: int, who: Person, take: str, views: Iterable[str], frames:
         noise = SegmentationNoise(np.random.default_rng(key))
         clips[view] = film(posed, Camera(degrees), noise)
     return clips
+
+
+def true_phase(seed: int, number: int, take: str, frames: int) -> tuple[Array, float]:
+    """Where in the gait cycle each frame of a take is, the same in all views: the truth for estimates of phase.
+
+    Returns:
+        float64 [frames], gait cycles, not wrapped (0, 1, 2, ... at heel strikes of the left foot, a half later those
+        of the right), and the mean length of a cycle in frames.
+    """
+    walked = pose_take(seed, person(seed, number), take, frames).walk
+    return walked.phase, walked.cycle_frames

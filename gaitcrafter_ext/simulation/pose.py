@@ -92,11 +92,15 @@ class Walk:
         world: float64 [T, 18, 3, 3], world rotations of the bones.
         position: float64 [T, 18, 3], joint positions, metres; the pelvis stays near x = y = 0.
         along_m: float64 [T], how far the walker has come, metres, 0 in the middle of the clip.
+        phase: float64 [T], gait cycles, 0 at a heel strike of the left foot; it goes on past 1.
+        cycle_frames: Length of a gait cycle.
     """
 
     world: Array
     position: Array
     along_m: Array
+    phase: Array
+    cycle_frames: float
 
 
 def walk(body: Body, gait: Gait, frames: int, rng: np.random.Generator) -> Walk:
@@ -113,7 +117,7 @@ def walk(body: Body, gait: Gait, frames: int, rng: np.random.Generator) -> Walk:
     root[:, 0] = gait.sway_m * np.sin(2.0 * np.pi * phase)
     world, position = pose_joints(body.joints, local_rotations(gait, phase), root)
     along = stride_m(body, gait, phase) / gait.cycle_s * np.arange(frames) / FPS
-    return Walk(world, position, along - along.mean())
+    return Walk(world, position, along - along.mean(), phase, gait.cycle_s * FPS)
 
 
 def stride_m(body: Body, gait: Gait, phase: Array) -> float:

@@ -44,7 +44,7 @@ def covered(ring: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def test_the_outline_is_that_of_all_front_faces_and_hulls_filled_one_by_one() -> None:
     posed = pose_take(0, person(0, 5), "cl-01", 5)
-    flat = project(posed.points, posed.along_m, Camera(54.0))
+    flat = project(posed.points, posed.walk.along_m, Camera(54.0))
     masks = fill(flat, posed.mesh, posed.hulls)
     for frame in (0, 4):
         points = np.rint((flat[:, frame].T - np.floor(flat[:, frame].min(1)) + MARGIN) * SUBPIXELS) / SUBPIXELS

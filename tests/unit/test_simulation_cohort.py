@@ -11,7 +11,7 @@ import pytest
 from gaitcrafter_ext.errors import ConflictError, UsageError
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from gaitcrafter_ext.simulation.cohort import COHORT_VERSION, FRAMES_MAX, person, pose_take, render_take
+from gaitcrafter_ext.simulation.cohort import COHORT_VERSION, FRAMES_MAX, person, pose_take, render_take, true_phase
 from gaitcrafter_ext.simulation.writing import CohortPlan, write_cohort
 from gaitcrafter_ext.vocabulary import ClipKey
 
@@ -77,6 +77,19 @@ def test_a_coat_makes_the_outline_wider_and_a_bag_adds_to_it() -> None:
 def test_further_takes_can_be_rendered_and_stand_on_the_ground() -> None:
     posed = pose_take(0, person(0, 4), "cl-23", 8)
     np.testing.assert_allclose(posed.points[..., 2].min(axis=1), 0.0, atol=0.06)
+
+
+def test_the_left_foot_is_ahead_at_phase_0_and_the_right_half_a_cycle_later() -> None:
+    for number, take in ((1, "nm-01"), (2, "bg-02"), (3, "cl-01")):
+        phase, cycle = true_phase(0, number, take, 60)
+        assert np.median(np.diff(phase)) == pytest.approx(1.0 / cycle, rel=0.1)
+        who = person(0, number)
+        posed = pose_take(0, who, take, 60)
+        left, right = (posed.points[:, who.body.rows(foot), 1].mean(axis=1) for foot in ("foot.L", "foot.R"))
+        ahead = right - left  # the walker faces -Y
+        strike = np.argmax(ahead)
+        assert abs((phase[strike] + 0.5) % 1.0 - 0.5) < 0.08
+        assert abs(phase[np.argmin(ahead)] % 1.0 - 0.5) < 0.08
 
 
 @pytest.mark.parametrize("take", ["nm", "nm-00", "xx-01", "nm-x", "-1"])
