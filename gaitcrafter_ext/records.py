@@ -50,7 +50,7 @@ def fill(kind: type[T], values: Any, source: object, error: type[GaitCrafterErro
     from pydantic import ValidationError
 
     try:
-        return _adapter(kind).validate_python(values)  # type: ignore[no-any-return]
+        return _adapter(kind).validate_python(values)  # type: ignore[arg-type]
     except ValidationError as found:
         raise error(f"{source}: {_reason(kind, found.errors(include_url=False)[0])}") from None
 
@@ -102,10 +102,14 @@ def _adapter(kind: Any) -> Any:
 
 def _reason(kind: Any, found: Any) -> str:
     """One error of pydantic's in our words."""
+    if found["type"] == "value_error":  # a record's own check, in our words already
+        return str(found["ctx"]["error"])
     place = [str(part) for part in found["loc"]]
     key = ".".join(place)
     if found["type"] == "unexpected_keyword_argument":
         return f"unknown key '{key}'; {suggest(place[-1], _names(kind, place[:-1]))}"
+    if place[-1:] == ["[key]"]:
+        return f"'{'.'.join(place[:-2])}' names {found['input']!r}, which is not text; put it in quotes, e.g. '000'"
     if found["type"] == "missing":
         return f"'{key}' is missing; add it"
     shown = repr(found["input"])

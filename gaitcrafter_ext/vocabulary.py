@@ -15,6 +15,7 @@ from gaitcrafter_ext.errors import DataError, UsageError, suggest
 __all__ = [
     "CASIA_B_TAKES",
     "CONDITIONS",
+    "DEFAULT_FILE",
     "VIEWS",
     "ClipKey",
     "choose",
@@ -30,6 +31,9 @@ CONDITIONS = ("nm", "bg", "cl")
 
 #: CASIA-B's eleven views, degrees between walking direction and camera (000 = at the camera, 090 = from the side).
 VIEWS = tuple(f"{degrees:03d}" for degrees in range(0, 181, 18))
+
+#: The file of a view folder that holds the silhouettes, unless a dataset names another.
+DEFAULT_FILE = "{view}.pkl"
 
 #: How many takes of each condition one CASIA-B person has.
 CASIA_B_TAKES = {"nm": 6, "bg": 2, "cl": 2}
@@ -57,7 +61,11 @@ class ClipKey:
     @property
     def relative_path(self) -> PurePosixPath:
         """Where the clip lies under the root: ``001/nm-01/090/090.pkl``."""
-        return PurePosixPath(self.identity, self.take, self.view, f"{self.view}.pkl")
+        return self.path()
+
+    def path(self, file: str = DEFAULT_FILE) -> PurePosixPath:
+        """The same where the dataset calls the file of a view folder otherwise, e.g. ``{view}-aligned-sils.pkl``."""
+        return PurePosixPath(self.identity, self.take, self.view, file.replace("{view}", self.view))
 
     def __str__(self) -> str:
         return f"{self.identity}/{self.take}/{self.view}"
@@ -84,7 +92,10 @@ def view_deg(view: str) -> float:
     except ValueError:
         degrees = -1.0
     if not 0.0 <= degrees < 360.0:
-        raise DataError(f"view '{view}' is not an angle; allowed are names such as 000, 018, 090 (degrees below 360)")
+        raise DataError(
+            f"view '{view}' is not an angle in degrees such as 000, 018, 090; give its angle in the config, "
+            f"dataset.views: {{'{view}': 90}}, or null where it is unknown"
+        )
     return degrees
 
 

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="YAML",
-        help="for the generators that are trained, e.g. opengait_configs/gaitcrafter/simulated-small.yaml",
+        help="for the generators that are trained, a YAML file or a preset, e.g. simulated-small",
     )
     parser.add_argument(
         "--weights",

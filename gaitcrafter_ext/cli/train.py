@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", required=True, metavar="WEIGHTS_DIR", help="where the weights go, and the state to resume from"
     )
     parser.add_argument(
-        "--config", metavar="YAML", help="e.g. one of opengait_configs/gaitcrafter; defaults where left out"
+        "--config", metavar="YAML", help="a YAML file, or a preset by name, e.g. casia-b; defaults where left out"
     )
     parser.add_argument(
         "--init", metavar="NAME|DIR", help="begin with these weights ('bundled' or a folder) instead of random ones"

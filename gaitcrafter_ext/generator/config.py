@@ -12,8 +12,9 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 
 import yaml
 
-from gaitcrafter_ext.errors import DataError, MissingError, UsageError, suggest
-from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
+from gaitcrafter_ext.errors import DataError, UsageError, suggest
+from gaitcrafter_ext.records import fill
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, preset_path
 
 __all__ = ["DatasetConfig", "GeneratorConfig", "ModelConfig", "TrainingConfig", "load_config"]
 
@@ -99,11 +100,7 @@ def load_config(path: str | Path | None) -> GeneratorConfig:
     if path is None:
         return GeneratorConfig()
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    except FileNotFoundError:
-        raise MissingError(
-            f"config {path} is not there; name a YAML file, e.g. one of opengait_configs/gaitcrafter"
-        ) from None
+        values = yaml.safe_load(preset_path(path).read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"config {path} is not YAML: {' '.join(str(error).split())}") from None
     return _fill(GeneratorConfig, values, str(path), "")
@@ -123,6 +120,8 @@ def _fill(kind: type[T], values: Any, source: str, prefix: str) -> T:
 
 def _value(wanted: Any, value: Any, source: str, name: str) -> Any:
     """``value`` as the type that the dataclass declares."""
+    if wanted is DatasetConfig:
+        return fill(DatasetConfig, value, f"{source}: {name}", UsageError)
     if dataclasses.is_dataclass(wanted):
         return _fill(wanted, value, source, f"{name}.")  # type: ignore[arg-type]
     kind: type = get_origin(wanted) or wanted

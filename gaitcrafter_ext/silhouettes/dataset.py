@@ -1,37 +1,116 @@
-"""How a dataset's folders are read: which condition a take shows, which angle a view has."""
+"""How a dataset's folders are read: file names, conditions, angles, and which takes are gallery and which are probes.
+
+The rules come from a YAML file or from a preset of the package, and travel with the weights that were trained by them.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import field
+from fnmatch import fnmatchcase
+from glob import escape
+from pathlib import Path
+from typing import Annotated, Literal
 
-from gaitcrafter_ext.errors import DataError, suggest
-from gaitcrafter_ext.records import record
-from gaitcrafter_ext.vocabulary import view_deg
+from pydantic import Field
 
-__all__ = ["UNKNOWN_VIEW", "DatasetConfig"]
+from gaitcrafter_ext.errors import DataError, MissingError, UsageError, suggest
+from gaitcrafter_ext.records import fill, read_yaml, record
+from gaitcrafter_ext.vocabulary import CONDITIONS, DEFAULT_FILE, ClipKey, view_deg
+
+__all__ = ["UNKNOWN_VIEW", "DatasetConfig", "Metric", "Protocol", "load_dataset", "preset_names", "preset_path"]
 
 #: The one name of all views whose angle is unknown.
 UNKNOWN_VIEW = "any"
 
+Metric = Literal["rank-1", "rank-5", "rank-10", "rank-20", "mAP", "mINP"]
+
+_PRESETS = Path(__file__).parents[1] / "presets"
+
+
+@record
+class Protocol:
+    """Which clips of the test people are gallery and which are probes. Takes are named by patterns (``nm-0[1-4]``).
+
+    Attributes:
+        gallery: Takes of the gallery.
+        probes: Column of the results -> takes of its probes.
+        galleries: Column -> takes of its own gallery, where it is not ``gallery`` (CCPG).
+        probe_set: The probes are the clips that PROBE_SET of the partition names (``<id>-<take>-<view>``), the gallery
+            is every other clip (Gait3D); there are no patterns then.
+        exclude_identical_view: Leave gallery clips of the probe's own view out.
+        metrics: What is computed.
+    """
+
+    gallery: tuple[str, ...] = ()
+    probes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    galleries: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    probe_set: bool = False
+    exclude_identical_view: bool = True
+    metrics: Annotated[tuple[Metric, ...], Field(min_length=1)] = ("rank-1",)
+
+    def __post_init__(self) -> None:
+        if self.probe_set and (self.gallery or self.galleries or self.probes):
+            raise DataError("protocol: probe_set stands in the place of gallery and probes; leave them out")
+        if not self.probe_set and not all(self.gallery_of(column) for column in self.probes or [""]):
+            raise DataError("protocol: gallery names no take; name some, e.g. gallery: ['nm-0[1-4]']")
+        if not self.probe_set and not (self.probes and all(self.probes.values())):
+            raise DataError("protocol: probes names no take; name some, e.g. probes: {NM: ['nm-0[56]']}")
+        for column in self.galleries:
+            if column not in self.probes:
+                raise DataError(f"protocol.galleries: no probes '{column}'; {suggest(column, list(self.probes))}")
+
+    def gallery_of(self, column: str) -> tuple[str, ...]:
+        """Patterns of the gallery that the probes of ``column`` are compared with."""
+        return self.galleries.get(column, self.gallery)
+
+    def in_gallery(self, take: str, column: str) -> bool:
+        """Whether a take belongs to the gallery of ``column``."""
+        return _matches(take, self.gallery_of(column))
+
+    def is_probe(self, take: str, column: str) -> bool:
+        """Whether a take is a probe of ``column``."""
+        return _matches(take, self.probes[column])
+
 
 @record
 class DatasetConfig:
-    """How a dataset's folder names are read.
+    """How a dataset is read.
 
     Attributes:
         name: What the dataset is called; goes into the weights' ``trained_on``.
+        file: Which file of a view folder holds the silhouettes; ``{view}`` stands for the folder's name.
+        columns: Width of the dataset's frames where they are 64 rows high; None = found by looking. Synthetic clips
+            are written as wide, so that both fit into one batch.
         takes_pattern: Regular expression that a take's name matches in full; its group ``condition`` is the walking
             condition. Without that group every take is of condition ``nm``.
         conditions: The dataset's word for a condition -> the word used for it here; an unlisted word stays as it is.
         views: View name -> degrees, or ``None`` where the dataset does not know the angle; the name ``*`` stands for
             all that are not listed. Empty = each name is its angle.
+        protocol: Gallery and probes; None = see :meth:`protocol_of`.
+        shared_clock: The cameras of a take record at the same time, so that its views show the same steps.
     """
 
-    name: str = "custom"
+    name: Annotated[str, Field(min_length=1)] = "custom"
+    file: str = DEFAULT_FILE
+    columns: Literal[44, 64] | None = None
     takes_pattern: str = r"(?P<condition>[^-]+)(-.*)?"
-    conditions: dict[str, str] = field(default_factory=dict)
-    views: dict[str, float | None] = field(default_factory=dict)
+    conditions: dict[str, Annotated[str, Field(min_length=1)]] = field(default_factory=dict)
+    views: dict[str, Annotated[float, Field(ge=0, lt=360)] | None] = field(default_factory=dict)
+    protocol: Protocol | None = None
+    shared_clock: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.takes_pattern)
+        except re.error as error:
+            raise DataError(
+                f"dataset.takes_pattern '{self.takes_pattern}' is no regular expression ({error}); correct it"
+            ) from None
+        name = self.file.replace("{view}", "0")
+        if not name.endswith(".pkl") or len(name) == 4 or set(name) & set("/\\{}\0"):
+            raise DataError(f"dataset.file is '{self.file}'; expected a file name such as '{{view}}.pkl'")
 
     def condition_of(self, take: str) -> str:
         """Walking condition of a take.
@@ -55,8 +134,6 @@ class DatasetConfig:
         """
         if not self.views:
             return view_deg(view)
-        if view not in self.views and "*" in self.views:
-            return self.views["*"]
         if view not in self.views and "*" not in self.views:
             raise DataError(f"view '{view}' is not in dataset.views; {suggest(view, list(self.views))}")
         return self.views.get(view, self.views.get("*"))
@@ -64,3 +141,85 @@ class DatasetConfig:
     def view_name(self, view: str) -> str:
         """What the generator calls a view: its name, or :data:`UNKNOWN_VIEW` for all views without an angle."""
         return UNKNOWN_VIEW if self.view_deg(view) is None else view
+
+    def ordered_conditions(self, takes: Iterable[str]) -> list[str]:
+        """The conditions of these takes, each once, the known ones (:data:`CONDITIONS`) first."""
+        seen = {self.condition_of(take) for take in set(takes)}
+        return [name for name in CONDITIONS if name in seen] + sorted(seen - set(CONDITIONS))
+
+    def protocol_of(self, keys: Iterable[ClipKey]) -> Protocol:
+        """The dataset's protocol; where it names none, one made for these clips.
+
+        The gallery is then the first half of the first condition's takes, all others are probes, a column for each
+        condition. The identical view is left out where there are several views of known angle.
+
+        Raises:
+            DataError: There is a single take; nothing is left to compare with it.
+        """
+        if self.protocol is not None:
+            return self.protocol
+        keys = list(keys)
+        views, takes = {key.view for key in keys}, sorted({key.take for key in keys})
+        if len(takes) < 2:
+            raise DataError(
+                f"{len(takes)} take cannot be gallery and probe; name takes in dataset.protocol or record more"
+            )
+        conditions = self.ordered_conditions(takes)
+        of = {word: [escape(take) for take in takes if self.condition_of(take) == word] for word in conditions}
+        first = of[conditions[0]]
+        half = max(1, len(first) // 2)
+        probes = {**of, conditions[0]: first[half:]}
+        return Protocol(
+            gallery=tuple(first[:half]),
+            probes={word.upper(): tuple(patterns) for word, patterns in probes.items() if patterns},
+            exclude_identical_view=len({view for view in views if self.view_deg(view) is not None}) > 1,
+        )
+
+
+def _matches(take: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(take, pattern) for pattern in patterns)
+
+
+@record
+class _Section:
+    """What of a config this room reads."""
+
+    dataset: DatasetConfig
+
+
+def preset_names() -> list[str]:
+    """Presets in the package, by name."""
+    return sorted(path.stem for path in _PRESETS.glob("*.yaml"))
+
+
+def preset_path(name: str | Path) -> Path:
+    """The YAML file that ``--config`` means: a file of the user's, or a preset of the package by its name.
+
+    Raises:
+        MissingError: It is neither.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    if path.suffix in (".yaml", ".yml") or len(path.parts) != 1:
+        raise MissingError(f"config {name} is not there; name a YAML file, or a preset: {', '.join(preset_names())}")
+    if str(name) not in preset_names():
+        raise MissingError(f"there is no config or preset '{name}'; {suggest(str(name), preset_names())}")
+    return _PRESETS / f"{name}.yaml"
+
+
+def load_dataset(name: str | Path | None) -> DatasetConfig:
+    """The section ``dataset`` of a config (see :func:`preset_path`); None = the defaults.
+
+    Raises:
+        MissingError: There is no such file or preset.
+        DataError: It is not YAML.
+        UsageError: A key or value of the section is wrong.
+    """
+    if name is None:
+        return DatasetConfig()
+    path = preset_path(name)
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: expected the section 'dataset', found {type(content).__name__}")
+    return fill(_Section, {"dataset": content.get("dataset") or {}}, path, UsageError).dataset

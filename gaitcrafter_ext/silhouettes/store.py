@@ -1,9 +1,14 @@
-"""The OpenGait tree on disk: ``<root>/<identity>/<take>/<view>/<view>.pkl``, one uint8 clip [T, 64, 64] a file."""
+"""The OpenGait tree on disk: ``<root>/<identity>/<take>/<view>/<file>``, one clip a file.
+
+What is read is uint8 [T, 64, 64], whatever the size on disk: frames of 64x44 get their ten empty columns on either side
+back, frames of 128x128 or 128x88 are shrunk.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +16,12 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import MissingError
 from gaitcrafter_ext.silhouettes import pickled
-from gaitcrafter_ext.silhouettes.clip import check_frames
+from gaitcrafter_ext.silhouettes.clip import check_frames, normalise, trim
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import atomic_write, storage_error
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["SilhouetteStore", "read_clip", "write_clip"]
+__all__ = ["SilhouetteStore", "read_clip", "read_frames", "write_clip"]
 
 
 def read_clip(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
@@ -27,15 +33,25 @@ def read_clip(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     Raises:
         MissingError: There is no such file.
         StorageError: The file cannot be read.
-        DataError: It holds anything but such a clip; the message names the file.
+        DataError: It holds anything but a clip of 64x64, 64x44, 128x128 or 128x88; the message names the file.
     """
+    return normalise(read_frames(path))
+
+
+def read_frames(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """The same at the file's own size, as OpenGait reads it; raises as ``read_clip`` does."""
+    return check_frames(read_pickle(path), os.fspath(path), any_size=True)
+
+
+def read_pickle(path: str | os.PathLike[str]) -> object:
+    """Whatever plain data a pickle holds; raises as ``read_clip`` does."""
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
         raise MissingError(f"there is no clip {os.fspath(path)}") from None
     except OSError as error:
         raise storage_error(path, error, "read") from error
-    return check_frames(pickled.loads(data, os.fspath(path)), os.fspath(path))
+    return pickled.loads(data, os.fspath(path))
 
 
 def write_clip(
@@ -45,14 +61,14 @@ def write_clip(
 
     Args:
         path: The file; missing folders are made.
-        frames: uint8 [T, 64, 64], T >= 2, 0-255.
+        frames: uint8 [T, H, W], T >= 2, 0-255, of any size that can be read.
         staging: Where the temporary file lies, see ``atomic_write``.
 
     Raises:
         DataError: ``frames`` is not such a clip.
         StorageError: Disk full, read-only, no permission.
     """
-    data = pickled.dumps(check_frames(frames, os.fspath(path)))
+    data = pickled.dumps(check_frames(frames, os.fspath(path), any_size=True))
     with atomic_write(path, staging=staging) as file:
         file.write(data)
 
@@ -62,6 +78,7 @@ class SilhouetteStore:
 
     Args:
         root: The folder that holds one folder an identity.
+        dataset: Which file of a view folder is meant, and how wide frames are written.
         create: Make the folder where it is missing, instead of refusing.
 
     Raises:
@@ -69,21 +86,22 @@ class SilhouetteStore:
         StorageError: The folder cannot be made.
     """
 
-    def __init__(self, root: str | os.PathLike[str], *, create: bool = False) -> None:
+    def __init__(
+        self, root: str | os.PathLike[str], dataset: DatasetConfig | None = None, *, create: bool = False
+    ) -> None:
         self.root = Path(root)
+        self.dataset = dataset or DatasetConfig()
         if create:
             try:
                 self.root.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise storage_error(self.root, error) from error
         if not self.root.is_dir():
-            raise MissingError(
-                f"there is no folder {self.root}; expected a root of <identity>/<take>/<view>/<view>.pkl"
-            )
+            raise MissingError(f"there is no folder {self.root}; expected a root of {self._layout}")
 
     def path(self, key: ClipKey) -> Path:
         """Where the clip of ``key`` lies, whether it is there or not."""
-        return self.root / key.relative_path
+        return self.root / key.path(self.dataset.file)
 
     def identities(self) -> list[str]:
         """Names of the identity folders, sorted, whether or not they hold a clip."""
@@ -92,38 +110,49 @@ class SilhouetteStore:
     def keys(self) -> list[ClipKey]:
         """Every clip there is, sorted; names that begin with a dot are passed over, and no file is opened."""
         found = []
-        for identity in folder_names(self.root):
-            for take in folder_names(self.root / identity):
-                takes = self.root / identity / take
-                views = [view for view in folder_names(takes) if (takes / view / f"{view}.pkl").is_file()]
-                found += [ClipKey(identity, take, view) for view in views]
+        for key in view_folders(self.root):
+            if self.path(key).is_file():
+                found.append(key)
         return sorted(found)
 
     def require_keys(self) -> list[ClipKey]:
         """Every clip, as ``keys``, for those who can do nothing without one.
 
         Raises:
-            MissingError: There is none; where they lie in ``<root>/pkl``, the message says so.
+            MissingError: There is none; the message says what lies there instead, with one example.
         """
         keys = self.keys()
         if not keys:
-            inner = self.root / "pkl"
-            hint = f"did you mean {inner}?" if inner.is_dir() else "expected <identity>/<take>/<view>/<view>.pkl"
-            raise MissingError(f"{self.root} holds no clip; {hint}")
+            raise MissingError(f"{self.root} holds no clip; expected {self._layout}; {_instead(self.root)}")
         return keys
+
+    def look(self, keys: Sequence[ClipKey]) -> DatasetConfig:
+        """The reading rules with ``columns`` as found in the first of ``keys``, where the rules leave it open.
+
+        Raises:
+            DataError: That clip is damaged.
+        """
+        if self.dataset.columns is not None or not keys:
+            return self.dataset
+        height, width = read_frames(self.path(keys[0])).shape[1:]
+        return replace(self.dataset, columns=44 if width < height else 64)
 
     def read(self, key: ClipKey) -> NDArray[np.uint8]:
         """The clip of ``key``, uint8 [T, 64, 64]; raises as ``read_clip`` does."""
         return read_clip(self.path(key))
 
     def write(self, key: ClipKey, frames: NDArray[np.uint8]) -> Path:
-        """Write the clip of ``key`` and return its path; raises as ``write_clip`` does.
+        """Write the clip of ``key``, as wide as the dataset's are, and return its path; raises as ``write_clip`` does.
 
         The temporary file lies in the root, not beside the clip: OpenGait reads every file of a view folder, also one
         that a kill left behind.
+
+        Args:
+            key: The clip's name.
+            frames: uint8 [T, 64, 64], or [T, 128, 128].
         """
         path = self.path(key)
-        write_clip(path, frames, staging=self.root)
+        write_clip(path, trim(frames) if self.dataset.columns == 44 else frames, staging=self.root)
         return path
 
     def __iter__(self) -> Iterator[ClipKey]:
@@ -134,6 +163,46 @@ class SilhouetteStore:
 
     def __repr__(self) -> str:
         return f"SilhouetteStore({str(self.root)!r})"
+
+    @property
+    def _layout(self) -> str:
+        return f"<identity>/<take>/<view>/{self.dataset.file.replace('{view}', '<view>')}"
+
+
+def view_folders(root: Path) -> Iterator[ClipKey]:
+    """Every folder ``<root>/<identity>/<take>/<view>``, whatever it holds, sorted level by level."""
+    for identity in folder_names(root):
+        for take in folder_names(root / identity):
+            for view in folder_names(root / identity / take):
+                yield ClipKey(identity, take, view)
+
+
+def _instead(root: Path) -> str:
+    """What lies in a root that holds no clip where it was expected, and what to do about it."""
+    found = sorted(path.relative_to(root) for path in _first_pickles(root))
+    if not found:
+        return "there is no pickle in it; make clips of pictures with 'pretreat'"
+    depth, example = len(found[0].parts), root / found[0]
+    if depth < 4:
+        return f"found {example}, {4 - depth} folder level(s) too few: name the folder that holds the identities"
+    if depth > 4:
+        return f"found {example}, {depth - 4} folder level(s) too many: did you mean {root / found[0].parts[0]}?"
+    names = ", ".join(sorted({path.name for path in found})[:4])
+    return f"its view folders hold {names}: name one by dataset.file in a config, or by --config of a preset"
+
+
+def _first_pickles(root: Path, deepest: int = 6) -> list[Path]:
+    """Pickles of the first folder, walking down, that holds any."""
+    folders = [root]
+    while folders:
+        folder = folders.pop()
+        here = [path for path in sorted(folder.iterdir()) if path.name[0] != "."]
+        files = [path for path in here if path.suffix == ".pkl" and path.is_file()]
+        if files:
+            return files
+        if len(folder.relative_to(root).parts) < deepest:
+            folders += [path for path in reversed(here) if path.is_dir()][-8:]
+    return []
 
 
 def folder_names(folder: Path) -> list[str]:

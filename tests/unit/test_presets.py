@@ -1,4 +1,4 @@
-"""Generator presets of known datasets: they load, and read the datasets' own folder names."""
+"""Presets of known datasets, and the rules of any other: what is read, and what is refused."""
 
 from __future__ import annotations
 
@@ -6,58 +6,108 @@ from pathlib import Path
 
 import pytest
 
+from gaitcrafter_ext.errors import DataError, MissingError, UsageError
 from gaitcrafter_ext.generator.config import load_config
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, Protocol, load_dataset, preset_names, preset_path
+from gaitcrafter_ext.vocabulary import ClipKey
 
-FOLDER = Path(__file__).parents[2] / "opengait_configs" / "gaitcrafter"
-PRESETS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
-
-# Type folders as OpenGait's own tutorials and evaluators write them, with the condition each stands for.
-TAKES = {
-    "simulated": {"nm-01": "nm", "cl-02": "cl"},
-    "casia-b": {"nm-06": "nm", "bg-01": "bg", "cl-02": "cl"},
-    "casia-b-star": {"nm-06": "nm", "bg-01": "bg"},
-    "oumvlp": {"00": "nm", "01": "nm"},
-    "gait3d": {"camid33_videoid2": "nm"},
-    "grew": {"00": "nm"},
-    "ccpg": {"U0_D0": "U0_D0", "U0_D0_BG": "U0_D0_BG", "U3_D3": "U3_D3"},
-    "sustech1k": {"00-nm": "nm", "01-nm": "nm", "02-bg": "bg", "03-cl-nt": "cl"},
+# Of each preset: a take and its condition, a view and its angle, the file that is read (OpenGait's own tutorials).
+READ = {
+    "simulated": ("cl-02", "cl", "090", 90.0, "090.pkl"),
+    "casia-b": ("bg-01", "bg", "018", 18.0, "018.pkl"),
+    "casia-b-star": ("nm-06", "nm", "018", 18.0, "018-aligned-sils.pkl"),
+    "oumvlp": ("00", "nm", "270", 270.0, "270.pkl"),
+    "gait3d": ("camid33_videoid2", "nm", "seq0", None, "seq0.pkl"),
+    "gait3d-merged": ("camid33_videoid2", "nm", "seq0", None, "sils-seq0.pkl"),
+    "grew": ("00", "nm", "4XPn5Z28", None, "4XPn5Z28.pkl"),
+    "ccpg": ("U0_D0_BG", "U0_D0_BG", "01_1", None, "01_1-aligned-sils.pkl"),
+    "sustech1k": ("03-cl-nt", "cl", "045", 45.0, "06-045-Camera-Sils_aligned.pkl"),
 }
-
-# A view folder of each, with its angle in degrees.
-VIEWS = {
-    "simulated": ("090", 90.0),
-    "casia-b": ("018", 18.0),
-    "casia-b-star": ("018", 18.0),
-    "oumvlp": ("270", 270.0),
-    "gait3d": ("seq0", None),
-    "grew": ("4XPn5Z28", None),
-    "ccpg": ("01_1", None),
-    "sustech1k": ("045", 45.0),
-}
-
-
-#: Presets of a dataset that has another one already.
 VARIANTS = {"simulated-small": "simulated", "simulated-continued": "simulated"}
 
 
-def test_every_promised_dataset_has_a_preset() -> None:
-    assert set(TAKES) == set(PRESETS) - set(VARIANTS) == set(VIEWS)
+def test_presets_read_the_datasets_own_names() -> None:
+    assert set(READ) | set(VARIANTS) == set(preset_names())
+    for name, (take, condition, view, degrees, file) in READ.items():
+        dataset = load_dataset(name)
+        assert dataset == load_config(name).dataset
+        assert (dataset.condition_of(take), dataset.view_deg(view)) == (condition, degrees), name
+        assert ClipKey("1", take, view).path(dataset.file).name == file
+        assert dataset.protocol is not None
 
 
-@pytest.mark.parametrize("name", VARIANTS)
-def test_a_variant_reads_the_same_dataset_and_trains_otherwise(name: str) -> None:
-    variant, base = (load_config(FOLDER / f"{each}.yaml") for each in (name, VARIANTS[name]))
-    assert variant.dataset == base.dataset
-    assert (variant.model, variant.training) != (base.model, base.training)
+def test_a_variant_reads_the_same_dataset_and_trains_otherwise() -> None:
+    for name, base in VARIANTS.items():
+        variant, original = load_config(name), load_config(base)
+        assert variant.dataset == original.dataset
+        assert (variant.model, variant.training) != (original.model, original.training)
 
 
-@pytest.mark.parametrize("name", TAKES)
-def test_the_pattern_reads_the_condition_of_a_type_folder(name: str) -> None:
-    dataset = load_config(FOLDER / f"{name}.yaml").dataset
-    assert {take: dataset.condition_of(take) for take in TAKES[name]} == TAKES[name]
+# What OpenGait's evaluators compare: (preset, column, takes of the gallery, of the probes, neither).
+COMPARED = [
+    ("casia-b", "NM", ["nm-01", "nm-04"], ["nm-05", "nm-06"], ["bg-01", "nm-07"]),
+    ("casia-b", "CL", ["nm-03"], ["cl-01"], ["cl-03"]),
+    ("oumvlp", "NM", ["01"], ["00"], ["02"]),
+    ("ccpg", "CL", ["U1_D1", "U2_D2", "U3_D3"], ["U0_D0", "U0_D0_BG"], ["U0_D3"]),
+    ("ccpg", "BG", ["U0_D0"], ["U0_D0_BG"], ["U3_D3"]),
+    ("sustech1k", "Night", ["00-nm"], ["02-bg-nt", "04-nt"], ["01-nm"]),
+    ("grew", "GREW", ["01"], ["02"], ["00"]),
+]
 
 
-@pytest.mark.parametrize("name", VIEWS)
-def test_the_angle_of_a_view_folder_is_known_or_said_to_be_unknown(name: str) -> None:
-    view, degrees = VIEWS[name]
-    assert load_config(FOLDER / f"{name}.yaml").dataset.view_deg(view) == degrees
+@pytest.mark.parametrize(("preset", "column", "gallery", "probes", "neither"), COMPARED)
+def test_the_protocols_are_opengaits(
+    preset: str, column: str, gallery: list[str], probes: list[str], neither: list[str]
+) -> None:
+    protocol = load_dataset(preset).protocol
+    assert protocol is not None
+    takes = gallery + probes + neither
+    assert [take for take in takes if protocol.in_gallery(take, column)] == gallery
+    assert [take for take in takes if protocol.is_probe(take, column)] == probes
+
+
+def test_a_set_without_a_protocol_compares_the_first_takes_with_all_others() -> None:
+    keys = [ClipKey("1", take, view) for take in ("walk-1", "walk-2", "run-1", "[x]-1") for view in ("front", "side")]
+    dataset = DatasetConfig(views={"front": 0.0, "side": 90.0}, conditions={"walk": "nm"})
+    assert dataset.protocol_of(keys) == Protocol(
+        gallery=("walk-1",), probes={"NM": ("walk-2",), "[X]": ("[[]x]-1",), "RUN": ("run-1",)}
+    )
+    assert not DatasetConfig(views={"*": None}).protocol_of(keys).exclude_identical_view
+    with pytest.raises(DataError, match="1 take cannot be gallery and probe"):
+        dataset.protocol_of(keys[:2])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{views: {000: 0}}", "'dataset.views' names 0, which is not text; put it in quotes, e.g. '000'"),
+        ("{views: {front: left}}", "'dataset.views.front' is 'left'; input should be a valid number"),
+        ("{views: {front: 400}}", "'dataset.views.front' is 400; input should be less than 360"),
+        ("{conditions: {nm: 1}}", "'dataset.conditions.nm' is 1; .*; put it in quotes"),
+        ("{name: 001}", "'dataset.name' is 1; .*; put it in quotes"),
+        ("{takes_pattern: '('}", "'\\(' is no regular expression \\(missing \\)"),
+        ("{file: a/b.pkl}", "dataset.file is 'a/b.pkl'; expected a file name"),
+        ("{file: '{take}.pkl'}", "dataset.file is"),
+        ("{columns: 48}", "'dataset.columns' is 48; input should be 44 or 64"),
+        ("{protocol: {gallery: [a]}}", "probes names no take"),
+        ("{protocol: {probes: {A: [a]}}}", "gallery names no take"),
+        ("{protocol: {gallery: nm-01, probes: {A: [a]}}}", "'dataset.protocol.gallery' is 'nm-01'"),
+        ("{protocol: {probe_set: true, gallery: [a]}}", "in the place of"),
+        ("{protocol: {probes: {A: [a]}, galleries: {A: [b], B: [c]}}}", "no probes 'B'"),
+        ("{takes_patern: x}", "unknown key 'dataset.takes_patern'; did you mean 'takes_pattern'"),
+        ("3", "'dataset' is 3"),
+    ],
+)
+def test_rules_that_cannot_be_meant_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "c.yaml").write_text(f"dataset: {text}\n")
+    with pytest.raises(UsageError, match=rf"c\.yaml: .*{message}") as caught:
+        load_dataset(tmp_path / "c.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_config_is_a_file_or_a_preset() -> None:
+    assert preset_path("casia-b").name == "casia-b.yaml"
+    with pytest.raises(MissingError, match="no config or preset 'casiab'; did you mean 'casia-b'"):
+        preset_path("casiab")
+    with pytest.raises(MissingError, match=r"nowhere\.yaml is not there; .*or a preset: casia-b"):
+        preset_path("nowhere.yaml")

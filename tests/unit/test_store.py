@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import DataError, MissingError, StorageError
-from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_clip, write_clip
+from gaitcrafter_ext.silhouettes.clip import upsample
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, load_dataset
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_clip, read_frames, write_clip
 from gaitcrafter_ext.vocabulary import ClipKey
 
+KEY = ClipKey("001", "nm-01", "090")
 FRAMES = np.random.default_rng(0).integers(0, 256, (5, 64, 64), dtype=np.uint8)
 
 
@@ -62,14 +65,58 @@ def test_links_to_identities_are_followed(tmp_path: Path) -> None:
     assert merged.keys() == [ClipKey("001", "nm-01", "090")]
 
 
-def test_a_root_without_a_clip_is_refused_where_one_is_needed(tmp_path: Path) -> None:
+def pickles(folder: Path, *names: str) -> None:
+    folder.mkdir(parents=True)
+    for name in names:
+        write_clip(folder / name, FRAMES)
+
+
+def test_a_root_without_a_clip_says_what_lies_there_instead(tmp_path: Path) -> None:
+    def refused(root: Path) -> str:
+        root.mkdir(exist_ok=True)
+        with pytest.raises(
+            MissingError, match=r"holds no clip; expected <identity>/<take>/<view>/<view>\.pkl; "
+        ) as told:
+            SilhouetteStore(root).require_keys()
+        return str(told.value)
+
+    assert "there is no pickle in it" in refused(tmp_path / "empty")
+    pickles(tmp_path / "deep" / "pkl" / "001" / "nm-01" / "090", "090.pkl")
+    assert f"1 folder level(s) too many: did you mean {tmp_path / 'deep' / 'pkl'}?" in refused(tmp_path / "deep")
+    assert "1 folder level(s) too few" in refused(tmp_path / "deep" / "pkl" / "001")
+    pickles(tmp_path / "star" / "001" / "nm-01" / "090", "090-aligned-sils.pkl", "090-ratios.pkl")
+    assert "hold 090-aligned-sils.pkl, 090-ratios.pkl: name one by dataset.file" in refused(tmp_path / "star")
+
+
+def test_the_datasets_file_is_read_and_written_beside_others(tmp_path: Path) -> None:
+    pickles(tmp_path / "001" / "nm-01" / "090", "090-ratios.pkl")
+    store = SilhouetteStore(tmp_path, load_dataset("casia-b-star"))
+    assert store.keys() == []
+    path = store.write(KEY, FRAMES)
+    assert path.name == "090-aligned-sils.pkl"
+    assert store.keys() == [KEY]
+    assert np.array_equal(store.read(KEY), FRAMES)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (64, 44), (128, 128), (128, 88)])
+def test_clips_of_every_size_are_read_as_64x64(tmp_path: Path, size: tuple[int, int]) -> None:
+    middle = np.zeros((5, 64, 64), np.uint8)
+    middle[:, :, 10:54] = FRAMES[:, :, 10:54]
+    margin = (64 - size[1] * 64 // size[0]) // 2
+    stored = middle[:, :, margin : 64 - margin].repeat(size[0] // 64, axis=1).repeat(size[0] // 64, axis=2)
+    save(tmp_path / "001" / "nm-01" / "090" / "090.pkl", stored)
     store = SilhouetteStore(tmp_path)
-    with pytest.raises(MissingError, match="holds no clip; expected <identity>"):
-        store.require_keys()
-    SilhouetteStore(tmp_path / "pkl", create=True).write(ClipKey("001", "nm-01", "090"), FRAMES)
-    with pytest.raises(MissingError, match=r"did you mean .*pkl\?"):
-        store.require_keys()
-    assert len(SilhouetteStore(tmp_path / "pkl").require_keys()) == 1
+    assert np.array_equal(store.read(KEY), middle)
+    assert read_frames(store.path(KEY)).shape == (5, *size)
+    assert store.look([KEY]).columns == (64 if size[0] == size[1] else 44)
+
+
+def test_clips_are_written_as_wide_as_the_datasets(tmp_path: Path) -> None:
+    store = SilhouetteStore(tmp_path, DatasetConfig(columns=44))
+    store.write(KEY, FRAMES)
+    assert np.array_equal(read_frames(store.path(KEY)), FRAMES[:, :, 10:54])
+    store.write(KEY, upsample(FRAMES))
+    assert read_frames(store.path(KEY)).shape == (5, 128, 88)
 
 
 def test_equal_frames_give_equal_files(tmp_path: Path) -> None:
@@ -99,7 +146,7 @@ def test_a_root_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
         ([FRAMES], "holds a list, not an array"),
         (FRAMES / 255.0, "dtype float64"),
         (FRAMES > 127, "dtype bool"),
-        (FRAMES[:, :, 10:54], r"shape \[5, 64, 44\]"),
+        (FRAMES[:, :, 10:50], r"shape \[5, 64, 40\]"),
         (FRAMES[:0], "0 frame"),
         (FRAMES[:1], "1 frame"),
         (Path("x"), "refused"),
