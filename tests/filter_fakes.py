@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gaitcrafter_ext.metrics.calibration import RATES, Calibration
 from gaitcrafter_ext.metrics.features import Features
-from gaitcrafter_ext.recognition.calibration import RATES, Calibration
 from gaitcrafter_ext.recognition.filter_card import FilterCard, write_filter_card
 from gaitcrafter_ext.synthesis.plan import ClipRequest
 from gaitcrafter_ext.vocabulary import ClipKey

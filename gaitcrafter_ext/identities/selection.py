@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.recognition.separation import Centres, cosine_distances
+from gaitcrafter_ext.metrics.centroids import Centroids, nearest, shares_within
+from gaitcrafter_ext.metrics.distances import cosine_distances
 
 __all__ = ["REASONS", "Criteria", "Sieve", "Verdict", "parent_retrieval", "shares_within", "tally"]
 
@@ -73,10 +74,10 @@ class Sieve:
 
     Args:
         criteria: Thresholds.
-        known: Centres of the training people.
+        known: Centroids of the training people.
     """
 
-    def __init__(self, criteria: Criteria, known: Centres) -> None:
+    def __init__(self, criteria: Criteria, known: Centroids) -> None:
         self.criteria = criteria
         self.known = known
         self._kept: list[tuple[str, Floats]] = []
@@ -94,24 +95,18 @@ class Sieve:
             centre: Unit vector, float32 [D].
             consistency: Share of the candidate's clips within ``criteria.clip`` of its centre.
         """
-        known, to_known = _nearest(centre, self.known)
+        known, to_known = nearest(centre, self.known)
         if consistency < self.criteria.consistency:
             return Verdict(name, INCONSISTENT, consistency, known, to_known)
         if to_known <= self.criteria.known:
             return Verdict(name, KNOWN, consistency, known, to_known)
         other, distance = (known, to_known)
         if self._kept:
-            other, distance = _nearest(centre, Centres(self.kept, np.stack([vector for _, vector in self._kept])))
+            other, distance = nearest(centre, Centroids(self.kept, np.stack([vector for _, vector in self._kept])))
             if distance <= self.criteria.unique:
                 return Verdict(name, DUPLICATE, consistency, other, distance)
         self._kept.append((name, centre))
         return Verdict(name, KEPT, consistency, other, distance)
-
-
-def shares_within(distances: Floats, identity: NDArray[np.str_], radius: float) -> dict[str, float]:
-    """Of each person, the share of clips whose distance [N] to their own centre is at most ``radius``."""
-    names = dict.fromkeys(identity.tolist())
-    return {name: float((distances[identity == name] <= radius).mean()) for name in names}
 
 
 def tally(verdicts: Sequence[Verdict]) -> dict[str, int]:
@@ -120,20 +115,14 @@ def tally(verdicts: Sequence[Verdict]) -> dict[str, int]:
     return {reason: counts[reason] for reason in REASONS}
 
 
-def parent_retrieval(centres: Centres, parents: Sequence[Sequence[str]], known: Centres) -> float:
+def parent_retrieval(centres: Centroids, parents: Sequence[Sequence[str]], known: Centroids) -> float:
     """Share of people whose nearest training person is one of those whom they are a blend of.
 
     Args:
         centres: Of the novel people.
         parents: Each one's parents.
-        known: Centres of the training people.
+        known: Centroids of the training people.
     """
-    nearest = cosine_distances(centres.vectors, known.vectors).argmin(1)
-    hits = [known.names[index] in names for index, names in zip(nearest, parents, strict=True)]
+    found = cosine_distances(centres.vectors, known.vectors).argmin(1)
+    hits = [known.names[index] in names for index, names in zip(found, parents, strict=True)]
     return float(np.mean(hits)) if hits else float("nan")
-
-
-def _nearest(centre: Floats, others: Centres) -> tuple[str, float]:
-    distances = cosine_distances(centre[None], others.vectors)[0]
-    index = int(distances.argmin())
-    return others.names[index], float(distances[index])

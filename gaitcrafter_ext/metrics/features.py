@@ -1,36 +1,144 @@
-"""Embeddings of clips with their labels, and the distance that recognisers are judged by."""
+"""Cached features: one vector a clip (or one a body part), what each clip is of, and OpenGait's distance."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
-__all__ = ["Distance", "Features", "part_mean_distances"]
+from gaitcrafter_ext.vocabulary import CONDITIONS, ClipKey
+
+__all__ = [
+    "Distance",
+    "FeatureSet",
+    "Features",
+    "Labelled",
+    "flatten_parts",
+    "in_order",
+    "joined",
+    "part_mean_distances",
+]
+
+Floats = NDArray[np.float32]
+Labels = NDArray[np.str_]
 
 #: Euclidean, or one minus the cosine.
 Distance = Literal["euc", "cos"]
 
 
+class Labelled(Protocol):
+    """What most metrics take: vectors [N, D], whose clip each is and its view, str [N]."""
+
+    @property
+    def vectors(self) -> Floats: ...  # noqa: D102
+
+    @property
+    def identity(self) -> Labels: ...  # noqa: D102
+
+    @property
+    def view(self) -> Labels: ...  # noqa: D102
+
+
 @dataclass(frozen=True)
 class Features:
-    """Embeddings, float32 [N, channels, parts], and the labels of their clips, str [N] each."""
+    """Embeddings of a recogniser, float32 [N, channels, parts], and the labels of their clips, str [N] each."""
 
-    embeddings: npt.NDArray[np.float32]
-    identity: npt.NDArray[np.str_]
-    take: npt.NDArray[np.str_]
-    view: npt.NDArray[np.str_]
+    embeddings: Floats
+    identity: Labels
+    take: Labels
+    view: Labels
 
-    def where(self, mask: npt.NDArray[np.bool_]) -> Features:
+    @cached_property
+    def vectors(self) -> Floats:
+        """Unit vectors in which every part counts alike, float32 [N, channels * parts]."""
+        return flatten_parts(self.embeddings)
+
+    def where(self, mask: NDArray[np.bool_]) -> Features:
         """The clips that a bool [N] mask picks."""
         return Features(self.embeddings[mask], self.identity[mask], self.take[mask], self.view[mask])
 
 
-def part_mean_distances(
-    left: npt.NDArray[np.float32], right: npt.NDArray[np.float32], metric: Distance = "euc"
-) -> npt.NDArray[np.float32]:
+@dataclass(frozen=True)
+class FeatureSet:
+    """Features of many clips: GEIs, or what a recogniser makes of them. Labels are str [N].
+
+    Attributes:
+        vectors: float32 [N, D].
+        condition: As the dataset's reading rules have it.
+    """
+
+    vectors: Floats
+    identity: Labels
+    take: Labels
+    condition: Labels
+    view: Labels
+
+    @classmethod
+    def of(cls, vectors: Sequence[Floats] | Floats, keys: Sequence[ClipKey], conditions: Sequence[str]) -> FeatureSet:
+        """Vectors of named clips, in their order."""
+        found = np.stack(list(vectors)).astype(np.float32) if len(vectors) else np.zeros((0, 0), np.float32)
+        rows = zip(keys, conditions, strict=True)
+        labels = [(key.identity, key.take, condition, key.view) for key, condition in rows]
+        return cls(found, *np.array(labels, dtype=str).reshape(-1, 4).T)
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @property
+    def keys(self) -> list[ClipKey]:
+        """Names of the clips."""
+        return [ClipKey(*labels) for labels in zip(self.identity, self.take, self.view, strict=True)]
+
+    @property
+    def people(self) -> list[str]:
+        """Whose clips there are, sorted."""
+        return sorted(set(self.identity.tolist()))
+
+    def where(self, mask: NDArray[np.bool_] | NDArray[np.integer]) -> FeatureSet:
+        """The clips that a bool [N] mask, or indices, pick."""
+        labels = (self.identity[mask], self.take[mask], self.condition[mask], self.view[mask])
+        return FeatureSet(self.vectors[mask], *labels)
+
+    def only(
+        self,
+        people: Iterable[str] | None = None,
+        takes: Iterable[str] | None = None,
+        views: Iterable[str] | None = None,
+    ) -> FeatureSet:
+        """The clips of these people, takes and views; None means all."""
+        mask = np.ones(len(self), dtype=bool)
+        for labels, allowed in ((self.identity, people), (self.take, takes), (self.view, views)):
+            if allowed is not None:
+                mask &= np.isin(labels, list(allowed))
+        return self.where(mask)
+
+
+def joined(*parts: FeatureSet) -> FeatureSet:
+    """All clips of several sets; empty ones are skipped."""
+    kept = [part for part in parts if len(part)] or list(parts[:1])
+    columns = ("vectors", "identity", "take", "condition", "view")
+    return FeatureSet(*(np.concatenate([getattr(part, name) for part in kept]) for name in columns))
+
+
+def flatten_parts(embeddings: Floats) -> Floats:
+    """Embeddings as unit vectors in which every part counts alike: float32 [N, c, p] -> [N, c * p]."""
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    parts = embeddings / np.maximum(lengths, 1e-12) / np.sqrt(max(1, embeddings.shape[2]))
+    return parts.reshape(len(parts), parts.shape[1] * parts.shape[2]).astype(np.float32)
+
+
+def in_order(conditions: Labels) -> list[str]:
+    """The conditions that occur: nm, bg, cl first, any others after them by name."""
+    return sorted(
+        set(conditions.tolist()), key=lambda name: (CONDITIONS.index(name) if name in CONDITIONS else 3, name)
+    )
+
+
+def part_mean_distances(left: Floats, right: Floats, metric: Distance = "euc") -> Floats:
     """Mean over parts of the distance of every pair, as OpenGait's ``cuda_dist``.
 
     Args:
@@ -52,11 +160,9 @@ def part_mean_distances(
     return 1 - mean if metric == "cos" else mean
 
 
-def _unit(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _unit(x: Floats) -> Floats:
     return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), np.float32(1e-12))
 
 
-def _euclidean(
-    a: npt.NDArray[np.float32], b: npt.NDArray[np.float32], inner: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
+def _euclidean(a: Floats, b: Floats, inner: Floats) -> Floats:
     return np.sqrt(np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * inner, 0, dtype=np.float32))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.recognition.calibration import calibrate
+from gaitcrafter_ext.metrics.calibration import calibrate
 from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE, load_recogniser, save_recogniser
 from gaitcrafter_ext.recognition.filter_card import FilterCard, dataset_name, write_filter_card
 from gaitcrafter_ext.recognition.filter_recogniser import embed_keys, load_embedder

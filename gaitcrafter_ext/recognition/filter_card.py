@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gaitcrafter_ext.errors import MissingError, WeightsError
-from gaitcrafter_ext.recognition.calibration import Calibration
+from gaitcrafter_ext.metrics.calibration import Calibration
 from gaitcrafter_ext.silhouettes.files import atomic_write_text, storage_error
 
 __all__ = ["BUNDLED", "FilterCard", "dataset_name", "locate_filter", "read_filter_card", "write_filter_card"]

@@ -10,15 +10,15 @@ import numpy as np
 from gaitcrafter_ext.generator.card import Card
 from gaitcrafter_ext.identities.codes import BlendSettings, novel_identities
 from gaitcrafter_ext.identities.selection import KEPT, Criteria, Sieve, parent_retrieval, shares_within, tally
+from gaitcrafter_ext.metrics.centroids import (
+    Centroids,
+    find_centroids,
+    greedily_unique,
+    to_own_centroid,
+)
+from gaitcrafter_ext.metrics.distances import cosine_distances
 from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.filter_card import FilterCard
-from gaitcrafter_ext.recognition.separation import (
-    Centres,
-    cosine_distances,
-    find_centres,
-    greedily_unique,
-    to_own_centre,
-)
 from gaitcrafter_ext.synthesis.filtering import Known, Progress, criteria_of, try_known, try_people
 from gaitcrafter_ext.synthesis.frozen import FilterRequest
 from gaitcrafter_ext.synthesis.probing import Trier
@@ -133,9 +133,9 @@ def _later(progress: Progress, before: int, total: int) -> Progress:
     return lambda done, _: progress(before + done, total)
 
 
-def _row(name: str, clips: Features, criteria: Criteria, known: Centres, parents: Sequence[Sequence[str]]) -> Row:
-    centres = find_centres(clips)
-    shares = shares_within(to_own_centre(clips), clips.identity, criteria.clip)
+def _row(name: str, clips: Features, criteria: Criteria, known: Centroids, parents: Sequence[Sequence[str]]) -> Row:
+    centres = find_centroids(clips)
+    shares = shares_within(to_own_centroid(clips), clips.identity, criteria.clip)
     sieve, near = Sieve(criteria, known), cosine_distances(centres.vectors, known.vectors).min(1)
     verdicts = [
         sieve.judge(person, centre, shares[person])
@@ -173,7 +173,7 @@ def _share(shares: Sequence[float], criteria: Criteria) -> float:
     return float(np.mean([share >= criteria.consistency for share in shares]))
 
 
-def _spacing(centres: Centres) -> float:
+def _spacing(centres: Centroids) -> float:
     between = cosine_distances(centres.vectors, centres.vectors)
     np.fill_diagonal(between, np.inf)
     return float(np.median(between.min(1)))

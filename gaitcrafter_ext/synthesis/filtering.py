@@ -12,9 +12,9 @@ from gaitcrafter_ext.generator.card import Card
 from gaitcrafter_ext.generator.shape import TILE
 from gaitcrafter_ext.identities.codes import BlendSettings, known_recipe, novel_identities
 from gaitcrafter_ext.identities.selection import Criteria, Sieve, Verdict, shares_within
+from gaitcrafter_ext.metrics.centroids import Centroids, find_centroids, greedily_unique, to_own_centroid
 from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.filter_card import FilterCard
-from gaitcrafter_ext.recognition.separation import Centres, find_centres, greedily_unique, to_own_centre
 from gaitcrafter_ext.synthesis.frozen import FilterRequest, FilterSettings, FrozenIdentities
 from gaitcrafter_ext.synthesis.plan import Sampling
 from gaitcrafter_ext.synthesis.probing import Trier, choose_probes, try_out
@@ -33,7 +33,7 @@ class Known:
         consistency: Share of each one's clips near their own centre.
     """
 
-    centres: Centres
+    centres: Centroids
     consistency: Mapping[str, float]
 
     def control(self, criteria: Criteria) -> dict[str, int]:
@@ -134,7 +134,7 @@ def try_known(card: Card, request: FilterRequest, criteria: Criteria, tries: Tri
     """Try out the people whom the weights know."""
     people = {name: known_recipe(name) for name in card.vocabulary.identities}
     clips = try_people(people, request, tries, progress)
-    return Known(find_centres(clips), shares_within(to_own_centre(clips), clips.identity, criteria.clip))
+    return Known(find_centroids(clips), shares_within(to_own_centroid(clips), clips.identity, criteria.clip))
 
 
 def try_people(
@@ -159,8 +159,8 @@ def try_people(
 
 def _judge(sieve: Sieve, clips: Features, wanted: int) -> list[Verdict]:
     """Verdicts on the people of some clips, until enough were kept."""
-    centres = find_centres(clips)
-    shares = shares_within(to_own_centre(clips), clips.identity, sieve.criteria.clip)
+    centres = find_centroids(clips)
+    shares = shares_within(to_own_centroid(clips), clips.identity, sieve.criteria.clip)
     verdicts = list[Verdict]()
     for name, centre in zip(centres.names, centres.vectors, strict=True):
         if len(sieve.kept) < wanted:

@@ -7,12 +7,12 @@ import pytest
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.identities.selection import Criteria, Sieve, parent_retrieval, shares_within, tally
-from gaitcrafter_ext.recognition.separation import Centres, find_centres, to_own_centre
+from gaitcrafter_ext.metrics.centroids import Centroids, find_centroids, to_own_centroid
 from tests.filter_fakes import features
 
 AXES = np.eye(30, dtype=np.float32)
 CRITERIA = Criteria(clip=0.2, consistency=0.75, known=0.1, unique=0.1)
-KNOWN = Centres(("sim-001", "sim-002"), AXES[:2])
+KNOWN = Centroids(("sim-001", "sim-002"), AXES[:2])
 
 
 def sieve() -> Sieve:
@@ -47,9 +47,9 @@ def test_half_of_the_training_people_passed_off_as_novel_fall() -> None:
 
 def test_many_people_under_one_name_fall_as_inconsistent() -> None:
     clips = features({"crowd": [AXES[4], AXES[5], AXES[6], AXES[7]], "one": [AXES[8]] * 4})
-    shares = shares_within(to_own_centre(clips), clips.identity, CRITERIA.clip)
+    shares = shares_within(to_own_centroid(clips), clips.identity, CRITERIA.clip)
     judge = sieve()
-    centres = find_centres(clips)
+    centres = find_centroids(clips)
     verdicts = [
         judge.judge(name, vector, shares[name]) for name, vector in zip(centres.names, centres.vectors, strict=True)
     ]
@@ -79,5 +79,5 @@ def test_distances_tell_how_near_the_nearest_was() -> None:
 
 
 def test_parents_are_found_or_not() -> None:
-    people = Centres(("a", "b"), np.stack([towards(0, 9, 0.4), towards(1, 9, 0.4)]))
+    people = Centroids(("a", "b"), np.stack([towards(0, 9, 0.4), towards(1, 9, 0.4)]))
     assert parent_retrieval(people, [["sim-001", "sim-009"], ["sim-001"]], KNOWN) == 0.5

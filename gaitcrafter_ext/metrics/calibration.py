@@ -1,0 +1,149 @@
+"""What a recogniser's distances mean, from real people whom it never saw.
+
+The false match rate of a radius is the share of pairs of different real people that lie within it; pairs are counted in
+the statistic that the radius is used on, centroid to centroid or clip to centroid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.metrics.centroids import find_centroids, greedily_unique, to_other_centroids, to_own_centroid
+from gaitcrafter_ext.metrics.distances import cosine_distances, threshold
+from gaitcrafter_ext.metrics.features import Labelled
+from gaitcrafter_ext.metrics.leakage import LEAK_RATE
+
+__all__ = ["RATES", "Calibration", "calibrate"]
+
+#: False match rates whose radii are kept; between them the radius is interpolated over the rate's logarithm.
+RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+
+#: Sizes of populations for which shares and leak radii are kept, and from how many random ones each is averaged.
+GROUPS, ORDERS = (50, 100, 200, 400), 50
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What distances mean.
+
+    Attributes:
+        people: How many real people it comes from.
+        clips: How many clips each of them has.
+        views: The views of these clips.
+        rates: False match rates, ascending.
+        centre: Distance between two people's centroids at each rate.
+        clip: Distance of a clip to another person's centroid at each rate.
+        genuine: Share of real clips that lie within ``clip`` of the centroid of their own person's other clips.
+        unique: Size of a population of real people -> share of it that greedy selection keeps at a rate of 1 %.
+        alone: The same -> share of other real people who are near none of them at a rate of 1 %.
+        leak: The same -> distance that 5 % of other real people are nearer than to their nearest of them.
+    """
+
+    people: int
+    clips: int
+    views: tuple[str, ...]
+    rates: tuple[float, ...]
+    centre: tuple[float, ...]
+    clip: tuple[float, ...]
+    genuine: tuple[float, ...]
+    unique: Mapping[str, float] = field(default_factory=dict)
+    alone: Mapping[str, float] = field(default_factory=dict)
+    leak: Mapping[str, float] = field(default_factory=dict)
+
+    def centre_radius(self, rate: float) -> float:
+        """Distance between centroids within which ``rate`` of the pairs of different real people lie.
+
+        Raises:
+            UsageError: The rate is outside of what was calibrated.
+        """
+        return self._at(rate, self.centre)
+
+    def clip_radius(self, rate: float) -> float:
+        """The same of a clip and another person's centroid."""
+        return self._at(rate, self.clip)
+
+    def genuine_share(self, rate: float) -> float:
+        """Share of real clips within ``clip_radius`` of their own person's centroid."""
+        return self._at(rate, self.genuine)
+
+    def leak_radius(self, population: int) -> float:
+        """Distance that 5 % of strangers are nearer than to their nearest of ``population`` people.
+
+        Interpolated over the logarithm of the size, and continued beyond the largest population of the calibration.
+        Without such figures, the radius at which that would hold were all pairs independent.
+        """
+        if not self.leak:
+            rate = 1 - (1 - LEAK_RATE) ** (1 / population)
+            return self.centre_radius(float(np.clip(rate, self.rates[0], self.rates[-1])))
+        sizes, radii = np.log([float(size) for size in self.leak]), np.array(list(self.leak.values()))
+        beyond = max(0.0, float(np.log(population) - sizes[-1]))
+        slope = np.polyfit(sizes, radii, 1)[0] if len(sizes) > 1 else 0.0
+        return max(0.0, float(np.interp(np.log(population), sizes, radii) + slope * beyond))
+
+    def _at(self, rate: float, values: tuple[float, ...]) -> float:
+        if not self.rates[0] <= rate <= self.rates[-1]:
+            raise UsageError(
+                f"--false-match-rate: {rate:g}; allowed: {self.rates[0]:g} to {self.rates[-1]:g} "
+                f"(calibrated on {self.people} people)"
+            )
+        return float(np.interp(np.log(rate), np.log(self.rates), values))
+
+
+def calibrate(clips: Labelled) -> Calibration:
+    """Radii and shares of real people, two or more clips each.
+
+    Raises:
+        DataError: There are too few pairs of people for the lowest rate, or a person has one clip only.
+    """
+    people = find_centroids(clips)
+    count = len(people)
+    needed = next(number for number in range(2, 10_000) if number * (number - 1) / 2 * RATES[0] >= 1)
+    if count < needed:
+        raise DataError(f"{count} people to calibrate on; a rate of {RATES[0]:g} needs {needed} or more")
+    table = cosine_distances(people.vectors, people.vectors)
+    between, clip, own = table[np.triu_indices(count, 1)], to_other_centroids(clips), to_own_centroid(clips)
+    radius, clip_radii = threshold(between, 0.01), [threshold(clip, rate) for rate in RATES]
+    sizes = [size for size in GROUPS if size < count]
+    return Calibration(
+        people=count,
+        clips=len(clips.identity) // count,
+        views=tuple(np.unique(clips.view).tolist()),
+        rates=RATES,
+        centre=tuple(round(threshold(between, rate), 8) for rate in RATES),
+        clip=tuple(round(value, 8) for value in clip_radii),
+        genuine=tuple(round(float((own <= value).mean()), 8) for value in clip_radii),
+        unique={
+            str(size): _over_groups(people.vectors, size, lambda group, _: float(greedily_unique(group, radius).mean()))
+            for size in GROUPS
+            if size <= count
+        },
+        alone={
+            str(size): _over_groups(people.vectors, size, lambda group, others: _alone(group, others, radius))
+            for size in sizes
+        },
+        leak={
+            str(size): _over_groups(people.vectors, size, _leak) for size in sizes if (count - size) * LEAK_RATE >= 2
+        },
+    )
+
+
+def _over_groups(
+    vectors: NDArray[np.float32], size: int, measure: Callable[[NDArray[np.float32], NDArray[np.float32]], float]
+) -> float:
+    """Mean of ``measure(group, others)`` over random groups of ``size`` people."""
+    rng = np.random.default_rng(0)
+    orders = [rng.permutation(len(vectors)) for _ in range(ORDERS)]
+    return round(float(np.mean([measure(vectors[order[:size]], vectors[order[size:]]) for order in orders])), 8)
+
+
+def _alone(group: NDArray[np.float32], others: NDArray[np.float32], radius: float) -> float:
+    return float((cosine_distances(others, group) > radius).all(axis=1).mean())
+
+
+def _leak(group: NDArray[np.float32], others: NDArray[np.float32]) -> float:
+    return threshold(cosine_distances(others, group).min(axis=1), LEAK_RATE)

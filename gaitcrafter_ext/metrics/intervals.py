@@ -1,0 +1,131 @@
+"""Figures with 95 % intervals over people.
+
+Clips of one person succeed or fail together, so people are what is counted. Shares have Clopper and Pearson's exact
+interval at the effective number of clips (Korn & Graubard, Survey Methodology 24, 1998), which holds near 0 and 1 too;
+means, medians and ratios the percentile bootstrap over whole people (Davison & Hinkley 1997, section 3.8).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Estimate", "bootstrap_mean", "bootstrap_median", "bootstrap_ratio", "estimate_share", "exact_interval"]
+
+Marks = NDArray[np.bool_]
+Values = NDArray[np.float64]
+People = NDArray[np.str_]
+
+#: Rounds of the bootstrap; intervals are steady to about a tenth of a point. Rounds in memory at once.
+ROUNDS, CHUNK = 2000, 100
+
+#: Both ends of a 95 % interval.
+ENDS = (0.025, 0.975)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure counted on ``count`` clips, with its 95 % interval over people; NaN where there was nothing to count."""
+
+    value: float
+    low: float
+    high: float
+    count: int
+
+
+NOTHING = Estimate(float("nan"), float("nan"), float("nan"), 0)
+
+
+def exact_interval(hits: float, trials: float) -> tuple[float, float]:
+    """95 % interval of a binomial share (Clopper & Pearson 1934); both numbers may be fractions."""
+    from scipy.special import betaincinv
+
+    low = float(betaincinv(hits, trials - hits + 1, ENDS[0])) if hits > 0 else 0.0
+    high = float(betaincinv(hits + 1, trials - hits, ENDS[1])) if hits < trials else 1.0
+    return low, high
+
+
+def estimate_share(hits: Marks, people: People) -> Estimate:
+    """Share of hits, bool [N], of the clips of ``people``, str [N]."""
+    if len(hits) == 0:
+        return NOTHING
+    value, trials = float(np.mean(hits)), _effective_count(hits, people)
+    low, high = exact_interval(value * trials, trials)
+    return Estimate(value, min(low, value), max(high, value), len(hits))
+
+
+def bootstrap_mean(values: Values, people: People, rng: np.random.Generator) -> Estimate:
+    """Mean of finite values [N], one a clip."""
+    if len(values) == 0:
+        return NOTHING
+    names, index = np.unique(people, return_inverse=True)
+    sums, total = _totals(values, index, len(names))
+    weights = _draws(len(names), rng)
+    low, high = np.quantile((weights @ sums) / (weights @ total), ENDS)
+    return Estimate(float(np.mean(values)), float(low), float(high), len(values))
+
+
+def bootstrap_median(values: Values, people: People, rng: np.random.Generator) -> Estimate:
+    """Median of finite values [N], one a clip."""
+    if len(values) == 0:
+        return NOTHING
+    names, index = np.unique(people, return_inverse=True)
+    order = np.argsort(values, kind="stable")
+    medians = []
+    for draws in np.split(_draws(len(names), rng), range(CHUNK, ROUNDS, CHUNK)):
+        below = np.cumsum(draws[:, index[order]], axis=1)
+        half = below[:, -1:] / 2
+        lower, upper = (values[order][past.argmax(axis=1)] for past in (below >= half, below > half))
+        medians.append((lower + upper) / 2)
+    low, high = np.quantile(np.concatenate(medians), ENDS)
+    return Estimate(float(np.median(values)), float(low), float(high), len(values))
+
+
+def bootstrap_ratio(
+    hits: Marks, people: People, base_hits: Marks, base_people: People, rng: np.random.Generator
+) -> Estimate:
+    """Share of ``hits`` over share of ``base_hits``, both counted on the same drawn people in every round.
+
+    Rounds without a base hit are left out; the ratio is NaN where either side is empty or the base share is zero.
+    """
+    if len(hits) == 0 or not base_hits.any():
+        return Estimate(float("nan"), float("nan"), float("nan"), len(hits))
+    names, index = np.unique(np.concatenate([people, base_people]), return_inverse=True)
+    above = _totals(hits, index[: len(people)], len(names))
+    below = _totals(base_hits, index[len(people) :], len(names))
+    weights = _draws(len(names), rng)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = (weights @ above[0]) / (weights @ above[1]) * (weights @ below[1]) / (weights @ below[0])
+    low, high = np.quantile(ratios[np.isfinite(ratios)], ENDS)
+    return Estimate(float(np.mean(hits) / np.mean(base_hits)), float(low), float(high), len(hits))
+
+
+def _effective_count(hits: Marks, people: People) -> float:
+    """How many independent clips tell as much: N for independent ones, the number of people where each is all or none.
+
+    Where nothing varies, as at a share of 0 or 1, only people are known to be independent.
+    """
+    from scipy.special import stdtrit
+
+    names, index = np.unique(people, return_inverse=True)
+    count, groups, share = len(hits), len(names), float(np.mean(hits))
+    if groups == 1 or share in (0.0, 1.0):
+        return groups
+    sums, total = _totals(hits, index, groups)
+    variance = float(((sums - share * total) ** 2).sum()) / count**2
+    found = share * (1 - share) / variance if variance > 0 else count
+    few_groups = float(stdtrit(count - 1, ENDS[1]) / stdtrit(groups - 1, ENDS[1])) ** 2
+    return float(np.clip(found * few_groups, 1, count))
+
+
+def _totals(values: Marks | Values, index: NDArray[np.intp], people: int) -> tuple[Values, Values]:
+    """Sum of values (hits) and number of clips of each person."""
+    sums = np.bincount(index, weights=values.astype(np.float64), minlength=people).astype(np.float64)
+    return sums, np.bincount(index, minlength=people).astype(np.float64)
+
+
+def _draws(people: int, rng: np.random.Generator) -> Values:
+    """How often each person is drawn in each round, float64 [ROUNDS, people]."""
+    return rng.multinomial(people, np.full(people, 1 / people), size=ROUNDS).astype(np.float64)

@@ -1,0 +1,197 @@
+"""Leakage: how near novel identities come to the people the generator was trained on.
+
+Three questions: does a novel clip lead back to one of its blend parents; does a novel person match some training person
+better than real strangers do; and do synthetic clips lie nearer to training clips than new real clips do (the
+three-sample test of Meehan, Chaudhuri & Dasgupta, AISTATS 2020, arXiv 2004.05675).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.metrics.centroids import Centroids
+from gaitcrafter_ext.metrics.distances import cosine_distances, squared_distances, threshold, win_rates
+from gaitcrafter_ext.metrics.features import FeatureSet
+from gaitcrafter_ext.metrics.intervals import ENDS, ROUNDS, Estimate, estimate_share
+
+__all__ = ["LEAK_RATE", "Leakage", "Retrieval", "ThreeSample", "leakage", "parent_retrieval", "three_sample"]
+
+#: Share of real strangers who are as near to their nearest training person as a leak is.
+LEAK_RATE = 0.05
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """How often a novel clip's nearest training clip is of one of its parents.
+
+    Attributes:
+        share: Over all novel clips.
+        chance: Number of parents over number of training people, mean over clips.
+        shuffled: The same share when recipes are permuted among people: chance as measured.
+        left_out: Clips of people without a recipe, or of views without training clips.
+    """
+
+    share: Estimate
+    chance: float
+    shuffled: float
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """The nearest training person of each novel person, beside that of real strangers.
+
+    Attributes:
+        novel: Distance of each novel person's centroid to the nearest training person's, float64 [P].
+        nearest: Who that is.
+        strangers: The same distances of real strangers, float64 [Q].
+        bound: The distance that 5 % of the strangers are nearer than: nearer is a leak.
+        share: Share of novel people who leak; the interval allows for the bound's uncertainty too. 5 % is what
+            strangers have.
+        closer: Share of (novel, stranger) pairs in which the novel person is nearer; 0.5 = like strangers.
+    """
+
+    novel: Values
+    nearest: tuple[str, ...]
+    strangers: Values
+    bound: float
+    share: Estimate
+    closer: float
+
+
+@dataclass(frozen=True)
+class ThreeSample:
+    """The statistic C_T, far below 0 where a generator copies, far above 0 where it underfits.
+
+    Attributes:
+        score: Mean over cells of the Mann-Whitney z-score, weighted by the synthetic clips in each.
+        p_copied: Chance of so low a pooled z-score did synthetic clips keep the distance of held-out ones.
+        cells: How many cells had clips of both kinds.
+        left_out: Synthetic clips of other cells.
+    """
+
+    score: float
+    p_copied: float
+    cells: int
+    left_out: int
+
+
+def parent_retrieval(
+    novel: FeatureSet, training: FeatureSet, parents: Mapping[str, Collection[str]], rng: np.random.Generator
+) -> Retrieval:
+    """Nearest training clip of the same view, of each clip of a novel person.
+
+    Args:
+        novel: Clips of novel people.
+        training: Real clips that the generator was trained on.
+        parents: Novel person -> training people in the recipe.
+        rng: Permutes recipes.
+
+    Raises:
+        DataError: No clip is of a person with a recipe and of a view with training clips.
+    """
+    views, known = set(training.view.tolist()), set(training.people)
+    mine = {name: known & set(parents.get(name, ())) for name in novel.people}
+    asked = [view in views and bool(mine[name]) for name, view in zip(novel.identity, novel.view, strict=True)]
+    clips = novel.where(np.array(asked, dtype=bool))
+    if not len(clips):
+        raise DataError(
+            f"parent retrieval: none of {len(novel)} novel clips is of a person with known parents and of a view with"
+            " training clips; is the manifest.jsonl of the run beside the clips?"
+        )
+    found, own, people = _nearest_people(clips, training), clips.identity.tolist(), clips.people
+    permuted = dict(zip(people, np.roll(people, int(rng.integers(1, max(2, len(people))))).tolist(), strict=True))
+    wrong = [name in mine[permuted[person]] for name, person in zip(found, own, strict=True)]
+    hits = np.array([name in mine[person] for name, person in zip(found, own, strict=True)])
+    return Retrieval(
+        estimate_share(hits, clips.identity),
+        float(np.mean([len(mine[person]) for person in own])) / len(known),
+        float(np.mean(wrong)) if len(people) > 1 else float("nan"),
+        len(novel) - len(clips),
+    )
+
+
+def leakage(novel: Centroids, training: Centroids, strangers: Centroids, rng: np.random.Generator) -> Leakage:
+    """Nearest training person of each novel person, held against that of real strangers in the same population.
+
+    Args:
+        novel: Novel people.
+        training: The people that the generator was trained on.
+        strangers: Real people, from as many clips each as novel ones; those of them who were trained on are matched to
+            all others.
+        rng: Draws the rounds of the interval.
+
+    Raises:
+        DataError: There is no novel person, or there are too few real people.
+    """
+    if not len(novel) or len(training) < 2 or not len(strangers):
+        raise DataError(
+            f"leakage: {len(novel)} novel and {len(training)} training people, {len(strangers)} real strangers; at"
+            " least 1, 2 and 1 are needed"
+        )
+    table = cosine_distances(novel.vectors, training.vectors)
+    ours = table.min(axis=1).astype(np.float64)
+    own = np.array(strangers.names)[:, None] == np.array(training.names)[None]
+    others = np.where(own, np.inf, cosine_distances(strangers.vectors, training.vectors))
+    theirs = others.min(axis=1).astype(np.float64)
+    nearest = tuple(training.names[at] for at in table.argmin(axis=1).tolist())
+    bound = threshold(theirs, LEAK_RATE)
+    return Leakage(
+        ours, nearest, theirs, bound, _leaks(ours, theirs, bound, rng), float(win_rates(ours, theirs).mean())
+    )
+
+
+def three_sample(
+    synthetic: Values, cells: NDArray[np.str_], held_out: Values, held_out_cells: NDArray[np.str_]
+) -> ThreeSample:
+    """C_T of distances [N] to the nearest training clip, and of held-out real clips [M], within each cell.
+
+    Raises:
+        DataError: No cell (view and condition, say) has clips of both kinds.
+    """
+    common = sorted(set(cells.tolist()) & set(held_out_cells.tolist()))
+    if not common:
+        raise DataError("three-sample test: synthetic and held-out clips have no view and condition in common")
+    scores = np.array([_z_score(synthetic[cells == cell], held_out[held_out_cells == cell]) for cell in common])
+    counts = np.array([(cells == cell).sum() for cell in common], dtype=np.float64)
+    weights = counts / counts.sum()
+    pooled = float(weights @ scores) / math.sqrt(float((weights**2).sum()))
+    p_copied = 0.5 * math.erfc(-pooled / math.sqrt(2))
+    return ThreeSample(float(weights @ scores), p_copied, len(common), len(synthetic) - int(counts.sum()))
+
+
+def _nearest_people(clips: FeatureSet, training: FeatureSet) -> list[str]:
+    """Whose training clip of the same view is nearest to each clip."""
+    found = np.empty(len(clips), dtype=training.identity.dtype)
+    for view in np.unique(clips.view):
+        ours, theirs = clips.view == view, training.view == view
+        table = squared_distances(clips.vectors[ours], training.vectors[theirs])
+        found[ours] = training.identity[theirs][table.argmin(axis=1)]
+    return [str(name) for name in found.tolist()]
+
+
+def _leaks(ours: Values, theirs: Values, bound: float, rng: np.random.Generator) -> Estimate:
+    """Share below the bound: each round draws other strangers, hence another bound, then a share that fits (Jeffreys).
+
+    Brown, Cai & DasGupta, Statistical Science 16 (2001), section 4.3.
+    """
+    drawn = rng.choice(theirs, (ROUNDS, len(theirs)))
+    hits = np.searchsorted(np.sort(ours), np.quantile(drawn, LEAK_RATE, axis=1), "left")
+    low, high = np.quantile(rng.beta(hits + 0.5, len(ours) - hits + 0.5), ENDS)
+    value = float((ours < bound).mean())
+    return Estimate(value, min(value, float(low)), max(value, float(high)), len(ours))
+
+
+def _z_score(ours: Values, theirs: Values) -> float:
+    """Mann & Whitney (1947): how many standard errors ours lie farther than theirs; ties count half."""
+    pairs = len(ours) * len(theirs)
+    wins = pairs * (1 - float(win_rates(ours, theirs).mean()))
+    return (wins - pairs / 2) / math.sqrt(pairs * (len(ours) + len(theirs) + 1) / 12)

@@ -1,0 +1,183 @@
+"""Sets of features beside each other: KID, recall, density and coverage.
+
+KID: unbiased squared MMD with the kernel (<x, y> / d + 1)^3 on random subsets (Binkowski et al., ICLR 2018,
+arXiv 1801.01401). Recall: the improved one of Kynkaanniemi et al. (NeurIPS 2019, arXiv 1904.06991) within each
+condition, which is DCFace's D_intra (arXiv 2304.07060). Density and coverage: Naeem et al., ICML 2020, arXiv
+2002.09797. No Frechet distance: under some thousand clips it measures the number of clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.metrics.distances import squared_distances
+from gaitcrafter_ext.metrics.features import FeatureSet, in_order
+from gaitcrafter_ext.metrics.intervals import ENDS, Estimate, bootstrap_mean, estimate_share
+
+__all__ = ["DensityCoverage", "Recall", "balanced", "density_coverage", "kid", "recall", "within_balls"]
+
+Floats = NDArray[np.floating]
+
+#: KID: clips a subset at most, and how many subsets.
+SUBSET, SUBSETS = 100, 100
+
+#: k of the balls, as in the papers.
+RECALL_NEIGHBOURS, COVERAGE_NEIGHBOURS = 3, 5
+
+
+@dataclass(frozen=True)
+class Recall:
+    """How much of the real variety is there.
+
+    Attributes:
+        share: Share of real clips in the ball of some synthetic clip of their condition.
+        conditions: The same of each condition.
+        neighbours: k.
+        balls: How many synthetic clips each condition had.
+        left_out: Real clips of a condition with no more than k synthetic clips.
+    """
+
+    share: Estimate
+    conditions: dict[str, float]
+    neighbours: int
+    balls: dict[str, int]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class DensityCoverage:
+    """Balls around real clips, k neighbours wide.
+
+    Attributes:
+        density: Mean over synthetic clips of the number of real balls each lies in, over k: about 1 for real clips.
+        coverage: Share of real clips whose ball holds a synthetic clip.
+    """
+
+    density: Estimate
+    coverage: Estimate
+    neighbours: int
+
+
+def kid(
+    left: Floats, right: Floats, rng: np.random.Generator, subset: int | None = None, subsets: int = SUBSETS
+) -> Estimate:
+    """Kernel distance of two sets, float [N, D] and [M, D].
+
+    Args:
+        left: One set.
+        right: The other.
+        rng: Draws the subsets.
+        subset: Clips of each kind in a subset; where not given 100, or half of the smaller set.
+        subsets: How many are drawn.
+
+    Returns:
+        Mean over subsets, about 0 for equal distributions; the interval is where 95 % of the subsets lie, and the count
+        is the size of a subset.
+
+    Raises:
+        DataError: A set has fewer than two clips.
+    """
+    least = min(len(left), len(right))
+    size = min(least, max(2, min(SUBSET, least // 2)) if subset is None else subset)
+    if size < 2:
+        raise DataError(f"KID: {len(left)} and {len(right)} clips; at least 2 of each kind are needed")
+
+    def draw(points: Floats) -> Floats:
+        return points[rng.choice(len(points), size, replace=False)]
+
+    found = [_squared_mmd(draw(left), draw(right)) for _ in range(subsets)]
+    low, high = np.quantile(found, ENDS)
+    return Estimate(float(np.mean(found)), float(low), float(high), size)
+
+
+def within_balls(points: Floats, centres: Floats, neighbours: int) -> NDArray[np.bool_]:
+    """Which points [N, D] lie in which ball, bool [N, M]: a ball's radius is the distance from its centre, [M, D], to
+    that centre's k-th nearest other centre.
+
+    Raises:
+        DataError: There are no more than k centres.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    if len(centres) <= neighbours:
+        raise DataError(f"{len(centres)} clips: balls of k = {neighbours} neighbours need {neighbours + 1}")
+    radius = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(centres).kneighbors()[0][:, -1]
+    return np.asarray(squared_distances(points, centres) <= (radius**2 * (1 + 1e-6))[None])
+
+
+def recall(real: FeatureSet, synthetic: FeatureSet, neighbours: int = RECALL_NEIGHBOURS) -> Recall:
+    """Recall of held-out real clips by synthetic ones, within each condition.
+
+    Raises:
+        DataError: No condition has more than k synthetic clips and a real one.
+    """
+    hits, asked = np.zeros(len(real), dtype=bool), np.zeros(len(real), dtype=bool)
+    counts = {name: int((synthetic.condition == name).sum()) for name in in_order(real.condition)}
+    for name, count in counts.items():
+        ours, theirs = real.condition == name, synthetic.condition == name
+        if count > neighbours:
+            hits[ours] = within_balls(real.vectors[ours], synthetic.vectors[theirs], neighbours).any(axis=1)
+            asked |= ours
+    if not asked.any():
+        raise DataError(
+            f"recall: {len(real)} real and {len(synthetic)} synthetic clips; a condition with more than {neighbours}"
+            " synthetic clips and a real one is needed"
+        )
+    told = in_order(real.condition[asked])
+    return Recall(
+        estimate_share(hits[asked], real.identity[asked]),
+        {name: float(hits[real.condition == name].mean()) for name in told},
+        neighbours,
+        {name: counts[name] for name in told},
+        int((~asked).sum()),
+    )
+
+
+def density_coverage(
+    real: FeatureSet, synthetic: FeatureSet, rng: np.random.Generator, neighbours: int = COVERAGE_NEIGHBOURS
+) -> DensityCoverage:
+    """How synthetic clips lie in the balls of real ones; ``rng`` draws the bootstrap's people.
+
+    Raises:
+        DataError: There are no more than k real clips, or no synthetic one.
+    """
+    if len(real) <= neighbours or not len(synthetic):
+        raise DataError(
+            f"density and coverage: {len(real)} real and {len(synthetic)} synthetic clips; at least {neighbours + 1}"
+            " and 1 are needed"
+        )
+    inside = within_balls(synthetic.vectors, real.vectors, neighbours)
+    return DensityCoverage(
+        bootstrap_mean(inside.sum(axis=1) / neighbours, synthetic.identity, rng),
+        estimate_share(np.asarray(inside.any(axis=0)), real.identity),
+        neighbours,
+    )
+
+
+def balanced(
+    left: Sequence[Hashable], right: Sequence[Hashable], rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices that leave as many clips of each cell on both sides: what is compared then is not how cells are mixed."""
+    picked: tuple[list[int], list[int]] = ([], [])
+    for cell in sorted(set(left) & set(right), key=str):
+        places = [[index for index, name in enumerate(side) if name == cell] for side in (left, right)]
+        count = min(map(len, places))
+        for into, there in zip(picked, places, strict=True):
+            into += rng.permutation(there)[:count].tolist()
+    return np.array(sorted(picked[0]), dtype=np.int64), np.array(sorted(picked[1]), dtype=np.int64)
+
+
+def _squared_mmd(left: Floats, right: Floats) -> float:
+    """Unbiased estimate (Gretton et al. 2012, eq. 3)."""
+    size = len(left)
+    own = sum(float(table.sum() - np.trace(table)) for table in (_kernel(left, left), _kernel(right, right)))
+    return own / (size * (size - 1)) - 2 * float(_kernel(left, right).mean())
+
+
+def _kernel(left: Floats, right: Floats) -> Floats:
+    return np.asarray((left @ right.T / left.shape[1] + 1.0) ** 3)

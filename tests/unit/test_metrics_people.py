@@ -1,0 +1,228 @@
+"""Centroids, thresholds, uniqueness, consistency, leakage and calibration on people whose places are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.metrics.calibration import RATES, calibrate
+from gaitcrafter_ext.metrics.centroids import (
+    find_centroids,
+    greedily_unique,
+    nearest,
+    to_other_centroids,
+    to_own_centroid,
+)
+from gaitcrafter_ext.metrics.distances import cosine_distances, win_rates
+from gaitcrafter_ext.metrics.features import Features, FeatureSet, flatten_parts, joined, part_mean_distances
+from gaitcrafter_ext.metrics.leakage import leakage, parent_retrieval, three_sample
+from gaitcrafter_ext.metrics.uniqueness import (
+    centroid_threshold,
+    clip_threshold,
+    consistency,
+    independent_share,
+    matched_takes,
+    uniqueness,
+)
+from tests.filter_fakes import features
+from tests.metric_people import draw_people, renamed
+
+EAST, NORTH, UP = np.eye(3)
+REAL = draw_people(40, seed=1)
+TRAINING = draw_people(30, seed=1, takes=6)
+EMPTY = TRAINING.where(np.zeros(len(TRAINING), bool))
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def crowd(count: int = 80, spread: float = 0.2) -> Features:
+    """People at random places, four clips around each."""
+    draws = rng()
+    places = draws.normal(size=(count, 6))
+    return features(
+        {f"p{number:03d}": list(place + spread * draws.normal(size=(4, 6))) for number, place in enumerate(places)}
+    )
+
+
+def test_distances_of_flattened_parts_are_the_mean_over_parts_of_the_cosine_distance() -> None:
+    draws = rng()
+    left, right = draws.normal(size=(5, 6, 3)).astype(np.float32), draws.normal(size=(4, 6, 3)).astype(np.float32)
+    ours = cosine_distances(flatten_parts(left), flatten_parts(right))
+    np.testing.assert_allclose(ours, part_mean_distances(left, right, "cos"), atol=1e-6)
+
+
+def test_win_rates_are_those_of_a_loop() -> None:
+    values, others = np.array([0.0, 1.0, 2.0, 9.0]), np.array([1.0, 1.0, 2.0, 3.0])
+    naive = [np.mean([(a < b) + 0.5 * (a == b) for b in others]) for a in values]
+    assert win_rates(values, others).tolist() == naive
+
+
+def test_sets_are_picked_and_joined_by_their_labels() -> None:
+    one = REAL.only(people=["003"], takes=["nm-02", "nm-03"])
+    assert [str(key) for key in one.keys] == ["003/nm-02/090", "003/nm-03/090"]
+    assert len(joined(EMPTY, one, one)) == 4
+    assert len(FeatureSet.of([], [], [])) == 0
+
+
+def test_a_centroid_counts_views_alike_however_many_clips_they_have() -> None:
+    clips = features({"b": [EAST, NORTH, EAST, EAST], "a": [UP]}, views=("000", "090"))  # b, 090: north, east
+    found = find_centroids(clips)
+    assert found.names == ("b", "a")
+    np.testing.assert_allclose(found.vectors[0], np.array([3, 1, 0]) / np.sqrt(10), atol=1e-6)
+    assert nearest(UP.astype(np.float32), found) == ("a", pytest.approx(0.0))
+
+
+def test_clips_are_measured_against_their_persons_others_and_against_other_people() -> None:
+    clips = features({"a": [EAST, NORTH], "b": [UP, UP]})
+    np.testing.assert_allclose(to_own_centroid(clips), [1, 1, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(to_other_centroids(clips), [1, 1, 1, 1], atol=1e-6)
+    with pytest.raises(DataError, match="b has one clip only"):
+        to_own_centroid(features({"a": [EAST, EAST], "b": [UP]}))
+
+
+def test_greedy_uniqueness_drops_what_is_near_one_that_stayed() -> None:
+    near = (EAST + 0.1 * NORTH) / np.linalg.norm(EAST + 0.1 * NORTH)
+    vectors = np.stack([EAST, near, NORTH, EAST]).astype(np.float32)
+    assert greedily_unique(vectors, 0.05).tolist() == [True, False, True, False]
+    assert greedily_unique(vectors, 1.5).tolist() == [True, False, False, False]
+
+
+def test_one_person_under_twenty_names_counts_once() -> None:
+    one = draw_people(1, seed=2, takes=40)
+    split = renamed(one, [f"syn-{at % 20:02d}" for at in range(40)])
+    found = uniqueness(find_centroids(split), centroid_threshold(REAL).distance)
+    assert found.share.value == pytest.approx(1 / 20)
+    assert found.curve.tolist() == [1] * 20
+    assert found.blocker == ("", *["syn-00"] * 19)
+
+
+def test_people_as_different_as_real_ones_are_kept_as_real_ones_are() -> None:
+    distance = centroid_threshold(REAL).distance
+    novel, real = (uniqueness(find_centroids(draw_people(40, seed=seed)), distance) for seed in (3, 4))
+    assert novel.share.value == pytest.approx(real.share.value, abs=0.15)
+    assert novel.share.low < novel.share.value < novel.share.high
+    assert novel.curve[-1] == round(40 * novel.share.value)
+
+
+def test_thresholds_let_the_stated_share_of_strangers_pass() -> None:
+    known, fresh = draw_people(200, seed=5, takes=2), draw_people(200, seed=6, takes=2)
+    vectors = find_centroids(fresh).vectors
+    between = cosine_distances(vectors, vectors)[np.triu_indices(200, 1)]
+    assert (between < centroid_threshold(known, 0.05).distance).mean() == pytest.approx(0.05, abs=0.02)
+    assert (to_other_centroids(fresh) < clip_threshold(known, 0.05).distance).mean() == pytest.approx(0.05, abs=0.02)
+    assert not centroid_threshold(draw_people(5, seed=5), 0.01).resolved
+
+
+def test_independent_collisions_keep_what_the_card_says() -> None:
+    assert independent_share(200, 0.01) == pytest.approx(0.55, abs=0.01)
+    assert independent_share(50, 0.0) == 1.0
+
+
+def test_twenty_people_under_one_name_are_no_person() -> None:
+    distance, honest = clip_threshold(REAL).distance, draw_people(20, seed=7)
+    mixed = renamed(honest, rng().permutation(honest.identity).tolist())
+    assert consistency(honest, distance, rng()).share.value > 0.95
+    assert consistency(mixed, distance, rng()).share.value < 0.4
+
+
+def test_real_takes_are_matched_to_the_synthetic_number() -> None:
+    real, few = draw_people(3, seed=8, takes=5), draw_people(2, seed=9, takes=2)
+    assert sorted(set(matched_takes(real, few).take.tolist())) == ["nm-01", "nm-02"]
+    assert len(matched_takes(few, real)) == len(few)
+
+
+def test_training_people_under_new_names_lead_back_to_their_parents_and_new_people_by_chance() -> None:
+    names = TRAINING.people
+    disguised = renamed(TRAINING, [f"syn-{name}" for name in TRAINING.identity])
+    found = parent_retrieval(disguised, TRAINING, {f"syn-{name}": [name, names[0]] for name in names}, rng())
+    assert found.share.value == 1.0
+    assert found.chance == pytest.approx((29 * 2 + 1) / 30 / 30)
+    assert found.shuffled < 0.15
+    novel = draw_people(200, seed=2, name="syn-{:03d}")
+    parents = {name: [names[2 * row % 30], names[(2 * row + 1) % 30]] for row, name in enumerate(novel.people)}
+    fresh = parent_retrieval(novel, TRAINING, parents, rng())
+    assert fresh.share.low <= fresh.chance <= fresh.share.high
+
+
+def test_training_people_leak_and_new_people_leak_as_strangers_do() -> None:
+    strangers, known = find_centroids(draw_people(400, seed=3)), find_centroids(TRAINING)
+    own = find_centroids(draw_people(30, seed=1, takes=6, name="syn-{:03d}"))
+    copied = leakage(own, known, strangers, rng())
+    assert copied.share.value == 1.0
+    assert copied.closer > 0.99
+    assert [f"syn-{name}" for name in copied.nearest] == list(own.names)
+    fresh = leakage(find_centroids(draw_people(400, seed=4)), known, strangers, rng())
+    assert fresh.share.low < 0.05 < fresh.share.high
+    assert fresh.closer == pytest.approx(0.5, abs=0.12)
+    assert leakage(own, known, known, rng()).strangers.min() > 0.01
+
+
+def test_few_strangers_leave_the_share_of_leaks_less_sure() -> None:
+    novel, known = find_centroids(draw_people(100, seed=4)), find_centroids(TRAINING)
+    many, few = (leakage(novel, known, find_centroids(draw_people(count, seed=3)), rng()) for count in (800, 20))
+    assert few.share.high - few.share.low > 1.5 * (many.share.high - many.share.low)
+
+
+def test_three_samples_of_one_kind_copies_and_underfitting() -> None:
+    draws, cells = rng(), np.repeat(["090/nm", "054/nm"], 100)
+    held_out = draws.uniform(1, 2, 200)
+    fair, copied, far = (three_sample(draws.uniform(at, at + 1, 200), cells, held_out, cells) for at in (1, 0, 2))
+    assert abs(fair.score) < 2
+    assert 0.01 < fair.p_copied < 0.99
+    assert copied.score < -10
+    assert copied.p_copied < 1e-6
+    assert far.score > 10
+    half = three_sample(np.concatenate([draws.uniform(1, 2, 100), np.zeros(100)]), cells, held_out, cells)
+    assert half.score < -5
+    other = np.repeat(["000/nm", "090/nm"], 100)
+    assert three_sample(draws.uniform(1, 2, 200), other, held_out, cells).left_out == 100
+
+
+def test_radii_hold_the_stated_share_of_pairs_and_grow_with_the_rate() -> None:
+    clips = crowd()
+    found, vectors = calibrate(clips), find_centroids(clips).vectors
+    pairs = cosine_distances(vectors, vectors)[np.triu_indices(80, 1)]
+    for rate in RATES:
+        assert (pairs <= found.centre_radius(rate)).mean() == pytest.approx(rate, abs=1 / len(pairs))
+        assert (to_other_centroids(clips) <= found.clip_radius(rate)).mean() == pytest.approx(rate, abs=1e-4)
+    radii = [found.centre_radius(rate) for rate in (0.001, 0.003, 0.01, 0.013, 0.04, 0.1)]
+    assert radii == sorted(set(radii))
+    assert calibrate(crowd(spread=0.1)).genuine_share(0.01) > calibrate(crowd(spread=1.0)).genuine_share(0.01) + 0.2
+
+
+def test_larger_populations_hold_more_doubles_and_nearer_neighbours() -> None:
+    found = calibrate(crowd(150))
+    assert set(found.unique) == {"50", "100"}
+    assert 0 < found.unique["100"] < found.unique["50"] < 1
+    # At a rate of 1 % of all pairs, were they independent: 0.99 ** 50 = 0.605 and 0.99 ** 100 = 0.366.
+    assert 0.55 < found.alone["50"] < 0.95
+    assert found.alone["100"] < found.alone["50"]
+    radii = [found.leak_radius(population) for population in (50, 80, 100, 1000)]
+    assert radii == sorted(radii, reverse=True)
+    assert radii[0] == found.leak["50"]
+    assert calibrate(crowd(48)).leak_radius(20) == pytest.approx(calibrate(crowd(48)).centre_radius(1 - 0.95**0.05))
+
+
+def test_too_few_people_or_clips_are_refused() -> None:
+    one, single, people = draw_people(1, seed=1), draw_people(4, seed=1, takes=1), find_centroids(TRAINING)
+    with pytest.raises(DataError, match="1 people; at least 2"):
+        uniqueness(find_centroids(one), 0.1)
+    with pytest.raises(DataError, match="1 real people to calibrate"):
+        centroid_threshold(one)
+    with pytest.raises(DataError, match="none of 4 people has two clips"):
+        consistency(single, 0.1, rng())
+    with pytest.raises(DataError, match=r"none of 120 novel clips .* manifest.jsonl"):
+        parent_retrieval(draw_people(30, seed=2), TRAINING, {}, rng())
+    with pytest.raises(DataError, match="none of 0 novel clips"):
+        parent_retrieval(EMPTY, TRAINING, {}, rng())
+    with pytest.raises(DataError, match="1 training people"):
+        leakage(people, find_centroids(one), people, rng())
+    with pytest.raises(DataError, match="no view and condition in common"):
+        three_sample(np.zeros(1), np.array(["a"]), np.zeros(1), np.array(["b"]))
+    with pytest.raises(DataError, match=r"20 people to calibrate on; a rate of 0.001 needs 46 or more"):
+        calibrate(crowd(20))
+    with pytest.raises(UsageError, match=r"--false-match-rate: 0.2; allowed: 0.001 to 0.1"):
+        calibrate(crowd()).centre_radius(0.2)
