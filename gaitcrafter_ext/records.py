@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import reprlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
-from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError, suggest
+from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError, StorageError, suggest
 
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
@@ -60,11 +61,12 @@ def read_json(path: str | Path) -> Any:
 
     Raises:
         MissingError: There is no such file.
+        StorageError: The system does not let it be read.
         DataError: It is not JSON.
     """
     try:
         return json.loads(_text(path))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON: {_one_line(error)}; correct the file or write it again") from None
 
 
@@ -73,13 +75,14 @@ def read_yaml(path: str | Path) -> Any:
 
     Raises:
         MissingError: There is no such file.
+        StorageError: The system does not let it be read.
         DataError: It is not YAML.
     """
     import yaml
 
     try:
         found = yaml.safe_load(_text(path))
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise DataError(f"{path} is not YAML: {_one_line(error)}; correct the file") from None
     return {} if found is None else found
 
@@ -91,6 +94,8 @@ def _text(path: str | Path) -> str:
         raise MissingError(f"{path} is not there; name a file that is") from None
     except IsADirectoryError:
         raise MissingError(f"{path} is a folder; name a file in it") from None
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from None
 
 
 @functools.cache
@@ -112,7 +117,9 @@ def _reason(kind: Any, found: Any) -> str:
         return f"'{'.'.join(place[:-2])}' names {found['input']!r}, which is not text; put it in quotes, e.g. '000'"
     if found["type"] == "missing":
         return f"'{key}' is missing; add it"
-    shown = repr(found["input"])
+    if found["type"] == "dataclass_type":
+        return f"'{key or 'the file'}' is a {type(found['input']).__name__}; expected {', '.join(_names(kind, place))}"
+    shown = reprlib.repr(found["input"])
     shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
     quote = "; put it in quotes" if found["type"] == "string_type" and not isinstance(found["input"], dict) else ""
     return f"'{key or 'the file'}' is {shown}; {found['msg'][:1].lower()}{found['msg'][1:]}{quote}"

@@ -6,9 +6,11 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
+
+import filelock
 
 from gaitcrafter_ext.errors import ConflictError, GaitCrafterError, StorageError
 
@@ -85,60 +87,55 @@ def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 class FileLock:
-    """A lock that one process holds and the operating system releases when that process ends, however it ends.
-
-    The lock's file stays where it is: to delete it would let a third process lock a file that nobody else sees.
+    """A lock that one process holds and the system releases when that process ends, however it ends.
 
     Args:
         path: The lock's file, made where it is missing.
         what: What is locked, for the error message, e.g. ``"shard 2/4 of out/"``.
+        patience_s: Seconds to wait for another process.
+        waiting: Called once where there is something to wait for.
 
     Raises:
         ConflictError: On entering, when another process holds it.
         StorageError: On entering, when the file cannot be made.
     """
 
-    def __init__(self, path: str | os.PathLike[str], what: str = "") -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        what: str = "",
+        patience_s: float = 0.0,
+        waiting: Callable[[], None] = lambda: None,
+    ) -> None:
         self.path = Path(path)
-        self.what = what or str(self.path)
-        self._handle: int | None = None
+        self.what, self._patience_s, self._waiting = what or str(self.path), patience_s, waiting
+        self._lock: filelock.BaseFileLock = filelock.FileLock(self.path, thread_local=False)
 
     def __enter__(self) -> FileLock:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+            if not self._acquire(0.0):
+                self._waiting()
+                if not self._acquire(self._patience_s):
+                    raise ConflictError(f"{self.what} is being worked on by another process; wait for it or stop it")
         except OSError as error:
+            if isinstance(error, GaitCrafterError):
+                raise
             raise storage_error(self.path, error, "lock") from error
-        try:
-            _lock(handle)
-        except BlockingIOError as error:
-            os.close(handle)
-            raise ConflictError(f"{self.what} is being worked on by another process; wait for it or stop it") from error
-        except OSError as error:
-            os.close(handle)
-            raise storage_error(self.path, error, "lock") from error
-        self._handle = handle
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
-
-
-def _lock(handle: int) -> None:
-    """Lock without waiting; ``BlockingIOError`` where somebody else holds it."""
-    if os.name == "nt":
-        import msvcrt
-
+    def _acquire(self, timeout: float) -> bool:
         try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        except PermissionError as error:
-            raise BlockingIOError(error.errno, error.strerror) from error
-    else:
-        import fcntl
+            self._lock.acquire(timeout=timeout)
+        except filelock.Timeout:
+            return False
+        except NotImplementedError:  # a file system without flock: a file that is there while the lock is held
+            self._lock = filelock.SoftFileLock(self.path.with_suffix(".held"), thread_local=False)
+            return self._acquire(timeout)
+        return True
 
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 def link_folder(source: Path, target: Path) -> None:

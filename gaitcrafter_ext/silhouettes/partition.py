@@ -6,19 +6,30 @@ import json
 import os
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field
 
 from gaitcrafter_ext.errors import DataError, MissingError
-from gaitcrafter_ext.silhouettes.files import atomic_write_text, storage_error
+from gaitcrafter_ext.records import fill, read_json, record
+from gaitcrafter_ext.silhouettes.files import atomic_write_text
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
 __all__ = ["Partition"]
 
 
+@record
+class _Sets:
+    """OpenGait's file; a test set is not needed to train."""
+
+    TRAIN_SET: tuple[Annotated[str, Field(min_length=1)], ...]
+    TEST_SET: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    PROBE_SET: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Partition:
-    """A split of people; nobody is in both sets.
+    """A split of people; no person is in both sets.
 
     Attributes:
         train: Identities to train on, in the file's order.
@@ -50,19 +61,14 @@ class Partition:
         Raises:
             MissingError: There is no such file.
             StorageError: The file cannot be read.
-            DataError: It is not JSON, lacks a set, or names somebody twice.
+            DataError: It is not JSON, lacks TRAIN_SET, or names a person twice.
         """
+        content = read_json(path)
+        if isinstance(content, dict):  # other keys belong to whoever wrote them
+            content = {name: content[name] for name in ("TRAIN_SET", "TEST_SET", "PROBE_SET") if name in content}
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise MissingError(f"there is no partition file {os.fspath(path)}") from None
-        except ValueError as error:
-            raise DataError(f"{os.fspath(path)}: not a JSON file ({error})") from None
-        except OSError as error:
-            raise storage_error(path, error, "read") from error
-        try:
-            sets = (_people(content, "TRAIN_SET"), _people(content, "TEST_SET"))
-            return cls(*sets, _people(content, "PROBE_SET") if "PROBE_SET" in content else ())
+            sets = fill(_Sets, content, "partition")
+            return cls(sets.TRAIN_SET, sets.TEST_SET, sets.PROBE_SET)
         except DataError as error:
             raise DataError(f"{os.fspath(path)}: {error}") from None
 
@@ -77,7 +83,7 @@ class Partition:
         """Refuse a partition that names people whom ``store`` does not hold (OpenGait would drop them in silence).
 
         Raises:
-            MissingError: Somebody is not there; people of TRAIN_SET are told first.
+            MissingError: A person is not there; those of TRAIN_SET are named first.
         """
         there = set(store.identities())
         for name, people in (("TRAIN_SET", self.train), ("TEST_SET", self.test)):
@@ -87,15 +93,6 @@ class Partition:
                     f"{name} names {len(absent)} of {len(people)} people who are not in {store.root}: "
                     f"{_listed(absent)}; take them out of the partition or give the root that holds them"
                 )
-
-
-def _people(content: Any, name: str) -> tuple[str, ...]:
-    if not isinstance(content, dict) or name not in content:
-        raise DataError(f'partition: no "{name}"; expected {{"TRAIN_SET": [...], "TEST_SET": [...]}}')
-    people = content[name]
-    if not isinstance(people, list) or not all(isinstance(person, str) and person for person in people):
-        raise DataError(f'partition: "{name}" is not a list of names; write identities as text, e.g. "001"')
-    return tuple(people)
 
 
 def _listed(names: list[str], most: int = 8) -> str:

@@ -89,7 +89,7 @@ def test_a_preset_that_is_asked_for_brings_its_own_length(tmp_path: Path, capsys
         (["same-vs-novel", "--synthetic-share", "2"], 2, "synthetic share: found '2'"),
         (["same-vs-novel", "--train", "40"], 2, "--weights: bundled was not trained on exactly the 40 people"),
         (["same-vs-novel", "--train", "75"], 2, "75 people to train on and 0 to test; both are needed"),
-        (["same-vs-novel", "--data", "x", "--partition", "nowhere.json"], 1, "there is no partition file nowhere.json"),
+        (["same-vs-novel", "--data", "x", "--partition", "nowhere.json"], 1, "nowhere.json is not there"),
     ],
 )
 def test_bad_options_are_one_line(

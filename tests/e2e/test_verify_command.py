@@ -64,7 +64,7 @@ def test_a_bad_file_is_named_and_the_exit_code_is_one(root: Path, tmp_path: Path
     [
         (["nowhere"], 1, "there is no folder nowhere"),
         (["ROOT", "--partition", "absent.json"], 1, "TRAIN_SET names 1 of 2 people"),
-        (["ROOT", "--partition", "none.json"], 1, "there is no partition file"),
+        (["ROOT", "--partition", "none.json"], 1, "none.json is not there"),
         (["ROOT", "--jobs", "0"], 2, "at least 1"),
         (["ROOT", "--sheet", "file/sheet.png"], 1, "a file, not a folder"),
         (["EMPTY"], 1, "holds no clip"),

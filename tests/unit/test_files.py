@@ -7,8 +7,10 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import filelock
 import pytest
 
 from gaitcrafter_ext.errors import ConflictError, DataError, StorageError
@@ -111,6 +113,30 @@ def test_a_lock_is_refused_while_held_and_free_once_its_process_is_killed(tmp_pa
     with FileLock(path):
         pass
     with FileLock(path):
+        pass
+
+
+def test_a_lock_can_be_waited_for(tmp_path: Path) -> None:
+    held = FileLock(tmp_path / "lock")
+    with held:
+        told: list[str] = []
+        release = threading.Timer(0.2, held.__exit__)
+        release.start()
+        with FileLock(tmp_path / "lock", patience_s=20, waiting=lambda: told.append("waiting")):
+            assert told == ["waiting"]
+        release.join()
+
+
+def test_where_files_cannot_be_locked_a_file_stands_for_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    with FileLock(tmp_path / "lock"), pytest.raises(ConflictError), FileLock(tmp_path / "lock"):
+        pass
+    with FileLock(tmp_path / "lock"):
         pass
 
 

@@ -22,32 +22,34 @@ def test_a_partition_survives_its_file_in_order(tmp_path: Path) -> None:
     }
 
 
+def test_a_byte_order_mark_other_line_ends_and_other_keys_do_no_harm(tmp_path: Path) -> None:
+    text = '{"TRAIN_SET": ["001"],\r\n"NOTE": 1, "PROBE_SET": ["002-a-b"]}'
+    (tmp_path / "p.json").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert Partition.load(tmp_path / "p.json") == Partition(("001",), (), ("002-a-b",))
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "not a JSON file"),
-        ("[]", 'no "TRAIN_SET"'),
-        ('{"TRAIN_SET": []}', 'no "TEST_SET"'),
-        ('{"TRAIN_SET": "001", "TEST_SET": []}', "not a list of names"),
-        ('{"TRAIN_SET": [1], "TEST_SET": []}', "not a list of names"),
-        ('{"TRAIN_SET": ["001", "001"], "TEST_SET": []}', "TRAIN_SET names 001 more than once"),
-        ('{"TRAIN_SET": ["001", "002"], "TEST_SET": ["002"]}', "002 in both TRAIN_SET and TEST_SET"),
+        (b"{", "is not JSON"),
+        (b"\xff\xfe\x00", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (b"[]", "'the file' is a list; expected TRAIN_SET, TEST_SET, PROBE_SET"),
+        (b'{"TEST_SET": []}', "'TRAIN_SET' is missing"),
+        (b'{"TRAIN_SET": "001", "TEST_SET": []}', "'TRAIN_SET' is '001'"),
+        (b'{"TRAIN_SET": [1], "TEST_SET": []}', "'TRAIN_SET.0' is 1; .*; put it in quotes"),
+        (b'{"TRAIN_SET": ["001", "001"], "TEST_SET": []}', "TRAIN_SET names 001 more than once"),
+        (b'{"TRAIN_SET": ["001", "002"], "TEST_SET": ["002"]}', "002 in both TRAIN_SET and TEST_SET"),
     ],
 )
-def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, words: str) -> None:
-    (tmp_path / "p.json").write_text(text)
-    with pytest.raises(DataError, match=rf"p\.json: .*{words}"):
-        Partition.load(tmp_path / "p.json")
-
-
-def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "p.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="not a JSON file"):
+def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: bytes, words: str) -> None:
+    (tmp_path / "p.json").write_bytes(text)
+    with pytest.raises(DataError, match=rf"p\.json.*{words}"):
         Partition.load(tmp_path / "p.json")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match=r"p\.json"):
+    with pytest.raises(MissingError, match=r"p\.json is not there"):
         Partition.load(tmp_path / "p.json")
 
 

@@ -95,7 +95,7 @@ def test_a_set_without_a_protocol_compares_the_first_takes_with_all_others() -> 
         ("{protocol: {probe_set: true, gallery: [a]}}", "in the place of"),
         ("{protocol: {probes: {A: [a]}, galleries: {A: [b], B: [c]}}}", "no probes 'B'"),
         ("{takes_patern: x}", "unknown key 'dataset.takes_patern'; did you mean 'takes_pattern'"),
-        ("3", "'dataset' is 3"),
+        ("3", "'dataset' is a int; expected name, file, columns"),
     ],
 )
 def test_rules_that_cannot_be_meant_are_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -33,7 +33,7 @@ def test_a_record_is_filled_with_records_and_converted_numbers() -> None:
         ({"count": 1, "inner": {"rat": 1}}, r"unknown key 'inner.rat'; did you mean 'rate'\? allowed: rate, name"),
         ({"count": 1, "inner": {"name": 1}}, "'inner.name' is 1; .*; put it in quotes"),
         ({}, "a.yaml: 'count' is missing; add it"),
-        ([], "a.yaml: 'the file' is"),
+        ([], "a.yaml: 'the file' is a list; expected count, inner"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(values: object, message: str) -> None:
