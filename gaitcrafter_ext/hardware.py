@@ -1,8 +1,36 @@
-"""What the machine computes fast."""
+"""Where to compute, and in which arithmetic."""
 
 from __future__ import annotations
 
-__all__ = ["multiplies_bfloat16"]
+import contextlib
+from typing import TYPE_CHECKING
+
+from gaitcrafter_ext.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["autocast", "multiplies_bfloat16", "pick_device", "resolve_precision"]
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of a name; ``"auto"`` is a GPU where there is one.
+
+    Raises:
+        UsageError: There is no such device here.
+    """
+    import torch
+
+    there = ["cpu"] + ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device(there[-1])
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in there:
+        raise UsageError(f"--device: no '{name}' on this machine; allowed: auto, {', '.join(there)}")
+    return device
 
 
 def multiplies_bfloat16(device_type: str) -> bool:
@@ -17,3 +45,19 @@ def multiplies_bfloat16(device_type: str) -> bool:
         return torch.cuda.is_bf16_supported()
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return device_type == "cpu" and any(bool(getattr(torch.cpu, name, lambda: False)()) for name in probes)
+
+
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """``"auto"`` becomes ``"bfloat16"`` where the device multiplies it fast, else ``"float32"``."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if multiplies_bfloat16(device.type) else "float32"
+
+
+def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Matrix products and convolutions in ``"float32"`` or ``"bfloat16"``; weights stay float32."""
+    import torch
+
+    if precision == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)

@@ -126,11 +126,13 @@ def _reason(kind: Any, found: Any) -> str:
 
 
 def _names(kind: Any, place: list[str]) -> list[str]:
-    """Field names of the record at ``place`` within ``kind``."""
+    """Field names of the record at ``place`` within ``kind``; the tag of a union picks one of its records."""
+    kinds = [kind] if dataclasses.is_dataclass(kind) else []
     for part in place:
-        inner = get_type_hints(kind).get(part) if dataclasses.is_dataclass(kind) else None
-        kind = next((each for each in (inner, *get_args(inner)) if dataclasses.is_dataclass(each)), None)
-    return [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else []
+        hints = [get_type_hints(each).get(part) for each in kinds]
+        inner = [each for hint in hints for each in (hint, *get_args(hint)) if dataclasses.is_dataclass(each)]
+        kinds = inner or [each for each in kinds if part in {field.default for field in dataclasses.fields(each)}]
+    return [field.name for each in kinds for field in dataclasses.fields(each)]
 
 
 def _one_line(error: BaseException) -> str:

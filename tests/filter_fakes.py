@@ -41,7 +41,7 @@ def write_tiny_filter(folder: Path, centre: float, clip: float) -> Path:
     from gaitcrafter_ext.recognition.networks import build_network
 
     sizes = GaitSetConfig((4, 4, 4), 4, (2, 1))
-    save_recogniser(folder, build_network(sizes, 2), Card("gaitset", sizes, ("a/1", "a/2")))
+    save_recogniser(folder, build_network(sizes, 2), Card(sizes, ("a/1", "a/2")))
     checksum = hashlib.sha256((folder / MODEL_FILE).read_bytes()).hexdigest()
     write_filter_card(folder, fake_card(centre, clip, checksum))
     return folder

@@ -13,7 +13,7 @@ from gaitcrafter_ext.audit.embeddings import Embedded, centred, geis, of_network
 from gaitcrafter_ext.audit.features import ClipFeatures, common_length
 from gaitcrafter_ext.audit.material import PIXELS, Material, Space, make_space
 from gaitcrafter_ext.audit.ranks import geis_of
-from gaitcrafter_ext.recognition.clips import ClipRef
+from gaitcrafter_ext.recognition.data import ClipRef
 from gaitcrafter_ext.recognition.embedding import embed
 from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from gaitcrafter_ext.benchmarks.denoisers import autocast
 from gaitcrafter_ext.benchmarks.results import Contender
 from gaitcrafter_ext.benchmarks.timing import Stopwatch
-from gaitcrafter_ext.recognition.clips import to_sils
 from gaitcrafter_ext.recognition.config import TrainingConfig, preset
+from gaitcrafter_ext.recognition.data import to_sils
 from gaitcrafter_ext.recognition.losses import cross_entropy_loss, triplet_loss
 from gaitcrafter_ext.recognition.networks import build_network
 

@@ -101,7 +101,7 @@ def choose_identities(
 
 def load_trier(args: argparse.Namespace, weights: Path, request: FilterRequest) -> Trier:
     """Both networks: makes clips and embeds them."""
-    from gaitcrafter_ext.recognition.filter_recogniser import load_embedder
+    from gaitcrafter_ext.recognition.embedding import load_embedder
 
     sample = pipeline_sampler(weights, request.sampling, args.device)
     embed = load_embedder(locate_filter(args.recogniser), args.device)

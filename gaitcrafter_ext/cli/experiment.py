@@ -100,7 +100,7 @@ def _setting(args: argparse.Namespace) -> Setting:
     from gaitcrafter_ext.generator.config import load_config
     from gaitcrafter_ext.generator.weights import BUNDLED
     from gaitcrafter_ext.recognition.config import preset
-    from gaitcrafter_ext.recognition.shares import read_share
+    from gaitcrafter_ext.recognition.mixing_schedule import read_schedule
     from gaitcrafter_ext.vocabulary import suggest
 
     if args.size not in SIZES:
@@ -125,7 +125,7 @@ def _setting(args: argparse.Namespace) -> Setting:
     if args.labels is not None:
         chosen["labels"] = _labels(args.labels)
     if args.synthetic_share not in (None, "none"):
-        read_share(args.synthetic_share)
+        read_schedule(args.synthetic_share)
     load_config(args.config)  # refuses now what the first training of a generator would
     if args.partition:
         chosen |= {"partition": _people(args), "weights": None}

@@ -99,7 +99,7 @@ def _found(args: argparse.Namespace, request: FilterRequest) -> FrozenIdentities
 def _compare(args: argparse.Namespace, weights: Path, card: Card, judge: FilterCard, request: FilterRequest) -> int:
     if args.out.exists() and not args.force:
         raise ConflictError(f"{args.out} is already there; --force overwrites it")
-    from gaitcrafter_ext.recognition.filter_recogniser import embed_tree, load_embedder
+    from gaitcrafter_ext.recognition.embedding import embed_tree, load_embedder
 
     embed = load_embedder(locate_filter(args.recogniser), args.device)
     real = None if args.real is None else embed_tree(args.real, embed, tuple(request.probes.views), args.novel)

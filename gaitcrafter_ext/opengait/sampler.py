@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.recognition.shares import is_share, round_at_random, share_at
+from gaitcrafter_ext.recognition.mixing_schedule import is_schedule, round_at_random, share_at
 
 __all__ = ["RealSyntheticTripletSampler"]
 
@@ -133,7 +133,7 @@ def _check_share(share: Share | None, name: str) -> list[tuple[float, float]] | 
         checked = [(float(iteration), float(value)) for iteration, value in points]  # type: ignore[union-attr]
     except (TypeError, ValueError):
         checked = []
-    if not is_share(checked):
+    if not is_schedule(checked):
         raise UsageError(
             f"trainer_cfg.sampler.{name}: found {share!r}; allowed: a share from 0 to 1, or points such as "
             "[[0, 1.0], [20000, 0.0]] with rising iterations"

@@ -6,25 +6,25 @@ No code in a checkpoint is ever run: ``.pt`` files are read with ``torch.load(we
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import pickle
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 from torch import Tensor, nn
 
-from gaitcrafter_ext.errors import MissingError, UsageError, WeightsError
-from gaitcrafter_ext.recognition.config import GaitSetConfig, NetworkConfig, network_config
+from gaitcrafter_ext.errors import MissingError, WeightsError
+from gaitcrafter_ext.recognition.config import GaitBaseConfig, GaitSetConfig, NetworkConfig
 from gaitcrafter_ext.recognition.networks import build_network
+from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.files import atomic_write, atomic_write_text, storage_error
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "Card",
     "load_opengait",
     "load_recogniser",
-    "people_hash",
     "read_tensors",
     "save_opengait",
     "save_recogniser",
@@ -41,35 +40,30 @@ __all__ = [
 
 CARD_FILE = "recogniser.json"
 MODEL_FILE = "model.safetensors"
-FORMAT = 1
+FORMAT = 2
 
 
-@dataclass(frozen=True)
+@record
 class Card:
     """What a recogniser is and whom it knows.
 
     Attributes:
-        model: ``"gaitset"`` or ``"gaitbase"``.
-        network: Sizes of the network.
         people: Everyone it was trained on, in the order of its classes.
         trained_on: Names of the data sets (folders) the clips came from.
-        views: The views it was trained on.
-        iterations: How many steps it was trained for.
         training: The whole training configuration.
     """
 
-    model: str
     network: NetworkConfig
     people: tuple[str, ...]
     trained_on: tuple[str, ...] = ()
     views: tuple[str, ...] = ()
-    iterations: int = 0
-    training: dict[str, Any] = dataclasses.field(default_factory=dict)
+    iterations: Annotated[int, Field(ge=0)] = 0
+    training: dict[str, Any] = field(default_factory=dict)
 
-
-def people_hash(people: Sequence[str]) -> str:
-    """Sixteen hex digits that stand for a set of people, whatever their order."""
-    return hashlib.sha256("\n".join(sorted(people)).encode()).hexdigest()[:16]
+    @property
+    def model(self) -> str:
+        """``"gaitset"`` or ``"gaitbase"``."""
+        return self.network.model
 
 
 def save_recogniser(folder: str | os.PathLike[str], network: nn.Module, card: Card) -> None:
@@ -79,7 +73,7 @@ def save_recogniser(folder: str | os.PathLike[str], network: nn.Module, card: Ca
         StorageError: The disk refuses; no half-written file stays.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    content = {"format": FORMAT, **dataclasses.asdict(card), "people_hash": people_hash(card.people)}
+    content = {"format": FORMAT, **dataclasses.asdict(card)}
     with atomic_write(Path(folder) / MODEL_FILE) as file:
         file.write(dump_tensors(tensors))
     atomic_write_text(Path(folder) / CARD_FILE, json.dumps(content, indent=2) + "\n")
@@ -99,7 +93,7 @@ def load_recogniser(folder: str | os.PathLike[str]) -> tuple[nn.Module, Card]:
     except FileNotFoundError:
         raise MissingError(f"{folder} has a {CARD_FILE} but no {MODEL_FILE}; train it again") from None
     except (SafetensorError, ValueError) as error:
-        raise WeightsError(f"{path}: not a whole safetensors file ({error}); copy it again or train anew") from None
+        raise WeightsError(f"{path}: not a whole safetensors file ({error}); copy it again or train again") from None
     except OSError as error:
         raise storage_error(path, error, "read") from error
     network = build_network(card.network, len(card.people))
@@ -122,8 +116,7 @@ def load_opengait(path: str | os.PathLike[str]) -> tuple[nn.Module, Card]:
     config, classes = _sizes(tensors, path)
     network = build_network(config, classes)
     _fill(network, tensors, path)
-    model = "gaitset" if isinstance(config, GaitSetConfig) else "gaitbase"
-    return network, Card(model, config, people=())
+    return network, Card(config, people=())
 
 
 def save_opengait(path: str | os.PathLike[str], network: nn.Module, iteration: int = 0) -> None:
@@ -161,26 +154,15 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _read_card(path: Path) -> Card:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content.get("format") != FORMAT:
-            raise WeightsError(f"{path}: format {content.get('format')}; this version reads format {FORMAT}")
-        return Card(
-            content["model"],
-            network_config(content["model"], content["network"]),
-            tuple(content["people"]),
-            tuple(content["trained_on"]),
-            tuple(content["views"]),
-            content["iterations"],
-            content["training"],
-        )
-    except FileNotFoundError:
+        content = read_json(path)
+    except MissingError:
         raise MissingError(
             f"there is no recogniser in {path.parent} (no {CARD_FILE}); train one with 'recognise train'"
         ) from None
-    except OSError as error:
-        raise storage_error(path, error, "read") from error
-    except (KeyError, TypeError, AttributeError, UsageError, json.JSONDecodeError) as error:
-        raise WeightsError(f"{path}: not a recogniser's card ({error}); train it again") from None
+    found = content.pop("format", None) if isinstance(content, dict) else None
+    if found != FORMAT:
+        raise WeightsError(f"{path}: format {found}; this version reads format {FORMAT}: train the recogniser again")
+    return fill(Card, content, path, WeightsError)
 
 
 def _sizes(tensors: dict[str, Tensor], path: str | os.PathLike[str]) -> tuple[NetworkConfig, int]:
@@ -192,7 +174,7 @@ def _sizes(tensors: dict[str, Tensor], path: str | os.PathLike[str]) -> tuple[Ne
         layers = [tensors[f"Backbone.forward_block.layer{number}.0.conv1.weight"].shape[0] for number in (1, 2, 3, 4)]
         blocks = [_count_blocks(tensors, f"Backbone.forward_block.layer{number}.") for number in (1, 2, 3, 4)]
         sizes = {"channels": layers, "layers": blocks, "embedding": tensors["FCs.fc_bin"].shape[2]}
-        return network_config("gaitbase", sizes), tensors["BNNecks.fc_bin"].shape[2]
+        return fill(GaitBaseConfig, sizes, path, WeightsError), tensors["BNNecks.fc_bin"].shape[2]
     except (KeyError, IndexError, AttributeError) as error:
         what = f"{os.fspath(path)}: neither OpenGait's GaitSet nor its Baseline (GaitBase)"
         raise WeightsError(f"{what}: no tensor {error}") from None

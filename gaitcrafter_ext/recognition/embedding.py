@@ -1,25 +1,39 @@
-"""Clips to embeddings: all frames of each clip, many clips a batch."""
+"""Clips to embeddings, many clips a batch: whole clips to test a recogniser, every second frame to filter people."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
+from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.hardware import autocast, pick_device
 from gaitcrafter_ext.metrics.features import Features
-from gaitcrafter_ext.recognition.clips import ClipRef, cut, to_sils
-from gaitcrafter_ext.recognition.precision import autocast
+from gaitcrafter_ext.recognition.checkpoint import load_recogniser
+from gaitcrafter_ext.recognition.data import ClipRef, cut, to_sils
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["embed", "embed_frames"]
+__all__ = ["Embed", "embed", "embed_frames", "embed_keys", "embed_tree", "load_embedder"]
 
 #: OpenGait's bound on the frames of a clip in testing.
 FRAME_LIMIT = 720
 
 #: Frames of a batch; one GaitSet layer of them takes 90 MB.
 BATCH_FRAMES = 256
+
+#: Clips, uint8 [N, T, 64, 64], to embeddings, float32 [N, channels, parts].
+Embed = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
+
+#: Every how many-th frame is looked at: neighbours differ little, and all of them would take twice the time.
+EVERY = 2
+
+#: Takes by which a real person is judged.
+TREE_TAKES = ("nm-01", "nm-02")
 
 Progress = Callable[[Sequence[ClipRef]], Iterable[ClipRef]]
 
@@ -37,7 +51,7 @@ def embed(
         network: A GaitSet or GaitBase; it is left in evaluation mode.
         clips: Which clips.
         device: Where to compute.
-        precision: ``"float32"`` or ``"bfloat16"`` (see :mod:`gaitcrafter_ext.recognition.precision`).
+        precision: ``"float32"`` or ``"bfloat16"``.
         progress: Wraps the clips while they are read, e.g. in a progress bar.
 
     Returns:
@@ -45,13 +59,7 @@ def embed(
     """
     read = (clip.store.read(clip.key) for clip in progress(clips))
     embeddings = embed_frames(network, read, device, precision)
-    keys = [clip.key for clip in clips]
-    return Features(
-        embeddings,
-        np.array([key.identity for key in keys], dtype=str),
-        np.array([key.take for key in keys], dtype=str),
-        np.array([key.view for key in keys], dtype=str),
-    )
+    return _labelled(embeddings, [clip.key for clip in clips])
 
 
 @torch.inference_mode()
@@ -64,7 +72,7 @@ def embed_frames(
     """Embed clips that are at hand, uint8 [T, 64, 64] each: float32 [N, channels, parts]."""
     network.eval().to(device)
     parts = []
-    with autocast(precision, device):
+    with autocast(precision, torch.device(device)):
         for frames in _batches(clips):
             lengths = [len(clip) for clip in frames]
             parts.append(network(to_sils(np.concatenate(frames), device), lengths).embeddings.cpu().numpy())
@@ -82,3 +90,52 @@ def _batches(clips: Iterable[npt.NDArray[np.uint8]]) -> Iterator[list[npt.NDArra
         batch.append(frames)
     if batch:
         yield batch
+
+
+def load_embedder(folder: Path, device: str = "auto") -> Embed:
+    """The recogniser as a function; a clip's embedding does not depend on the clips beside it, but for rounding.
+
+    Args:
+        folder: Of the recogniser, see :func:`gaitcrafter_ext.recognition.filter_card.locate_filter`.
+        device: Where to compute.
+
+    Raises:
+        MissingError: There is no recogniser in the folder.
+        WeightsError: It is truncated or of another version.
+    """
+    network, _ = load_recogniser(folder)
+    place = pick_device(device)
+    return lambda clips: embed_frames(network, clips[:, ::EVERY], place)
+
+
+def embed_tree(root: Path, embed: Embed, views: tuple[str, ...], people: int) -> Features:
+    """Embed the first clips of the first people of a tree: two takes of plain walking at each view.
+
+    Args:
+        root: The tree.
+        embed: What ``load_embedder`` gave.
+        views: Which views.
+        people: How many people, by name.
+
+    Raises:
+        DataError: A person lacks such a take at a view.
+    """
+    store = SilhouetteStore(root)
+    names = store.identities()[:people]
+    keys = [ClipKey(name, take, view) for name in names for take in TREE_TAKES for view in views]
+    there = set(store.keys())
+    lacking = [key for key in keys if key not in there]
+    if lacking or not keys:
+        what = f"no clip {lacking[0]}" if lacking else "no person"
+        raise DataError(f"{root}: {what}; each person needs {' and '.join(TREE_TAKES)} at {', '.join(views)}")
+    return embed_keys(store, keys, embed)
+
+
+def embed_keys(store: SilhouetteStore, keys: Sequence[ClipKey], embed: Embed) -> Features:
+    """Embed clips of a tree, one or more."""
+    return _labelled(np.concatenate([embed(store.read(key)[None]) for key in keys]), keys)
+
+
+def _labelled(embeddings: npt.NDArray[np.float32], keys: Sequence[ClipKey]) -> Features:
+    labels = np.array([(key.identity, key.take, key.view) for key in keys], dtype=str).reshape(-1, 3)
+    return Features(embeddings, *labels.T)

@@ -16,8 +16,8 @@ from typing import Any
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.calibration import calibrate
 from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE, load_recogniser, save_recogniser
+from gaitcrafter_ext.recognition.embedding import embed_keys, load_embedder
 from gaitcrafter_ext.recognition.filter_card import FilterCard, dataset_name, write_filter_card
-from gaitcrafter_ext.recognition.filter_recogniser import embed_keys, load_embedder
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
 __all__ = ["export_filter"]
@@ -72,9 +72,9 @@ def main() -> None:
     args = parser.parse_args()
     made = {} if args.minutes is None else {"minutes": args.minutes}
     card = export_filter(args.run, args.trained_on, args.calibration, args.out, args.command, **made)
-    size, told = (args.out / MODEL_FILE).stat().st_size, card.calibration
-    print(f"{args.out}: {size / 1e6:.2f} MB; calibrated on {told.people} people")
-    for rate, centre, clip, genuine in zip(told.rates, told.centre, told.clip, told.genuine, strict=True):
+    size, found = (args.out / MODEL_FILE).stat().st_size, card.calibration
+    print(f"{args.out}: {size / 1e6:.2f} MB; calibrated on {found.people} people")
+    for rate, centre, clip, genuine in zip(found.rates, found.centre, found.clip, found.genuine, strict=True):
         print(f"false match rate {rate:6.3f}: centres {centre:.3g}, clips {clip:.3g}, own clips found {genuine:.1%}")
 
 

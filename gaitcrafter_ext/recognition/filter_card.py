@@ -1,20 +1,20 @@
 """The card of a recogniser that filters: whom it knows, how it was made, what its distances mean. Torch-free.
 
 A filter's folder holds ``card.json`` beside what :mod:`gaitcrafter_ext.recognition.checkpoint` writes. People are named
-with their data set, e.g. ``simulated-1-seed101/sim-001``: ``sim-001`` of another seed is somebody else.
+with their data set, e.g. ``simulated-1-seed101/sim-001``: ``sim-001`` of another seed is another person.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from gaitcrafter_ext.errors import MissingError, WeightsError
 from gaitcrafter_ext.metrics.calibration import Calibration
+from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.files import atomic_write_text, storage_error
 
 __all__ = ["BUNDLED", "FilterCard", "dataset_name", "locate_filter", "read_filter_card", "write_filter_card"]
@@ -27,7 +27,7 @@ CARD_FILE, MODEL_FILE, FORMAT = "card.json", "model.safetensors", 1
 _PACKAGED = Path(__file__).parent / "bundled"
 
 
-@dataclass(frozen=True)
+@record
 class FilterCard:
     """All of a filter's ``card.json``.
 
@@ -41,7 +41,7 @@ class FilterCard:
     """
 
     people: tuple[str, ...]
-    training: Mapping[str, Any]
+    training: dict[str, Any]
     calibrated_on: str
     calibration: Calibration
     commands: tuple[str, ...]
@@ -79,26 +79,19 @@ def read_filter_card(folder: Path) -> FilterCard:
 
     Raises:
         MissingError: A file is missing.
+        DataError: The card is not JSON.
         WeightsError: It is no card of this version, or the weights are others.
     """
+    content = read_json(folder / CARD_FILE)
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        raise WeightsError(f"{folder / CARD_FILE}: not a filter's card of format {FORMAT}; copy the folder again")
+    card = fill(FilterCard, content, folder / CARD_FILE, WeightsError)
     try:
-        facts = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
-        if facts.pop("format") != FORMAT:
-            raise WeightsError(f"{folder / CARD_FILE}: another version; this one reads {FORMAT}")
-        calibration: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in facts["calibration"].items()
-        }
-        facts |= {"people": tuple(facts["people"]), "commands": tuple(facts["commands"])}
-        card = FilterCard(**{**facts, "calibration": Calibration(**calibration)})
         found = hashlib.sha256((folder / MODEL_FILE).read_bytes()).hexdigest()
     except FileNotFoundError as error:
         raise MissingError(f"{error.filename} is missing; copy the whole folder again") from None
     except OSError as error:
         raise storage_error(folder, error, "read") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        if isinstance(error, WeightsError):
-            raise
-        raise WeightsError(f"{folder / CARD_FILE}: not a filter's card ({error}); copy the folder again") from None
     if found != card.weights_sha256:
         raise WeightsError(f"{folder / MODEL_FILE}: truncated or changed (checksum differs); copy the folder again")
     return card

@@ -10,20 +10,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gaitcrafter_ext.errors import ConflictError, DataError, WeightsError
+from gaitcrafter_ext.hardware import autocast, resolve_precision
 from gaitcrafter_ext.recognition.checkpoint import CARD_FILE, MODEL_FILE, Card, read_tensors, save_recogniser
-from gaitcrafter_ext.recognition.clips import ClipRef, to_sils
 from gaitcrafter_ext.recognition.config import TrainingConfig
+from gaitcrafter_ext.recognition.data import Batch, ClipRef, PKSampler, TrainingSet, augment, to_sils
 from gaitcrafter_ext.recognition.losses import cross_entropy_loss, triplet_loss
 from gaitcrafter_ext.recognition.networks import build_network
-from gaitcrafter_ext.recognition.precision import autocast, resolve
-from gaitcrafter_ext.recognition.sampling import Batch, PKSampler, TrainingSet
 from gaitcrafter_ext.silhouettes.files import atomic_write, storage_error
 
 __all__ = ["STATE_FILE", "Step", "sampler_of", "train"]
@@ -36,15 +34,7 @@ WITNESSES = 64
 
 @dataclass(frozen=True)
 class Step:
-    """What one iteration gave.
-
-    Attributes:
-        iteration: How many iterations are done.
-        triplet: Triplet loss.
-        cross_entropy: Cross-entropy, or None where the network has no classifier.
-        accuracy: Share of parts whose class was told right, or None.
-        learning_rate: What the step was taken with.
-    """
+    """Losses after ``iteration`` iterations; cross-entropy and accuracy (of the parts) where there is a classifier."""
 
     iteration: int
     triplet: float
@@ -60,7 +50,7 @@ def sampler_of(config: TrainingConfig, people: TrainingSet) -> PKSampler:
         UsageError: The share of synthetic clips cannot be met.
     """
     shape = (config.people, config.clips, config.frames)
-    return PKSampler(people, shape, config.seed, config.synthetic_share, config.augment)
+    return PKSampler(people, shape, config.seed, config.synthetic_share)
 
 
 def train(
@@ -86,26 +76,27 @@ def train(
         progress: Wraps the iterations that are left, e.g. in a progress bar.
 
     Raises:
-        UsageError: The share of synthetic clips cannot be met.
+        UsageError: A value is outside of its range, or the share of synthetic clips cannot be met.
         ConflictError: ``out`` holds a run of another configuration, other people, other clips or more iterations; or a
             recogniser that no run of ours left there.
         DataError: The loss is no longer finite.
         StorageError: The disk refuses.
     """
-    config = dataclasses.replace(config, precision=resolve(config.precision, device))
+    device = torch.device(device)
+    config = config.replaced(precision=resolve_precision(config.precision, device))
     sampler = sampler_of(config, people)
     network = build_network(config.network, len(people.people), config.seed).to(device)
     optimizer = torch.optim.SGD(
         network.parameters(), config.learning_rate, config.momentum, weight_decay=config.weight_decay
     )
-    run = _Run(config, people, network, optimizer, torch.device(device), out / STATE_FILE, _name(config, people))
+    run = _Run(config, people, network, optimizer, device, out / STATE_FILE, _name(config, people))
     done = run.resume()
     for number, batch in _prefetched(sampler, progress(range(done, config.iterations))):
         on_step(run.step(number, batch))
         if (number + 1) % save_every == 0 and number + 1 < config.iterations:
             run.save(number + 1)
     if done < config.iterations or not (out / MODEL_FILE).is_file():
-        # The state goes last: a kill in between leaves an older state, and the rerun writes both anew.
+        # The state goes last: a kill in between leaves an older state, and the rerun writes both again.
         save_recogniser(out, network, run.card(config.iterations))
         run.save(config.iterations)
     return network
@@ -131,7 +122,7 @@ class _Run:
         self.network.train()
         labels = torch.from_numpy(batch.labels).to(self.device)
         with autocast(self.config.precision, self.device):
-            embeddings, logits = self.network(to_sils(batch.frames, self.device), batch.lengths)
+            embeddings, logits = self.network(self._sils(number, batch), batch.lengths)
         triplet = triplet_loss(embeddings, labels)
         entropy = None if logits is None else cross_entropy_loss(logits, labels)
         loss = triplet if entropy is None else triplet + entropy
@@ -142,6 +133,13 @@ class _Run:
             raise DataError(f"the loss is {loss.item()} at iteration {number + 1}; try a lower --learning-rate")
         right = None if logits is None else (logits.argmax(1) == labels[:, None]).float().mean().item()
         return Step(number + 1, triplet.item(), None if entropy is None else entropy.item(), right, rate)
+
+    def _sils(self, number: int, batch: Batch) -> Tensor:
+        sils = to_sils(batch.frames, self.device)
+        if not self.config.augment:
+            return sils
+        rng = np.random.default_rng([self.config.seed, number, 1])
+        return augment(sils.unflatten(0, (len(batch.lengths), -1)), rng).flatten(0, 1)
 
     def save(self, done: int) -> None:
         """Write all that ``resume`` needs."""
@@ -171,7 +169,7 @@ class _Run:
             self.optimizer.load_state_dict(content["optimizer"])
             done = int(content["iteration"])
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
-            raise WeightsError(f"{self.state}: cannot be resumed ({error}); --force starts anew") from None
+            raise WeightsError(f"{self.state}: cannot be resumed ({error}); --force starts again") from None
         if done > self.config.iterations:
             raise ConflictError(
                 f"--iterations: {self.config.iterations} asked for, and {folder} holds a run of {done}; allowed: {done}"
@@ -182,7 +180,6 @@ class _Run:
     def card(self, iterations: int) -> Card:
         """What the recogniser is after so many iterations."""
         return Card(
-            self.config.model,
             self.config.network,
             self.people.people,
             tuple(sorted({_dataset(clip.store.root) for clip in self.people.clips})),
@@ -203,7 +200,7 @@ def _refuse_foreign(folder: Path) -> None:
 
 def _name(config: TrainingConfig, people: TrainingSet) -> str:
     """What must be equal for a run to be resumed; it may be made longer."""
-    options: dict[str, Any] = {**dataclasses.asdict(config), "model": config.model}
+    options = dataclasses.asdict(config)
     del options["iterations"]
     clips = [[_dataset(clip.store.root), str(clip.key)] for clip in people.clips]
     return json.dumps([options, people.people, clips, _fingerprint(people.clips)])

@@ -165,7 +165,7 @@ def test_a_recogniser_that_knows_the_test_people_is_refused(
         (["--seed", "-1"], 2, "--seed: -1 is too small"),
         (["--seed", "\u0663"], 2, "--seed: '\u0663' is not a whole number"),
         (["--seed", str(2**63)], 2, f"--seed: {2**63} is too large"),
-        (["--batch", "8x1x8"], 2, "clips is 1"),
+        (["--batch", "8x1x8"], 2, "'clips' is 1"),
         (["--iterations", "0"], 2, "at least 1"),
         (["--save-every", "0"], 2, "--save-every"),
         (["--views", "091"], 2, "did you mean '090'"),

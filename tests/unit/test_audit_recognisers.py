@@ -25,7 +25,7 @@ from tests.synthesis_fakes import CARD, SAMPLING
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     config = GaitSetConfig((4, 6, 8), 12, (4, 2))
-    save_recogniser(tmp_path / "mine", build_network(config, 2), Card("gaitset", config, ("001", "002")))
+    save_recogniser(tmp_path / "mine", build_network(config, 2), Card(config, ("001", "002")))
     return tmp_path / "mine"
 
 

@@ -16,7 +16,7 @@ from gaitcrafter_ext.experiments.results import collect, plot, summary
 from gaitcrafter_ext.experiments.running import run_steps
 from gaitcrafter_ext.experiments.setting import Setting, late_share
 from gaitcrafter_ext.experiments.steps import Command, Reduction
-from gaitcrafter_ext.recognition.shares import read_share, share_at
+from gaitcrafter_ext.recognition.mixing_schedule import read_schedule, share_at
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from tests.tiny import tiny_tree
@@ -108,13 +108,13 @@ def test_the_synthetic_share_is_given_wherever_real_and_synthetic_clips_meet(tmp
 
 
 def test_the_last_quarter_of_a_training_is_real() -> None:
-    points = read_share(late_share(200))
+    points = read_schedule(late_share(200))
     assert [share_at(points, iteration) for iteration in (0, 75, 150, 199)] == [1, 0.5, 0, 0]
 
 
 @pytest.mark.parametrize("iterations", range(1, 9))
 def test_a_training_of_any_length_has_a_share(iterations: int) -> None:
-    assert share_at(read_share(late_share(iterations)), 0) == 1
+    assert share_at(read_schedule(late_share(iterations)), 0) == 1
 
 
 def test_an_unknown_experiment_is_refused_with_the_nearest(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.recognition.checkpoint import Card, load_recogniser, save_recogniser
 from gaitcrafter_ext.recognition.config import GaitSetConfig
+from gaitcrafter_ext.recognition.embedding import embed_tree, load_embedder
 from gaitcrafter_ext.recognition.export_filter import export_filter
 from gaitcrafter_ext.recognition.filter_card import read_filter_card
-from gaitcrafter_ext.recognition.filter_recogniser import embed_tree, load_embedder
 from gaitcrafter_ext.recognition.networks import build_network
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
@@ -36,7 +36,7 @@ def cohort(root: Path, seed: int, people: int) -> Path:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("run")
     sizes = GaitSetConfig((4, 4, 4), 4, (2, 1))
-    save_recogniser(run, build_network(sizes, 2), Card("gaitset", sizes, PEOPLE, iterations=7))
+    save_recogniser(run, build_network(sizes, 2), Card(sizes, PEOPLE, iterations=7))
     return run
 
 

@@ -30,12 +30,12 @@ def test_other_weights_under_the_same_card_are_refused(tmp_path: Path) -> None:
         read_filter_card(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 99}', '{"format": 1, "people": 3}'])
-def test_another_file_is_no_card(tmp_path: Path, text: str) -> None:
+def test_another_file_is_no_card(tmp_path: Path) -> None:
     write_tiny_filter(tmp_path, 0.25, 0.5)
-    (tmp_path / "card.json").write_text(text)
-    with pytest.raises(WeightsError, match=r"card\.json"):
-        read_filter_card(tmp_path)
+    for text in ("", "[]", "{}", '{"format": 99}', '{"format": 1, "people": 3}'):
+        (tmp_path / "card.json").write_text(text)
+        with pytest.raises(ValueError, match=r"card\.json"):
+            read_filter_card(tmp_path)
 
 
 def test_what_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_the_packaged_recogniser_knows_none_of_the_packaged_generators_people() 
 def test_the_packaged_recogniser_embeds_clips() -> None:
     import numpy as np
 
-    from gaitcrafter_ext.recognition.filter_recogniser import load_embedder
+    from gaitcrafter_ext.recognition.embedding import load_embedder
     from tests.tiny import tiny_clip
 
     embed = load_embedder(locate_filter("bundled"), "cpu")

@@ -11,7 +11,7 @@ import torch
 
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.opengait.sampler import RealSyntheticTripletSampler
-from gaitcrafter_ext.recognition.shares import share_at
+from gaitcrafter_ext.recognition.mixing_schedule import share_at
 
 
 @pytest.fixture(autouse=True)

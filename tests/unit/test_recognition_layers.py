@@ -7,8 +7,14 @@ import torch
 from torch.nn import functional as F
 
 from gaitcrafter_ext.recognition.config import GaitBaseConfig, GaitSetConfig, NetworkConfig
-from gaitcrafter_ext.recognition.layers import MaxPool, SeparateBNNecks, as_images, horizontal_pyramid, set_max
-from gaitcrafter_ext.recognition.networks import build_network
+from gaitcrafter_ext.recognition.networks import (
+    MaxPool,
+    SeparateBNNecks,
+    as_images,
+    build_network,
+    horizontal_pyramid,
+    set_max,
+)
 
 SMALL: list[NetworkConfig] = [
     GaitSetConfig((16, 16, 16), 16),

@@ -164,7 +164,7 @@ def _spaces(args: argparse.Namespace, sources: Sources, material: Material) -> t
     from gaitcrafter_ext.audit.disjoint import People, check_disjoint
     from gaitcrafter_ext.audit.recognisers import chosen_by, filter_people, named, open_recognisers
     from gaitcrafter_ext.audit.spaces import network_space, pixel_space
-    from gaitcrafter_ext.recognition.device import pick_device
+    from gaitcrafter_ext.hardware import pick_device
     from gaitcrafter_ext.recognition.filter_card import dataset_name
 
     device, dataset = pick_device(args.device), dataset_name(sources.real.root)

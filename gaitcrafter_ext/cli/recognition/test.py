@@ -100,8 +100,8 @@ def _table(
 ) -> CasiaBTable:
     from tqdm import tqdm
 
-    from gaitcrafter_ext.recognition.clips import ClipRef
-    from gaitcrafter_ext.recognition.device import pick_device
+    from gaitcrafter_ext.hardware import pick_device
+    from gaitcrafter_ext.recognition.data import ClipRef
     from gaitcrafter_ext.recognition.embedding import embed
     from gaitcrafter_ext.recognition.protocol import PROTOCOL_TAKES, casia_b_table
 

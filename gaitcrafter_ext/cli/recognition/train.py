@@ -14,12 +14,12 @@ from gaitcrafter_ext.cli._options import at_least, number
 from gaitcrafter_ext.cli.recognition import test
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.recognition.config import MODELS, TrainingConfig, preset
-from gaitcrafter_ext.recognition.shares import read_share
+from gaitcrafter_ext.recognition.mixing_schedule import read_schedule
 
 if TYPE_CHECKING:
     import torch
 
-    from gaitcrafter_ext.recognition.sampling import TrainingSet
+    from gaitcrafter_ext.recognition.data import TrainingSet
     from gaitcrafter_ext.recognition.training import Step
     from gaitcrafter_ext.silhouettes.partition import Partition
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -54,9 +54,9 @@ def run(args: argparse.Namespace) -> int:
     """Train (or resume), test, print the table."""
     config = _config(args)
 
+    from gaitcrafter_ext.hardware import pick_device
     from gaitcrafter_ext.recognition.checkpoint import load_recogniser
-    from gaitcrafter_ext.recognition.device import pick_device
-    from gaitcrafter_ext.recognition.sampling import training_set
+    from gaitcrafter_ext.recognition.data import training_set
     from gaitcrafter_ext.recognition.training import sampler_of
 
     store, partition, views = test.open_data(args)
@@ -78,13 +78,13 @@ def _config(args: argparse.Namespace) -> TrainingConfig:
     """The preset with what the options change."""
     asked: dict[str, Any] = {"seed": args.seed, "precision": args.precision}
     if args.synthetic_share is not None:
-        asked["synthetic_share"] = read_share(args.synthetic_share)
+        asked["synthetic_share"] = read_schedule(args.synthetic_share)
     for name in ("iterations", "learning_rate"):
         if getattr(args, name) is not None:
             asked[name] = getattr(args, name)
     if args.batch:
         asked.update(zip(("people", "clips", "frames"), _shape(args.batch), strict=True))
-    return dataclasses.replace(preset(args.model, args.preset), **asked)
+    return preset(args.model, args.preset).replaced(**asked)
 
 
 def _shape(text: str) -> tuple[int, ...]:

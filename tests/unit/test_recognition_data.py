@@ -1,4 +1,4 @@
-"""Whom a batch holds, and that it is a function of the seed and its number."""
+"""Whom a batch holds, that it is a function of the seed and its number, and how clips are augmented."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from gaitcrafter_ext.errors import DataError, MissingError, UsageError
-from gaitcrafter_ext.recognition.clips import ClipCache, cut, to_sils
-from gaitcrafter_ext.recognition.sampling import PKSampler, TrainingSet, training_set
-from gaitcrafter_ext.recognition.shares import read_share
+from gaitcrafter_ext.recognition.data import ClipCache, PKSampler, TrainingSet, cut, to_sils, training_set
+from gaitcrafter_ext.recognition.mixing_schedule import read_schedule
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
@@ -60,13 +60,6 @@ def test_a_batch_is_a_function_of_seed_and_number(people: TrainingSet) -> None:
     assert np.array_equal(first.batch(5).frames, again.batch(5).frames)
     assert not np.array_equal(first.batch(5).frames, first.batch(6).frames)
     assert not np.array_equal(first.batch(5).frames, PKSampler(people, (3, 2, 4), seed=2).batch(5).frames)
-
-
-def test_augmentation_changes_some_clips_and_is_as_repeatable(people: TrainingSet) -> None:
-    plain, changed, again = (PKSampler(people, (4, 4, 2), 0, augment=flag).batch(0) for flag in (False, True, True))
-    assert changed.frames.shape == plain.frames.shape
-    assert np.array_equal(changed.frames, again.frames)
-    assert not np.array_equal(changed.frames, plain.frames)
 
 
 def test_only_people_of_the_train_set_are_drawn(people: TrainingSet) -> None:
@@ -123,12 +116,12 @@ def test_a_share_that_cannot_be_met_is_refused(real: SilhouetteStore) -> None:
 @pytest.mark.parametrize("text", ["1.5", "-0.1", "", "half", "0:1,150", "10:1,10:0", "0:1:2", "nan:0.5", "0:1,inf:0"])
 def test_what_is_no_share_is_refused_and_named(text: str) -> None:
     with pytest.raises(UsageError, match=f"synthetic share: found '{text}'"):
-        read_share(text)
+        read_schedule(text)
 
 
 def test_a_share_is_read_as_a_number_or_as_points() -> None:
-    assert read_share("0.5") == ((0, 0.5),)
-    assert read_share("0:1,150:0") == ((0, 1), (150, 0))
+    assert read_schedule("0.5") == ((0, 0.5),)
+    assert read_schedule("0:1,150:0") == ((0, 1), (150, 0))
 
 
 def test_test_people_among_the_synthetic_ones_are_refused(real: SilhouetteStore, tmp_path: Path) -> None:
@@ -165,3 +158,26 @@ def test_the_cache_reads_a_clip_once_while_its_budget_lasts(
     for number in (0, 0, 1, 1):
         assert cache[number].shape == (5, 64, 44)
     assert len(reads) == 3
+
+
+def test_augmentation_changes_about_half_of_the_clips_and_the_rng_decides_which() -> None:
+    clips = torch.ones(400, 2, 64, 44)
+    changed = augment(clips, np.random.default_rng(0))
+    assert torch.equal(changed, augment(clips, np.random.default_rng(0)))
+    assert torch.equal(clips, torch.ones_like(clips))
+    same = (changed == clips).flatten(1).all(1).float().mean()
+    assert 0.4 < same < 0.6  # 0.7 * 0.7, and rotations too small to see
+    assert torch.equal(changed[:, 0], changed[:, 1])  # all frames of a clip alike
+
+
+def test_an_erased_rectangle_is_five_to_twenty_percent_and_rotation_keeps_the_middle() -> None:
+    changed = augment(torch.ones(400, 1, 64, 44), np.random.default_rng(1))[:, 0]
+    holes = changed == 0
+    unturned = torch.stack([rows.any(1).sum() * rows.any(0).sum() == rows.sum() for rows in holes]) & holes.any((1, 2))
+    shares = holes[unturned].float().mean((1, 2))
+    assert len(shares) > 30
+    assert ((shares > 0.045) & (shares < 0.205)).all()
+    middle = torch.zeros(400, 1, 63, 43)
+    middle[:, :, 30:33, 20:23] = 1
+    turned = augment(middle, np.random.default_rng(2))[:, 0, 31, 21]
+    assert (turned > 0.9).float().mean() > 0.8  # the rest was erased

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from gaitcrafter_ext.errors import DataError, UsageError
-from gaitcrafter_ext.recognition.augmentation import augment
-from gaitcrafter_ext.recognition.clips import ClipCache, ClipRef
-from gaitcrafter_ext.recognition.shares import Share, round_at_random, share_at
+from gaitcrafter_ext.recognition.mixing_schedule import MixingSchedule, round_at_random, share_at
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["Batch", "PKSampler", "TrainingSet", "training_set"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Batch", "ClipCache", "ClipRef", "PKSampler", "TrainingSet", "augment", "cut", "to_sils", "training_set"]
+
+Frames = npt.NDArray[np.uint8]
+
+#: Columns of a recogniser's frames: the middle, as OpenGait's ``BaseSilCuttingTransform`` cuts it.
+COLUMNS = 44
+
+#: How often OpenGait's GaitBase for CASIA-B makes each change, and the largest rotation to either side.
+PROBABILITY, MAX_ROTATION_DEG = 0.3, 10.0
+
+#: Share of the frame that is erased (Zhong et al., "Random Erasing", AAAI 2020), and the least height over width.
+ERASED_SHARE, LEAST_ASPECT = (0.05, 0.2), 0.3
+
+
+@dataclass(frozen=True)
+class ClipRef:
+    """A clip and the tree that holds it."""
+
+    store: SilhouetteStore
+    key: ClipKey
 
 
 @dataclass(frozen=True)
@@ -55,7 +77,7 @@ class Batch:
         lengths: Frames of each clip, L everywhere.
     """
 
-    frames: npt.NDArray[np.uint8]
+    frames: Frames
     labels: npt.NDArray[np.int64]
     lengths: tuple[int, ...]
 
@@ -111,6 +133,39 @@ def _refuse_test_people(synthetic: SilhouetteStore, partition: Partition) -> Non
         )
 
 
+def cut(frames: Frames) -> Frames:
+    """The middle columns of each frame: uint8 [T, 64, W] -> [T, 64, 44]."""
+    margin = (frames.shape[-1] - COLUMNS) // 2
+    return np.ascontiguousarray(frames[..., margin : margin + COLUMNS])
+
+
+def to_sils(frames: Frames, device: torch.device | str = "cpu") -> torch.Tensor:
+    """What the networks take: uint8 [F, 64, 44] -> float32 [F, 64, 44] in [0, 1]."""
+    import torch
+
+    return torch.from_numpy(frames).to(device).float().div_(255)
+
+
+class ClipCache:
+    """Reads clips, cut to 44 columns, and keeps them until ``budget_gib`` is full; the rest is read each time."""
+
+    def __init__(self, clips: Sequence[ClipRef], budget_gib: float = 4.0) -> None:
+        self.clips = tuple(clips)
+        self._left = int(budget_gib * 2**30)
+        self._kept: dict[int, Frames] = {}
+
+    def __getitem__(self, number: int) -> Frames:
+        kept = self._kept.get(number)
+        if kept is not None:
+            return kept
+        clip = self.clips[number]
+        frames = cut(clip.store.read(clip.key))
+        if frames.nbytes <= self._left:
+            self._kept[number] = frames
+            self._left -= frames.nbytes
+        return frames
+
+
 class PKSampler:
     """Draws P people, K clips of each, L frames of each clip; every batch is a function of the seed and its number.
 
@@ -124,7 +179,6 @@ class PKSampler:
         synthetic_share: Share of synthetic clips, by batch number: of the P people where there are novel ones, else of
             the K clips of whoever has both kinds; right in the mean where it is no whole number. None draws from all
             alike.
-        augment: Rotate and erase some clips (see :mod:`gaitcrafter_ext.recognition.augmentation`).
         budget_gib: Memory for clips.
 
     Raises:
@@ -136,16 +190,15 @@ class PKSampler:
         people: TrainingSet,
         shape: tuple[int, int, int],
         seed: int,
-        synthetic_share: Share | None = None,
-        augment: bool = False,
+        synthetic_share: MixingSchedule | None = None,
         budget_gib: float = 4.0,
     ) -> None:
-        self.people, self.shape, self.seed, self.augment = people, shape, seed, augment
-        self.share = synthetic_share
+        self.people, self.shape, self.seed, self.share = people, shape, seed, synthetic_share
         self._cache = ClipCache(people.clips, budget_gib)
         self._labels = {person: label for label, person in enumerate(people.people)}
         self._novel = people.novel
-        self._real = tuple(person for person in people.people if person not in self._novel)
+        novel = set(people.novel)
+        self._real = tuple(person for person in people.people if person not in novel)
         if synthetic_share is not None:
             self._check_share([share for _, share in synthetic_share])
 
@@ -185,12 +238,42 @@ class PKSampler:
                 f" {len(self.people.synthetic)} synthetic clips; both kinds are needed, or another share"
             )
 
-    def _frames(self, rng: np.random.Generator, clip: int, count: int) -> npt.NDArray[np.uint8]:
+    def _frames(self, rng: np.random.Generator, clip: int, count: int) -> Frames:
         frames = self._cache[clip]
-        chosen = frames[rng.choice(len(frames), count, replace=len(frames) < count)]
-        return augment(chosen, rng) if self.augment else chosen
+        return frames[rng.choice(len(frames), count, replace=len(frames) < count)]
 
 
 def _draw(rng: np.random.Generator, items: Sequence, count: int) -> list:
     """``count`` of the items, each at most once where there are enough."""
     return [items[index] for index in rng.choice(len(items), count, replace=len(items) < count)]
+
+
+def augment(sils: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Turn some clips by up to 10 degrees and erase a rectangle of some; all frames of a clip alike.
+
+    Args:
+        sils: float [n, L, H, W]; its clips are not changed in place.
+        rng: Decides which clips, and how.
+    """
+    from kornia.geometry.transform import rotate
+
+    count, _, height, width = sils.shape
+    turned, erased = rng.random((2, count)) < PROBABILITY
+    sils = sils.clone()
+    angles = rng.uniform(-MAX_ROTATION_DEG, MAX_ROTATION_DEG, turned.sum()).tolist()
+    if angles:
+        sils[turned] = rotate(sils[turned], sils.new_tensor(angles))
+    for clip in np.flatnonzero(erased):
+        rows, columns = _rectangle(rng, height, width)
+        sils[clip, :, rows, columns] = 0
+    return sils
+
+
+def _rectangle(rng: np.random.Generator, height: int, width: int) -> tuple[slice, slice]:
+    """Where to erase; a rectangle that does not fit is drawn again."""
+    while True:
+        area, aspect = rng.uniform(*ERASED_SHARE) * height * width, rng.uniform(LEAST_ASPECT, 1 / LEAST_ASPECT)
+        rows, columns = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if rows < height and columns < width:
+            top, left = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
+            return slice(top, top + rows), slice(left, left + columns)
