@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gaitcrafter_ext.errors import DataError, MissingError, UsageError
-from gaitcrafter_ext.recognition.data import ClipCache, PKSampler, TrainingSet, cut, to_sils, training_set
+from gaitcrafter_ext.recognition.data import ClipCache, PKSampler, TrainingSet, augment, cut, to_sils, training_set
 from gaitcrafter_ext.recognition.mixing_schedule import read_schedule
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
