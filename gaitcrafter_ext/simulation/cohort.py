@@ -74,8 +74,6 @@ class PosedTake:
 
     #: Body, shells and hanging things, [T, P, 3].
     points: Array
-    #: The body's, without head and hands.
-    mesh: Mesh
     #: Rows of ``points``.
     hulls: list[NDArray[np.int64]]
     walk: Walk
@@ -139,19 +137,19 @@ def assemble(body: Body, vertices: Array, shells: Shells, bag: Bag | None, steps
         points = np.concatenate([points, block], axis=1)
     ground = points[:, body.rows("foot"), 2].min(axis=1)
     points[..., 2] -= ground[:, None]
-    return PosedTake(points, body_mesh(), hulls, steps)
+    return PosedTake(points, hulls, steps)
 
 
 @functools.cache
 def body_mesh() -> Mesh:
-    """The mesh that all bodies share."""
+    """The mesh that all bodies share, without head and hands, which are hulls."""
     return Mesh.of(outline_faces())
 
 
 def film(posed: PosedTake, camera: Camera, noise: SegmentationNoise) -> NDArray[np.uint8]:
     """What one camera sees of a take, uint8 [T, 64, 64]."""
     flat = project(posed.points, posed.walk.along_m, camera)
-    frames = [align(noise(mask)) for mask in fill(flat, posed.mesh, posed.hulls)]
+    frames = [align(noise(mask)) for mask in fill(flat, body_mesh(), posed.hulls)]
     return np.stack([frame for frame in frames if frame is not None])
 
 

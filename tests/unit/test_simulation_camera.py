@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from gaitcrafter_ext.simulation.camera import MARGIN, SUBPIXELS, Camera, Mesh, SegmentationNoise, fill, project
-from gaitcrafter_ext.simulation.cohort import person, pose_take
+from gaitcrafter_ext.simulation.cohort import body_mesh, person, pose_take
 
 
 def seen(point: tuple[float, float, float], azimuth_deg: float, along_m: float = 0.0) -> np.ndarray:
@@ -45,10 +45,11 @@ def covered(ring: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def test_the_outline_is_that_of_all_front_faces_and_hulls_filled_one_by_one() -> None:
     posed = pose_take(0, person(0, 5), "cl-01", 5)
     flat = project(posed.points, posed.walk.along_m, Camera(54.0, focal_px=130.0))
-    mask, points = fill(flat, posed.mesh, posed.hulls)[2], flat[:, 2].T
+    mesh = body_mesh()
+    mask, points = fill(flat, mesh, posed.hulls)[2], flat[:, 2].T
     points = np.rint((points - np.floor(points.min(0)) + MARGIN) * SUBPIXELS) / SUBPIXELS
-    a, b = (points[posed.mesh.faces[:, k]] - points[posed.mesh.faces[:, 0]] for k in (1, 2))
-    rings = [points[face] for face in posed.mesh.faces[a[:, 0] * b[:, 1] < a[:, 1] * b[:, 0]]]
+    a, b = (points[mesh.faces[:, k]] - points[mesh.faces[:, 0]] for k in (1, 2))
+    rings = [points[face] for face in mesh.faces[a[:, 0] * b[:, 1] < a[:, 1] * b[:, 0]]]
     rings += [cv2.convexHull(points[rows].astype(np.float32))[:, 0] for rows in posed.hulls]
     expected = np.any([covered(ring, mask.shape) for ring in rings], axis=0)
     assert set(np.unique(mask)) == {0, 255}
