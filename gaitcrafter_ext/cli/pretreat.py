@@ -11,24 +11,31 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gaitcrafter_ext.cli._options import Progress, add_jobs, add_json, at_least
+from gaitcrafter_ext.cli._options import Progress, add_jobs, add_json, at_least, number
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, UsageError
 from gaitcrafter_ext.vocabulary import ClipKey
 
 if TYPE_CHECKING:
     from gaitcrafter_ext.silhouettes.ingest import Ingested, IngestOptions
+    from gaitcrafter_ext.silhouettes.masks import Frame
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
-HELP = "align silhouettes as OpenGait does: a CASIA-B tree of PNG frames, a folder of frames, or a video of one walker"
+HELP = "align silhouettes as OpenGait does: a tree or archive of frames or pickles, a folder of frames, or a video"
 
-LAYOUTS = ("casia-b", "frames", "video")
+LAYOUTS = ("tree", "frames", "video")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("input", metavar="INPUT", help="<id>/<type>/<view>/*.png tree, folder of masks, or video file")
+    parser.add_argument(
+        "input", metavar="INPUT",
+        help="<id>/<type>/<view>/*.png (or *.pkl) tree, zip or tar of one (CASIA-B's download), folder of masks, video",
+    )  # fmt: skip
     parser.add_argument("--out", required=True, metavar="DIR", help="root of the OpenGait tree to write clips to")
     parser.add_argument("--layout", choices=LAYOUTS, help="what INPUT is (default: found out by looking)")
+    parser.add_argument(
+        "--config", metavar="YAML", help="dataset rules: which pickle of a view folder, e.g. casia-b-star"
+    )
     parser.add_argument("--identity", metavar="ID", help="who walks, e.g. 001 (folder of frames, or video)")
     parser.add_argument("--take", metavar="TAKE", help="condition and number, e.g. nm-01 (folder of frames, or video)")
     parser.add_argument("--view", metavar="VIEW", help="angle, e.g. 090 (folder of frames, or video)")
@@ -39,7 +46,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--border", choices=("keep", "drop"),
         help="frames in which the person touches the picture's edge (default: keep, as OpenGait; drop for a video)",
     )  # fmt: skip
-    parser.add_argument("--force", action="store_true", help="make clips anew that are there already")
+    parser.add_argument("--invert", action="store_true", help="the person is black on white")
+    parser.add_argument(
+        "--as-opengait", action="store_true", help="take masks as they are: specks, passers-by and greys included"
+    )
+    parser.add_argument("--walker", type=at_least(1), default=1, metavar="N", help="of a video: 1 = who walks longest")
+    parser.add_argument(
+        "--fps", type=number(1, 1000), metavar="RATE", help="the video's frames a second (default: what it says itself)"
+    )
+    parser.add_argument("--force", action="store_true", help="make clips again that are there already")
     parser.add_argument("--save-sheet", metavar="PNG", help="write a contact sheet of the clips")
     parser.add_argument("--rows", type=at_least(1), default=24, help="clips on the contact sheet (default 24)")
     add_jobs(parser)
@@ -58,44 +73,43 @@ def run(args: argparse.Namespace) -> int:
     if out.resolve() == source.resolve() or source.resolve() in out.resolve().parents:
         raise UsageError(f"--out {out} lies in the input; choose a folder outside of it")
 
-    from gaitcrafter_ext.silhouettes.ingest import IngestOptions
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
-    options = IngestOptions(args.min_frames, (args.border or _BORDER[layout]) == "drop", args.force)
-    results = _ingest(args, layout, key, options)
+    options = _options(args, layout)
+    results = _ingest_tree(args, options) if key is None else [_ingest_one(args, layout, key, options)]
     _warn(results)
     states = Counter(result.state for result in results)
     if not states["written"] and not states["kept"]:
         raise DataError(f"{source}: no walk could be used, {len(results)} refused for the reasons above")
-    store = SilhouetteStore(out)
+    store = SilhouetteStore(out, options.dataset)
     if args.save_sheet:
         _write_sheet(store, results, args.save_sheet, args.rows)
     print(json.dumps(_for_machines(store, results), indent=2) if args.json else describe(store, results))
     return 0
 
 
-_BORDER = {"casia-b": "keep", "frames": "keep", "video": "drop"}
-
-
 def _layout(source: Path) -> str:
     """Find out what the input is."""
+    from gaitcrafter_ext.silhouettes.ingest import is_archive, is_image
+    from gaitcrafter_ext.silhouettes.store import entry_names
+
     if not source.exists():
         raise MissingError(f"there is no {source}; expected a folder of frames, a tree of such folders, or a video")
     if source.is_file():
-        return "video"
-
-    from gaitcrafter_ext.silhouettes.pretreat import image_files
-
-    return "frames" if image_files(source) else "casia-b"
+        return "tree" if is_archive(source.name) else "video"
+    return "frames" if any(is_image(name) for name in entry_names(source)) else "tree"
 
 
 def _key(args: argparse.Namespace, layout: str) -> ClipKey | None:
     """The name of the one clip that frames or a video make; None for a tree, which has names of its own."""
     names = {"--identity": args.identity, "--take": args.take, "--view": args.view}
-    if layout == "casia-b":
+    if layout == "tree":
         given = [option for option, name in names.items() if name is not None]
         if given:
-            raise UsageError(f"{', '.join(given)}: a tree names its own clips; leave it out, or use --layout frames")
+            raise UsageError(
+                f"{', '.join(given)}: {args.input} is read as a tree, which names its own clips; leave it out, or name "
+                "a folder that holds frames itself"
+            )
         return None
     absent = [option for option, name in names.items() if name is None]
     if absent:
@@ -106,32 +120,59 @@ def _key(args: argparse.Namespace, layout: str) -> ClipKey | None:
     return ClipKey(args.identity, args.take, args.view)
 
 
-def _ingest(args: argparse.Namespace, layout: str, key: ClipKey | None, options: IngestOptions) -> list[Ingested]:
-    from gaitcrafter_ext.silhouettes.ingest import find_walks, ingest_frames, ingest_tree, ingest_video
+def _options(args: argparse.Namespace, layout: str) -> IngestOptions:
+    from gaitcrafter_ext.silhouettes.dataset import load_dataset
+    from gaitcrafter_ext.silhouettes.ingest import IngestOptions
+    from gaitcrafter_ext.silhouettes.pretreat import AlignOptions
+
+    border = args.border or ("drop" if layout == "video" else "keep")
+    align = AlignOptions(border == "drop", args.invert, args.as_opengait)
+    return IngestOptions(args.min_frames, align, args.force, load_dataset(args.config))
+
+
+def _ingest_tree(args: argparse.Namespace, options: IngestOptions) -> list[Ingested]:
+    from gaitcrafter_ext.silhouettes.ingest import find_walks, ingest_walks
     from gaitcrafter_ext.silhouettes.parallel import available_cores
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
-    source = Path(args.input)
-    if key is None:
-        walks = find_walks(source)
-        root = SilhouetteStore(args.out, create=True).root  # told now, not after hours, if it cannot be written
-        with Progress("aligning", "walk") as progress:
-            return ingest_tree(walks, root, options, args.jobs or available_cores(), progress)
+    walks = find_walks(args.input)
+    root = SilhouetteStore(args.out, create=True).root  # fails now, not after hours, if it cannot be written
+    with Progress("aligning", "walk") as progress:
+        return ingest_walks(walks, root, options, args.jobs or available_cores(), progress)
+
+
+def _ingest_one(args: argparse.Namespace, layout: str, key: ClipKey, options: IngestOptions) -> Ingested:
+    from gaitcrafter_ext.silhouettes.ingest import Walk, frames_of, ingest_frames
+
+    source, path = Path(args.input), Path(args.out) / key.path(options.dataset.file)
     if not source.exists() or source.is_dir() != (layout == "frames"):
         raise MissingError(f"--layout {layout}: {source} is not a {'folder' if layout == 'frames' else 'file'}")
-    root = Path(args.out)
-    if (root / key.relative_path).exists() and not options.force:
-        raise ConflictError(
-            f"{root / key.relative_path} is there already; choose another name, or --force to replace it"
-        )
-    if layout == "frames":
-        return [ingest_frames(source, key, root, options)]
+    if path.exists() and not options.force:
+        raise ConflictError(f"{path} is there already; choose another name, or --force to replace it")
+    frames = frames_of(Walk(key, source), options) if layout == "frames" else _cut_out(args)
+    return ingest_frames(lambda: frames, key, Path(args.out), options)
+
+
+def _cut_out(args: argparse.Namespace) -> list[Frame]:
+    """The frames of one walker of a video; says on stderr who walks in it."""
+    from gaitcrafter_ext.silhouettes.cycle import FPS
+    from gaitcrafter_ext.silhouettes.video import read_video
+
     with Progress("cutting out", "frame") as progress:
-        return [ingest_video(source, key, root, options, progress)]
+        video = read_video(args.input, args.fps, progress)
+    if args.walker > len(video.walkers):
+        raise UsageError(f"--walker {args.walker}: there are {len(video.walkers)} walkers in {args.input}")
+    for rank, walker in enumerate(video.walkers, 1):
+        chosen = "taken" if rank == args.walker else f"left out (--walker {rank} takes it)"
+        where = f"frames {min(walker.seen)} to {max(walker.seen)} of {video.count}, {walker.direction}"
+        print(f"walker {rank}: {where}: {chosen}", file=sys.stderr)
+    if round(video.fps, 2) != FPS:
+        print(f"{video.fps:g} frames a second, resampled to {FPS} (--fps, if that is not right)", file=sys.stderr)
+    return video.frames(video.walkers[args.walker - 1])
 
 
 def _warn(results: Sequence[Ingested], most: int = 20) -> None:
-    """Say on stderr what was left out, one count and one list for each kind of trouble."""
+    """Say on stderr what was mended and left out, one count and one list for each kind of trouble."""
     kinds = sorted({kind for result in results for kind in result.warnings})
     for kind in kinds:
         hit = [result for result in results if kind in result.warnings]
@@ -148,7 +189,7 @@ def describe(store: SilhouetteStore, results: Sequence[Ingested]) -> str:
     frames = sum(result.frames for result in results)
     lines = [f"{store.root}: {states['written']} clips written, {frames} frames"]
     if states["kept"]:
-        lines.append(f"{states['kept']} were there already and are kept (--force makes them anew)")
+        lines.append(f"{states['kept']} were there already and are kept (--force makes them again)")
     if states["refused"]:
         lines.append(f"{states['refused']} refused, see the warnings")
     return "\n".join(lines)

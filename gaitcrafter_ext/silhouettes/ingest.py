@@ -1,26 +1,60 @@
-"""From a source of pictures (a CASIA-B tree, a folder of masks, a video) to clips in an OpenGait tree."""
+"""From what people have on their disks to clips in an OpenGait tree.
+
+A tree of ``<id>/<take>/<view>`` folders of pictures or pickles, CASIA-B's download (a zip of one ``.tar.gz`` a person)
+or any zip or tar of such a tree, OU-MVLP's ``Silhouette_<view>-<take>/<id>`` folders, one folder of frames, or a video.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+import tarfile
+import zipfile
+import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from gaitcrafter_ext.errors import MissingError
+import numpy as np
+from numpy.typing import NDArray
+
+from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
+from gaitcrafter_ext.silhouettes.files import storage_error
+from gaitcrafter_ext.silhouettes.masks import Frame, decode, flatten
 from gaitcrafter_ext.silhouettes.parallel import map_in_order
-from gaitcrafter_ext.silhouettes.pretreat import NamedMask, align_all, image_files, read_mask
-from gaitcrafter_ext.silhouettes.store import SilhouetteStore, folder_names
-from gaitcrafter_ext.silhouettes.video import video_masks
+from gaitcrafter_ext.silhouettes.pretreat import AlignOptions, align_all
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore, entry_names, folder_names, layout_fault, read_pickle
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["MIN_FRAMES", "IngestOptions", "Ingested", "find_walks", "ingest_frames", "ingest_tree", "ingest_video"]
+__all__ = [
+    "ARCHIVE_SUFFIXES",
+    "IMAGE_SUFFIXES",
+    "MIN_FRAMES",
+    "IngestOptions",
+    "Ingested",
+    "Walk",
+    "find_walks",
+    "frames_of",
+    "ingest_frames",
+    "ingest_walks",
+    "is_archive",
+    "is_image",
+]
 
 #: Walks with fewer good frames are refused (OpenGait writes them and warns).
 MIN_FRAMES = 5
 
+#: Endings of the files that are read as frames, and of those that hold trees of them.
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+
 _SHOWN = 3
+_OUMVLP = re.compile(r"Silhouette_(?P<view>\d+)-(?P<take>\d+)")
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -29,13 +63,15 @@ class IngestOptions:
 
     Attributes:
         min_frames: Least number of good frames, 2 or more.
-        drop_border: Leave out frames in which the person touches the picture's edge.
-        force: Make clips anew that are there already.
+        align: How masks are read.
+        force: Make clips again that are there already.
+        dataset: Which pickle of a view folder is read, and what the clip is called.
     """
 
     min_frames: int = MIN_FRAMES
-    drop_border: bool = False
+    align: AlignOptions = field(default_factory=AlignOptions)
     force: bool = False
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
 
 
 @dataclass(frozen=True)
@@ -43,10 +79,10 @@ class Ingested:
     """What became of one walk.
 
     Attributes:
-        key: The clip's name.
+        key: The clip's name; for an archive that cannot be read, its own name stands for the identity.
         frames: Frames of the clip that was written; 0 where none was.
         state: ``"written"``, ``"kept"`` (it was there already) or ``"refused"``.
-        warnings: Kind of trouble -> what to tell of it, e.g. ``{"empty mask": "3 frames: a.png, b.png, c.png"}``.
+        warnings: Kind of trouble -> details, e.g. ``{"empty mask": "3 frames: a.png, b.png, c.png"}``.
     """
 
     key: ClipKey
@@ -55,84 +91,223 @@ class Ingested:
     warnings: dict[str, str] = field(default_factory=dict)
 
 
-def find_walks(root: str | os.PathLike[str]) -> list[tuple[ClipKey, Path]]:
-    """Folders ``<root>/<id>/<type>/<view>`` of a raw tree, sorted by name.
+@dataclass(frozen=True)
+class Walk:
+    """Where the frames of a walk lie; of many walks, where it is an archive (``key`` is None then).
+
+    Attributes:
+        key: The clip's name.
+        path: A folder of pictures or pickles, or an archive.
+        members: The walk's pictures within a zip.
+    """
+
+    key: ClipKey | None
+    path: Path
+    members: tuple[str, ...] = ()
+
+
+def find_walks(source: str | os.PathLike[str]) -> list[Walk]:
+    """Everything that a tree or an archive holds, sorted by name; no picture is opened.
 
     Raises:
-        MissingError: There is no such folder, or no walk in it.
+        MissingError: There is no such folder or file, or no walk in it; the message says what was found instead.
+        DataError: The archive is damaged.
     """
-    top = Path(root)
+    top = Path(source)
+    if top.is_file():
+        return _walks_of_archive(top)
     if not top.is_dir():
         raise MissingError(f"there is no folder {top}")
-    walks = [
-        (ClipKey(identity, take, view), top / identity / take / view)
-        for identity in folder_names(top)
-        for take in folder_names(top / identity)
-        for view in folder_names(top / identity / take)
-    ]
+    packed = [top / name for name in entry_names(top) if is_archive(name)]
+    walks = [Walk(None, path) for path in packed] or _walks_of_tree(top)
+    oumvlp = any(_OUMVLP.fullmatch(walk.path.parent.name) for walk in walks)
+    fault = "" if packed or oumvlp else layout_fault(top, (*IMAGE_SUFFIXES, ".pkl"))
+    if fault or not walks:
+        raise MissingError(f"{top} holds no walk; expected <id>/<type>/<view>/*.png{fault and '; '}{fault}")
+    return walks
+
+
+def _walks_of_tree(top: Path) -> list[Walk]:
+    walks = []
+    for first in folder_names(top):
+        oumvlp = _OUMVLP.fullmatch(first)
+        for second in folder_names(top / first):
+            if oumvlp:
+                walks.append(Walk(ClipKey(second, oumvlp["take"], oumvlp["view"]), top / first / second))
+                continue
+            for third in folder_names(top / first / second):
+                walks.append(Walk(ClipKey(first, second, third), top / first / second / third))
+    return sorted(walks, key=lambda walk: str(walk.key))
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file's name is that of an archive."""
+    return name.lower().endswith(ARCHIVE_SUFFIXES) and not name.startswith(".")
+
+
+def is_image(name: str) -> bool:
+    """Whether a file's name is that of a frame; energy images and hidden files are none."""
+    path = PurePosixPath(name.lower())
+    return path.suffix in IMAGE_SUFFIXES and not path.name.startswith(".") and not path.stem.endswith("gei")
+
+
+def _walks_of_archive(path: Path) -> list[Walk]:
+    """A zip's pictures by walk, or the archives in it; a tar as a whole."""
+    if not path.name.lower().endswith(".zip"):
+        return [Walk(None, path)]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [info.filename for info in archive.infolist() if not info.is_dir()]
+    except OSError as error:
+        raise storage_error(path, error, "read") from error
+    except _DAMAGED as error:
+        raise DataError(f"{path}: not a zip archive that can be read ({error}); load it again") from None
+    walks = [Walk(None, path, (name,)) for name in sorted(names) if is_archive(PurePosixPath(name).name)]
+    walks += [Walk(key, path, tuple(frames)) for key, frames in sorted(_by_walk(names).items())]
     if not walks:
-        packed = " (unpack the archives in it first)" if any(top.glob("*.tar*")) or any(top.glob("*.zip")) else ""
-        raise MissingError(f"{top} holds no walk; expected <id>/<type>/<view>/*.png{packed}")
-    return sorted(walks)
+        shown = f", e.g. {names[0]}" if names else ""
+        raise MissingError(f"{path} holds no walk{shown}; expected <id>/<type>/<view>/*.png, or .tar.gz archives")
+    return walks
 
 
-def ingest_tree(
-    walks: Sequence[tuple[ClipKey, Path]],
+def _by_walk(names: Iterable[str]) -> dict[ClipKey, list[str]]:
+    """Pictures of an archive by the three folders that they lie in."""
+    found: dict[ClipKey, list[str]] = defaultdict(list)
+    for name in names:
+        parts = PurePosixPath(name).parts
+        if is_image(name) and len(parts) >= 4 and not set(parts[-4:]) & {"..", "/", "__MACOSX"}:
+            found[ClipKey(*parts[-4:-1])].append(name)
+    return found
+
+
+def ingest_walks(
+    walks: Sequence[Walk],
     root: Path,
     options: IngestOptions,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Ingested]:
-    """Align every walk of a raw tree and write it to the OpenGait tree ``root``, on ``jobs`` processes.
+    """Align walks and write them to the OpenGait tree ``root``, on ``jobs`` processes.
+
+    What cannot be read is refused by name, and the rest goes on.
 
     Raises:
-        StorageError: A picture cannot be read or a clip cannot be written; clips written so far stay.
+        StorageError: A clip cannot be written; clips written so far stay.
     """
-    done = []
-    for result in map_in_order(partial(_ingest_walk, root, options), walks, jobs, chunk=4):
-        done.append(result)
+    done: list[Ingested] = []
+    for count, results in enumerate(map_in_order(partial(_ingest, root, options), walks, jobs, chunk=4), 1):
+        done += results
         if progress is not None:
-            progress(len(done), len(walks))
+            progress(count, len(walks))
     return done
 
 
-def ingest_frames(folder: Path, key: ClipKey, root: Path, options: IngestOptions) -> Ingested:
-    """Align one folder of masks; raises as ``ingest_tree`` does."""
-    return _ingest_walk(root, options, (key, folder))
+def _ingest(root: Path, options: IngestOptions, walk: Walk) -> list[Ingested]:
+    if walk.key is not None:
+        return [ingest_frames(lambda: frames_of(walk, options), walk.key, root, options)]
+    try:
+        by_walk = _unpack(walk)
+    except (OSError, *_DAMAGED) as error:
+        name = PurePosixPath(walk.members[0]).name if walk.members else walk.path.name
+        return [Ingested(ClipKey(name, "*", "*"), 0, "refused", {"archive that cannot be read": str(error)})]
+    grey = options.align.as_opengait
+    return [
+        ingest_frames(lambda data=data: _decoders(data, grey), key, root, options)  # type: ignore[misc]
+        for key, data in sorted(by_walk.items())
+    ]
 
 
-def ingest_video(
-    path: Path,
-    key: ClipKey,
-    root: Path,
-    options: IngestOptions,
-    progress: Callable[[int, int], None] | None = None,
-) -> Ingested:
-    """Cut the walker out of a video and align it; raises as ``ingest_tree`` and ``video_masks`` do."""
-    return _ingest(root, options, key, lambda: video_masks(path, progress))
+def _unpack(walk: Walk) -> dict[ClipKey, dict[str, bytes]]:
+    """The undecoded pictures of a tar, alone or within a zip, by walk."""
+    if not walk.members:
+        with tarfile.open(walk.path) as archive:
+            return _contents(archive)
+    with (
+        zipfile.ZipFile(walk.path) as outer,
+        outer.open(walk.members[0]) as inner,
+        tarfile.open(fileobj=inner, mode="r|*") as archive,
+    ):
+        return _contents(archive)
 
 
-def _ingest_walk(root: Path, options: IngestOptions, walk: tuple[ClipKey, Path]) -> Ingested:
-    key, folder = walk
-    return _ingest(root, options, key, lambda: ((path.name, read_mask(path)) for path in image_files(folder)))
+def _contents(archive: tarfile.TarFile) -> dict[ClipKey, dict[str, bytes]]:
+    found: dict[ClipKey, dict[str, bytes]] = defaultdict(dict)
+    for member in archive:
+        file = archive.extractfile(member) if member.isfile() and is_image(member.name) else None
+        for key in _by_walk([member.name]) if file is not None else ():
+            found[key][PurePosixPath(member.name).name] = file.read()  # type: ignore[union-attr]
+    return found
 
 
-def _ingest(root: Path, options: IngestOptions, key: ClipKey, masks: Callable[[], Iterable[NamedMask]]) -> Ingested:
-    """Align and write one walk; its masks are made only where its clip is not there yet."""
-    if not options.force and (root / key.relative_path).is_file():
+def frames_of(walk: Walk, options: IngestOptions) -> list[Frame]:
+    """The frames of a folder of pictures, of a pickle in it, or of a zip's members."""
+    grey = options.align.as_opengait
+    if walk.members:
+        with zipfile.ZipFile(walk.path) as archive:
+            return _decoders({PurePosixPath(name).name: archive.read(name) for name in walk.members}, grey)
+    names = entry_names(walk.path)
+    images = sorted(filter(is_image, names), key=_natural)
+    if images:
+        return [(name, partial(_read_image, walk.path / name, grey)) for name in images]
+    pickles = [name for name in names if name.endswith(".pkl")]
+    wanted = options.dataset.file.replace("{view}", walk.path.name)
+    if wanted not in pickles and len(pickles) > 1:
+        raise DataError(f"no {wanted} in it; it holds {', '.join(pickles[:4])}: name one by dataset.file in a --config")
+    return _frames_of_pickle(walk.path / (wanted if wanted in pickles else pickles[0])) if pickles else []
+
+
+def _decoders(data: dict[str, bytes], grey: bool) -> list[Frame]:
+    return [(name, partial(decode, data[name], grey)) for name in sorted(data, key=_natural)]
+
+
+def _read_image(path: Path, grey: bool) -> NDArray[Any] | None:
+    try:
+        return decode(path.read_bytes(), grey)
+    except OSError:
+        return None
+
+
+def _frames_of_pickle(path: Path) -> list[Frame]:
+    """Frames of a pickled [T, H, W], [T, H, W, 1] or list of [H, W], of any type.
+
+    Raises:
+        DataError: It holds anything else.
+    """
+    content = read_pickle(path)
+    frames = list(content) if isinstance(content, (list, tuple, np.ndarray)) and np.ndim(content) != 0 else []
+    arrays = [
+        np.asarray(frame[..., 0] if np.ndim(frame) == 3 and np.shape(frame)[2] == 1 else frame) for frame in frames
+    ]
+    if not arrays or any(array.ndim != 2 or not array.size or array.dtype.kind not in "buif" for array in arrays):
+        shape = list(np.shape(frames[0])) if frames else type(content).__name__
+        raise DataError(f"{path}: its frames are {shape}; expected silhouettes [T, H, W]")
+    plain = [array.astype(np.uint8) * 255 if array.dtype == bool else array for array in arrays]
+    return [(f"frame {number}", partial(flatten, array)) for number, array in enumerate(plain)]
+
+
+def ingest_frames(frames: Callable[[], Sequence[Frame]], key: ClipKey, root: Path, options: IngestOptions) -> Ingested:
+    """Align and write one walk; its frames are asked for only where its clip is not there yet."""
+    if not options.force and (root / key.path(options.dataset.file)).is_file():
         return Ingested(key, 0, "kept")
-    aligned = align_all(masks(), options.drop_border)
-    warnings = {reason: _told(names) for reason, names in aligned.dropped.items()}
-    if aligned.border:
-        warnings["person at the border, kept"] = _told(aligned.border)
-    count = len(aligned.frames)
+    try:
+        found = frames()
+    except (GaitCrafterError, OSError, *_DAMAGED) as error:
+        return Ingested(key, 0, "refused", {"frames that cannot be read": str(error)})
+    clip = align_all(found, options.align)
+    warnings = {reason: _listed(names) for reason, names in {**clip.dropped, **clip.mended}.items()}
+    count = len(clip.frames)
     if count < options.min_frames:
         warnings["too few frames"] = f"{count} good frame{'' if count == 1 else 's'}, {options.min_frames} are needed"
         return Ingested(key, 0, "refused", warnings)
-    SilhouetteStore(root, create=True).write(key, aligned.frames)
+    SilhouetteStore(root, options.dataset, create=True).write(key, clip.frames)
     return Ingested(key, count, "written", warnings)
 
 
-def _told(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     more = ", ..." if len(names) > _SHOWN else ""
     return f"{len(names)} frame{'' if len(names) == 1 else 's'}: {', '.join(names[:_SHOWN])}{more}"
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sort key: digits by value, the rest as text (``2.png`` before ``10.png``)."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -63,7 +64,7 @@ class Partition:
             StorageError: The file cannot be read.
             DataError: It is not JSON, lacks TRAIN_SET, or names a person twice.
         """
-        content = read_json(path)
+        content = read_json(Path(path))
         if isinstance(content, dict):  # other keys belong to whoever wrote them
             content = {name: content[name] for name in ("TRAIN_SET", "TEST_SET", "PROBE_SET") if name in content}
         try:

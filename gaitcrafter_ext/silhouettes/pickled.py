@@ -55,15 +55,15 @@ def loads(data: bytes, source: object) -> Any:
         source: The file, named in messages.
 
     Returns:
-        A numpy array of its own memory, or the plain Python object (list, dict, number, text...) that the pickle
-        holds instead.
+        A numpy array of its own memory, a list of such, or the plain Python object (dict, number, text...) that the
+        pickle holds instead.
 
     Raises:
         DataError: The bytes are no pickle, are cut short, or name anything but a plain array.
     """
     try:
         content = _PlainUnpickler(io.BytesIO(data), encoding="latin1").load()
-        return content.build() if isinstance(content, _Array) else content
+        return _built(content)
     except _RefusedError as error:
         raise DataError(f"{source}: refused, it holds more than a plain array ({error}); nothing was run") from None
     except (EOFError, pickle.UnpicklingError) as error:
@@ -111,6 +111,13 @@ class _Array:
         if any(size < 0 for size in shape) or prod(shape) * resolved.itemsize != len(raw):
             raise ValueError(f"shape {list(shape)} does not match {len(raw)} bytes")
         return np.frombuffer(raw, resolved).reshape(shape, order="F" if fortran else "C").copy(order="C")
+
+
+def _built(content: Any) -> Any:
+    """The arrays of a pickle that is one, or a list of some."""
+    if isinstance(content, (list, tuple)):
+        return [_built(item) if isinstance(item, _Array) else item for item in content]
+    return content.build() if isinstance(content, _Array) else content
 
 
 class _Name:

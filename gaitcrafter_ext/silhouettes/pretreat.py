@@ -1,40 +1,30 @@
 """From masks of a walker in a camera's picture to aligned 64 x 64 silhouettes, in OpenGait's way.
 
 Every frame is aligned by itself: cut to the person's height, scaled to 64 rows, centred on the column that halves
-the mass. What OpenGait's script crashes on, or passes over, is dropped here and counted.
+the mass. Masks that are not plainly 0 and 255 are mended first (see ``masks``) and frames that OpenGait's script
+crashes on, or passes over, are dropped; both are counted.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.silhouettes.clip import HEIGHT, WIDTH
-from gaitcrafter_ext.silhouettes.files import storage_error
+from gaitcrafter_ext.silhouettes.clip import HEIGHT, SIZES, WIDTH
+from gaitcrafter_ext.silhouettes.masks import Frame, Levels, find_levels, is_inverted, pieces, sample
 
-__all__ = [
-    "IMAGE_SUFFIXES",
-    "LEAST_MASS",
-    "AlignedClip",
-    "NamedMask",
-    "align",
-    "align_all",
-    "at_border",
-    "image_files",
-    "read_mask",
-]
+__all__ = ["LEAST_MASS", "AlignOptions", "AlignedClip", "align", "align_all", "at_border"]
 
 #: A frame whose grey values sum to no more than this is taken for empty (about 40 white pixels).
 LEAST_MASS = 10_000
 
-#: Endings of the files that are read as frames.
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+#: Frames of these sizes are aligned already: their greys are soft edges, and stay.
+ALIGNED = SIZES[:2]
 
 
 def align(frame: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
@@ -59,9 +49,8 @@ def align(frame: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     centre = int(np.searchsorted(mass, mass[-1] / 2, side="right"))
     if not 0 < centre < width:
         return None
-    padded = np.zeros((HEIGHT, width + WIDTH), np.uint8)
-    padded[:, WIDTH // 2 : WIDTH // 2 + width] = scaled
-    return padded[:, centre : centre + WIDTH].copy()
+    margin = WIDTH // 2
+    return np.pad(scaled, ((0, 0), (margin, margin)))[:, centre : centre + WIDTH].astype(np.uint8)
 
 
 def at_border(frame: NDArray[np.uint8]) -> bool:
@@ -69,90 +58,100 @@ def at_border(frame: NDArray[np.uint8]) -> bool:
     return bool(frame[:, 0].any() or frame[:, -1].any())
 
 
-#: A frame's name and its mask, uint8 [H, W]; None stands for a frame that could not be read.
-NamedMask = tuple[str, NDArray[np.uint8] | None]
-
-
 @dataclass(frozen=True)
+class AlignOptions:
+    """How masks are read.
+
+    Attributes:
+        drop_border: Leave out frames in which the person touches the picture's left or right edge.
+        invert: The person is black on white.
+        as_opengait: Take every mask as it is.
+    """
+
+    drop_border: bool = False
+    invert: bool = False
+    as_opengait: bool = False
+
+
+@dataclass
 class AlignedClip:
     """What became of a sequence of masks.
 
     Attributes:
         frames: uint8 [T, 64, 64], the frames that could be aligned, in order; T may be 0.
         dropped: Reason -> names of the frames that are left out for it.
-        border: Names of the frames that are kept although the person touches the picture's edge.
+        mended: What was done, or let pass -> names of the frames it was done to.
     """
 
-    frames: NDArray[np.uint8]
+    frames: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, HEIGHT, WIDTH), np.uint8))
     dropped: dict[str, list[str]] = field(default_factory=dict)
-    border: tuple[str, ...] = ()
+    mended: dict[str, list[str]] = field(default_factory=dict)
 
 
-def align_all(masks: Iterable[NamedMask], drop_border: bool = False) -> AlignedClip:
-    """Align the frames of one walk.
-
-    Args:
-        masks: The frames in order.
-        drop_border: Leave out frames in which the person touches the picture's left or right edge.
-    """
-    frames: list[NDArray[np.uint8]] = []
-    dropped: dict[str, list[str]] = {}
-    border: list[str] = []
-    for name, mask in masks:
-        aligned = None if mask is None else align(mask)
-        touching = mask is not None and aligned is not None and at_border(mask)
-        if mask is None or aligned is None or (touching and drop_border):
-            dropped.setdefault(_why(mask, touching), []).append(name)
+def align_all(frames: Sequence[Frame], options: AlignOptions = AlignOptions()) -> AlignedClip:
+    """Align the frames of one walk."""
+    clip, aligned, reader = AlignedClip(), [], _Reader(frames, options)
+    for name, load in frames:
+        mask, remarks = reader.mask(load())
+        result = None if mask is None else align(mask)
+        touching = mask is not None and at_border(mask)
+        inverted = mask is not None and is_inverted(mask) and not options.as_opengait
+        if mask is None or result is None or inverted or (touching and options.drop_border):
+            clip.dropped.setdefault(_why(mask, result), []).append(name)
             continue
-        frames.append(aligned)
-        border += [name] if touching else []
-    clip = np.stack(frames) if frames else np.zeros((0, HEIGHT, WIDTH), np.uint8)
-    return AlignedClip(clip, dropped, tuple(border))
+        aligned.append(result)
+        for remark in remarks + ["person at the border, kept"] * touching:
+            clip.mended.setdefault(remark, []).append(name)
+    if aligned:
+        clip.frames = np.stack(aligned)
+    return clip
 
 
-def _why(mask: NDArray[np.uint8] | None, touching: bool) -> str:
+class _Reader:
+    """Masks of one walk; how its values are meant is found out once, at the first frame that is not 0 and 255."""
+
+    def __init__(self, frames: Sequence[Frame], options: AlignOptions) -> None:
+        self.frames, self.options = frames, options
+        self._levels: Levels | None = None
+
+    def mask(self, image: NDArray[Any] | None) -> tuple[NDArray[np.uint8] | None, list[str]]:
+        """The person of a frame, uint8 [H, W], and what was done to get it; None where there is no frame."""
+        if image is None or (self.options.as_opengait and image.dtype == np.uint8):
+            return image, []
+        mask, remarks = self._white_on_black(image)
+        if self.options.invert:
+            mask = 255 - mask
+        if self.options.as_opengait or is_inverted(mask) or image.shape in ALIGNED:
+            return mask, remarks
+        return self._person(mask, remarks)
+
+    def _white_on_black(self, image: NDArray[Any]) -> tuple[NDArray[np.uint8], list[str]]:
+        if _is_plain(image):
+            return image, []
+        self._levels = self._levels or find_levels(list(sample(self.frames))) or Levels()
+        if image.shape not in ALIGNED:
+            return self._levels.mask(image), [str(self._levels)]
+        high = self._levels.high
+        return self._levels.grey(image), [] if high == 255 else [f"the brightest value is {high:g}, taken for 255"]
+
+    def _person(self, mask: NDArray[np.uint8], remarks: list[str]) -> tuple[NDArray[np.uint8], list[str]]:
+        found = pieces(mask)
+        if not found or found[0].area == np.count_nonzero(mask):
+            return mask, remarks
+        return found[0].on(mask.shape), [*remarks, "pieces beside the person, left out"]
+
+
+def _is_plain(image: NDArray[Any]) -> bool:
+    """Whether an image holds nothing but 0 and 255."""
+    return image.dtype == np.uint8 and cv2.countNonZero(image) == cv2.countNonZero(cv2.compare(image, 255, cv2.CMP_EQ))
+
+
+def _why(mask: NDArray[np.uint8] | None, aligned: NDArray[np.uint8] | None) -> str:
     """Why a frame is left out."""
     if mask is None:
         return "unreadable image"
-    if touching:
+    if is_inverted(mask):
+        return "white along the edge: the person is black (use --invert) or fills the picture"
+    if aligned is not None:
         return "person at the border"
-    if mask.max(initial=0) == 1:
-        return "mask of 0 and 1, expected 0 and 255 (multiply by 255)"
     return "empty mask" if int(mask.sum(dtype=np.int64)) <= LEAST_MASS else "person without a centre"
-
-
-def read_mask(path: Path) -> NDArray[np.uint8] | None:
-    """Read an image as grey, uint8 [H, W]; None where it is none.
-
-    Raises:
-        StorageError: The file cannot be read at all.
-    """
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise storage_error(path, error, "read") from error
-    if not len(data):
-        return None
-    try:
-        image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-    except cv2.error:
-        return None
-    return None if image is None else np.asarray(image, np.uint8)
-
-
-def image_files(folder: Path) -> list[Path]:
-    """Image files of a folder in the order of their numbers (``2.png`` before ``10.png``); energy images left out.
-
-    Raises:
-        StorageError: The folder cannot be read.
-    """
-    try:
-        names = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != "."]
-    except OSError as error:
-        raise storage_error(folder, error, "read") from error
-    return sorted((path for path in names if not path.stem.lower().endswith("gei")), key=_natural)
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sort key: digits by value, the rest as text."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]

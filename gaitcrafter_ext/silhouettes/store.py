@@ -177,31 +177,41 @@ def view_folders(root: Path) -> Iterator[ClipKey]:
                 yield ClipKey(identity, take, view)
 
 
+def layout_fault(root: Path, suffixes: tuple[str, ...]) -> str:
+    """Where files lie too deep or not deep enough below ``root``, with one of them; nothing where they lie right."""
+    found = _first_files(root, suffixes)
+    if not found:
+        return ""
+    parts = found[0].relative_to(root).parts
+    if len(parts) < 4:
+        return f"found {found[0]}, {4 - len(parts)} folder level(s) too few: name the folder that holds the identities"
+    if len(parts) > 4:
+        return f"found {found[0]}, {len(parts) - 4} folder level(s) too many: did you mean {root / parts[0]}?"
+    return ""
+
+
 def _instead(root: Path) -> str:
     """What lies in a root that holds no clip where it was expected, and what to do about it."""
-    found = sorted(path.relative_to(root) for path in _first_pickles(root))
+    found = _first_files(root, (".pkl",))
     if not found:
         return "there is no pickle in it; make clips of pictures with 'pretreat'"
-    depth, example = len(found[0].parts), root / found[0]
-    if depth < 4:
-        return f"found {example}, {4 - depth} folder level(s) too few: name the folder that holds the identities"
-    if depth > 4:
-        return f"found {example}, {depth - 4} folder level(s) too many: did you mean {root / found[0].parts[0]}?"
     names = ", ".join(sorted({path.name for path in found})[:4])
-    return f"its view folders hold {names}: name one by dataset.file in a config, or by --config of a preset"
+    return layout_fault(root, (".pkl",)) or (
+        f"its view folders hold {names}: name one by dataset.file in a config, or by --config of a preset"
+    )
 
 
-def _first_pickles(root: Path, deepest: int = 6) -> list[Path]:
-    """Pickles of the first folder, walking down, that holds any."""
+def _first_files(root: Path, suffixes: tuple[str, ...], deepest: int = 6) -> list[Path]:
+    """Files with these endings of the first folder, walking down, that holds any."""
     folders = [root]
     while folders:
         folder = folders.pop()
-        here = [path for path in sorted(folder.iterdir()) if path.name[0] != "."]
-        files = [path for path in here if path.suffix == ".pkl" and path.is_file()]
+        names = [name for name in entry_names(folder) if name[0] != "."]
+        files = [folder / name for name in names if name.lower().endswith(suffixes) and (folder / name).is_file()]
         if files:
             return files
         if len(folder.relative_to(root).parts) < deepest:
-            folders += [path for path in reversed(here) if path.is_dir()][-8:]
+            folders += [folder / name for name in reversed(names) if (folder / name).is_dir()][-8:]
     return []
 
 

@@ -1,15 +1,17 @@
-"""One walker before a static camera: masks by background subtraction.
+"""Walkers before a static camera: masks by background subtraction, one track a walker.
 
-The background is the per-pixel median over time, so each spot must be free of the walker in more than half of the
+The background is the per-pixel median over time, so each spot must be free of walkers in more than half of the
 video: people who cross the picture, not people who walk towards the camera on the spot. A pixel is foreground where
-it differs from the background by more than the camera's noise; the largest connected piece is the walker. A hard
-shadow counts as a part of the person.
+it differs from the background by more than the camera's noise. A hard shadow counts as a part of the person.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -18,8 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError, MissingError
+from gaitcrafter_ext.silhouettes.cycle import FPS
+from gaitcrafter_ext.silhouettes.masks import Frame, Piece, pieces
 
-__all__ = ["background_of", "foreground", "largest_piece", "video_masks"]
+__all__ = ["Track", "Video", "foreground", "read_video"]
 
 #: Pictures are reduced to this height, pixels: enough for a silhouette of 64 rows, and quick.
 WORK_HEIGHT = 480
@@ -30,46 +34,147 @@ SAMPLED = 96
 #: Least difference from the background, grey levels, however quiet the camera.
 LEAST_CONTRAST = 16.0
 
-#: Width of the outline that is looked at anew, pixels.
+#: Width of the outline that is looked at again, pixels.
 EDGE = 2
 
-#: Frames whose walker is smaller than this share of the median walker hold none, or only a part.
+#: Frames in which a walker is smaller than this share of its median size show a part of it only; things smaller than
+#: this share of the largest walker are no walkers.
 LEAST_AREA = 0.35
 
+#: A walker who has not been seen for so many seconds has gone.
+PATIENCE_S = 0.5
 
-def video_masks(
-    path: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None
-) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Yield the walker's mask of every frame of a video.
+
+@dataclass
+class Track:
+    """One walker: frame number -> what was seen of it."""
+
+    seen: dict[int, Piece] = field(default_factory=dict)
+
+    @property
+    def size(self) -> float:
+        """Median area, pixels."""
+        return median(piece.area for piece in self.seen.values())
+
+    @property
+    def last(self) -> Piece:
+        """What was seen of it last."""
+        return self.seen[max(self.seen)]
+
+    def centre(self, number: int) -> tuple[float, float]:
+        """Where the walker is expected in a frame, x and y, if it goes on as in the last frames it was seen."""
+        numbers = list(self.seen)[-6:]
+        first, last = _centre(self.seen[numbers[0]]), _centre(self.seen[numbers[-1]])
+        ahead = (number - numbers[-1]) / max(1, numbers[-1] - numbers[0])
+        return last[0] + ahead * (last[0] - first[0]), last[1] + ahead * (last[1] - first[1])
+
+    @property
+    def direction(self) -> str:
+        """Which way the walker goes, in the picture."""
+        start, end = next(iter(self.seen.values())), self.last
+        across, tall = _centre(end)[0] - _centre(start)[0], start.mask.shape[0]
+        if abs(across) > tall / 2:
+            return "left to right" if across > 0 else "right to left"
+        return "towards the camera" if end.mask.shape[0] > tall else "away from the camera"
+
+
+@dataclass(frozen=True)
+class Video:
+    """What moves in a video.
+
+    Attributes:
+        shape: Height and width of the masks, pixels.
+        count: Frames of the video.
+        fps: Its frames a second.
+        walkers: Most frames first.
+    """
+
+    shape: tuple[int, int]
+    count: int
+    fps: float
+    walkers: tuple[Track, ...]
+
+    def frames(self, walker: Track) -> list[Frame]:
+        """The walker's masks, uint8 [H, W], 25 a second, from its first frame to its last; black where it is hidden."""
+        least, empty = LEAST_AREA * walker.size, np.zeros(self.shape, np.uint8)
+        first, last = min(walker.seen), max(walker.seen)
+        step = self.fps / FPS
+        wanted = [min(last, round(first + step * index)) for index in range(math.floor((last - first) / step) + 1)]
+        shown = {number: piece for number, piece in walker.seen.items() if piece.area >= least}
+        return [
+            (f"{number:05d}", partial(shown[number].on, self.shape) if number in shown else empty.copy)
+            for number in wanted
+        ]
+
+
+def read_video(
+    path: str | os.PathLike[str], fps: float | None = None, progress: Callable[[int, int], None] | None = None
+) -> Video:
+    """Cut the walkers out of a video.
 
     Args:
         path: A video file that OpenCV can read.
+        fps: Its frames a second; None = what the file says.
         progress: Called with (frames done, frames in all).
-
-    Yields:
-        (name, uint8 [H, W], 0 or 255) of every frame, the frame's number being its name; all black where there is no
-        walker.
 
     Raises:
         MissingError: There is no such file.
-        DataError: It is no video, or nothing moves in it.
+        DataError: It is no video, does not say how many frames it shows a second, or nothing moves in it.
     """
     if not Path(path).is_file():
         raise MissingError(f"there is no video {os.fspath(path)}")
     background, count = background_of(path)
-    pieces, areas = [], []
+    fps = fps or _stated_fps(path)
+    tracks: list[Track] = []
     for number, picture in enumerate(_pictures(path)):
-        piece = largest_piece(foreground(picture, background))
-        pieces.append(np.packbits(piece > 0, axis=1))  # an eighth of the memory; the least area is not yet known
-        areas.append(int(np.count_nonzero(piece)))
+        _follow(tracks, number, pieces(foreground(picture, background)), PATIENCE_S * fps)
         if progress is not None:
             progress(number + 1, count)
-    if not any(areas):
-        raise DataError(f"{os.fspath(path)}: nothing moves in this video; expected one walker before a static camera")
-    least = LEAST_AREA * median(area for area in areas if area)
-    for number, (piece, area) in enumerate(zip(pieces, areas, strict=True)):
-        mask = np.unpackbits(piece, axis=1, count=background.shape[1]) * np.uint8(255)
-        yield f"{number:05d}", mask if area >= least else np.zeros_like(mask)
+    largest = max((track.size for track in tracks), default=0.0)
+    walkers = [track for track in tracks if track.size >= LEAST_AREA * largest and len(track.seen) > 1]
+    if not walkers:
+        raise DataError(f"{os.fspath(path)}: nothing moves in this video; expected people before a static camera")
+    ordered = sorted(walkers, key=lambda track: -len(track.seen))
+    return Video(background.shape[:2], count, fps, tuple(ordered))
+
+
+def _stated_fps(path: str | os.PathLike[str]) -> float:
+    video = cv2.VideoCapture(os.fspath(path))
+    fps = float(video.get(cv2.CAP_PROP_FPS))
+    video.release()
+    if not 1.0 <= fps <= 1000.0:
+        raise DataError(f"{os.fspath(path)}: it does not say how many frames it shows a second; give them by --fps")
+    return fps
+
+
+def _follow(tracks: list[Track], number: int, found: list[Piece], patience: float) -> None:
+    """Give the pieces of one frame to the walkers they belong to.
+
+    A piece at the place where one walker is expected is that walker; where two of about its size are, they hide each
+    other and it is neither; where none is, a new walker has come.
+    """
+    live = [track for track in tracks if number - max(track.seen) <= patience]
+    for piece in found:
+        claims = [track for track in live if _holds(piece, track.centre(number))]
+        rivals = [track for track in claims if track.last.area >= LEAST_AREA * piece.area]
+        if not claims:
+            tracks.append(Track({number: piece}))
+        elif len(rivals) < 2:
+            owner = max(claims, key=lambda track: track.last.area)
+            owner.seen.setdefault(number, piece)
+
+
+def _holds(piece: Piece, point: tuple[float, float]) -> bool:
+    """Whether a point lies in a piece's box, or within a quarter of its height beside it."""
+    height, width = piece.mask.shape
+    margin = height / 4
+    x, y = point[0] - piece.left, point[1] - piece.top
+    return -margin <= x <= width + margin and -margin <= y <= height + margin
+
+
+def _centre(piece: Piece) -> tuple[float, float]:
+    height, width = piece.mask.shape
+    return piece.left + width / 2, piece.top + height / 2
 
 
 def background_of(path: str | os.PathLike[str]) -> tuple[NDArray[np.uint8], int]:
@@ -117,15 +222,6 @@ def _sharpen(mask: NDArray[np.uint8], difference: NDArray[np.float32]) -> NDArra
     near = cv2.dilate(difference, _disc(4 * EDGE + 1))
     core = cv2.erode(mask, _disc(2 * EDGE + 1))
     return np.where((mask > 0) & ((core > 0) | (2 * difference >= near)), np.uint8(255), np.uint8(0))
-
-
-def largest_piece(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The largest connected piece (8 neighbours) of a mask, uint8 [H, W]; all black where there is none."""
-    count, labels, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    if count < 2:
-        return np.zeros_like(mask)
-    largest = 1 + int(statistics[1:, cv2.CC_STAT_AREA].argmax())
-    return np.where(labels == largest, np.uint8(255), np.uint8(0))
 
 
 def _disc(size: int) -> NDArray[np.uint8]:

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.silhouettes.ingest import IngestOptions, find_walks, ingest_tree
+from gaitcrafter_ext.silhouettes.ingest import IngestOptions, find_walks, ingest_walks
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.pretreat import align
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -97,9 +97,10 @@ def test_a_whole_raw_tree_gives_the_same_clips(theirs: Pretreat, tmp_path: Path)
                 mask[120:, ::2] *= np.uint8(rng.integers(0, 2))
                 cv2.imwrite(str(folder / f"007-{take}-{view}-{number:03d}.png"), mask)
     store = SilhouetteStore(tmp_path / "ours", create=True)
-    ingest_tree(find_walks(tmp_path / "raw"), store.root, IngestOptions())
-    for key, folder in find_walks(tmp_path / "raw"):
-        theirs(key, list(folder.glob("*.png")), tmp_path / "theirs")
+    ingest_walks(find_walks(tmp_path / "raw"), store.root, IngestOptions())
+    for walk in find_walks(tmp_path / "raw"):
+        assert walk.key is not None
+        theirs(walk.key, list(walk.path.glob("*.png")), tmp_path / "theirs")
     expected = SilhouetteStore(tmp_path / "theirs")
     assert store.keys() == expected.keys()
     assert len(store.keys()) == 4

@@ -75,7 +75,7 @@ def test_a_raw_tree_with_every_trouble(raw: Path, tmp_path: Path) -> None:
     assert (tmp_path / "sheet.png").is_file()
 
 
-def test_a_rerun_keeps_what_is_there_and_force_makes_it_anew(raw: Path, tmp_path: Path) -> None:
+def test_a_rerun_keeps_what_is_there_and_force_makes_it_again(raw: Path, tmp_path: Path) -> None:
     pretreat(raw, "--out", tmp_path / "out")
     store = SilhouetteStore(tmp_path / "out")
     key = ClipKey("001", "nm-01", "090")
@@ -100,14 +100,16 @@ def test_a_folder_of_masks(tmp_path: Path) -> None:
 
 
 def test_a_video_of_one_walker(tmp_path: Path) -> None:
-    writer = cv2.VideoWriter(str(tmp_path / "walk.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (320, 180))
-    for number in range(30):
-        picture = np.where(mask(-30 + 13 * number, number * 0.8)[..., None] > 0, np.uint8(40), np.uint8(150))
+    writer = cv2.VideoWriter(str(tmp_path / "walk.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 50, (320, 180))
+    for number in range(60):
+        picture = np.where(mask(int(-30 + 6.5 * number), number * 0.4)[..., None] > 0, np.uint8(40), np.uint8(150))
         writer.write(np.repeat(picture, 3, axis=2))
     writer.release()
     code, out, err = pretreat(tmp_path / "walk.avi", "--out", tmp_path / "out", *NAME)
     assert code == 0
     assert "1 clips written" in out
+    assert "walker 1: frames 2 to 55 of 60, left to right: taken\n" in err
+    assert "50 frames a second, resampled to 25" in err
     assert "warning: person at the border: 1 of 1 walks" in err
     clip = SilhouetteStore(tmp_path / "out").read(KEY)
     assert 18 <= len(clip) <= 27
@@ -119,13 +121,14 @@ def test_a_video_of_one_walker(tmp_path: Path) -> None:
     [
         (["nowhere", "--out", "out"], 1, "there is no nowhere"),
         (["EMPTY", "--out", "out"], 1, "holds no walk; expected <id>/<type>/<view>/*.png"),
-        (["PACKED", "--out", "out"], 1, "unpack the archives"),
+        (["PACKED", "--out", "out"], 1, "not a zip archive that can be read"),
         (["WALK", "--out", "out"], 2, "--identity, --take, --view missing"),
         (["WALK", "--out", "out", "--identity", "../x", "--take", "nm-01", "--view", "090"], 2, "cannot be a folder"),
         (["WALK", "--out", "WALK/out", *NAME], 2, "lies in the input"),
         (["WALK", "--out", "file/out", *NAME], 1, "a file, not a folder"),
         (["WALK", "--out", "out", "--layout", "video", *NAME], 1, "is not a file"),
         (["WALK", "--out", "out", "--min-frames", "1", *NAME], 2, "at least 2"),
+        (["WALK", "--out", "out", "--config", "casiab", *NAME], 1, "did you mean 'casia-b'"),
         (["file", "--out", "out", *NAME], 1, "not a video that can be read"),
     ],
 )
@@ -139,12 +142,11 @@ def test_bad_input_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
-    (tmp_path / "packed").mkdir()
-    (tmp_path / "packed" / "001.tar.gz").write_text("")
+    (tmp_path / "packed.zip").write_text("")
     (tmp_path / "file").write_text("")
     write_walk(tmp_path / "walk")
     before = sorted(tmp_path.rglob("*"))
-    places = {"EMPTY": "empty", "PACKED": "packed", "WALK": "walk", "WALK/out": "walk/out"}
+    places = {"EMPTY": "empty", "PACKED": "packed.zip", "WALK": "walk", "WALK/out": "walk/out"}
     assert main(["pretreat", *(places.get(word, word) for word in arguments)]) == code
     out, err = capsys.readouterr()
     assert out == ""
@@ -158,10 +160,10 @@ def test_when_nothing_is_usable_the_exit_code_is_one(tmp_path: Path) -> None:
     folder = tmp_path / "walk"
     folder.mkdir()
     for number in range(8):
-        cv2.imwrite(str(folder / f"{number}.png"), (mask(100, 0.0) > 0).astype(np.uint8))
+        cv2.imwrite(str(folder / f"{number}.png"), 255 - mask(100, 0.0))
     code, out, err = pretreat(folder, "--out", tmp_path / "out", *NAME)
     assert (code, out) == (1, "")
-    assert "mask of 0 and 1, expected 0 and 255" in err
+    assert "warning: white along the edge: the person is black (use --invert)" in err
     assert "error: " in err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
 

@@ -1,4 +1,4 @@
-"""A walker is cut out of a video with noise, flicker and a textured background."""
+"""Walkers are cut out of a video with noise, flicker and a textured background, each for itself, 25 frames a second."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import DataError, MissingError
-from gaitcrafter_ext.silhouettes.pretreat import align, align_all
-from gaitcrafter_ext.silhouettes.video import largest_piece, video_masks
+from gaitcrafter_ext.silhouettes.masks import Frame
+from gaitcrafter_ext.silhouettes.pretreat import AlignOptions, align, align_all
+from gaitcrafter_ext.silhouettes.video import Video, read_video
 
 HEIGHT, WIDTH, FRAMES = 180, 320, 40
 
 
-def blob_walker(frame: int) -> np.ndarray:
+def blob_walker(frame: float, speed: float = 1.0, start: float = -40.0, size: float = 1.0) -> np.ndarray:
     """A head, a trunk and two swinging legs crossing the picture, uint8 [H, W]; outside of it at both ends."""
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-    x = int(-40 + (WIDTH + 80) * frame / (FRAMES - 1))
-    swing = int(16 * np.sin(frame * 0.9))
-    cv2.circle(mask, (x, 50), 9, 255, -1)
-    cv2.ellipse(mask, (x, 85), (12, 30), 0, 0, 360, 255, -1)
+    x = int(start + speed * (WIDTH + 80) * frame / (FRAMES - 1))
+    swing = int(16 * size * np.sin(frame * 0.9))
+    cv2.circle(mask, (x, 150 - int(100 * size)), int(9 * size), 255, -1)
+    cv2.ellipse(mask, (x, 150 - int(65 * size)), (int(12 * size), int(30 * size)), 0, 0, 360, 255, -1)
     for side in (-1, 1):
-        cv2.line(mask, (x, 108), (x + side * swing, 150), 255, 9)
+        cv2.line(mask, (x, 150 - int(42 * size)), (x + side * swing, 150), 255, 9)
     return mask
 
 
-def write_video(path: Path, masks: Sequence[np.ndarray]) -> Path:
+def write_video(path: Path, masks: Sequence[np.ndarray], fps: int = 25) -> Path:
     """People in dark clothes before a textured wall, with noise and flicker."""
     rng = np.random.default_rng(0)
     wall = cv2.resize(rng.integers(110, 200, (12, 20, 3), dtype=np.uint8), (WIDTH, HEIGHT)).astype(float)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, (WIDTH, HEIGHT))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), fps, (WIDTH, HEIGHT))
     for number, mask in enumerate(masks):
         picture = np.where(mask[..., None] > 0, [40.0, 30.0, 60.0], wall) * (1 + 0.12 * np.sin(number))
         writer.write(np.clip(picture + rng.normal(0, 3, picture.shape), 0, 255).astype(np.uint8))
@@ -54,52 +55,67 @@ def with_a_bird(mask: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory, truth: list[np.ndarray]) -> list[tuple[str, np.ndarray]]:
+def video(tmp_path_factory: pytest.TempPathFactory, truth: list[np.ndarray]) -> Video:
     shown = [with_a_bird(mask) for mask in truth]
-    return list(video_masks(write_video(tmp_path_factory.mktemp("video") / "walk.avi", shown)))
+    return read_video(write_video(tmp_path_factory.mktemp("video") / "walk.avi", shown))
 
 
-def test_the_masks_cover_the_walker(found: list[tuple[str, np.ndarray]], truth: list[np.ndarray]) -> None:
-    assert [name for name, _ in found] == [f"{number:05d}" for number in range(FRAMES)]
+def masks_of(video: Video, walker: int = 0) -> dict[int, np.ndarray]:
+    frames: list[Frame] = video.frames(video.walkers[walker])
+    return {int(name): np.asarray(load()) for name, load in frames}
+
+
+def test_the_masks_cover_the_walker(video: Video, truth: list[np.ndarray]) -> None:
+    found = masks_of(video)
     inside = [n for n in range(FRAMES) if truth[n].any() and not (truth[n][:, 0].any() or truth[n][:, -1].any())]
     assert len(inside) > 20
-    assert min(overlap(found[n][1], truth[n]) for n in inside) > 0.85
+    assert min(overlap(found[n], truth[n]) for n in inside) > 0.85
+    assert (len(video.walkers), video.count, video.walkers[0].direction) == (1, FRAMES, "left to right")
 
 
-def test_frames_without_the_walker_are_black_even_if_something_small_moves(found: list[tuple[str, np.ndarray]]) -> None:
-    assert found[0][1].max() == 0
-    assert found[-1][1].max() == 0
-
-
-def test_the_aligned_clip_is_that_of_the_true_masks(
-    found: list[tuple[str, np.ndarray]], truth: list[np.ndarray]
-) -> None:
-    clip = align_all(found, drop_border=True)
-    kept = [n for n in range(FRAMES) if f"{n:05d}" not in {name for names in clip.dropped.values() for name in names}]
+def test_the_aligned_clip_is_that_of_the_true_masks(video: Video, truth: list[np.ndarray]) -> None:
+    frames = video.frames(video.walkers[0])
+    clip = align_all(frames, AlignOptions(drop_border=True))
+    left_out = {name for names in clip.dropped.values() for name in names}
+    kept = [int(name) for name, _ in frames if name not in left_out]
     assert len(clip.frames) == len(kept) > 20
     expected = [align(truth[number]) for number in kept]
     assert np.mean([overlap(a, b) for a, b in zip(clip.frames, expected, strict=True) if b is not None]) > 0.85
 
 
+def test_two_who_cross_each_other_are_kept_apart(tmp_path: Path, truth: list[np.ndarray]) -> None:
+    other = [blob_walker(frame, speed=-0.8, start=WIDTH + 20, size=0.8) for frame in range(FRAMES)]
+    both = [np.maximum(one, two) for one, two in zip(truth, other, strict=True)]
+    video = read_video(write_video(tmp_path / "two.avi", both))
+    assert len(video.walkers) == 2
+    assert {walker.direction for walker in video.walkers} == {"left to right", "right to left"}
+    for rank, walker in enumerate(video.walkers):
+        true = truth if walker.direction == "left to right" else other
+        shown = {number: mask for number, mask in masks_of(video, rank).items() if mask.any()}
+        assert len(shown) > 20
+        assert min(overlap(mask, true[number]) for number, mask in shown.items()) > 0.5
+        assert np.mean([overlap(mask, true[number]) for number, mask in shown.items()]) > 0.85
+
+
+def test_a_faster_camera_gives_the_same_steps(tmp_path: Path, video: Video) -> None:
+    masks = [blob_walker(frame / 2) for frame in range(2 * FRAMES)]
+    fast = read_video(write_video(tmp_path / "fast.avi", masks, fps=50))
+    assert fast.fps == 50
+    numbers = list(masks_of(fast))
+    assert set(np.diff(numbers)) == {2}
+    assert abs(len(numbers) - len(masks_of(video))) <= 2
+    assert len(masks_of(read_video(tmp_path / "fast.avi", fps=25))) > 1.8 * len(numbers)
+
+
 def test_a_video_in_which_nothing_moves_is_refused(tmp_path: Path) -> None:
     path = write_video(tmp_path / "still.avi", [np.zeros((HEIGHT, WIDTH), np.uint8)] * 12)
     with pytest.raises(DataError, match=r"still\.avi: nothing moves"):
-        list(video_masks(path))
+        read_video(path)
 
 
 def test_what_is_no_video_is_named(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("not a video")
     with pytest.raises(DataError, match=r"text\.mp4: not a video that can be read"):
-        list(video_masks(tmp_path / "text.mp4"))
+        read_video(tmp_path / "text.mp4")
     with pytest.raises(MissingError, match=r"nothing\.mp4"):
-        list(video_masks(tmp_path / "nothing.mp4"))
-
-
-def test_only_the_largest_piece_is_kept() -> None:
-    mask = np.zeros((40, 40), np.uint8)
-    mask[5:10, 5:10] = 255
-    mask[20:30, 20:30] = 255
-    kept = largest_piece(mask)
-    assert kept.sum() == 100 * 255
-    assert kept[25, 25] == 255
-    assert largest_piece(np.zeros((4, 4), np.uint8)).max() == 0
+        read_video(tmp_path / "nothing.mp4")

@@ -1,0 +1,174 @@
+"""Where walks come from: trees, archives, pickles, OU-MVLP's own folders; and what is said where none is found."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import tarfile
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from gaitcrafter_ext.errors import DataError, MissingError
+from gaitcrafter_ext.silhouettes.dataset import load_dataset
+from gaitcrafter_ext.silhouettes.ingest import Ingested, IngestOptions, find_walks, ingest_walks
+from gaitcrafter_ext.silhouettes.pretreat import align
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import ClipKey
+
+KEYS = [ClipKey("001", "nm-01", "090"), ClipKey("001", "nm-01", "108"), ClipKey("002", "cl-01", "090")]
+
+
+def person(number: int) -> np.ndarray:
+    mask = np.zeros((120, 160), np.uint8)
+    cv2.ellipse(mask, (60 + number, 60), (10 + number % 4, 45), 0, 0, 360, 255, -1)
+    return mask
+
+
+MASKS = [person(number) for number in range(12)]
+CLIP = np.stack([frame for frame in map(align, MASKS) if frame is not None])
+
+
+def png(image: np.ndarray, suffix: str = ".png") -> bytes:
+    return bytes(cv2.imencode(suffix, np.dstack([image] * 3) if suffix == ".gif" else image)[1].tobytes())
+
+
+def pictures(key: ClipKey, suffix: str = ".png") -> dict[str, bytes]:
+    return {f"{key}/{number + 1}{suffix}": png(mask, suffix) for number, mask in enumerate(MASKS)}
+
+
+def tar(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return out.getvalue()
+
+
+def write(root: Path, files: dict[str, bytes]) -> Path:
+    for name, data in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+    return root
+
+
+def ingest(source: Path, out: Path, preset: str | None = None) -> dict[ClipKey, Ingested]:
+    options = IngestOptions(dataset=load_dataset(preset))
+    return {result.key: result for result in ingest_walks(find_walks(source), out, options)}
+
+
+def check(source: Path, out: Path, keys: list[ClipKey], preset: str | None = None) -> None:
+    """Every walk of ``source`` becomes the clip of the twelve masks, and a second run finds them there."""
+    assert {key: result.state for key, result in ingest(source, out, preset).items()} == dict.fromkeys(keys, "written")
+    store = SilhouetteStore(out, load_dataset(preset))
+    assert store.keys() == keys
+    assert all(np.array_equal(store.read(key), CLIP) for key in keys)
+    assert {result.state for result in ingest(source, out, preset).values()} == {"kept"}
+
+
+def test_a_tree_of_pictures_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    write(tmp_path / "raw", {name: data for key in KEYS for name, data in pictures(key).items()})
+    write(tmp_path / "raw" / "001" / "nm-01" / "090", {"001-nm-01-090-gei.png": b"", "notes.txt": b"", ".x.png": b""})
+    check(tmp_path / "raw", tmp_path / "out", KEYS)
+
+
+def test_webp_and_gif_frames(tmp_path: Path) -> None:
+    write(tmp_path / "raw", {**pictures(KEYS[0], ".gif"), **pictures(KEYS[1], ".webp")})
+    assert [result.frames for result in ingest(tmp_path / "raw", tmp_path / "out").values()] == [12, 12]
+
+
+def test_casia_bs_download_is_read_as_it_is(tmp_path: Path) -> None:
+    people = {"001": KEYS[:2], "002": KEYS[2:]}
+    archives = {
+        name: tar({file: data for key in keys for file, data in pictures(key).items()}) for name, keys in people.items()
+    }
+    with zipfile.ZipFile(tmp_path / "GaitDatasetB-silh.zip", "w") as outer:
+        for name, data in archives.items():
+            outer.writestr(f"GaitDatasetB-silh/{name}.tar.gz", data)
+    check(tmp_path / "GaitDatasetB-silh.zip", tmp_path / "out", KEYS)
+    write(tmp_path / "unzipped", {f"{name}.tar.gz": data for name, data in archives.items()})
+    check(tmp_path / "unzipped", tmp_path / "out-2", KEYS)
+
+
+def test_a_zip_of_the_tree_itself(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "raw.zip", "w") as archive:
+        for name, data in pictures(KEYS[0]).items():
+            archive.writestr(f"some/folder/{name}", data)
+            archive.writestr(f"__MACOSX/{name.replace('090/', '090/._')}", b"")
+    check(tmp_path / "raw.zip", tmp_path / "out", KEYS[:1])
+
+
+def test_a_broken_archive_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+    write(tmp_path / "packed", {"001.tar.gz": tar(pictures(KEYS[0])), "002.tar.gz": tar(pictures(KEYS[2]))[:-200]})
+    results = ingest(tmp_path / "packed", tmp_path / "out")
+    assert results[KEYS[0]].state == "written"
+    broken = results[ClipKey("002.tar.gz", "*", "*")]
+    assert (broken.state, list(broken.warnings)) == ("refused", ["archive that cannot be read"])
+    (tmp_path / "x.zip").write_bytes(b"PK\x03\x04")
+    with pytest.raises(DataError, match=r"x\.zip: not a zip archive"):
+        find_walks(tmp_path / "x.zip")
+
+
+def test_oumvlps_own_folders(tmp_path: Path) -> None:
+    write(tmp_path / "raw" / "Silhouette_015-01", {f"00002/{number:04d}.png": png(m) for number, m in enumerate(MASKS)})
+    check(tmp_path / "raw", tmp_path / "out", [ClipKey("00002", "01", "015")])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        np.stack(MASKS),
+        np.stack(MASKS)[..., None],
+        np.stack(MASKS) > 0,
+        np.stack(MASKS) / 255.0,
+        np.stack(MASKS).astype(np.int64),
+        MASKS,
+        [mask.tolist() for mask in MASKS],
+        CLIP,
+    ],
+)
+def test_pickles_of_every_type_and_shape(tmp_path: Path, content: object) -> None:
+    write(tmp_path / "raw", {f"{KEYS[0]}/090.pkl": pickle.dumps(content)})
+    check(tmp_path / "raw", tmp_path / "out", KEYS[:1])
+
+
+def test_of_several_pickles_the_datasets_is_read(tmp_path: Path) -> None:
+    files = {
+        "090-aligned-sils.pkl": pickle.dumps(np.stack(MASKS)),
+        "090-ratios.pkl": pickle.dumps(np.ones(12)),
+        "090-rgbs.pkl": pickle.dumps(np.zeros((12, 3, 128, 128), np.uint8)),
+    }
+    raw = write(tmp_path / "raw", {f"{KEYS[0]}/{name}": data for name, data in files.items()})
+    refused = ingest(raw, tmp_path / "out")[KEYS[0]]
+    assert "no 090.pkl in it; it holds 090-aligned-sils.pkl" in refused.warnings["frames that cannot be read"]
+    check(raw, tmp_path / "out", KEYS[:1], "casia-b-star")
+
+
+def test_a_pickle_of_something_else_is_refused(tmp_path: Path) -> None:
+    for name, content in {"rgb": np.zeros((9, 3, 64, 64), np.uint8), "number": 3, "text": ["a"]}.items():
+        write(tmp_path / name, {f"{KEYS[0]}/090.pkl": pickle.dumps(content)})
+        result = ingest(tmp_path / name, tmp_path / "out")[KEYS[0]]
+        assert "expected silhouettes [T, H, W]" in result.warnings["frames that cannot be read"]
+
+
+def test_one_dangling_link_costs_one_frame(tmp_path: Path) -> None:
+    raw = write(tmp_path / "raw", pictures(KEYS[0]))
+    (raw / str(KEYS[0]) / "13.png").symlink_to(tmp_path / "nowhere.png")
+    result = ingest(raw, tmp_path / "out")[KEYS[0]]
+    assert (result.state, result.frames, result.warnings) == ("written", 12, {"unreadable image": "1 frame: 13.png"})
+
+
+def test_a_level_too_many_or_too_few_is_said_with_an_example(tmp_path: Path) -> None:
+    raw = write(tmp_path / "outer" / "raw", pictures(KEYS[0]))
+    with pytest.raises(MissingError, match=rf"found .*1\.png, 1 folder level\(s\) too many: did you mean {raw}\?"):
+        find_walks(tmp_path / "outer")
+    with pytest.raises(MissingError, match=r"found .*1\.png, 1 folder level\(s\) too few"):
+        find_walks(raw / "001")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MissingError, match=r"holds no walk; expected <id>/<type>/<view>/\*\.png"):
+        find_walks(tmp_path / "empty")
