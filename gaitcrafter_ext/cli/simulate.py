@@ -82,29 +82,20 @@ def follow(steps: Iterator[tuple[int, int]], plan: CohortPlan) -> tuple[int, int
     from tqdm import tqdm
 
     made = kept = 0
-    with tqdm(total=len(plan.clips()), unit="clip", file=sys.stderr, smoothing=0.05, mininterval=0.5) as bar:
+    total = len(plan.clips()) * plan.frames
+    with tqdm(total=total, unit=" frames", unit_scale=True, file=sys.stderr, smoothing=0.05, mininterval=0.5) as bar:
         for new, old in steps:
             made, kept = made + new, kept + old
-            rate = made * plan.frames / max(bar.format_dict["elapsed"], 1e-6)
-            bar.set_postfix_str(f"{rate:.0f} frames/s", refresh=False)
-            bar.update(new + old)
+            bar.update((new + old) * plan.frames)
     return made, kept
 
 
 def report(args: argparse.Namespace, plan: CohortPlan, made: int, kept: int, seconds: float) -> None:
     """Say on stdout what was written."""
-    rate = round(made * plan.frames / seconds) if made else 0
-    result = {
-        "out": str(args.out),
-        **dataclasses.asdict(plan),
-        "clips_made": made,
-        "clips_kept": kept,
-        "frames_per_second": rate,
-    }
     if args.json:
-        print(json.dumps(result))
+        counts = {"clips_made": made, "clips_kept": kept, "frames_per_second": round(made * plan.frames / seconds)}
+        print(json.dumps({"out": str(args.out), **dataclasses.asdict(plan), **counts}))
         return
-    print(
-        f"{args.out / 'pkl'}: {plan.subjects} people, {made} clips made, {kept} were there; {plan.frames} frames each"
-    )
+    clips = f"{made} clips made, {kept} were there; {plan.frames} frames each"
+    print(f"{args.out / 'pkl'}: {plan.subjects} people, {clips}")
     print(f"{args.out / 'partition.json'}: {plan.train} to train, {plan.subjects - plan.train} to test")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.simulation.bodies import Body, bone
 from gaitcrafter_ext.simulation.gait import Gait, Walk
-from gaitcrafter_ext.simulation.shells import Shells, blend, box
+from gaitcrafter_ext.simulation.shells import Shells, box
 
 __all__ = ["BAG_KINDS", "Bag", "carry", "hanging_bag", "sample_bag", "vary_bag", "wear_backpack"]
 
@@ -100,7 +100,7 @@ def wear_backpack(body: Body, vertices: Array, bag: Bag, shells: Shells) -> None
     across, along, up = bag.size_m
     centre = np.array([0.0, back - 0.02 + along / 2.0, top - up / 2.0])
     points = box(centre, (across, along, up), roundness=0.35, taper=0.25)
-    shells.hull(shells.add(points, blend(len(points), {"chest": 0.6, "thorax": 0.4})))
+    shells.solid(points, chest=0.6, thorax=0.4)
 
 
 def hanging_bag(body: Body, vertices: Array, bag: Bag, steps: Walk) -> Array:

@@ -226,19 +226,19 @@ def wear_hair(body: Body, style: str, thick: float, shells: Shells) -> None:
         return
     skull = centre + np.array([0.0, 0.016, 0.012])
     grown = half + np.array([0.6 * thick - 0.012, 0.7 * thick - 0.012, thick])
-    shells.rigid(ellipsoid(skull, grown, low=-0.15 if style in ("short", "cap") else -0.35), "head")
+    shells.solid(ellipsoid(skull, grown, low=-0.15 if style in ("short", "cap") else -0.35), head=1.0)
     if style == "full":
-        shells.rigid(ellipsoid(skull + [0, 0.012, 0.01], grown + 0.012, low=-0.4), "head")
+        shells.solid(ellipsoid(skull + [0, 0.012, 0.01], grown + 0.012, low=-0.4), head=1.0)
     elif style == "cap":
         brim = ellipsoid(centre + [0, -half[1] - 0.015, 0.35 * half[2]], (0.065, 0.075, 0.012))
-        shells.rigid(brim, "head")
+        shells.solid(brim, head=1.0)
     elif style in ("bob", "long"):
         wear_fall(body, style, thick, skull, half, shells)
     elif style == "ponytail":
         tail = ellipsoid(skull + [0, half[1] + 0.035, -0.045], (0.032, 0.035 + thick, 0.075 + 2.0 * thick))
-        shells.hull(shells.add(tail, blend(len(tail), {"head": 0.8, "chest": 0.2})))
+        shells.solid(tail, head=0.8, chest=0.2)
     elif style == "bun":
-        shells.rigid(ellipsoid(skull + [0, 0.75 * half[1] + 0.02, 0.5 * half[2]], (0.045, 0.045, 0.042)), "head")
+        shells.solid(ellipsoid(skull + [0, 0.75 * half[1] + 0.02, 0.5 * half[2]], (0.045, 0.045, 0.042)), head=1.0)
 
 
 def wear_fall(body: Body, style: str, thick: float, skull: Array, half: Array, shells: Shells) -> None:
@@ -246,9 +246,9 @@ def wear_fall(body: Body, style: str, thick: float, skull: Array, half: Array, s
     drop = 0.10 if style == "bob" else 0.22 + 2.0 * thick
     upper = ellipsoid(skull + [0, 0.03, -0.01], (half[0] + 0.7 * thick, 0.6 * half[1] + thick, 0.06))
     lower = ellipsoid(skull + [0, 0.05, -drop], (half[0] + 0.4 * thick, 0.5 * half[1] + 0.5 * thick, 0.03))
-    rows = shells.add(upper, blend(len(upper), {"head": 1.0}))
+    rows = shells.add(upper, blend(upper, head=1.0))
     share = 0.3 if style == "bob" else 0.75
-    below = shells.add(lower, blend(len(lower), {"head": 1.0 - share, "chest": share}))
+    below = shells.add(lower, blend(lower, head=1.0 - share, chest=share))
     shells.hull(np.concatenate([rows, below]))
 
 
@@ -335,17 +335,15 @@ def wear_collar(body: Body, coat: Coat, shells: Shells) -> None:
     own = np.abs(body.vertices[rows, 0]).max()
     radius = own + 0.4 * coat.thickness_m
     if coat.collar == "flat":
-        points = ellipsoid(neck + [0, 0.005, 0.01], (radius + 0.025, radius + 0.025, 0.05))
-        shells.hull(shells.add(points, blend(len(points), {"chest": 0.6, "neck": 0.4})))
+        shells.solid(ellipsoid(neck + [0, 0.005, 0.01], (radius + 0.025, radius + 0.025, 0.05)), chest=0.6, neck=0.4)
     elif coat.collar == "stand":
         points = ellipsoid(neck + [0, -0.01, 0.055], (radius + 0.02, radius + 0.03, 0.075), squareness=4.0)
-        shells.hull(shells.add(points, blend(len(points), {"chest": 0.5, "neck": 0.5})))
+        shells.solid(points, chest=0.5, neck=0.5)
     elif coat.collar == "scarf":
         points = ellipsoid(neck + [0, -0.015, 0.045], (radius + 0.045, radius + 0.045, 0.06), squareness=3.0)
-        shells.hull(shells.add(points, blend(len(points), {"chest": 0.4, "neck": 0.6})))
+        shells.solid(points, chest=0.4, neck=0.6)
     elif coat.collar == "hood-down":
-        points = ellipsoid(neck + [0, 0.075, 0.015], (radius + 0.06, 0.075, 0.085))
-        shells.hull(shells.add(points, blend(len(points), {"chest": 1.0})))
+        shells.solid(ellipsoid(neck + [0, 0.075, 0.015], (radius + 0.06, 0.075, 0.085)), chest=1.0)
     elif coat.collar == "hood-up":
         wear_hood(body, neck, radius, shells)
 
@@ -354,8 +352,8 @@ def wear_hood(body: Body, neck: Array, radius: float, shells: Shells) -> None:
     """A hood over the head, with its fall to the shoulders."""
     centre, half = head_box(body)
     cap = ellipsoid(centre + [0, 0.03, 0.01], (half[0] + 0.035, half[1] + 0.02, half[2] + 0.025))
-    rows = shells.add(cap, blend(len(cap), {"head": 1.0}))
+    rows = shells.add(cap, blend(cap, head=1.0))
     base = ellipsoid(neck + [0, 0.03, 0.03], (radius + 0.05, radius + 0.05, 0.05))
-    below = shells.add(base, blend(len(base), {"chest": 0.7, "neck": 0.3}))
+    below = shells.add(base, blend(base, chest=0.7, neck=0.3))
     shells.hull(np.concatenate([rows[:24], below]))
     shells.hull(rows)

@@ -51,9 +51,9 @@ class Shells:
         self.hulls.append(rows)
         self.body_rows.append(np.asarray(body_rows, dtype=np.int64))
 
-    def rigid(self, points: Array, name: str) -> None:
-        """Add one hull that moves with one bone."""
-        self.hull(self.add(points, blend(len(points), {name: 1.0})))
+    def solid(self, points: Array, **shares: float) -> None:
+        """Add one hull that moves with bones in these shares."""
+        self.hull(self.add(points, blend(points, **shares)))
 
     def all_points(self) -> Array:
         """Rest positions, [P, 3]."""
@@ -64,12 +64,12 @@ class Shells:
         return sparse_weights(np.concatenate(self.weights) if self.weights else np.zeros((0, len(BONES))))
 
 
-def blend(count: int, shares: dict[str, float]) -> Array:
-    """Equal skinning weights for ``count`` points."""
+def blend(points: Array, **shares: float) -> Array:
+    """The same skinning weights for all points, [P, 18]."""
     row = np.zeros(len(BONES))
     for name, share in shares.items():
         row[bone(name)] = share
-    return np.tile(row / row.sum(), (count, 1))
+    return np.tile(row / row.sum(), (len(points), 1))
 
 
 def ellipsoid(
