@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gaitcrafter_ext.cli._options import add_json, at_least
-from gaitcrafter_ext.errors import GaitCrafterError, UsageError
+from gaitcrafter_ext.errors import GaitCrafterError, UsageError, suggest
 
 if TYPE_CHECKING:
-    from gaitcrafter_ext.experiments.setting import Setting
-    from gaitcrafter_ext.silhouettes.partition import Partition
+    from gaitcrafter_ext.experiments.designs import Setting
 
 #: The process's own standard error, whatever stands for ``sys.stderr``.
 STDERR = 2
@@ -24,57 +24,44 @@ HELP = "does synthetic data help a recogniser? Trains all arms of a comparison; 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    from gaitcrafter_ext.experiments.designs import QUESTIONS
+    """Declare the options; those of a :class:`Setting` bear the names of its fields."""
+    from gaitcrafter_ext.experiments.designs import DESIGNS
 
-    parser.add_argument("name", metavar="NAME", help="; ".join(f"{name}: {asked}" for name, asked in QUESTIONS.items()))
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="folder of all that is made; resumes; experiments may share it",
-    )
-    parser.add_argument("--size", default="cpu", help="cpu: on the simulated cohort; gpu: full schedules, with --data")
-    parser.add_argument("--data", type=Path, metavar="ROOT", help="a real dataset: folder of identities")
-    parser.add_argument("--partition", type=Path, metavar="JSON", help="whom of it to train on and to test")
-    parser.add_argument(
-        "--config",
-        type=Path,
-        metavar="YAML",
-        help="for the generators that are trained, a YAML file or a preset, e.g. simulated-small",
-    )
-    parser.add_argument(
-        "--weights",
-        metavar="NAME|DIR",
-        help="same-vs-novel, synthetic-only: generator of exactly the training people; 'none': train",
-    )
-    parser.add_argument("--views", metavar="A,B", help="two views or more, or all (default: the size's)")
-    whole = at_least(1)
-    parser.add_argument("--subjects", type=whole, metavar="N", help="people to simulate (default: the size's)")
-    parser.add_argument("--train", type=whole, metavar="N", help="how many of them to train on")
-    parser.add_argument("--takes", type=whole, metavar="K", help="synthetic takes of each condition and person")
-    parser.add_argument("--generator-clips", type=whole, metavar="N", help="budget of each generator that is trained")
-    parser.add_argument("--model", help="gaitset or gaitbase (default: the size's)")
-    parser.add_argument("--preset", help="schedule of the recogniser (default: the size's)")
-    parser.add_argument("--iterations", type=whole, metavar="N", help="instead of the schedule's, in every arm")
-    parser.add_argument(
-        "--synthetic-share",
-        metavar="S",
-        help="share of synthetic clips in batches of both kinds, as for recognise train, or none: all alike (default:"
-        " from 1 to 0 in three quarters of the training)",
-    )
-    parser.add_argument("--labels", metavar="P,Q", help="few-labels: shares of the training people in percent")
-    parser.add_argument("--seeds", type=whole, metavar="N", help="trainings of each arm (default: the size's)")
+    names = "; ".join(f"{name}: {each.question}" for name, each in DESIGNS.items())
+    parser.add_argument("name", metavar="NAME", help=names)
+    whole, path = {"type": at_least(1), "metavar": "N"}, {"type": Path}
+    for option, more, told in (
+        ("--out", path | {"required": True, "metavar": "DIR"}, "folder of all that is made; resumes; can be shared"),
+        ("--size", {"default": "cpu"}, "cpu: on the simulated cohort; gpu: full schedules, with --data"),
+        ("--data", path | {"metavar": "ROOT"}, "a real dataset: folder of identities"),
+        ("--partition", path | {"metavar": "JSON"}, "whom of it to train on and to test"),
+        ("--config", {"metavar": "NAME|YAML"}, "preset or file: how the dataset is read and generators are trained"),
+        ("--weights", {"metavar": "NAME|DIR"}, "same-vs-novel, synthetic-only: generator of exactly the training"
+         " people; 'none': train"),
+        ("--views", {"metavar": "A,B"}, "two views or more, or all (default: the size's)"),
+        ("--subjects", whole, "people to simulate (default: the size's)"),
+        ("--train", whole, "how many of them to train on"),
+        ("--cohort-seed", {"type": at_least(0), "metavar": "N"}, "which people to simulate (default 0)"),
+        ("--takes", whole, "synthetic takes of each condition and person"),
+        ("--generator-clips", whole, "budget of each generator that is trained"),
+        ("--model", {}, "gaitset or gaitbase (default: the size's)"),
+        ("--preset", {}, "schedule of the recogniser (default: the size's)"),
+        ("--iterations", whole, "instead of the schedule's, in every arm"),
+        ("--synthetic-share", {"metavar": "S"}, "share of synthetic clips in batches of both kinds, as for recognise"
+         " train, or none: all alike (default: from 1 to 0 in three quarters of the training)"),
+        ("--labels", {"metavar": "P,Q"}, "few-labels: shares of the training people in percent"),
+        ("--seeds", whole, "trainings of each arm (default: the size's)"),
+    ):  # fmt: skip
+        parser.add_argument(option, help=told, **more)
     parser.add_argument("--dry-run", action="store_true", help="print the commands; run nothing")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run what is left of the experiment; print the table, write the results."""
-    from gaitcrafter_ext.experiments.designs import QUESTIONS, design
+    from gaitcrafter_ext.experiments.designs import DESIGNS, design
     from gaitcrafter_ext.experiments.results import collect, plot, summary
-    from gaitcrafter_ext.experiments.running import run_steps
+    from gaitcrafter_ext.experiments.steps import run_steps
     from gaitcrafter_ext.silhouettes.files import atomic_write_text
 
     if any(path.is_file() for path in (args.out, *args.out.parents)):
@@ -82,12 +69,15 @@ def run(args: argparse.Namespace) -> int:
     setting = _setting(args)
     lab = design(args.name, args.out, setting)
     _check_weights(args, setting)
+    steps = list(map(str, lab.steps))
     if args.dry_run:
-        print("\n".join(map(str, lab.steps)))
+        print(json.dumps({"steps": steps}, indent=1) if args.json else "\n".join(steps))
         return 0
-    run_steps(lab, _call, lambda number, step: print(f"[{number}/{len(lab.steps)}] {step}", file=sys.stderr))
+    run_steps(
+        lab.steps, lab.root, _call, lambda number, step: print(f"[{number}/{len(steps)}] {step}", file=sys.stderr)
+    )
     results = collect(lab)
-    table = summary(results, QUESTIONS[args.name])
+    table = summary(results, DESIGNS[args.name].question)
     for name, text in (("json", results.to_json()), ("txt", table + "\n"), ("svg", plot(results, args.name))):
         atomic_write_text(args.out / f"{args.name}.{name}", text)
     print(results.to_json() if args.json else f"{table}\n\nplot: {args.out / f'{args.name}.svg'}")
@@ -95,13 +85,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _setting(args: argparse.Namespace) -> Setting:
-    """The size with what the options change."""
-    from gaitcrafter_ext.experiments.setting import SIZES, late_share
+    """The size with what the options change, checked."""
+    from gaitcrafter_ext.experiments.designs import SIZES, default_mixing
     from gaitcrafter_ext.generator.config import load_config
-    from gaitcrafter_ext.generator.weights import BUNDLED
     from gaitcrafter_ext.recognition.config import preset
     from gaitcrafter_ext.recognition.mixing_schedule import read_schedule
-    from gaitcrafter_ext.vocabulary import suggest
 
     if args.size not in SIZES:
         raise UsageError(f"--size: unknown '{args.size}'; {suggest(args.size, list(SIZES))}")
@@ -109,59 +97,62 @@ def _setting(args: argparse.Namespace) -> Setting:
         raise UsageError("--data and --partition go together: who is trained on, and where the clips are")
     if args.size == "gpu" and args.data is None:
         raise UsageError("--size gpu is for a real dataset; name it with --data and --partition")
-    names = (
-        "data",
-        "config",
-        "subjects",
-        "train",
-        "takes",
-        "generator_clips",
-        "model",
-        "preset",
-        "iterations",
-        "seeds",
-    )
-    chosen: dict[str, Any] = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    if args.labels is not None:
-        chosen["labels"] = _labels(args.labels)
     if args.synthetic_share not in (None, "none"):
         read_schedule(args.synthetic_share)
     load_config(args.config)  # refuses now what the first training of a generator would
-    if args.partition:
-        chosen |= {"partition": _people(args), "weights": None}
-    if args.weights:
-        named = args.weights if args.weights == BUNDLED else Path(args.weights)
-        chosen["weights"] = None if args.weights == "none" else named
-    chosen["views"] = _views(",".join(SIZES[args.size].views) if args.views is None else args.views, args.data)
-    if args.preset and not args.iterations:
-        chosen["iterations"] = None  # a schedule that is asked for brings its own length
-    setting = replace(SIZES[args.size], **chosen)
+    setting = replace(SIZES[args.size], **_chosen(args))
+    setting = replace(setting, views=_views(args.views or ",".join(setting.views), setting))
     schedule = preset(setting.model, setting.preset)
-    share = args.synthetic_share or late_share(setting.iterations or schedule.iterations)
+    share = args.synthetic_share or default_mixing(setting.iterations or schedule.iterations)
     trained, tested = len(setting.people.train), len(setting.people.test)
     if not trained or not tested:
         raise UsageError(f"{trained} people to train on and {tested} to test; both are needed")
+    _check_protocol(setting)
     return replace(setting, synthetic_share=None if share == "none" else share)
 
 
-def _people(args: argparse.Namespace) -> Partition:
-    """The partition; everybody in it is in the dataset."""
+def _chosen(args: argparse.Namespace) -> dict[str, Any]:
+    """Fields of the setting that options name."""
+    from gaitcrafter_ext.experiments.designs import Setting
+    from gaitcrafter_ext.generator.weights import BUNDLED
     from gaitcrafter_ext.silhouettes.partition import Partition
+
+    chosen = {each.name: getattr(args, each.name, None) for each in fields(Setting)}
+    chosen = {name: value for name, value in chosen.items() if value is not None and name != "views"}
+    if args.labels is not None:
+        chosen["labels"] = _labels(args.labels)
+    if args.config and Path(args.config).is_file():
+        chosen["config"] = Path(args.config)
+    if args.partition:
+        chosen |= {"partition": Partition.load(args.partition), "weights": None}
+    if args.weights:
+        chosen["weights"] = {"none": None, BUNDLED: BUNDLED}.get(args.weights, Path(args.weights))
+    if args.preset and not args.iterations:
+        chosen["iterations"] = None  # a schedule that is asked for brings its own length
+    return chosen
+
+
+def _check_protocol(setting: Setting) -> None:
+    """Everybody in the partition is in the dataset, and its protocol can be run on the test people."""
+    from gaitcrafter_ext.recognition.evaluation import assign_roles, protocol_for
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
-    people = Partition.load(args.partition)
-    people.check(SilhouetteStore(args.data))
-    return people
+    if setting.data is None:
+        return
+    store = SilhouetteStore(setting.data, setting.dataset)
+    setting.people.check(store)
+    tested, views = frozenset(setting.people.test), frozenset(setting.views)
+    keys = [key for key in store.require_keys() if key.identity in tested and (key.view in views or "all" in views)]
+    assign_roles(keys, protocol_for(setting.dataset, keys), setting.people.probes)
 
 
-def _views(text: str, data: Path | None) -> tuple[str, ...]:
-    """Views that are there, at least two; ``all`` stays a word, which generators take for those that they know."""
-    from gaitcrafter_ext.experiments.setting import known_views
+def _views(text: str, setting: Setting) -> tuple[str, ...]:
+    """Views that are there; ``all`` stays a word, which generators take for those that they know."""
     from gaitcrafter_ext.vocabulary import choose
 
-    known = known_views(data)
+    known = setting.known_views()
     views = choose(text, known, "--views")
-    if len(views) < 2:
+    if len(views) < 2 and setting.data is None:
         raise UsageError(
             f"--views: found {len(views)} in '{text}'; recognisers are tested across views, so name at least two of: "
             + ", ".join(known)
@@ -181,17 +172,17 @@ def _labels(text: str) -> tuple[int, ...]:
 
 
 def _check_weights(args: argparse.Namespace, setting: Setting) -> None:
-    """A generator given must be used, and know exactly the people to train on: no test person, and none fewer."""
-    from gaitcrafter_ext.experiments.designs import WITH_WEIGHTS
+    """A generator given must be used, and know exactly the people to train on: no test person, and none missing."""
+    from gaitcrafter_ext.experiments.designs import DESIGNS
     from gaitcrafter_ext.generator.card import read_card
     from gaitcrafter_ext.generator.weights import locate
     from gaitcrafter_ext.vocabulary import identities_hash
 
-    if args.name not in WITH_WEIGHTS:
+    if not DESIGNS[args.name].uses_weights:
         if args.weights not in (None, "none"):
             raise UsageError(
                 f"--weights: {args.name} uses no given generator, found '{args.weights}'; leave the option out "
-                f"(allowed with: {', '.join(WITH_WEIGHTS)})"
+                f"(allowed with: {', '.join(name for name, each in DESIGNS.items() if each.uses_weights)})"
             )
     elif setting.weights is not None:
         people = setting.people.train
@@ -215,4 +206,4 @@ def _call(words: tuple[str, ...]) -> None:
     if code == 130:
         raise KeyboardInterrupt
     if code:
-        raise GaitCrafterError(f"'{' '.join(words[:2])}' failed (exit {code}); mend what it said above and run again")
+        raise GaitCrafterError(f"'{' '.join(words[:2])}' failed (exit {code}); see above, then run again")

@@ -1,4 +1,4 @@
-"""``gaitcrafter recognise``: train a recogniser and put it through the CASIA-B protocol."""
+"""``gaitcrafter recognise``: train a recogniser and test it by its dataset's protocol."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 
 from gaitcrafter_ext.cli.recognition import export, test, train
 
-HELP = "train GaitSet or GaitBase on any machine and test it by the CASIA-B protocol"
+HELP = "train GaitSet or GaitBase on any machine and test it by CASIA-B's protocol or the dataset's own"
 
 _ACTIONS = {"train": train, "test": test, "export": export}
 

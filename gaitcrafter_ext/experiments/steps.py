@@ -1,21 +1,26 @@
-"""What an experiment does, one step after the other; each step can be done again without harm."""
+"""What an experiment does, one step after the other; a run goes on where an earlier one stopped."""
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 from typing import Any, Protocol
 
+from gaitcrafter_ext.errors import ConflictError
 from gaitcrafter_ext.generator.card import checksum
-from gaitcrafter_ext.silhouettes.files import link_folder
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
+from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write_text, link_folder
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from gaitcrafter_ext.vocabulary import condition_of
 
-__all__ = ["Call", "Command", "Reduction", "Split", "Step"]
+__all__ = ["Call", "Command", "Reduction", "Split", "Step", "run_steps"]
+
+#: Where it is noted which steps are done.
+NOTES = "steps"
 
 #: Runs a command of this package, given its words; raises where it fails.
 Call = Callable[[tuple[str, ...]], None]
@@ -48,17 +53,14 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class Command:
-    """A command of this package.
+    """A command of this package: the words after ``gaitcrafter``, files and folders among them as paths.
 
-    Attributes:
-        name: Of the step.
-        words: The command line after ``gaitcrafter``; files and folders are paths.
-        given: A file among them that the user wrote: what is in it counts, not what it is called.
+    ``given`` is a file among them that the user wrote: what is in it counts, not what it is called.
     """
 
     name: str
     words: tuple[str | Path, ...]
-    given: Path | None = None
+    given: str | Path | None = None
 
     @property
     def output(self) -> Path:
@@ -84,13 +86,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Split:
-    """A partition file.
-
-    Attributes:
-        name: Of the step.
-        path: The file to write.
-        partition: What to write into it.
-    """
+    """A partition file to write."""
 
     name: str
     path: Path
@@ -118,16 +114,17 @@ class Reduction:
     """A tree of links to another, in which some people lack something.
 
     Attributes:
-        name: Of the step.
         source: The whole tree.
         target: The reduced one.
         lacking: Person -> conditions and views that are left out of theirs.
+        dataset: How the tree is read.
     """
 
     name: str
     source: Path
     target: Path
     lacking: Mapping[str, tuple[str, ...]]
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
 
     @property
     def output(self) -> Path:
@@ -136,10 +133,10 @@ class Reduction:
 
     def do(self, call: Call) -> None:
         """Link every clip that stays; links that are there already stay."""
-        store = SilhouetteStore(self.source)
+        store = SilhouetteStore(self.source, self.dataset)
         for key in store.keys():  # noqa: SIM118
-            if {condition_of(key.take), key.view}.isdisjoint(self.lacking.get(key.identity, ())):
-                self._link(key.relative_path.parent)
+            if {self.dataset.condition_of(key.take), key.view}.isdisjoint(self.lacking.get(key.identity, ())):
+                self._link(PurePath(key.identity, key.take, key.view))
 
     def _link(self, relative: PurePath) -> None:
         """Link a clip's folder; links to what lies beside the tree are relative, so that both may be moved."""
@@ -156,7 +153,81 @@ class Reduction:
         return f"# {self.target}: links to {self.source}, where {len(self.lacking)} people lack something"
 
 
+def run_steps(
+    steps: Sequence[Step],
+    root: Path,
+    call: Call,
+    on_step: Callable[[int, Step], None] = lambda number, step: None,
+) -> int:
+    """Do every step that is not done yet.
+
+    Args:
+        steps: All of the experiment.
+        root: Its folder.
+        call: Runs a command.
+        on_step: Called with the number of each step, from 1, before it is done.
+
+    Returns:
+        How many steps were done.
+
+    Raises:
+        ConflictError: The folder holds steps of other settings, or another process is at work on the same step.
+    """
+    notes = root / NOTES
+    for step in steps:
+        _is_done(step, root)
+    done = 0
+    for number, step in enumerate(steps, start=1):
+        if _is_done(step, root):
+            continue
+        # A lock a step, not a folder: experiments at different steps may be at work in it at the same time.
+        with FileLock(notes / f"{step.name}.lock", f"step '{step.name}' in {root}"):
+            if _is_done(step, root):
+                continue
+            on_step(number, step)
+            _do(step, call, root)
+            done += 1
+    return done
+
+
+def _do(step: Step, call: Call, root: Path) -> None:
+    """Do a step and note it; where it fails before it has made anything, other settings may be tried."""
+    text, begun = _text(step, root), root / NOTES / f"{step.name}.begun"
+    atomic_write_text(begun, text)
+    try:
+        step.do(call)
+    except BaseException:
+        if not _holds_something(step.output):
+            begun.unlink()
+        raise
+    atomic_write_text(begun.with_name(f"{step.name}.json"), text)
+
+
+def _holds_something(folder: Path) -> bool:
+    """Whether there is more in a folder than empty folders."""
+    return any(path.is_symlink() or not path.is_dir() for path in folder.rglob("*"))
+
+
+def _is_done(step: Step, root: Path) -> bool:
+    """Whether a step was done.
+
+    Raises:
+        ConflictError: It was done or begun with other settings, whose results must not be mixed with ours.
+    """
+    found = [path for name in ("json", "begun") if (path := root / NOTES / f"{step.name}.{name}").is_file()]
+    if any(path.read_text(encoding="utf-8") != _text(step, root) for path in found):
+        raise ConflictError(
+            f"--out: step '{step.name}' in {root} was made with other settings; "
+            "give the same ones, or name another folder"
+        )
+    return bool(found) and found[0].suffix == ".json"
+
+
+def _text(step: Step, root: Path) -> str:
+    return json.dumps(step.facts(root), indent=1) + "\n"
+
+
 def _place(path: Path, root: Path) -> str:
-    """A path told alike from wherever the user is: from ``root`` where it lies in it, absolute elsewhere."""
+    """A path named alike from wherever the user is: from ``root`` where it lies in it, absolute elsewhere."""
     whole, folder = (Path(os.path.abspath(each)) for each in (path, root))
     return (whole.relative_to(folder) if whole.is_relative_to(folder) else whole).as_posix()

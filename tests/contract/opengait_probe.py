@@ -7,6 +7,7 @@ Usage: python opengait_probe.py CHECKOUT FOLDER. Reads FOLDER/ask.npz, models.js
 from __future__ import annotations
 
 import json
+import os
 import sys
 import types
 from pathlib import Path
@@ -51,17 +52,38 @@ def train(model: torch.nn.Module, ask: dict, name: str, answer: dict) -> None:
     answer[f"{name}-gradient"] = next(model.parameters()).grad.numpy()
 
 
-def ask_protocol(ask: dict, answer: dict) -> None:
+def ask_protocols(ask: dict, folder: Path, answer: dict) -> None:
+    """Every evaluation function on the same features; Gait3D's probes are read from FOLDER, as in a checkout."""
     import evaluation.evaluator as evaluator
+    from evaluation.metric import cuda_dist, evaluate_many
 
     lines: list[str] = []
     evaluator.get_msg_mgr = lambda: types.SimpleNamespace(log_info=lines.append)
-    features = {"embeddings": ask["features"], "labels": ask["identity"].tolist(), "types": ask["take"].tolist(),
-                "views": ask["view"].tolist()}  # fmt: skip
+    os.chdir(folder)
     for metric in ("euc", "cos"):
-        result = evaluator.evaluate_indoor_dataset(features, "CASIA-B", metric)
-        answer[f"table-{metric}"] = [result[f"scalar/test_accuracy/{name}@R1"] for name in ("NM", "BG", "CL")]
-    answer["summary-cos"] = lines[-1]
+        casia = evaluator.evaluate_indoor_dataset(labelled(ask, "casia"), "CASIA-B", metric)
+        answer[f"casia-b-{metric}"] = values(casia, "NM@R1", "BG@R1", "CL@R1")
+        answer[f"summary-{metric}"] = lines[-1]
+        oumvlp = evaluator.evaluate_indoor_dataset(labelled(ask, "oumvlp"), "OUMVLP", metric)
+        answer[f"oumvlp-{metric}"] = values(oumvlp, "NM@R1")
+        grew = evaluator.evaluate_real_scene(labelled(ask, "grew"), "GREW", metric)
+        answer[f"grew-{metric}"] = values(grew, "Rank-1", "Rank-5")
+        gait3d = evaluator.evaluate_Gait3D(labelled(ask, "gait3d"), "Gait3D", metric)
+        answer[f"gait3d-{metric}"] = values(gait3d, "Rank-1", "Rank-5", "Rank-10", "mAP", "mINP")
+        probes, gallery = ask["casia-take"] == "bg-01", np.isin(ask["casia-take"], ["nm-01", "nm-02", "nm-03", "nm-04"])
+        dist = cuda_dist(ask["casia-features"][probes], ask["casia-features"][gallery], metric).numpy()
+        labels = [ask[f"casia-{name}"][mask] for name in ("identity", "view") for mask in (probes, gallery)]
+        answer[f"many-{metric}"] = 100 * np.array(evaluate_many(dist, *labels)[1:])
+
+
+def labelled(ask: dict, name: str) -> dict:
+    labels = {key: ask[f"{name}-{ours}"].tolist() for key, ours in
+              (("labels", "identity"), ("types", "take"), ("views", "view"))}  # fmt: skip
+    return {"embeddings": ask[f"{name}-features"], **labels}
+
+
+def values(result: dict, *names: str) -> list[float]:
+    return [result[f"scalar/test_accuracy/{name}"] for name in names]
 
 
 def main() -> None:
@@ -73,7 +95,7 @@ def main() -> None:
     answer: dict = {}
     for name, config in json.loads((folder / "models.json").read_text()).items():
         ask_model(name, config, ask, folder, answer)
-    ask_protocol(ask, answer)
+    ask_protocols(ask, folder, answer)
     np.savez(folder / "answer.npz", **answer)
 
 

@@ -1,4 +1,4 @@
-"""Our GaitSet, GaitBase, losses and CASIA-B protocol agree with an OpenGait checkout's.
+"""Our GaitSet, GaitBase, losses and protocols agree with an OpenGait checkout's.
 
 Set OPENGAIT_ROOT to a checkout (or keep one at ~/.cache/gaitcrafter/OpenGait). torchvision, which OpenGait's backbones
 need, is taken from the environment, or from a folder of that name beside the checkout.
@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,14 @@ import pytest
 import torch
 from torch import nn
 
-from gaitcrafter_ext.metrics.features import Features
+from gaitcrafter_ext.metrics.features import Distance, Features
 from gaitcrafter_ext.recognition.checkpoint import load_opengait, save_opengait
 from gaitcrafter_ext.recognition.config import GaitBaseConfig, GaitSetConfig
+from gaitcrafter_ext.recognition.evaluation import Table, assign_roles, evaluate
 from gaitcrafter_ext.recognition.losses import cross_entropy_loss, triplet_loss
 from gaitcrafter_ext.recognition.networks import build_network
-from gaitcrafter_ext.recognition.protocol import casia_b_table
+from gaitcrafter_ext.silhouettes.dataset import Protocol, load_dataset
+from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
 
 CHECKOUT = Path(os.environ.get("OPENGAIT_ROOT", Path.home() / ".cache" / "gaitcrafter" / "OpenGait"))
 PROBE = Path(__file__).with_name("opengait_probe.py")
@@ -69,14 +72,22 @@ def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(shape).random(size=(*shape, 64, 44)).astype(np.float32)
 
 
-def protocol_features() -> dict[str, np.ndarray]:
-    """Features of 12 people at 3 views in which a good part of the probes go wrong."""
+def walkers(takes: Sequence[str], views: Sequence[str]) -> dict[str, np.ndarray]:
+    """Features of 24 people in which a good part of the probes go wrong."""
     rng = np.random.default_rng(0)
-    takes = ("nm-01", "nm-02", "nm-03", "nm-04", "nm-05", "nm-06", "bg-01", "bg-02", "cl-01", "cl-02")
-    labels = np.array([(f"{p:03d}", take, view) for p in range(12) for take in takes for view in ("000", "054", "090")])
+    labels = np.array([(f"{p:04d}", take, view) for p in range(24) for take in takes for view in views])
     centres = {person: np.random.default_rng(int(person)).normal(size=(8, 4)) for person in labels[:, 0]}
-    features = np.array([centres[person] + 1.5 * rng.normal(size=(8, 4)) for person in labels[:, 0]], np.float32)
+    features = np.array([centres[person] + 2 * rng.normal(size=(8, 4)) for person in labels[:, 0]], np.float32)
     return {"features": features, "identity": labels[:, 0], "take": labels[:, 1], "view": labels[:, 2]}
+
+
+DATASETS = {
+    "casia": walkers(take_names(CASIA_B_TAKES), ("000", "054", "090")),
+    "oumvlp": walkers(("00", "01"), ("000", "015", "030", "270")),
+    "grew": walkers(("01", "02"), ("a",)),
+    "gait3d": walkers(("camid0_videoid2", "camid9_videoid1", "camid9_videoid3"), ("seq0", "seq1")),
+}
+PROBE_SET = [f"{p:04d}-camid9_videoid1-seq0" for p in range(24)]
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +103,7 @@ def question() -> dict[str, np.ndarray]:
         "lengths": lengths,
         "batch": noise(6, 4),  # no even areas: where maxima tie, rounding decides who gets the gradient
         "labels": np.repeat([0, 3, 4], 2),
-        **protocol_features(),
+        **{f"{name}-{key}": array for name, arrays in DATASETS.items() for key, array in arrays.items()},
     }
 
 
@@ -105,6 +116,8 @@ def answer(
         save_opengait(folder / f"{name}.pt", network)
     np.savez(folder / "ask.npz", **question)
     (folder / "models.json").write_text(json.dumps(THEIRS))
+    (folder / "datasets" / "Gait3D").mkdir(parents=True)
+    (folder / "datasets" / "Gait3D" / "Gait3D.json").write_text(json.dumps({"PROBE_SET": PROBE_SET}))
     done = subprocess.run(
         [sys.executable, str(PROBE), str(CHECKOUT), str(folder)], capture_output=True, text=True, check=False
     )
@@ -162,17 +175,35 @@ def test_losses_and_gradients_agree(
     np.testing.assert_allclose(gradient.numpy(), theirs, rtol=0, atol=1e-4 * np.abs(theirs).max())
 
 
+def table(name: str, protocol: Protocol, metric: Distance) -> Table:
+    arrays = DATASETS[name]
+    features = Features(*(arrays[key] for key in ("features", "identity", "take", "view")))
+    keys = [ClipKey(*labels) for labels in zip(features.identity, features.take, features.view, strict=True)]
+    return evaluate(features, assign_roles(keys, protocol, PROBE_SET), metric)
+
+
+def preset_protocol(name: str) -> Protocol:
+    found = load_dataset(name).protocol
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize("metric", ["euc", "cos"])
-def test_casia_b_tables_agree_to_the_digit(
-    metric: str, question: dict[str, np.ndarray], answer: tuple[dict[str, np.ndarray], Path]
-) -> None:
-    features = Features(question["features"], question["identity"], question["take"], question["view"])
-    table = casia_b_table(features, metric)
-    ours = [table.conditions[name].rank1 for name in ("NM", "BG", "CL")]
-    assert ours == answer[0][f"table-{metric}"].tolist()
-    assert 20 < ours[0] < 95
-    if metric == "cos":
-        assert str(table).splitlines()[-1] == str(answer[0]["summary-cos"]).strip()
+def test_tables_agree_to_the_digit(metric: Distance, answer: tuple[dict[str, np.ndarray], Path]) -> None:
+    theirs = {name: values for name, values in answer[0].items() if name.endswith(metric)}
+    casia = table("casia", preset_protocol("casia-b"), metric)
+    assert [column.metrics["rank-1"] for column in casia.columns.values()] == theirs[f"casia-b-{metric}"].tolist()
+    assert str(casia).splitlines()[-1] == str(theirs[f"summary-{metric}"]).strip()
+    oumvlp = table("oumvlp", preset_protocol("oumvlp"), metric)
+    assert [oumvlp.columns["NM"].metrics["rank-1"]] == theirs[f"oumvlp-{metric}"].tolist()
+    (grew,) = table("grew", preset_protocol("grew"), metric).columns.values()
+    assert [round(grew.metrics[name], 2) for name in ("rank-1", "rank-5")] == theirs[f"grew-{metric}"].tolist()
+    (gait3d,) = table("gait3d", preset_protocol("gait3d"), metric).columns.values()
+    assert list(gait3d.metrics.values()) == pytest.approx(theirs[f"gait3d-{metric}"].tolist(), rel=1e-6)
+    many = Protocol(("nm-0[1-4]",), {"BG": ("bg-01",)}, metrics=("mAP", "mINP"))
+    figures = list(table("casia", many, metric).columns["BG"].metrics.values())
+    assert figures == pytest.approx(theirs[f"many-{metric}"].tolist(), rel=1e-9)
+    assert all(5 < value < 95 for value in (*gait3d.metrics.values(), *grew.metrics.values(), *figures) if value < 99)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

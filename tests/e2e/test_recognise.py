@@ -18,6 +18,12 @@ from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
 QUICK = ["--iterations", "2", "--batch", "2x2x2"]
 
 
+def blocks(store: SilhouetteStore, person: int, take: str, view: str, shift: int = 0) -> None:
+    frames = np.zeros((3, 64, 64), np.uint8)
+    frames[:, 4 + 4 * person : 60, 24 - shift : 40] = 255
+    store.write(ClipKey(f"00{person}", take, view), frames)
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four people, two views, every take of CASIA-B; partition.json beside them."""
@@ -26,9 +32,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for person in range(1, 5):
         for view in ("054", "090"):
             for number, take in enumerate(take_names(CASIA_B_TAKES)):
-                frames = np.zeros((3, 64, 64), np.uint8)
-                frames[:, 4 + 4 * person : 60, 24 - (number > 7) * 2 : 40] = 255
-                store.write(ClipKey(f"00{person}", take, view), frames)
+                blocks(store, person, take, view, shift=2 * (number > 7))
     Partition(("001", "002"), ("003", "004")).save(root / "partition.json")
     return root
 
@@ -59,6 +63,63 @@ def test_train_prints_the_table_and_writes_it_and_a_rerun_only_tests(
     assert (table["people"], table["train_people"], table["views"], table["iterations"]) == (2, 2, ["054", "090"], 2)
 
 
+@pytest.mark.parametrize(
+    ("preset", "takes", "views", "metrics"),
+    [
+        ("oumvlp", ("00", "01"), ("000", "015"), ["rank-1"]),
+        ("grew", ("01", "02"), ("walk",), ["rank-1", "rank-5", "rank-10", "rank-20"]),
+        ("gait3d", ("camid0_videoid2", "camid9_videoid1"), ("seq0",), ["rank-1", "rank-5", "rank-10", "mAP", "mINP"]),
+        (None, ("walk-1", "walk-2", "run-1"), ("front", "side"), ["rank-1"]),
+    ],
+)
+def test_other_datasets_are_tested_by_their_own_protocol(
+    preset: str | None,
+    takes: tuple[str, ...],
+    views: tuple[str, ...],
+    metrics: list[str],
+    trained: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store = SilhouetteStore(tmp_path / "pkl", create=True)
+    for person in range(1, 5):
+        for take in takes:
+            for view in views:
+                blocks(store, person, take, view)
+    probes = tuple(f"00{person}-{takes[1]}-{view}" for person in (3, 4) for view in views)
+    Partition(("001", "002"), ("003", "004"), probes).save(tmp_path / "partition.json")
+    rules = tmp_path / "custom.yaml"
+    rules.write_text("dataset: {views: {front: 0, side: 90}}")
+    options = ["--config", preset or str(rules), "--out", str(trained), "--json"]
+    assert main(["recognise", "test", *where(tmp_path), *options]) == 0
+    table = json.loads(capsys.readouterr().out)
+    for column in table["columns"].values():
+        assert list(column["metrics"]) == metrics
+        assert column["metrics"]["rank-1"] == 100.0
+
+
+def test_what_cannot_be_tested_is_refused_before_training(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gaitcrafter_ext.recognition.training.train", lambda *_: pytest.fail("trained"))
+    command = ["recognise", "train", *where(data), "--out", str(tmp_path / "out"), *QUICK]
+    assert main([*command, "--config", "oumvlp"]) == 1
+    assert "no probe among 40 test clips; the protocol takes '00'; there are the takes" in capsys.readouterr().err
+    assert main([*command, "--views", "090"]) == 1
+    assert "test two views or more" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_json_is_printed_also_without_test_people(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Partition(("001", "002")).save(tmp_path / "partition.json")
+    where_to = ["--data", str(data / "pkl"), "--partition", str(tmp_path / "partition.json"), "--out", str(tmp_path)]
+    assert main(["recognise", "train", *where_to, *QUICK, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["model"], found["iterations"], found["columns"]) == ("gaitset", 2, None)
+
+
 def test_gaitbase_trains_on_synthetic_people_too_and_writes_scalars(data: Path, tmp_path: Path) -> None:
     synthetic = SilhouetteStore(tmp_path / "synthetic" / "pkl", create=True)
     for take in ("nm-01", "nm-02"):
@@ -85,7 +146,7 @@ def test_export_and_test_of_the_exported_checkpoint_agree(
     assert main(["recognise", "export", "--recogniser", str(trained), "--out", str(checkpoint)]) == 1
 
 
-def test_force_starts_anew_and_deletes_only_what_a_run_wrote(data: Path, trained: Path, tmp_path: Path) -> None:
+def test_force_starts_again_and_deletes_only_what_a_run_wrote(data: Path, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "run")
     (tmp_path / "run" / "notes.txt").write_text("mine")
     command = ["recognise", "train", *where(data), "--out", str(tmp_path / "run"), *QUICK, "--seed", "5", "--no-test"]
@@ -121,8 +182,7 @@ def made_of(folder: Path, *parents: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("inner", ["", "pkl"])
-@pytest.mark.parametrize("unfinished", [False, True])
+@pytest.mark.parametrize(("inner", "unfinished"), [("", False), ("pkl", True)])
 def test_clips_of_a_generator_that_saw_the_test_people_are_refused(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], inner: str, unfinished: bool
 ) -> None:
@@ -157,17 +217,9 @@ def test_a_recogniser_that_knows_the_test_people_is_refused(
         (["--model", "gaitsett"], 2, "did you mean 'gaitset'"),
         (["--preset", "tiny"], 2, "allowed: small, cpu, full"),
         (["--batch", "8x4"], 2, "PxKxL"),
-        (["--batch", "\u00b2x2x2"], 2, "PxKxL"),
-        (["--batch", "99999x2x2"], 2, "at most 9999"),
         (["--learning-rate", "nan"], 2, "--learning-rate: 'nan' is not a finite number from 0"),
-        (["--learning-rate", "-1"], 2, "--learning-rate: '-1' is not a finite number from 0"),
-        (["--learning-rate", "\uff11"], 2, "--learning-rate: '\uff11' is not a finite number from 0"),
-        (["--seed", "-1"], 2, "--seed: -1 is too small"),
-        (["--seed", "\u0663"], 2, "--seed: '\u0663' is not a whole number"),
         (["--seed", str(2**63)], 2, f"--seed: {2**63} is too large"),
         (["--batch", "8x1x8"], 2, "'clips' is 1"),
-        (["--iterations", "0"], 2, "at least 1"),
-        (["--save-every", "0"], 2, "--save-every"),
         (["--views", "091"], 2, "did you mean '090'"),
         (["--device", "gpu"], 2, "allowed: auto, cpu"),
         (["--synthetic", "nowhere"], 1, "there is no folder nowhere"),

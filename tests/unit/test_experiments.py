@@ -10,18 +10,19 @@ from pathlib import Path
 import pytest
 
 from gaitcrafter_ext.errors import ConflictError, GaitCrafterError, UsageError
-from gaitcrafter_ext.experiments.designs import DESIGNS, QUESTIONS, WITH_WEIGHTS, design
-from gaitcrafter_ext.experiments.lab import FLOOR, Lab
+from gaitcrafter_ext.experiments.designs import DESIGNS, FLOOR, Lab, Setting, default_mixing, design
 from gaitcrafter_ext.experiments.results import collect, plot, summary
-from gaitcrafter_ext.experiments.running import run_steps
-from gaitcrafter_ext.experiments.setting import Setting, late_share
-from gaitcrafter_ext.experiments.steps import Command, Reduction
+from gaitcrafter_ext.experiments.steps import Call, Command, Reduction, run_steps
 from gaitcrafter_ext.recognition.mixing_schedule import read_schedule, share_at
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from tests.tiny import tiny_tree
 
 SMALL = Setting(subjects=8, train=4, seeds=2, iterations=7, weights=None)
+
+
+def _run(lab: Lab, call: Call) -> int:
+    return run_steps(lab.steps, lab.root, call)
 
 
 def _commands(lab: Lab, *first: str) -> list[tuple[str, ...]]:
@@ -50,28 +51,22 @@ class Bench:
             folder = Path(_value(words, "--out"))
             seed = int(folder.name.rpartition("-")[2])
             level = 60 + 10 * ("novel" in folder.name) + seed
-            conditions = {name: {"rank1": level - 10.0 * place} for place, name in enumerate(("NM", "BG", "CL"))}
+            ranks = {name: level - 10.0 * place for place, name in enumerate(("NM", "BG", "CL"))}
+            columns = {name: {"metrics": {"rank-1": rank}} for name, rank in ranks.items()}
             folder.mkdir(parents=True)
-            (folder / "table.json").write_text(json.dumps({"conditions": conditions, "chance": 25.0}))
-
-
-def test_every_experiment_has_a_question() -> None:
-    assert QUESTIONS.keys() == DESIGNS.keys()
+            (folder / "table.json").write_text(json.dumps({"columns": columns, "chance": 25.0}))
 
 
 @pytest.mark.parametrize("name", DESIGNS)
-def test_all_arms_train_for_equally_long_with_equal_seeds(name: str, tmp_path: Path) -> None:
+def test_arms_train_equally_long_with_equal_seeds_on_no_test_person(name: str, tmp_path: Path) -> None:
     lab = design(name, tmp_path, SMALL)
     trained = [words for words in _commands(lab, "recognise", "train") if FLOOR not in _value(words, "--out")]
     assert {_value(words, "--iterations") for words in trained} == {"7"}
-    assert len(trained) == SMALL.seeds * (len(lab.arms) - 1)
     assert [_value(words, "--seed") for words in trained] == ["0", "1"] * (len(lab.arms) - 1)
-    assert lab.arms[-1].name == FLOOR
-
-
-@pytest.mark.parametrize("name", DESIGNS)
-def test_nobody_is_tested_who_was_trained_on(name: str, tmp_path: Path) -> None:
-    lab = design(name, tmp_path, SMALL)
+    names = [arm.name for arm in lab.arms]
+    assert names[-1] == FLOOR
+    assert len(names) == len(set(names))
+    assert {arm.against for arm in lab.arms} - {""} <= set(names)
     for words in _commands(lab, "train"):
         assert set(SMALL.people.test).isdisjoint(_split(lab, _value(words, "--partition")).train)
 
@@ -108,13 +103,9 @@ def test_the_synthetic_share_is_given_wherever_real_and_synthetic_clips_meet(tmp
 
 
 def test_the_last_quarter_of_a_training_is_real() -> None:
-    points = read_schedule(late_share(200))
+    points = read_schedule(default_mixing(200))
     assert [share_at(points, iteration) for iteration in (0, 75, 150, 199)] == [1, 0.5, 0, 0]
-
-
-@pytest.mark.parametrize("iterations", range(1, 9))
-def test_a_training_of_any_length_has_a_share(iterations: int) -> None:
-    assert share_at(read_schedule(late_share(iterations)), 0) == 1
+    assert all(share_at(read_schedule(default_mixing(iterations)), 0) == 1 for iterations in range(1, 9))
 
 
 def test_an_unknown_experiment_is_refused_with_the_nearest(tmp_path: Path) -> None:
@@ -130,18 +121,18 @@ def test_clip_length_is_refused_on_real_data(tmp_path: Path) -> None:
 def test_a_run_that_was_cut_goes_on_where_it_stopped(tmp_path: Path) -> None:
     lab, cut, rest = design("same-vs-novel", tmp_path, SMALL), Bench(fail_at=5), Bench()
     with pytest.raises(KeyboardInterrupt):
-        run_steps(lab, cut)
-    run_steps(lab, rest)
+        _run(lab, cut)
+    _run(lab, rest)
     assert cut.calls + rest.calls == _commands(lab)
-    assert run_steps(lab, Bench()) == 0
+    assert _run(lab, Bench()) == 0
 
 
 def test_other_settings_in_the_same_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run_steps(design("same-vs-novel", tmp_path, SMALL), Bench(fail_at=1))
+        _run(design("same-vs-novel", tmp_path, SMALL), Bench(fail_at=1))
     other = design("same-vs-novel", tmp_path, replace(SMALL, subjects=9))
     with pytest.raises(ConflictError, match=r"step 'cohort' .* other settings"):
-        run_steps(other, Bench())
+        _run(other, Bench())
 
 
 class Failing(Bench):
@@ -161,19 +152,19 @@ class Failing(Bench):
 @pytest.mark.parametrize("made", [0, 1])
 def test_other_settings_may_follow_a_failure_that_made_nothing(tmp_path: Path, made: int) -> None:
     with pytest.raises(GaitCrafterError, match="failed"):
-        run_steps(design("same-vs-novel", tmp_path, SMALL), Failing(made))
+        _run(design("same-vs-novel", tmp_path, SMALL), Failing(made))
     assert (tmp_path / "steps" / "cohort.begun").exists() == bool(made)
     other = design("same-vs-novel", tmp_path, replace(SMALL, subjects=9))
     if made:
         with pytest.raises(ConflictError, match=r"step 'cohort' .* other settings"):
-            run_steps(other, Bench())
+            _run(other, Bench())
     else:
-        assert run_steps(other, Bench()) == len(other.steps)
+        assert _run(other, Bench()) == len(other.steps)
 
 
 def test_an_edited_config_is_another_setting_and_a_renamed_one_is_not(tmp_path: Path) -> None:
     def run(config: Path) -> int:
-        return run_steps(design("same-vs-novel", tmp_path / "x", replace(SMALL, config=config)), Bench())
+        return _run(design("same-vs-novel", tmp_path / "x", replace(SMALL, config=config)), Bench())
 
     first, renamed = tmp_path / "first.yaml", tmp_path / "renamed.yaml"
     first.write_text("training: {seed: 1}")
@@ -187,23 +178,23 @@ def test_an_edited_config_is_another_setting_and_a_renamed_one_is_not(tmp_path: 
 def test_an_edited_partition_is_another_setting(tmp_path: Path) -> None:
     def run(*train: str) -> int:
         setting = replace(SMALL, data=tmp_path / "pkl", partition=Partition(train, ("c",)))
-        return run_steps(design("same-vs-novel", tmp_path / "x", setting), Bench())
+        return _run(design("same-vs-novel", tmp_path / "x", setting), Bench())
 
     assert run("a") > 0
     with pytest.raises(ConflictError, match=r"step 'partition-all' .* other settings"):
         run("a", "b")
 
 
-@pytest.mark.parametrize("name", DESIGNS)
-def test_a_folder_named_otherwise_or_moved_resumes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_named_otherwise_or_moved_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "completion"
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert run_steps(design(name, Path("x"), SMALL), Bench()) > 0
-    assert run_steps(design(name, tmp_path / "x", SMALL), Bench()) == 0
+    assert _run(design(name, Path("x"), SMALL), Bench()) > 0
+    assert _run(design(name, tmp_path / "x", SMALL), Bench()) == 0
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert run_steps(design(name, Path("../x"), SMALL), Bench()) == 0
+    assert _run(design(name, Path("../x"), SMALL), Bench()) == 0
     (tmp_path / "x").rename("moved")
-    assert run_steps(design(name, Path("moved"), SMALL), Bench()) == 0
+    assert _run(design(name, Path("moved"), SMALL), Bench()) == 0
 
 
 def test_data_and_weights_are_the_same_from_wherever_they_are_named(
@@ -212,7 +203,7 @@ def test_data_and_weights_are_the_same_from_wherever_they_are_named(
     def run(up: str) -> int:
         where = {"data": Path(up) / "pkl", "weights": Path(up) / "weights"}
         setting = replace(SMALL, **where, partition=Partition(("a",), ("b",)))
-        return run_steps(design("same-vs-novel", tmp_path / "x", setting), Bench())
+        return _run(design("same-vs-novel", tmp_path / "x", setting), Bench())
 
     monkeypatch.chdir(tmp_path)
     assert run(".") > 0
@@ -228,11 +219,19 @@ def test_a_shell_reads_the_words_of_a_command_as_they_are() -> None:
     assert shlex.split(str(Command("name", words))) == ["gaitcrafter", *map(str, words)]
 
 
-@pytest.mark.parametrize("name", DESIGNS)
-def test_given_weights_are_used_by_those_experiments_that_say_so(name: str, tmp_path: Path) -> None:
-    lab = design(name, tmp_path, replace(SMALL, weights="bundled"))
-    used = {_value(words, "--weights") for words in _commands(lab, "synthesize")}
-    assert ("bundled" in used) == (name in WITH_WEIGHTS)
+def test_given_weights_are_used_by_those_experiments_that_say_so(tmp_path: Path) -> None:
+    for name, each in DESIGNS.items():
+        lab = design(name, tmp_path, replace(SMALL, weights="bundled"))
+        used = {_value(words, "--weights") for words in _commands(lab, "synthesize")}
+        assert ("bundled" in used) == each.uses_weights
+
+
+def test_a_dataset_is_read_and_tested_by_its_config(tmp_path: Path) -> None:
+    lab = design("completion", tmp_path, replace(SMALL, config="casia-b"))
+    for words in (*_commands(lab, "train"), *_commands(lab, "recognise")):
+        assert _value(words, "--config") == "casia-b"
+    (step,) = (step for step in lab.steps if isinstance(step, Reduction))
+    assert step.dataset.name == "CASIA-B"
 
 
 def test_all_views_of_a_cohort_that_is_not_there_yet_are_known(tmp_path: Path) -> None:
@@ -252,7 +251,7 @@ def test_all_views_of_a_dataset_are_read_from_it(tmp_path: Path) -> None:
 def test_experiments_in_one_folder_share_what_they_have_in_common(tmp_path: Path) -> None:
     setting, bench = replace(SMALL, subjects=60, train=50), Bench()
     for name in DESIGNS:
-        run_steps(design(name, tmp_path, setting), bench)
+        _run(design(name, tmp_path, setting), bench)
     assert len(bench.calls) == len(set(bench.calls))
     trained = [_value(words, "--out") for words in bench.calls if words[:2] == ("recognise", "train")]
     alone = [design(name, tmp_path, setting) for name in DESIGNS]
@@ -268,19 +267,20 @@ def test_a_step_made_meanwhile_with_other_settings_is_noticed(tmp_path: Path) ->
             (tmp_path / "steps" / "synthetic-same.json").write_text("{}")
 
     with pytest.raises(ConflictError, match=r"step 'synthetic-same' .* other settings"):
-        run_steps(design("same-vs-novel", tmp_path, SMALL), Rival())
+        _run(design("same-vs-novel", tmp_path, SMALL), Rival())
 
 
 def test_the_table_tells_mean_spread_and_difference(tmp_path: Path) -> None:
     lab = design("same-vs-novel", tmp_path, SMALL)
-    run_steps(lab, Bench())
+    _run(lab, Bench())
     results = collect(lab)
-    assert results.arms[0].rank1["NM"] == (60.0, 61.0)
+    assert results.arms[0].figures["NM rank-1"] == (60.0, 61.0)
     lines = summary(results, "Why?").splitlines()
     assert "60.5 +- 0.7" in next(line for line in lines if line.startswith("real  "))
-    assert "against real: NM +10.0 +- 0.0, BG" in next(line for line in lines if line.startswith("real + novel"))
+    assert "against real: NM rank-1 +10.0 +- 0.0, BG" in next(line for line in lines if line.startswith("real + novel"))
     assert "chance 25.0" in lines[-1]
-    assert plot(results, "title").count("<circle") == 3 * (len(lab.arms) * 2 + 1)
+    assert plot(results, "title") == plot(results, "title")
+    assert all(arm.name in plot(results, "title") for arm in lab.arms)
 
 
 def test_a_reduced_tree_lacks_what_it_should_and_nothing_else(tmp_path: Path) -> None:
@@ -302,17 +302,7 @@ def test_a_reduced_tree_beside_its_source_may_be_moved_with_it(tmp_path: Path) -
     assert len(SilhouetteStore(tmp_path / "moved" / "reduced").keys()) == 20
 
 
-@pytest.mark.parametrize("name", DESIGNS)
-def test_every_arm_is_compared_with_one_that_is_there(name: str, tmp_path: Path) -> None:
-    lab = design(name, tmp_path, SMALL)
-    run_steps(lab, Bench())
-    names = [arm.name for arm in lab.arms]
-    assert {arm.against for arm in lab.arms} - {""} <= set(names)
-    assert len(names) == len(set(names))
-    assert all(arm.name in summary(collect(lab), "Why?") for arm in lab.arms)
-
-
 def test_a_single_seed_has_no_spread(tmp_path: Path) -> None:
     lab = design("same-vs-novel", tmp_path, replace(SMALL, seeds=1))
-    run_steps(lab, Bench())
+    _run(lab, Bench())
     assert "+-" not in summary(collect(lab), "Why?")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import re
 import sys
 from collections.abc import Iterable
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 
     from gaitcrafter_ext.recognition.data import TrainingSet
     from gaitcrafter_ext.recognition.training import Step
+    from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
     from gaitcrafter_ext.silhouettes.partition import Partition
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
-HELP = "train a recogniser on the people of TRAIN_SET, then print its CASIA-B table on those of TEST_SET"
+HELP = "train a recogniser on the people of TRAIN_SET, then print its table on those of TEST_SET"
 SHAPE = "PxKxL"
 
 
@@ -59,18 +61,23 @@ def run(args: argparse.Namespace) -> int:
     from gaitcrafter_ext.recognition.data import training_set
     from gaitcrafter_ext.recognition.training import sampler_of
 
-    store, partition, views = test.open_data(args)
+    data = test.open_data(args)
     out, device = Path(args.out), pick_device(args.device)
-    people = training_set(store, partition, _synthetic(args.synthetic, partition), views)
-    sampler_of(config, people)  # refuses what cannot be drawn, before anything is deleted
+    synthetic = _synthetic(args.synthetic, data.partition, data.store.dataset)
+    people = training_set(data.store, data.partition, synthetic, data.views)
+    sampler_of(config, people)  # refuses what cannot be drawn, and what cannot be tested, before anything is deleted
+    clips = None if args.no_test or not data.partition.test else test.test_set(data)
     if args.force:
         _delete_run(out)
     print(
         f"training {config.model} on {len(people.people)} people, {len(people.clips)} clips, {device}", file=sys.stderr
     )
     _train(config, people, out, device, args.save_every)
-    if not args.no_test and partition.test:
-        test.report(args, *load_recogniser(out), store, partition, views)
+    network, card = load_recogniser(out)
+    if clips is not None:
+        test.report(args, network, card, data, clips)
+    elif args.json:
+        print(json.dumps(test.about(args, card) | {"columns": None}, indent=2))
     return 0
 
 
@@ -94,8 +101,8 @@ def _shape(text: str) -> tuple[int, ...]:
     return tuple(int(size) for size in sizes.groups())
 
 
-def _synthetic(folder: str | None, partition: Partition) -> SilhouetteStore | None:
-    """The clips that ``synthesize`` wrote: they lie in the folder's ``pkl``; nobody to test on is in their manifest."""
+def _synthetic(folder: str | None, partition: Partition, dataset: DatasetConfig) -> SilhouetteStore | None:
+    """The clips that ``synthesize`` wrote: they lie in the folder's ``pkl``; no test person is in their manifest."""
     from gaitcrafter_ext.silhouettes import manifest
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
     from gaitcrafter_ext.synthesis.folder import OutputFolder
@@ -103,7 +110,7 @@ def _synthetic(folder: str | None, partition: Partition) -> SilhouetteStore | No
     if folder is None:
         return None
     inner = Path(folder) / "pkl"
-    store = SilhouetteStore(inner if inner.is_dir() else folder)
+    store = SilhouetteStore(inner if inner.is_dir() else folder, dataset)
     root = store.root.resolve()
     made = OutputFolder(root.parent if root.name == "pkl" else root)
     parents = {name for record in made.records() for name in record.recipe}

@@ -1,0 +1,179 @@
+"""Protocols against naive loops and constructed answers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.metrics.features import Features, part_mean_distances
+from gaitcrafter_ext.recognition.evaluation import Table, assign_roles, evaluate, protocol_for
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, Protocol, load_dataset
+from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
+
+VIEWS = ("000", "054", "090")
+TAKES = tuple(take_names(CASIA_B_TAKES))
+CASIA_B = load_dataset("casia-b").protocol
+PROBES = {"NM": TAKES[4:6], "BG": TAKES[6:8], "CL": TAKES[8:]}
+assert CASIA_B is not None
+
+
+def walkers(
+    people: int, noise: float, views: tuple[str, ...] = VIEWS, takes: tuple[str, ...] = TAKES
+) -> tuple[Features, list[ClipKey]]:
+    """Every person has a direction of their own; the clips differ from it by noise."""
+    rng = np.random.default_rng(0)
+    keys = [ClipKey(f"{p:03d}", take, view) for p in range(people) for take in takes for view in views]
+    centres = rng.normal(size=(people, 6, 4))
+    embeddings = [centres[int(key.identity)] + noise * rng.normal(size=(6, 4)) for key in keys]
+    labels = np.array([(key.identity, key.take, key.view) for key in keys])
+    return Features(np.array(embeddings, np.float32), *labels.T), keys
+
+
+def table(features: Features, keys: list[ClipKey], protocol: Protocol = CASIA_B) -> Table:
+    return evaluate(features, assign_roles(keys, protocol))
+
+
+def naive_rank1(features: Features, probe_takes: tuple[str, ...]) -> float:
+    """Mean over probe views of the mean over other gallery views."""
+    rows = []
+    for probe_view in VIEWS:
+        row = []
+        for gallery_view in VIEWS:
+            if gallery_view == probe_view:
+                continue
+            gallery = [i for i in range(len(features.view))
+                       if features.view[i] == gallery_view and features.take[i] in TAKES[:4]]  # fmt: skip
+            hits = []
+            for probe in range(len(features.view)):
+                if features.view[probe] == probe_view and features.take[probe] in probe_takes:
+                    apart = [np.linalg.norm(features.embeddings[probe] - features.embeddings[i], axis=0).mean()
+                             for i in gallery]  # fmt: skip
+                    hits.append(features.identity[gallery[int(np.argmin(apart))]] == features.identity[probe])
+            row.append(round(100 * float(np.mean(hits)), 2))
+        rows.append(np.mean(row))
+    return float(np.mean(rows))
+
+
+def test_across_views_the_table_agrees_with_a_naive_loop() -> None:
+    features, keys = walkers(people=6, noise=1.2)
+    found = table(features, keys)
+    for name, takes in PROBES.items():
+        assert found.columns[name].metrics["rank-1"] == pytest.approx(naive_rank1(features, takes))
+    assert 20 < found.columns["NM"].metrics["rank-1"] < 100
+    assert found.columns["NM"].probes == 6 * 2 * 3
+    assert json.loads(json.dumps(asdict(found)))["chance"] == pytest.approx(100 / 6)
+
+
+def test_a_ranked_gallery_agrees_with_a_naive_loop() -> None:
+    features, keys = walkers(people=8, noise=2.5)
+    protocol = replace(CASIA_B, exclude_identical_view=False, metrics=("rank-1", "rank-5", "mAP", "mINP"))
+    found = table(features, keys, protocol).columns["BG"].metrics
+    gallery = np.isin(features.take, TAKES[:4])
+    first, fifth, ap, inp = [], [], [], []
+    for probe in np.flatnonzero(np.isin(features.take, PROBES["BG"])):
+        apart = np.linalg.norm(features.embeddings[gallery] - features.embeddings[probe], axis=1).mean(1)
+        match = features.identity[gallery][np.argsort(apart)] == features.identity[probe]
+        precision = [match[: place + 1].mean() for place in range(len(match)) if match[place]]
+        first.append(match[0])
+        fifth.append(match[:5].any())
+        ap.append(np.mean(precision))
+        inp.append(match.sum() / (np.flatnonzero(match)[-1] + 1))
+    expected = {"rank-1": first, "rank-5": fifth, "mAP": ap, "mINP": inp}
+    assert found == pytest.approx({name: 100 * float(np.mean(values)) for name, values in expected.items()})
+    assert found["mINP"] < found["mAP"] < found["rank-5"] < 100
+
+
+def test_clean_features_are_all_found_and_strangers_only_by_chance() -> None:
+    features, keys = walkers(people=20, noise=0.01)
+    assert table(features, keys).columns["CL"].metrics["rank-1"] == 100.0
+    probes = ~np.isin(features.take, TAKES[:4])
+    shifted = replace(features, identity=np.where(probes, np.roll(features.identity, 30), features.identity))
+    found = table(shifted, keys)
+    assert found.columns["CL"].metrics["rank-1"] == 0.0
+    assert found.chance == 5.0
+
+
+def test_the_identical_view_does_not_count() -> None:
+    """Clips of one view are all alike whoever walks, so only the other views can tell people apart."""
+    features, keys = walkers(people=4, noise=0.01)
+    marked = features.embeddings.copy()
+    marked[:, 0, 0] += [100.0 * VIEWS.index(view) for view in features.view]
+    column = table(replace(features, embeddings=marked), keys).columns["NM"]
+    cells = np.array(column.cells)
+    assert column.metrics["rank-1"] == pytest.approx(cells[~np.eye(3, dtype=bool)].mean())
+    ranked = replace(CASIA_B, metrics=("mAP",))
+    assert table(replace(features, embeddings=marked), keys, ranked).columns["NM"].metrics["mAP"] < 100
+
+
+def test_views_that_lack_clips_are_left_out() -> None:
+    features, keys = walkers(people=6, noise=0.01)
+    kept = ~(np.isin(features.take, TAKES[:4]) & (features.view == "054"))
+    column = table(features.where(kept), [key for key, keep in zip(keys, kept, strict=True) if keep]).columns["NM"]
+    assert column.cells[0][1] is None
+    assert column.metrics["rank-1"] == 100.0
+
+
+@pytest.mark.parametrize("metric", ["euc", "cos"])
+def test_distances_are_means_over_parts(metric: str) -> None:
+    rng = np.random.default_rng(0)
+    left, right = rng.normal(size=(3, 5, 4)).astype(np.float32), rng.normal(size=(2, 5, 4)).astype(np.float32)
+    if metric == "euc":
+        expected = np.linalg.norm(left[:, None] - right[None], axis=2).mean(-1)
+    else:
+        unit = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (left, right)]
+        expected = 1 - np.einsum("ncp,mcp->nmp", *unit).mean(-1)
+    np.testing.assert_allclose(part_mean_distances(left, right, metric), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_printed_table_names_views_mean_and_chance() -> None:
+    text = str(table(*walkers(people=4, noise=0.01)))
+    assert [word for word in text.splitlines()[0].split(" ") if word] == ["probe", "view", *VIEWS, "mean"]
+    assert "rank-1 %, identical view excluded; gallery 4 people, 48 clips; chance 25.0" in text
+    assert text.splitlines()[-1] == "NM@R1: 100.00%\tBG@R1: 100.00%\tCL@R1: 100.00%"
+
+
+def test_probes_may_be_named_clip_by_clip() -> None:
+    features, keys = walkers(people=3, noise=0.01, takes=("camid1_videoid2", "camid4_videoid1"), views=("seq0",))
+    gait3d = load_dataset("gait3d").protocol
+    assert gait3d is not None
+    named = [str(key).replace("/", "-") for key in keys if key.take == "camid1_videoid2"][:2]
+    found = evaluate(features, assign_roles(keys, gait3d, named))
+    assert (found.gallery, found.columns["all"].probes, found.columns["all"].metrics["mINP"]) == (4, 2, 100.0)
+    with pytest.raises(DataError, match="the protocol takes PROBE_SET of the partition"):
+        assign_roles(keys, gait3d, ())
+
+
+def test_probes_without_a_gallery_clip_are_counted() -> None:
+    features, keys = walkers(people=3, noise=0.01, takes=("01", "02"), views=("a",))
+    kept = np.array([key.identity != "002" or key.take != "01" for key in keys])
+    grew = load_dataset("grew").protocol
+    assert grew is not None
+    found = table(features.where(kept), [key for key, keep in zip(keys, kept, strict=True) if keep], grew)
+    assert found.columns["GREW"].unmatched == 1
+    assert found.columns["GREW"].metrics["rank-20"] == 100.0
+    assert "1 probes have no gallery clip" in str(found)
+
+
+def test_takes_named_as_casia_bs_are_tested_as_there_and_others_by_halves() -> None:
+    _, keys = walkers(people=2, noise=0.1)
+    assert protocol_for(DatasetConfig(), keys) == CASIA_B
+    _, keys = walkers(people=2, noise=0.1, takes=("walk-1", "walk-2", "walk-3", "walk-4", "run-1"))
+    found = protocol_for(DatasetConfig(), keys)
+    assert found.gallery == ("run-1",)
+    assert set(found.probes) == {"WALK"}
+
+
+def test_what_a_protocol_cannot_be_run_on_is_refused_by_names_alone() -> None:
+    _, keys = walkers(people=3, noise=0.1)
+    with pytest.raises(DataError, match="same person at another view; test two views or more"):
+        assign_roles([key for key in keys if key.view == "090"], CASIA_B)
+    with pytest.raises(DataError, match=r"no probe among 36 test clips; .*there are the takes nm-01, nm-02"):
+        assign_roles([key for key in keys if key.take in TAKES[:4]], CASIA_B)
+    with pytest.raises(DataError, match=r"gallery of 'NM' \('nm-0\[1-4\]'\) has clips of 1 people"):
+        assign_roles([key for key in keys if key.identity == "001"], CASIA_B)
+    with pytest.raises(DataError, match="there are no test clips"):
+        assign_roles([], CASIA_B)
