@@ -2,6 +2,7 @@
 #
 #   make demo      environment, install, synthesize a few people, say where they are
 #   make test      the fast tests        make test-slow   the slow ones
+#   make test-opengait      those that need a checkout of OpenGait, at $OPENGAIT_ROOT
 #   make lint      style and types       make bench       speed beside its peers
 #   make clean     what was made here    make distclean   the environment too
 #
@@ -16,7 +17,7 @@ READY  := $(VENV)/.ready
 DEMO   := demo-out
 PEERS  := .bench-peers
 
-.PHONY: all demo test test-slow lint bench clean distclean
+.PHONY: all demo test test-slow test-opengait lint bench clean distclean
 .DEFAULT_GOAL := all
 
 all: $(READY)
@@ -39,7 +40,12 @@ test: $(READY)
 	$(BIN)/python -m pytest
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m slow || test $$? -eq 5   # 5: no slow test yet
+	$(BIN)/python -m pytest -m "slow and not opengait" || test $$? -eq 5   # 5: no slow test yet
+
+# Against OpenGait itself: fails where there is none.
+test-opengait: $(READY)
+	@test -f "$$OPENGAIT_ROOT/opengait/main.py" || { echo "error: OPENGAIT_ROOT='$$OPENGAIT_ROOT' is no OpenGait checkout; git clone https://github.com/ShiqiYu/OpenGait, then OPENGAIT_ROOT=... make test-opengait" >&2; exit 1; }
+	$(BIN)/python -m pytest -m opengait
 
 lint: $(READY)
 	$(BIN)/python -m ruff check .

@@ -6,12 +6,12 @@ import importlib
 import logging
 import sys
 
-__all__ = ["mend_torchvision"]
+__all__ = ["patch_torchvision"]
 
 logger = logging.getLogger(__name__)
 
 
-def mend_torchvision() -> bool:
+def patch_torchvision() -> bool:
     """Import torchvision, also a build whose compiled half does not fit this torch: only its Python half is used.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Small trees and configs for the tests of the host; no OpenGait in here."""
+"""Small trees and configs for the tests of the OpenGait room; no OpenGait in here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
 
 __all__ = [
     "CHECKOUT",
-    "NO_CHECKOUT",
     "REPOSITORY",
     "TAKES",
     "clip",
@@ -33,11 +32,8 @@ __all__ = [
 
 REPOSITORY = Path(__file__).parents[1]
 
-#: The checkout of the contract tests.
-CHECKOUT = Path(os.environ.get("OPENGAIT_ROOT", "~/.cache/gaitcrafter/OpenGait")).expanduser()
-
-#: Why those tests are skipped.
-NO_CHECKOUT = "NOT CHECKED against OpenGait: no checkout at $OPENGAIT_ROOT or ~/.cache/gaitcrafter/OpenGait"
+#: The checkout of the tests marked ``opengait``, which fail without one.
+CHECKOUT = Path(os.environ.get("OPENGAIT_ROOT", "OPENGAIT_ROOT is not set")).expanduser()
 
 TAKES = tuple(take_names(CASIA_B_TAKES))
 
@@ -58,7 +54,7 @@ def write_tree(
     views: tuple[str, ...] = ("000", "090"),
     test: int = 0,
 ) -> Path:
-    """``root/pkl`` and ``root/partition.json``; the last ``test`` people are to test on. Returns ``root``."""
+    """``root/pkl`` and ``root/partition.json``; the last ``test`` people are TEST_SET. Returns ``root``."""
     store = SilhouetteStore(root / "pkl", create=True)
     for person, identity in enumerate(people):
         for number, take in enumerate(takes):

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 from gaitcrafter_ext.cli._options import add_json
-from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.opengait.merging import CLIPS, PARTITION, Merge, merge, plan_merge, undo
-from gaitcrafter_ext.opengait.settings import MadeEntry
+from gaitcrafter_ext.errors import MissingError, UsageError
+from gaitcrafter_ext.opengait.config_keys import FolderEntry
+from gaitcrafter_ext.opengait.merging import CLIPS, PARTITION, Merged, merge, plan_merge
 
 HELP = "Merge real and synthetic sets into one tree and one partition, for OpenGait without a plug-in"
 
@@ -27,26 +27,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder made by 'synthesize', or a folder of identities; may be given several times",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to make")
-    parser.add_argument("--copy", action="store_true", help="copy the clips (default: link their folders)")
+    parser.add_argument(
+        "--file", metavar="NAME", help="silhouettes in view folders of several files, e.g. {view}-aligned-sils.pkl"
+    )
+    parser.add_argument("--copy", action="store_true", help="copy the clips (default: link to them)")
     parser.add_argument("--without-real", action="store_true", help="train on the synthetic clips only, test on real")
-    parser.add_argument("--undo", type=Path, metavar="DIR", help="take a merge away; the merged sets stay untouched")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Merge, or undo a merge."""
-    if args.undo is not None:
-        takes = undo(args.undo)
-        print(json.dumps({"undone": takes}) if args.json else f"{args.undo}: merge of {takes} takes undone")
-        return 0
+    """Merge."""
     lacking = [name for name in ("real", "partition", "dataset", "synthetic", "out") if not getattr(args, name)]
     if lacking:
-        raise UsageError(f"needed: {', '.join('--' + name for name in lacking)} (or --undo DIR)")
+        raise UsageError(f"needed: {', '.join('--' + name for name in lacking)}")
+    if not args.real.is_dir():
+        raise MissingError(f"--real: there is no folder {args.real}; name the folder of the real identities")
     _check_out(args)
     entries = [_entry(folder) for folder in args.synthetic]
-    plan = plan_merge(args.dataset, args.real, args.partition, entries, args.copy, args.without_real)
-    merge(plan, args.out)
-    _tell(args, plan)
+    plan = plan_merge(args.dataset, args.real, args.partition, entries, args.file, args.without_real)
+    merge(plan, args.out, args.copy)
+    _report(args, plan)
     return 0
 
 
@@ -58,27 +58,29 @@ def _check_out(args: argparse.Namespace) -> None:
             raise UsageError(f"--out: {args.out} is in {option} {folder}; choose a folder outside it")
 
 
-def _entry(folder: Path) -> MadeEntry:
+def _entry(folder: Path) -> FolderEntry:
     """A folder of ``synthesize``, or a plain root."""
     if (folder / CLIPS).is_dir():
         partition = folder / PARTITION
-        return MadeEntry(str(folder / CLIPS), str(partition) if partition.is_file() else None)
-    return MadeEntry(str(folder))
+        return FolderEntry(str(folder / CLIPS), str(partition) if partition.is_file() else None)
+    return FolderEntry(str(folder))
 
 
-def _tell(args: argparse.Namespace, plan: Merge) -> None:
-    out = args.out.resolve()
+def _report(args: argparse.Namespace, plan: Merged) -> None:
+    out, people = args.out.resolve(), plan.partition
     facts = {
         "dataset_root": str(out / CLIPS),
         "dataset_partition": str(out / PARTITION),
-        "train": len(plan.train),
-        "novel": plan.novel,
-        "test": len(plan.test),
-        "class_num": len(plan.train),
+        "train": len(people.train),
+        "novel": len(plan.novel),
+        "test": len(people.test),
+        "class_num": len(people.train),
     }
     if args.json:
         print(json.dumps(facts))
         return
     print(f"dataset_root: {facts['dataset_root']}\ndataset_partition: {facts['dataset_partition']}")
-    print(f"class_num: {facts['class_num']}  ({plan.novel} of them novel; {len(plan.test)} people to test, all real)")
-    print(f"take it away: gaitcrafter merge --undo {args.out}")
+    print(
+        f"class_num: {facts['class_num']}  ({facts['novel']} of them novel; {facts['test']} people to test, all real)"
+    )
+    print(f"one file a view folder: no data_in_use; to undo, delete {args.out}")

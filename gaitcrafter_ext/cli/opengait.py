@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 from gaitcrafter_ext.cli._options import add_json, at_least
 from gaitcrafter_ext.errors import UsageError
 
 HELP = "Run OpenGait, unmodified, with synthetic people; on GPUs under torchrun, on one GPU or a CPU without"
 
-_ACTIONS = ("run", "install", "uninstall", "status")
+_ACTIONS = ("run", "compose", "install", "uninstall", "status")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,13 +20,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         choices=_ACTIONS,
         default="run",
-        help="run (default), or install, uninstall, status of the shim for OpenGait's own main.py",
+        help="run (default); compose: print one plain config; install, uninstall, status: of the shim for main.py",
     )
     parser.add_argument(
         "--opengait", metavar="PATH", help="the checkout (default: $OPENGAIT_ROOT, then ~/.cache/gaitcrafter/OpenGait)"
     )
     run = parser.add_argument_group("run")
-    run.add_argument("--cfgs", metavar="X.yaml", help="config, looked up here and in the checkout")
+    run.add_argument(
+        "--cfgs",
+        nargs="+",
+        metavar="X.yaml",
+        help="config, then arms that change it; looked up here and in the checkout",
+    )
     run.add_argument("--phase", choices=("train", "test"), default="train", help="default: %(default)s")
     run.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="default: %(default)s")
     run.add_argument("--set", action="append", default=[], metavar="a.b=v", help="change a value of the config")
@@ -42,11 +46,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what was asked for."""
-    if args.action != "run":
+    if args.action in ("install", "uninstall", "status"):
         return _shim(args)
     if not args.cfgs:
-        raise UsageError("--cfgs: no config named; e.g. --cfgs opengait_configs/gaitset/real.yaml")
-    from gaitcrafter_ext.opengait.launch import LaunchOptions, launch
+        raise UsageError("--cfgs: no config named; e.g. --cfgs opengait_configs/gaitset.yaml")
+    from gaitcrafter_ext.opengait.launch import LaunchOptions, compose, launch
+
+    if args.action == "compose":
+        print(compose(args.cfgs, args.set, args.opengait), end="")
+        return 0
 
     launch(
         LaunchOptions(
@@ -72,14 +80,12 @@ def _shim(args: argparse.Namespace) -> int:
     if args.action == "install":
         shim.install(checkout)
     removed = args.action == "uninstall" and shim.uninstall(checkout)
-    state = shim.state_of(checkout)
     facts = {
         "opengait": str(checkout.root),
         "commit": checkout.commit,
-        "shim": str(Path(state.path).relative_to(checkout.root)),
-        "installed": state.ours,
-        "current": state.there and state.current,
+        "shim": str((checkout.models / shim.SHIM_NAME).relative_to(checkout.root)),
+        "current": shim.is_current(checkout),
     }
-    text = f"removed {state.path}" if removed else state.describe()
+    text = f"removed {facts['shim']}" if removed else shim.describe(checkout)
     print(json.dumps(facts) if args.json else f"{text}\nOpenGait {checkout.commit} at {checkout.root}")
     return 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from gaitcrafter_ext.torchvision_build import mend_torchvision
+from gaitcrafter_ext.torchvision_build import patch_torchvision
 
-if not mend_torchvision():
+if not patch_torchvision():
     sys.modules.setdefault("torchvision", None)  # type: ignore[arg-type]  # None: importing it fails as if missing
 
 from diffusers import (

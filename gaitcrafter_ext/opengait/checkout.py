@@ -8,9 +8,11 @@ import subprocess
 from pathlib import Path
 
 from gaitcrafter_ext.errors import MissingError, UsageError
-from gaitcrafter_ext.opengait.cache import cache_root
 
-__all__ = ["ROOT_VARIABLE", "Checkout", "bound_names"]
+__all__ = ["CACHE_VARIABLE", "ROOT_VARIABLE", "Checkout", "bound_names", "cache_root"]
+
+#: Environment variable that names another folder than ``~/.cache/gaitcrafter``.
+CACHE_VARIABLE = "GAITCRAFTER_CACHE"
 
 #: Environment variable that names the checkout where no option does.
 ROOT_VARIABLE = "OPENGAIT_ROOT"
@@ -30,6 +32,11 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 }
 
 
+def cache_root() -> Path:
+    """Where clips made on demand lie, and a checkout that no option names."""
+    return Path(os.environ.get(CACHE_VARIABLE) or "~/.cache/gaitcrafter").expanduser()
+
+
 class Checkout:
     """A folder that holds OpenGait.
 
@@ -47,7 +54,8 @@ class Checkout:
         named = root or os.environ.get(ROOT_VARIABLE) or (cached if cached.is_dir() else None)
         if not named:
             raise UsageError(
-                f"no OpenGait checkout named; give --opengait PATH, set {ROOT_VARIABLE}, or clone it to {cached}"
+                f"no OpenGait checkout named; give --opengait PATH, set {ROOT_VARIABLE}, or run: "
+                f"git clone https://github.com/ShiqiYu/OpenGait {cached}"
             )
         self.root = Path(named).expanduser().resolve()
         if not self.package.is_dir():

@@ -13,25 +13,38 @@ from collections.abc import Callable
 from typing import Any
 
 from gaitcrafter_ext.errors import MissingError, UsageError
-from gaitcrafter_ext.opengait.notices import tell
+from gaitcrafter_ext.opengait.notices import notify
+from gaitcrafter_ext.silhouettes.files import atomic_write
 
-__all__ = ["DEVICES", "adapt", "choose_device", "prepare_environment", "world_size"]
+__all__ = [
+    "DEVICES",
+    "VISIBLE_VARIABLE",
+    "choose_device",
+    "patch_device",
+    "patch_saving",
+    "prepare_environment",
+    "world_size",
+]
+
+#: Keeps what ``CUDA_VISIBLE_DEVICES`` was before OpenGait was given one GPU; ``all`` where it was not set.
+VISIBLE_VARIABLE = "GAITCRAFTER_VISIBLE_DEVICES"
 
 #: What ``--device`` may say.
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def world_size() -> int:
-    """Number of processes of this run, as ``torchrun`` tells; 1 without it."""
+    """Number of processes of this run, as ``torchrun`` says; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def prepare_environment(device: str = "auto") -> None:
-    """Set what ``torchrun`` sets, where nobody has; must be called before CUDA is started."""
+    """Set what ``torchrun`` sets where it did not; must be called before CUDA is started."""
     if "WORLD_SIZE" not in os.environ and device in ("auto", "cuda"):
         # OpenGait refuses more GPUs than processes.
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         if visible is None or "," in visible:
+            os.environ[VISIBLE_VARIABLE] = "all" if visible is None else visible
             os.environ["CUDA_VISIBLE_DEVICES"] = (visible or "0").split(",")[0]
     for name, value in (("RANK", "0"), ("LOCAL_RANK", "0"), ("WORLD_SIZE", "1"), ("MASTER_ADDR", "127.0.0.1")):
         os.environ.setdefault(name, value)
@@ -65,7 +78,7 @@ def choose_device(wanted: str) -> str:
     return wanted
 
 
-def adapt(device: str) -> None:
+def patch_device(device: str) -> None:
     """Let OpenGait's CUDA calls mean ``device`` from now on; on ``"cuda"`` only what Windows lacks is replaced."""
     import torch
 
@@ -83,7 +96,7 @@ def adapt(device: str) -> None:
     _replace_load(target)
     _replace_parallel(whole=device == "mps")
     if world_size() > 1:
-        tell("batch normalisation is not synchronised on the CPU: each process normalises by its own half of a batch")
+        notify("batch normalisation is not synchronised on the CPU: each process normalises by its own half of a batch")
 
 
 def _replace_backend() -> None:
@@ -121,16 +134,12 @@ def _replace_moves(target: Any) -> None:
         # CUDA would give a copy; OpenGait changes in place what it moved.
         return moved.clone() if moved is tensor and tensor.requires_grad and tensor.is_leaf else moved
 
-    tensor_class, module_class = _open(torch.Tensor), _open(torch.nn.Module)
+    tensor_class: Any = torch.Tensor
+    module_class: Any = torch.nn.Module
     tensor_class.cuda = lambda self, *args, **kwargs: to_target(self)
     module_class.cuda = lambda self, *args, **kwargs: module_to(self, target)
     tensor_class.to = _translated(tensor_to, target)
     module_class.to = _translated(module_to, target)
-
-
-def _open(kind: Any) -> Any:
-    """The class itself; the type checker shall not mind that we set its methods."""
-    return kind
 
 
 def _translated(original: Callable[..., Any], target: Any) -> Callable[..., Any]:
@@ -160,7 +169,7 @@ def _replace_load(target: Any) -> None:
     def load(file: Any, map_location: Any = None, *args: Any, **kwargs: Any) -> Any:
         return original(file, _translate(map_location, target) or target, *args, **kwargs)
 
-    _open(torch).load = load
+    vars(torch)["load"] = load
 
 
 def _replace_parallel(whole: bool) -> None:
@@ -196,3 +205,22 @@ def _alone() -> type:
             return self.module(*args, **kwargs)
 
     return Alone
+
+
+def patch_saving() -> None:
+    """Checkpoints appear whole or not at all; ``numpy.float``, which ``RandomPartBlur`` uses, is there again."""
+    import numpy as np
+    import torch
+
+    vars(np).setdefault("float", float)
+    original = torch.save
+
+    @functools.wraps(original)
+    def save(thing: Any, file: Any, *args: Any, **kwargs: Any) -> None:
+        if not isinstance(file, (str, os.PathLike)):
+            return original(thing, file, *args, **kwargs)
+        with atomic_write(file) as handle:
+            original(thing, handle, *args, **kwargs)
+        return None
+
+    vars(torch)["save"] = save

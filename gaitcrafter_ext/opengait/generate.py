@@ -1,24 +1,86 @@
-"""Child process: make the clips of a plan. ``python -m gaitcrafter_ext.opengait.generate PLAN WEIGHTS OUT``.
+"""Child process: make the clips of a plan. ``python -m gaitcrafter_ext.opengait.generate PLAN WEIGHTS OUT DEVICE``.
 
-Progress goes to stderr; a failure is one line of JSON on stdout, for the process that started this one.
+Progress goes to stderr; a failure is one line of JSON on stdout, for the process that started this one. It ends when
+its stdin closes, that is, when its parent ends. With several GPUs it starts a process for each, which makes a shard.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from gaitcrafter_ext.errors import GaitCrafterError
-from gaitcrafter_ext.synthesis.folder import OutputFolder
+from gaitcrafter_ext.opengait.interpreter import start_module
+from gaitcrafter_ext.opengait.on_demand import check_child
+from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.plan import Plan
-from gaitcrafter_ext.synthesis.redrawing import ClipSampler
 from gaitcrafter_ext.synthesis.run import synthesize
 from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
 
-__all__ = ["main", "reported"]
+__all__ = ["main"]
+
+
+def main(arguments: list[str]) -> int:
+    """Make the plan's clips in the output folder, or the shard ``I/N`` of them that a fifth argument names."""
+    plan, weights, out, device, *shard = arguments
+
+    def work() -> None:
+        gpus = [] if shard or device not in ("auto", "cuda") else visible_gpus()
+        if len(gpus) > 1:
+            make_shards(arguments, gpus)
+        else:
+            make(Path(plan), Path(weights), Path(out), device, Shard.parse(shard[0]) if shard else Shard())
+
+    return reported(work)
+
+
+def make(plan_file: Path, weights: Path, out: Path, device: str, shard: Shard) -> None:
+    """Make a shard's clips, with a bar on stderr."""
+    from tqdm import tqdm
+
+    plan = Plan.from_json(plan_file.read_text(encoding="utf-8"))
+    quiet = shard.index > 1
+    with tqdm(desc="synthesizing", unit="clip", file=sys.stderr, leave=False, mininterval=0.5, disable=quiet) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        def load() -> Any:
+            return pipeline_sampler(weights, plan.sampling, device)
+
+        synthesize(plan, OutputFolder(out), load, shard, progress=show)
+
+
+def make_shards(arguments: list[str], gpus: list[str]) -> None:
+    """Make a shard on each GPU at the same time; raises what the first of them reports that failed."""
+    shards = [f"{number}/{len(gpus)}" for number in range(1, len(gpus) + 1)]
+    with contextlib.ExitStack() as running:
+        children = [
+            running.enter_context(start_module(sys.executable, "opengait.generate", [*arguments, shard], gpu))
+            for shard, gpu in zip(shards, gpus, strict=True)
+        ]
+        outputs = [child.stdout.read() if child.stdout else "" for child in children]
+        for child in children:
+            child.wait()
+    for child, output, shard in zip(children, outputs, shards, strict=True):
+        check_child(child, output, f"shard {shard}")
+
+
+def visible_gpus() -> list[str]:
+    """Names of the CUDA devices this process may use, as ``CUDA_VISIBLE_DEVICES`` takes them."""
+    import torch
+
+    numbers = [str(number) for number in range(torch.cuda.device_count())]
+    named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return named[: len(numbers)] or numbers
 
 
 def reported(work: Callable[[], None]) -> int:
@@ -41,28 +103,12 @@ def reported(work: Callable[[], None]) -> int:
     return 0
 
 
-def main(arguments: list[str]) -> int:
-    """Make the plan's clips in the output folder."""
-    plan_file, weights, out = (Path(argument) for argument in arguments)
-
-    def work() -> None:
-        from tqdm import tqdm
-
-        plan = Plan.from_json(plan_file.read_text(encoding="utf-8"))
-
-        def load() -> ClipSampler:
-            return pipeline_sampler(weights, plan.sampling)
-
-        with tqdm(desc="synthesizing", unit="clip", file=sys.stderr, leave=False, mininterval=0.5) as bar:
-
-            def show(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-
-            synthesize(plan, OutputFolder(out), load, progress=show)
-
-    return reported(work)
+def _end_with_parent() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(143)
 
 
 if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.exit(main(sys.argv[1:]))

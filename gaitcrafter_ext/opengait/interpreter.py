@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gaitcrafter_ext.errors import MissingError, StorageError
+from gaitcrafter_ext.opengait.device import VISIBLE_VARIABLE
 
 __all__ = ["PYTHON_VARIABLE", "choose_python", "start_module"]
 
@@ -52,10 +53,16 @@ def choose_python(wanted: str | None) -> str:
     return found
 
 
-def start_module(
-    python: str, module: str, arguments: Sequence[str], *, keep_stdin: bool = False
-) -> subprocess.Popen[str]:
-    """Start ``gaitcrafter_ext.<module>``; stdout (and with ``keep_stdin`` stdin) is a pipe, stderr is ours.
+def start_module(python: str, module: str, arguments: Sequence[str], gpu: str | None = None) -> subprocess.Popen[str]:
+    """Start ``gaitcrafter_ext.<module>``; its stdin and stdout are pipes, its stderr is ours.
+
+    The pipe to its stdin closes when this process ends, however it ends; a child that reads it can end, too.
+
+    Args:
+        python: The interpreter.
+        module: E.g. ``"opengait.generate"``.
+        arguments: Of the module.
+        gpu: The one GPU it shall see; every GPU that this run was started with where not given.
 
     Raises:
         StorageError: The system cannot start it.
@@ -67,13 +74,13 @@ def start_module(
         for name, value in os.environ.items()
         if name not in _RANK_VARIABLES and not name.startswith("TORCHELASTIC_")
     }
+    visible = environment.pop(VISIBLE_VARIABLE, None)
+    visible = visible if gpu is None else gpu
+    if visible == "all":
+        environment.pop("CUDA_VISIBLE_DEVICES", None)
+    elif visible is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = visible
     try:
-        return subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.PIPE if keep_stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     except OSError as error:
         raise StorageError(f"cannot start {python}: {error.strerror or error}") from error

@@ -11,16 +11,18 @@ import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from gaitcrafter_ext.errors import GaitCrafterError, MissingError
+from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError
 from gaitcrafter_ext.opengait.checkout import Checkout
-from gaitcrafter_ext.opengait.device import adapt, choose_device, prepare_environment, world_size
-from gaitcrafter_ext.opengait.overrides import parse_override
+from gaitcrafter_ext.opengait.device import choose_device, patch_device, prepare_environment, world_size
+from gaitcrafter_ext.opengait.overrides import apply_arm, apply_override, parse_override
 from gaitcrafter_ext.opengait.plugin import caller_folders, last_line, register
 from gaitcrafter_ext.opengait.prepare import Run
+from gaitcrafter_ext.records import read_yaml
 from gaitcrafter_ext.silhouettes.files import storage_error
 
-__all__ = ["LaunchOptions", "launch"]
+__all__ = ["LaunchOptions", "compose", "launch"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class LaunchOptions:
 
     Attributes:
         opengait: The checkout; where None, ``$OPENGAIT_ROOT`` or the one in the cache.
-        cfgs: The config.
+        cfgs: The config, then arms to lay over it.
         phase: ``"train"`` or ``"test"``.
         device: One of ``device.DEVICES``.
         sets: ``a.b=v`` overrides.
@@ -40,7 +42,7 @@ class LaunchOptions:
     """
 
     opengait: str | None
-    cfgs: str
+    cfgs: Sequence[str]
     phase: str = "train"
     device: str = "auto"
     sets: Sequence[str] = ()
@@ -58,14 +60,25 @@ def launch(options: LaunchOptions) -> None:
     """
     checkout = Checkout(options.opengait)
     overrides = tuple(parse_override(text) for text in options.sets)
-    config = find_config(options.cfgs, checkout)
-    folders = (*([Path(options.workdir).resolve()] if options.workdir else []), *caller_folders(checkout.root, config))
+    config, *arms = (find_config(name, checkout) for name in options.cfgs)
+    workdir = [Path(options.workdir).resolve()] if options.workdir else []
+    folders = (*workdir, *caller_folders(checkout.root, config, *arms))
     prepare_environment(options.device)
     _enter(Path(options.workdir) if options.workdir else checkout.root)
     sys.path.insert(0, str(checkout.package))
-    adapt(choose_device(options.device))
-    run = Run(checkout, options.phase, world_size(), folders, overrides, options.iteration, options.allow_missing)
-    register(run)
+    patch_device(choose_device(options.device))
+    register(
+        Run(
+            checkout,
+            options.phase,
+            world_size(),
+            folders,
+            tuple(read_arm(arm) for arm in arms),
+            overrides,
+            options.iteration,
+            options.allow_missing,
+        )
+    )
     importlib.import_module("modeling.models")
     importlib.import_module("utils").config_loader(str(config))
     sys.argv = _argv(checkout, config, options)
@@ -84,6 +97,30 @@ def find_config(name: str, checkout: Checkout) -> Path:
         if path.is_file():
             return path.resolve()
     raise MissingError(f"--cfgs: there is no file {name}, neither here nor in {checkout.root}")
+
+
+def read_arm(path: Path) -> dict[str, Any]:
+    """What an arm changes.
+
+    Raises:
+        DataError: The file is not YAML, or no section of settings.
+    """
+    arm = read_yaml(path)
+    if not isinstance(arm, dict):
+        raise DataError(f"{path} holds no settings; expected sections such as data_cfg")
+    return arm
+
+
+def compose(names: Sequence[str], sets: Sequence[str], opengait: str | None) -> str:
+    """One plain config of a base, its arms and ``--set`` overrides, for OpenGait's own ``main.py``."""
+    import yaml
+
+    checkout, whole = Checkout(opengait), dict[str, Any]()
+    for name in names:
+        apply_arm(whole, read_arm(find_config(name, checkout)))
+    for text in sets:
+        apply_override(whole, *parse_override(text))
+    return yaml.safe_dump(whole, sort_keys=False, default_flow_style=None, width=110)
 
 
 def _enter(workdir: Path) -> None:

@@ -1,13 +1,22 @@
-"""``--set a.b=v``: change a value of a config from the command line."""
+"""Changes to a config: ``--set a.b=v``, and arms, which are short YAML files of what differs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gaitcrafter_ext.errors import UsageError
 
-__all__ = ["apply_override", "parse_override"]
+__all__ = ["apply_arm", "apply_override", "parse_override"]
+
+
+def apply_arm(cfgs: dict[str, Any], arm: Mapping[str, Any]) -> None:
+    """Lay an arm over a config in place, as OpenGait lays a config over its defaults: sections merge, lists replace."""
+    for key, value in arm.items():
+        if isinstance(value, Mapping) and isinstance(cfgs.get(key), dict):
+            apply_arm(cfgs[key], value)
+        else:
+            cfgs[key] = value
 
 
 def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
@@ -37,18 +46,15 @@ def apply_override(cfgs: dict[str, Any], keys: Sequence[str], value: Any) -> Non
     where: Any = cfgs
     for depth, key in enumerate(keys):
         here, last = ".".join(keys[: depth + 1]), depth == len(keys) - 1
+        index: Any = key
         if isinstance(where, list):
             if not key.isdecimal() or int(key) >= len(where):
                 raise UsageError(f"--set {here}: the list has places 0 to {len(where) - 1}")
-            index: Any = int(key)
-        elif isinstance(where, dict):
-            index = key
-            if not last and not isinstance(where.get(key), (dict, list)):
-                if where.get(key) is not None:
-                    raise UsageError(f"--set {'.'.join(keys)}: '{here}' is a value ({where[key]!r}), not a section")
-                where[key] = {}
-        else:
-            raise UsageError(f"--set {'.'.join(keys)}: '{here}' is not there")
+            index = int(key)
+        elif not isinstance(where, dict):
+            raise UsageError(f"--set {'.'.join(keys)}: '{here}' is not there; the section above it is {where!r}")
+        elif not last and where.get(key) is None:
+            where[key] = {}
         if last:
             where[index] = value
         else:

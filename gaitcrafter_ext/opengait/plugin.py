@@ -1,4 +1,4 @@
-"""Making an OpenGait process know us: data source, sampler, transform, config loader. The checkout stays as it is."""
+"""Making an OpenGait process know us: data source, sampler, config loader. The checkout stays as it is."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ from typing import Any
 
 from gaitcrafter_ext.errors import GaitCrafterError
 from gaitcrafter_ext.opengait.checkout import Checkout
-from gaitcrafter_ext.opengait.compat import mend
-from gaitcrafter_ext.opengait.device import adapt, choose_device, prepare_environment, world_size
-from gaitcrafter_ext.opengait.notices import tell
-from gaitcrafter_ext.opengait.prepare import OUR_SAMPLER, Run, prepare
+from gaitcrafter_ext.opengait.config_keys import OUR_SAMPLER
+from gaitcrafter_ext.opengait.device import (
+    choose_device,
+    patch_device,
+    patch_saving,
+    prepare_environment,
+    world_size,
+)
+from gaitcrafter_ext.opengait.notices import notify
+from gaitcrafter_ext.opengait.prepare import Run, prepare
 from gaitcrafter_ext.opengait.stubs import install_stubs
-from gaitcrafter_ext.opengait.transforms import SilhouetteEdgeTransform
 
 __all__ = ["SHIM_FORMAT", "is_registered", "register", "register_from_shim", "report_in_one_line"]
 
@@ -42,7 +47,7 @@ def register(run: Run) -> None:
     if is_registered():
         return
     install_stubs(run.checkout.package)
-    mend()
+    patch_saving()
     utils: Any = importlib.import_module("utils")
     setattr(utils, _MARK, run)
     data_set = importlib.import_module("gaitcrafter_ext.opengait.dataset").GaitDataSet
@@ -51,7 +56,7 @@ def register(run: Run) -> None:
             vars(importlib.import_module(name))["DataSet"] = data_set
     sampler = importlib.import_module("gaitcrafter_ext.opengait.sampler").RealSyntheticTripletSampler
     vars(importlib.import_module("data.sampler"))[OUR_SAMPLER] = sampler
-    vars(importlib.import_module("data.transform"))[SilhouetteEdgeTransform.__name__] = SilhouetteEdgeTransform
+    vars(importlib.import_module("evaluation.evaluator"))["open"] = _opener(run.checkout.root)
     utils.config_loader = _preparing(utils.config_loader, run)
 
 
@@ -74,6 +79,16 @@ def _preparing(original: Any, run: Run) -> Any:
     return config_loader
 
 
+def _opener(root: Path) -> Any:
+    """``open`` for the evaluators, which read lists of probes from ``./datasets`` wherever the output goes."""
+
+    def opener(path: Any, *args: Any, **kwargs: Any) -> Any:
+        inside = root / str(path)
+        return open(inside if not os.path.exists(path) and inside.is_file() else path, *args, **kwargs)
+
+    return opener
+
+
 def register_from_shim(shim: str, version: int) -> None:
     """What the shim file calls when OpenGait imports it: everything the launcher would have done by then.
 
@@ -94,16 +109,17 @@ def register_from_shim(shim: str, version: int) -> None:
         )
     report_in_one_line()
     try:
-        checkout, told = Checkout(root), _argv_options()
+        checkout, given = Checkout(root), _argv_options()
         prepare_environment()
         device = choose_device("auto")
         if device != "cuda":
-            tell(f"no GPU here: OpenGait runs on the {device.upper()}")
-        adapt(device)
-        phase, iteration = told.get("--phase", "train"), told.get("--iter", "")
-        config = Path(told["--cfgs"]).resolve() if "--cfgs" in told else None
+            notify(f"no GPU here: OpenGait runs on the {device.upper()}")
+        patch_device(device)
+        phase, iteration = given.get("--phase", "train"), given.get("--iter", "")
+        configs = [Path(given["--cfgs"]).resolve()] if "--cfgs" in given else []
         started = int(iteration) if iteration.isdecimal() else None  # 0, where it is said, is the untrained network
-        register(Run(checkout, phase, world_size(), caller_folders(root, config), (), started, strict=False))
+        folders = caller_folders(root, *configs)
+        register(Run(checkout, phase, world_size(), folders, iteration=started, strict=False))
     except GaitCrafterError as error:
         sys.exit(f"error: {last_line(error)}")
 
@@ -115,7 +131,7 @@ def _argv_options() -> dict[str, str]:
 
 
 def report_in_one_line() -> None:
-    """Let an error of ours that nobody catches end the process with one line instead of a traceback."""
+    """Let an error of ours that is not caught end the process with one line instead of a traceback."""
     before = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
@@ -136,7 +152,6 @@ def last_line(error: BaseException) -> str:
     return last.split(": ", 1)[-1]
 
 
-def caller_folders(checkout: Path, config: Path | None = None) -> tuple[Path, ...]:
-    """Where relative paths are looked up: here, in the checkout, beside the config."""
-    here = [Path.cwd(), checkout]
-    return tuple(dict.fromkeys([*here, *([config.parent] if config is not None else [])]))
+def caller_folders(checkout: Path, *configs: Path) -> tuple[Path, ...]:
+    """Where relative paths are looked up: here, in the checkout, beside the configs."""
+    return tuple(dict.fromkeys([Path.cwd(), checkout, *(config.parent for config in configs)]))

@@ -1,31 +1,42 @@
-"""Between OpenGait's config loader and OpenGait: paths found, class count derived, batch size fitted, errors told.
+"""Between OpenGait's config loader and OpenGait: paths found, class count derived, batch size fitted, errors stated.
 
-What OpenGait would meet hours later, or never notice, is refused here, before anything is trained.
+What OpenGait would meet hours later, or never notice, is refused here, before anything is made or trained.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gaitcrafter_ext.errors import MissingError, UsageError
+from gaitcrafter_ext.errors import DataError, MissingError, UsageError
+from gaitcrafter_ext.generator.shape import FRAMES
 from gaitcrafter_ext.generator.weights import BUNDLED
-from gaitcrafter_ext.opengait import checks
 from gaitcrafter_ext.opengait.checkout import Checkout
-from gaitcrafter_ext.opengait.notices import tell
-from gaitcrafter_ext.opengait.overrides import apply_override
+from gaitcrafter_ext.opengait.config_keys import OUR_SAMPLER, GeneratedEntry, read_entries, read_sampler
+from gaitcrafter_ext.opengait.notices import is_first_process, listed, notify
+from gaitcrafter_ext.opengait.on_demand import LONGEST
+from gaitcrafter_ext.opengait.overrides import apply_arm, apply_override
 from gaitcrafter_ext.opengait.people import RealPeople, real_people
-from gaitcrafter_ext.opengait.sections import check_names
-from gaitcrafter_ext.opengait.settings import parse_entries
-from gaitcrafter_ext.opengait.sources import Source, open_source
-from gaitcrafter_ext.opengait.words import check_keys, words_of
+from gaitcrafter_ext.opengait.sampler import check_enough
+from gaitcrafter_ext.opengait.sources import open_source
+from gaitcrafter_ext.opengait.tree import scan_tree
+from gaitcrafter_ext.silhouettes.files import atomic_write_text
 
-__all__ = ["DataFacts", "Run", "class_counts", "prepare"]
+__all__ = ["Labels", "Run", "class_counts", "prepare"]
 
-#: The sampler of ours that wants to know where training begins.
-OUR_SAMPLER = "RealSyntheticTripletSampler"
+#: CASIA-B's protocol: gallery, and probes by condition.
+PROTOCOL = {
+    "gallery": ("nm-01", "nm-02", "nm-03", "nm-04"),
+    "NM": ("nm-05", "nm-06"),
+    "BG": ("bg-01", "bg-02"),
+    "CL": ("cl-01", "cl-02"),
+}
+
+#: Beside the checkpoints: the class count they were trained with, so that a test needs no synthetic clips.
+NOTE = "gaitcrafter.json"
 
 
 @dataclass(frozen=True)
@@ -33,11 +44,10 @@ class Run:
     """What is known of a run beside its config.
 
     Attributes:
-        checkout: OpenGait.
         phase: ``"train"`` or ``"test"``.
-        world_size: Number of processes.
         folders: Where relative paths of the config are looked up, in this order.
-        overrides: Values that replace the config's, as ``parse_override`` gives them.
+        arms: What is laid over the config.
+        overrides: Values that replace the config's after that, as ``parse_override`` gives them.
         iteration: Checkpoint to start from; None where the config says.
         allow_missing: Go on where people of the partition are not on disk.
         strict: Check configs without synthetic people, too.
@@ -47,25 +57,24 @@ class Run:
     phase: str
     world_size: int
     folders: tuple[Path, ...]
+    arms: tuple[Mapping[str, Any], ...] = ()
     overrides: tuple[tuple[tuple[str, ...], Any], ...] = ()
     iteration: int | None = None
     allow_missing: bool = False
     strict: bool = True
 
+    @property
+    def trains(self) -> bool:
+        """Whether this is a training."""
+        return self.phase == "train"
+
 
 @dataclass(frozen=True)
-class DataFacts:
-    """One ``data_cfg``, looked up.
+class Labels:
+    """Labels that training on one ``data_cfg`` will meet: of people with real clips, and of the others."""
 
-    Attributes:
-        real: Its own people.
-        sources: The synthetic ones.
-        labels: Labels that training will meet.
-    """
-
-    real: RealPeople
-    sources: tuple[Source, ...]
-    labels: frozenset[str]
+    real: frozenset[str]
+    novel: frozenset[str]
 
 
 def prepare(cfgs: dict[str, Any], run: Run) -> dict[str, Any]:
@@ -74,22 +83,33 @@ def prepare(cfgs: dict[str, Any], run: Run) -> dict[str, Any]:
     Raises:
         GaitCrafterError: What is wrong, and what to change.
     """
+    for arm in run.arms:
+        apply_arm(cfgs, arm)
     for keys, value in run.overrides:
         apply_override(cfgs, keys, value)
-    synthetic = any(data.get("synthetic") for data in data_cfgs(cfgs))
+    data = data_cfgs(cfgs)
+    synthetic = any(each.get("synthetic") for each in data)
     if not synthetic and not run.strict:
         return cfgs
-    check_keys(cfgs, words_of(run.checkout.root))
-    check_names(cfgs)
-    for data in data_cfgs(cfgs):
-        find_paths(data, run.folders)
-    facts = [look_up(data) for data in data_cfgs(cfgs)]
-    checks.check_people([one.real for one in facts], run.phase, run.allow_missing)
-    checks.check_trees(cfgs, [one.real for one in facts], run.phase)
-    settle_class_count(cfgs, frozenset().union(*(one.labels for one in facts)), synthetic, run.phase)
-    fit_batches(cfgs, facts, run)
-    checks.check_frames(cfgs, synthetic)
-    checks.check_checkpoint(cfgs, run.phase, run.iteration)
+    for each in data:
+        find_paths(each, run.folders)
+    real = [look_up(each) for each in data]
+    check_people(real, run)
+    if will_test(cfgs, run):
+        check_protocol(cfgs, real[0])  # OpenGait tests on the first data set of a list
+    settle_frames(cfgs, data)
+    settle_schedule(cfgs, run)
+    if not labels_are_identities(cfgs):
+        if synthetic:
+            raise UsageError(
+                f"data_cfg.synthetic: by {cfgs['evaluator_cfg']['eval_func']}, this config's labels are no identities, "
+                "which synthetic people would need; take 'synthetic' out"
+            )
+    elif (count := noted_count(cfgs)) and synthetic and not run.trains:
+        set_class_count(cfgs, count, "as in the training")
+    else:
+        settle_people(cfgs, data, real, run)
+    settle_test_batch(cfgs, run)
     return cfgs
 
 
@@ -109,10 +129,9 @@ def find_paths(data: dict[str, Any], folders: Sequence[Path]) -> None:
             data[name] = found(data[name], folders)
     entries = data.get("synthetic")
     for entry in [entries] if isinstance(entries, dict) else entries or []:
-        if isinstance(entry, dict):
-            for name in ("root", "partition", "weights"):
-                if entry.get(name) and entry[name] != BUNDLED:
-                    entry[name] = found(entry[name], folders)
+        for name in ("root", "partition", "weights", "like", "filter") if isinstance(entry, dict) else ():
+            if isinstance(entry.get(name), str) and entry[name] != BUNDLED:
+                entry[name] = found(entry[name], folders)
 
 
 def found(path: Any, folders: Sequence[Path]) -> str:
@@ -121,23 +140,132 @@ def found(path: Any, folders: Sequence[Path]) -> str:
     return next((str(folder / given) for folder in folders if (folder / given).exists()), str(path))
 
 
-def look_up(data: dict[str, Any]) -> DataFacts:
-    """Who is in a ``data_cfg``; nothing synthetic is made yet."""
+def look_up(data: Mapping[str, Any]) -> RealPeople:
+    """The real people of a ``data_cfg``."""
     for name in ("dataset_name", "dataset_root", "dataset_partition"):
         if not data.get(name):
             raise UsageError(f"data_cfg.{name}: not set; --set data_cfg.{name}=...")
     try:
-        real = real_people(str(data["dataset_name"]), data["dataset_root"], data["dataset_partition"])
+        return real_people(str(data["dataset_name"]), data["dataset_root"], data["dataset_partition"])
     except MissingError as error:
         where = "" if "data_cfg." in str(error) else "; --set data_cfg.dataset_partition=FILE"
         raise MissingError(f"{error}{where}") from None
-    sources = tuple(open_source(entry, real) for entry in parse_entries(data.get("synthetic")))
-    labels = {person.label(real.dataset) for source in sources for person in source.people}
-    if not data.get("synthetic_only"):
-        labels |= {f"{real.dataset}-{name}" for name in real.train}
-    elif not sources:
+
+
+def will_test(cfgs: Mapping[str, Any], run: Run) -> bool:
+    """Whether test people are read: in the test phase, and while training ``with_test``."""
+    return not run.trains or bool(cfgs["trainer_cfg"].get("with_test"))
+
+
+def check_people(real: Sequence[RealPeople], run: Run) -> None:
+    """Refuse a partition with people who are not on disk: OpenGait drops them in silence."""
+    for one in real:
+        if one.absent and not run.allow_missing:
+            raise MissingError(
+                f"data_cfg.dataset_partition names {len(one.absent)} people who are not in {one.root}: "
+                f"{listed(one.absent)}; take them out of the partition, or go on without them by --allow-missing"
+            )
+        if not run.trains and not set(one.test) - set(one.absent):
+            raise MissingError(f"data_cfg.dataset_partition: no one of TEST_SET is in {one.root}; nothing to test")
+
+
+def check_protocol(cfgs: Mapping[str, Any], real: RealPeople) -> None:
+    """Refuse test data that ``evaluate_indoor_dataset`` would divide by zero on.
+
+    Raises:
+        DataError: What the protocol lacks.
+    """
+    evaluator, data = cfgs["evaluator_cfg"], data_cfgs(cfgs)[0]
+    if evaluator.get("eval_func") != "evaluate_indoor_dataset" or evaluator.get("cross_view_gallery"):
+        return
+    tested = scan_tree(real.root, [name for name in real.test if name not in set(real.absent)], hidden=True)
+    if len(tested.views) < 2:
+        raise DataError(
+            f"the test people have {len(tested.views)} view ({listed(sorted(tested.views))}), and the protocol leaves "
+            "identical views out: nothing to average; test on two views or more"
+        )
+    for what, takes in PROTOCOL.items():
+        dataset = data.get("test_dataset_name") or real.dataset
+        if dataset == "CASIA-B" and not tested.takes & set(takes):
+            raise DataError(
+                f"the test people have no take of {what} ({', '.join(takes)}), which the CASIA-B protocol needs; "
+                "name another protocol by evaluator_cfg.eval_func, or test on people who have them"
+            )
+
+
+def settle_frames(cfgs: Mapping[str, Any], data: Sequence[Mapping[str, Any]]) -> None:
+    """Let clips that are made on demand be as long as ordered sampling cuts out; say where they are shorter."""
+    sampler = cfgs["trainer_cfg"].get("sampler") or {}
+    if not str(sampler.get("sample_type", "")).startswith("fixed_ordered"):
+        return
+    wanted = int(sampler.get("frames_num_fixed") or 0) + int(sampler.get("frames_skip_num") or 0)
+    for each in data:
+        entries = each.get("synthetic") or []
+        for entry in [entries] if isinstance(entries, dict) else entries:
+            if isinstance(entry, dict) and "weights" in entry:
+                entry.setdefault("frames", min(max(wanted, FRAMES), LONGEST))
+        made = [entry for entry in read_entries(entries) if isinstance(entry, GeneratedEntry)]
+        if any((entry.frames or 0) < wanted for entry in made):
+            notify(f"ordered sampling takes {wanted} frames; shorter synthetic clips are repeated, with a jump")
+
+
+def settle_schedule(cfgs: Mapping[str, Any], run: Run) -> None:
+    """Turn percentages of the training in our sampler's schedules into iterations, and say where it begins."""
+    trainer = cfgs["trainer_cfg"]
+    sampler = trainer.get("sampler") or {}
+    if sampler.get("type") != OUR_SAMPLER:
+        return
+    for name in ("synthetic_people", "synthetic_takes"):
+        if isinstance(sampler.get(name), list):
+            sampler[name] = [iteration_of(point, trainer.get("total_iter"), name) for point in sampler[name]]
+    start = trainer.get("restore_hint") if run.iteration is None else run.iteration
+    if isinstance(start, int):
+        sampler.setdefault("start_iter", start)
+
+
+def iteration_of(point: Any, total: Any, name: str) -> Any:
+    """``["75%", 0.0]`` with the iteration it means; any other point as it is."""
+    if not isinstance(point, list) or not point or not isinstance(point[0], str) or not isinstance(total, int):
+        return point
+    try:
+        return [round(float(point[0].removesuffix("%")) / 100 * total), *point[1:]]
+    except ValueError:
+        raise UsageError(f"trainer_cfg.sampler.{name}: '{point[0]}' is no iteration; write 3000, or 75%") from None
+
+
+def labels_are_identities(cfgs: Mapping[str, Any]) -> bool:
+    """Whether the class count is a number of people."""
+    return cfgs["evaluator_cfg"].get("eval_func") not in ("evaluate_scoliosis", "evaluate_segmentation")
+
+
+def settle_people(cfgs: dict[str, Any], data: Sequence[dict[str, Any]], real: Sequence[RealPeople], run: Run) -> None:
+    """See who is trained on; nothing synthetic is made yet. Class count and batches follow.
+
+    Raises:
+        UsageError: The class count is smaller than the number of people, or a batch needs more people.
+    """
+    labels = [labels_of(each, one) for each, one in zip(data, real, strict=True)]
+    count = len(frozenset().union(*(each.real | each.novel for each in labels)))
+    if any(each.get("synthetic") for each in data):
+        set_class_count(cfgs, count, "the people to train on with the synthetic ones")
+        if run.trains and is_first_process() and (folder := output_folder(cfgs, "trainer_cfg")):
+            atomic_write_text(folder / NOTE, json.dumps({"class_num": count}) + "\n")
+    elif run.trains:
+        check_class_count(cfgs, count)
+    mixing = read_sampler(cfgs["trainer_cfg"].get("sampler") or {})
+    if run.trains and mixing is not None:
+        for each in labels:
+            check_enough(mixing, len(each.real), len(each.novel), run.world_size)
+
+
+def labels_of(data: Mapping[str, Any], real: RealPeople) -> Labels:
+    """Who is in a ``data_cfg``."""
+    sources = [open_source(entry, real) for entry in read_entries(data.get("synthetic"))]
+    if data.get("synthetic_only") and not sources:
         raise UsageError("data_cfg.synthetic_only: true, but there is no data_cfg.synthetic")
-    return DataFacts(real, sources, frozenset(labels))
+    joined = {person.label(real.dataset) for source in sources for person in source.people}
+    own = set() if data.get("synthetic_only") else {f"{real.dataset}-{name}" for name in real.train}
+    return Labels(frozenset(own), frozenset(joined - own))
 
 
 def class_counts(values: Any, path: str = "model_cfg") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -152,43 +280,47 @@ def class_counts(values: Any, path: str = "model_cfg") -> Iterator[tuple[str, di
             yield from class_counts(inner, f"{path}.{number}")
 
 
-def settle_class_count(cfgs: dict[str, Any], labels: frozenset[str], synthetic: bool, phase: str) -> None:
-    """Derive the class count where synthetic people join, check it elsewhere.
-
-    Raises:
-        UsageError: It is smaller than the number of people to train on.
-    """
+def set_class_count(cfgs: Mapping[str, Any], count: int, why: str) -> None:
+    """Put the count wherever the model has one."""
     for path, section in class_counts(cfgs.get("model_cfg")):
-        count = section["class_num"]
-        if synthetic:
-            if count != len(labels):
-                tell(f"{path}.class_num: {count} -> {len(labels)}, the people to train on with the synthetic ones")
-            section["class_num"] = len(labels)
-        elif phase == "train" and (not isinstance(count, int) or count < len(labels)):
+        if section["class_num"] != count:
+            notify(f"{path}.class_num: {section['class_num']} -> {count}, {why}")
+        section["class_num"] = count
+
+
+def check_class_count(cfgs: Mapping[str, Any], count: int) -> None:
+    """Refuse a count below the number of people, at which OpenGait's loss fails; a larger one is only unusual."""
+    for path, section in class_counts(cfgs.get("model_cfg")):
+        found = section["class_num"]
+        if not isinstance(found, int) or found < count:
             raise UsageError(
-                f"{path}.class_num: {count}, but {len(labels)} people are trained on; "
-                f"--set {path}.class_num={len(labels)}"
+                f"{path}.class_num: {found}, but {count} people are trained on; --set {path}.class_num={count}"
             )
-        elif phase == "train" and count > len(labels):
-            tell(f"{path}.class_num is {count}, {len(labels)} people are trained on; the rest are classes of nobody")
+        if found > count:
+            notify(f"{path}.class_num is {found}, {count} people are trained on; the other classes stay empty")
 
 
-def fit_batches(cfgs: dict[str, Any], facts: Sequence[DataFacts], run: Run) -> None:
-    """Bring the test batch to the world size, tell our sampler where training begins, and check P x K."""
+def settle_test_batch(cfgs: dict[str, Any], run: Run) -> None:
+    """Bring the test batch to the world size, which OpenGait asks for."""
     tester = cfgs["evaluator_cfg"].setdefault("sampler", {})
-    if checks.will_test(cfgs, run.phase) and tester.get("batch_size") != run.world_size:
-        tell(
-            f"evaluator_cfg.sampler.batch_size: {tester.get('batch_size')} -> {run.world_size}, the number of processes"
-        )
+    size = tester.get("batch_size")
+    if will_test(cfgs, run) and size != run.world_size:
+        notify(f"evaluator_cfg.sampler.batch_size: {size} -> {run.world_size}, the number of processes")
         tester["batch_size"] = run.world_size
-    if run.phase != "train":
-        return
-    trainer = cfgs["trainer_cfg"]
-    sampler, start = (
-        trainer.get("sampler") or {},
-        trainer.get("restore_hint") if run.iteration is None else run.iteration,
-    )
-    if sampler.get("type") == OUR_SAMPLER and "start_iter" not in sampler and isinstance(start, int):
-        sampler["start_iter"] = start
-    for one in facts:
-        checks.check_batch(sampler, len(one.labels), run.world_size)
+
+
+def output_folder(cfgs: Mapping[str, Any], engine: str) -> Path | None:
+    """Where OpenGait keeps a run's checkpoints, from its working directory."""
+    names = "_".join(str(each["dataset_name"]) for each in data_cfgs(cfgs))
+    model, save_name = cfgs["model_cfg"].get("model"), cfgs[engine].get("save_name")
+    return Path("output", names, str(model), str(save_name)) if model and save_name else None
+
+
+def noted_count(cfgs: Mapping[str, Any]) -> int | None:
+    """The class count that a training noted beside its checkpoints; None where there is no such note."""
+    folder = output_folder(cfgs, "evaluator_cfg")
+    try:
+        count = json.loads((folder / NOTE).read_text(encoding="utf-8"))["class_num"] if folder else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return count if isinstance(count, int) else None

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.recognition.mixing_schedule import is_schedule, round_at_random, share_at
+from gaitcrafter_ext.opengait.config_keys import Mixing, read_mixing
+from gaitcrafter_ext.recognition.mixing_schedule import round_at_random, share_at
 
-__all__ = ["RealSyntheticTripletSampler"]
+__all__ = ["RealSyntheticTripletSampler", "check_enough"]
 
 Share = float | Sequence[Sequence[float]]
 
@@ -48,74 +49,54 @@ class RealSyntheticTripletSampler(torch.utils.data.Sampler):
         start_iter: int = 0,
     ) -> None:
         self.dataset = dataset
-        self.people, self.takes = _batch_size(batch_size)
-        self.batch_size = [self.people, self.takes]
-        self.batch_shuffle, self.seed, self.start_iter = batch_shuffle, seed, start_iter
-        self.synthetic_people = _check_share(synthetic_people, "synthetic_people")
-        self.synthetic_takes = _check_share(synthetic_takes, "synthetic_takes")
+        self.mixing = read_mixing(
+            {
+                "batch_size": batch_size,
+                "batch_shuffle": batch_shuffle,
+                "synthetic_people": synthetic_people,
+                "synthetic_takes": synthetic_takes,
+                "seed": seed,
+                "start_iter": start_iter,
+            }
+        )
+        self.batch_size = list(self.mixing.batch_size)
         self.rank, self.world_size = torch.distributed.get_rank(), torch.distributed.get_world_size()
-        if self.people * self.takes % self.world_size:
-            raise UsageError(
-                f"trainer_cfg.sampler.batch_size: {self.people} x {self.takes} clips cannot be shared by "
-                f"{self.world_size} processes; choose a multiple"
-            )
         self._sort_people()
+        check_enough(self.mixing, len(self.real), len(self.novel), self.world_size)
 
     def _sort_people(self) -> None:
-        labels = list(self.dataset.label_set)
         synthetic: frozenset[int] = getattr(self.dataset, "synthetic_indices", frozenset())
-        self.indices = {label: [list[int](), list[int]()] for label in labels}
-        for label in labels:
+        self.indices = {label: ([], []) for label in self.dataset.label_set}  # type: dict[str, tuple[list[int], list[int]]]
+        for label in self.dataset.label_set:
             for index in self.dataset.indices_dict[label]:
                 self.indices[label][index in synthetic].append(index)
-        self.novel = [label for label in labels if not self.indices[label][0]]
-        self.real = [label for label in labels if self.indices[label][0]]
-        self._check_enough()
-
-    def _check_enough(self) -> None:
-        where = "trainer_cfg.sampler"
-        if self.synthetic_people is None:
-            if len(self.real) + len(self.novel) < self.people:
-                raise UsageError(
-                    f"{where}.batch_size: {self.people} people a batch, {len(self.real) + len(self.novel)} are there; "
-                    "choose fewer"
-                )
-            return
-        shares = [share for _, share in self.synthetic_people]
-        for kind, have, most in (
-            ("novel synthetic", len(self.novel), max(shares)),
-            ("real", len(self.real), 1 - min(shares)),
-        ):
-            need = int(np.ceil(round(self.people * most, 6)))
-            if need > have:
-                raise UsageError(
-                    f"{where}.synthetic_people: a batch of {self.people} needs up to {need} {kind} people, {have} are "
-                    "there; change the share, batch_size or data_cfg.synthetic"
-                )
+        self.novel = [label for label, (real, _) in self.indices.items() if not real]
+        self.real = [label for label, (real, _) in self.indices.items() if real]
 
     def batch(self, number: int) -> list[int]:
         """All P x K indices of batch ``number``, the same in every process."""
-        rng = np.random.default_rng([self.seed, number])
+        rng = np.random.default_rng([self.mixing.seed, number])
         chosen = [
             index for label in self._choose_people(number, rng) for index in self._choose_takes(label, number, rng)
         ]
-        return [chosen[place] for place in rng.permutation(len(chosen))] if self.batch_shuffle else chosen
+        return [chosen[place] for place in rng.permutation(len(chosen))] if self.mixing.batch_shuffle else chosen
 
     def _choose_people(self, number: int, rng: np.random.Generator) -> list[str]:
-        if self.synthetic_people is None:
-            return _draw(self.real + self.novel, self.people, rng)
-        count = round_at_random(share_at(self.synthetic_people, number) * self.people, rng)
-        return _draw(self.real, self.people - count, rng) + _draw(self.novel, count, rng)
+        people, share = self.batch_size[0], self.mixing.synthetic_people
+        if share is None:
+            return _draw(self.real + self.novel, people, rng)
+        count = round_at_random(share_at(share, number) * people, rng)
+        return _draw(self.real, people - count, rng) + _draw(self.novel, count, rng)
 
     def _choose_takes(self, label: str, number: int, rng: np.random.Generator) -> list[int]:
-        real, synthetic = self.indices[label]
-        if self.synthetic_takes is None or not real or not synthetic:
-            return _draw(real + synthetic, self.takes, rng)
-        count = round_at_random(share_at(self.synthetic_takes, number) * self.takes, rng)
-        return _draw(real, self.takes - count, rng) + _draw(synthetic, count, rng)
+        (real, synthetic), takes, share = self.indices[label], self.batch_size[1], self.mixing.synthetic_takes
+        if share is None or not real or not synthetic:
+            return _draw(real + synthetic, takes, rng)
+        count = round_at_random(share_at(share, number) * takes, rng)
+        return _draw(real, takes - count, rng) + _draw(synthetic, count, rng)
 
     def __iter__(self) -> Iterator[list[int]]:
-        number = self.start_iter
+        number = self.mixing.start_iter
         while True:
             yield self.batch(number)[self.rank :: self.world_size]
             number += 1
@@ -124,34 +105,42 @@ class RealSyntheticTripletSampler(torch.utils.data.Sampler):
         return len(self.dataset)
 
 
-def _check_share(share: Share | None, name: str) -> list[tuple[float, float]] | None:
-    """A share as points, checked."""
-    if share is None:
-        return None
-    points = [[0, share]] if isinstance(share, (int, float)) and not isinstance(share, bool) else share
-    try:
-        checked = [(float(iteration), float(value)) for iteration, value in points]  # type: ignore[union-attr]
-    except (TypeError, ValueError):
-        checked = []
-    if not is_schedule(checked):
+def check_enough(mixing: Mixing, real: int, novel: int, world_size: int) -> None:
+    """Refuse batches that cannot be filled, or not be shared by the processes.
+
+    Args:
+        mixing: The sampler's arguments.
+        real: How many people have real clips.
+        novel: How many have synthetic ones only.
+        world_size: Number of processes.
+
+    Raises:
+        UsageError: What is lacking.
+    """
+    where, (people, takes) = "trainer_cfg.sampler", mixing.batch_size
+    if people * takes % world_size:
         raise UsageError(
-            f"trainer_cfg.sampler.{name}: found {share!r}; allowed: a share from 0 to 1, or points such as "
-            "[[0, 1.0], [20000, 0.0]] with rising iterations"
+            f"{where}.batch_size: {world_size} processes cannot share {people} x {takes} clips; choose a multiple"
         )
-    return checked
-
-
-def _batch_size(batch_size: Any) -> tuple[int, int]:
-    sizes = list(batch_size) if isinstance(batch_size, (list, tuple)) else []
-    if len(sizes) != 2 or not all(isinstance(size, int) and size >= 1 for size in sizes):
-        raise UsageError(f"trainer_cfg.sampler.batch_size: found {batch_size!r}; expected [P, K], e.g. [8, 16]")
-    return sizes[0], sizes[1]
+    if mixing.synthetic_people is None:
+        if real + novel < people:
+            raise UsageError(
+                f"{where}.batch_size: {people} people a batch, {real + novel} are there, and no one may come twice; "
+                f"--set {where}.batch_size=[{real + novel},{takes}]"
+            )
+        return
+    shares = [share for _, share in mixing.synthetic_people]
+    for kind, have, most in (("novel synthetic", novel, max(shares)), ("real", real, 1 - min(shares))):
+        need = int(np.ceil(round(people * most, 6)))
+        if need > have:
+            raise UsageError(
+                f"{where}.synthetic_people: a batch of {people} needs up to {need} {kind} people, {have} are there; "
+                "change the share, batch_size or data_cfg.synthetic"
+            )
 
 
 def _draw(items: Sequence[Any], count: int, rng: np.random.Generator) -> list[Any]:
     """``count`` items, each at most once where there are enough, else each at least ``count // len(items)`` times."""
-    if not count:
-        return []
     drawn: list[Any] = []
     while len(drawn) < count:
         drawn += [items[place] for place in rng.permutation(len(items))[: count - len(drawn)]]

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from gaitcrafter_ext import __version__
-from gaitcrafter_ext.errors import ConflictError, StorageError
+from gaitcrafter_ext.errors import ConflictError
 from gaitcrafter_ext.opengait.checkout import Checkout
 from gaitcrafter_ext.opengait.plugin import SHIM_FORMAT
 from gaitcrafter_ext.silhouettes.files import atomic_write_text, storage_error
 
-__all__ = ["SHIM_NAME", "ShimState", "install", "state_of", "uninstall"]
+__all__ = ["SHIM_NAME", "describe", "install", "is_current", "uninstall"]
 
 #: Sorted before OpenGait's own models, one of which may fail on a package that is missing.
 SHIM_NAME = "AAA_gaitcrafter.py"
 
-_HEAD = re.compile(r"# gaitcrafter shim (?P<format>\d+), package (?P<version>\S+), sha256 (?P<sha>[0-9a-f]{64})\n")
+_HEAD = re.compile(r"# gaitcrafter shim (\d+), package (\S+)")
 
 _TEXT = '''\
+# gaitcrafter shim {format}, package {version}
 """Introduces gaitcrafter_ext to this OpenGait: synthetic people under data_cfg, and a sampler for them.
 
 Written by `gaitcrafter opengait install`; take it away by `gaitcrafter opengait uninstall`, or delete it.
@@ -49,103 +48,69 @@ _introduce()
 '''
 
 
-@dataclass(frozen=True)
-class ShimState:
-    """What there is of a shim in a checkout.
-
-    Attributes:
-        path: Where it is, or would be.
-        there: Whether there is a file.
-        ours: Whether we wrote it.
-        changed: Whether somebody changed it since.
-        format: Its version; None where it is not ours.
-        package: Version of the package that wrote it.
-    """
-
-    path: Path
-    there: bool = False
-    ours: bool = False
-    changed: bool = False
-    format: int | None = None
-    package: str = ""
-
-    @property
-    def current(self) -> bool:
-        """Whether it is what ``install`` would write."""
-        return self.ours and not self.changed and self.path.read_text(encoding="utf-8") == shim_text()
-
-    def describe(self) -> str:
-        """One line for people."""
-        if not self.there:
-            return f"not installed ({self.path} is not there)"
-        if not self.ours:
-            return f"{self.path} is not ours"
-        if self.changed:
-            return f"{self.path} was changed after we wrote it"
-        if self.current:
-            return f"installed: {self.path} (shim {self.format}, package {self.package})"
-        return (
-            f"installed, of another version: {self.path} (shim {self.format}, package {self.package}; this is shim "
-            f"{SHIM_FORMAT}, package {__version__}); run install again"
-        )
-
-
 def shim_text() -> str:
     """The file that ``install`` writes."""
-    body = _TEXT.format(package=str(Path(__file__).resolve().parents[1]), format=SHIM_FORMAT)
-    return f"# gaitcrafter shim {SHIM_FORMAT}, package {__version__}, sha256 {_sha(body)}\n{body}"
+    return _TEXT.format(package=str(Path(__file__).resolve().parents[1]), format=SHIM_FORMAT, version=__version__)
 
 
-def state_of(checkout: Checkout) -> ShimState:
-    """Look for a shim in a checkout."""
-    path = checkout.models / SHIM_NAME
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return ShimState(path)
-    except OSError as error:
-        raise storage_error(path, error, "read") from error
-    head = _HEAD.match(text)
+def describe(checkout: Checkout) -> str:
+    """The shim's state in one line."""
+    path, text = checkout.models / SHIM_NAME, _text(checkout)
+    head = _HEAD.match(text or "")
+    if text is None:
+        return f"not installed ({path} is not there)"
     if head is None:
-        return ShimState(path, there=True)
-    changed = _sha(text[head.end() :]) != head["sha"]
-    return ShimState(path, True, True, changed, int(head["format"]), head["version"])
+        return f"{path} is not ours"
+    if is_current(checkout):
+        return f"installed: {path}"
+    return f"installed, but changed or of another version: {path} ({head[0][2:]}); run install again"
 
 
-def install(checkout: Checkout) -> ShimState:
+def is_current(checkout: Checkout) -> bool:
+    """Whether the shim is what ``install`` would write."""
+    return _text(checkout) == shim_text()
+
+
+def install(checkout: Checkout) -> None:
     """Write the shim; one of ours, of whatever version, is replaced.
 
     Raises:
-        ConflictError: A file of that name is not ours, or was changed since we wrote it.
+        ConflictError: A file of that name is not ours.
         StorageError: The checkout cannot be written.
     """
-    _refuse_foreign(state_of(checkout))
+    _refuse_foreign(checkout)
     atomic_write_text(checkout.models / SHIM_NAME, shim_text())
-    return state_of(checkout)
 
 
 def uninstall(checkout: Checkout) -> bool:
     """Take the shim away, with what Python compiled of it; False where there was none.
 
     Raises:
-        ConflictError: The file is not ours, or was changed since we wrote it.
+        ConflictError: The file is not ours.
         StorageError: The checkout cannot be written.
     """
-    state = state_of(checkout)
-    _refuse_foreign(state)
+    _refuse_foreign(checkout)
+    path, there = checkout.models / SHIM_NAME, _text(checkout) is not None
     try:
-        state.path.unlink(missing_ok=True)
-        for compiled in (checkout.models / "__pycache__").glob(f"{state.path.stem}.*.pyc"):
+        path.unlink(missing_ok=True)
+        for compiled in (checkout.models / "__pycache__").glob(f"{path.stem}.*.pyc"):
             compiled.unlink(missing_ok=True)
     except OSError as error:
-        raise StorageError(str(storage_error(state.path, error, "delete"))) from error
-    return state.there
+        raise storage_error(path, error, "delete") from error
+    return there
 
 
-def _refuse_foreign(state: ShimState) -> None:
-    if state.there and (not state.ours or state.changed):
-        raise ConflictError(f"{state.describe()}; look at it and delete it yourself, then run this again")
+def _text(checkout: Checkout) -> str | None:
+    path = checkout.models / SHIM_NAME
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise storage_error(path, error, "read") from error
 
 
-def _sha(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _refuse_foreign(checkout: Checkout) -> None:
+    text = _text(checkout)
+    if text is not None and _HEAD.match(text) is None:
+        raise ConflictError(f"{describe(checkout)}; look at it and delete it yourself, then run this again")

@@ -2,151 +2,157 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from gaitcrafter_ext.errors import MissingError, UsageError
-from gaitcrafter_ext.generator.card import Card, check_weights, read_card
-from gaitcrafter_ext.generator.samplers import check_sampler
-from gaitcrafter_ext.generator.shape import FRAMES
+import numpy as np
+from numpy.typing import NDArray
+
+from gaitcrafter_ext.errors import DataError, MissingError
+from gaitcrafter_ext.generator.card import check_weights, read_card
 from gaitcrafter_ext.generator.weights import locate
-from gaitcrafter_ext.identities.codes import BlendSettings
-from gaitcrafter_ext.opengait.cache import obtain
-from gaitcrafter_ext.opengait.people import RealPeople, SyntheticPerson, check_origin, person_of, stranger
-from gaitcrafter_ext.opengait.settings import Entry, MadeEntry, WeightsEntry
+from gaitcrafter_ext.opengait.config_keys import Entry, FolderEntry, GeneratedEntry
+from gaitcrafter_ext.opengait.notices import listed
+from gaitcrafter_ext.opengait.on_demand import get_or_synthesize, plan_of
+from gaitcrafter_ext.opengait.people import (
+    RealPeople,
+    SyntheticPerson,
+    check_origin,
+    person_of_folder,
+    person_of_plan,
+)
+from gaitcrafter_ext.opengait.tree import scan_tree
 from gaitcrafter_ext.silhouettes.partition import Partition
-from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.silhouettes.store import folder_names, read_clip
 from gaitcrafter_ext.synthesis.folder import OutputFolder
-from gaitcrafter_ext.synthesis.plan import Plan, Sampling, Selection, make_plan
-from gaitcrafter_ext.synthesis.redrawing import redraws_of
-from gaitcrafter_ext.vocabulary import ClipKey, choose, take_names
+from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["MadeSource", "PlannedSource", "Source", "open_source", "plan_of"]
+__all__ = ["Source", "fit", "frame_size", "open_source"]
 
-
-@dataclass(frozen=True)
-class MadeSource:
-    """Clips that are there.
-
-    Attributes:
-        store: Where.
-        people: Who joins.
-        keys: Their clips.
-    """
-
-    store: SilhouetteStore
-    people: tuple[SyntheticPerson, ...]
-    keys: tuple[ClipKey, ...]
-
-    def clips(self) -> tuple[Path, tuple[ClipKey, ...]]:
-        """Root, and the clips below it."""
-        return self.store.root, self.keys
+#: People of a folder whose first clip is read before training starts.
+CHECKED = 50
 
 
 @dataclass(frozen=True)
-class PlannedSource:
-    """Clips that a plan describes.
+class Source:
+    """What an entry comes to; ``clips`` gives each clip's name and file, and makes them first if they are made on
+    demand (raises as ``on_demand.get_or_synthesize`` does)."""
 
-    Attributes:
-        entry: The wish.
-        weights: Folder of the weights.
-        plan: What it comes to.
-        people: Who joins.
-    """
-
-    entry: WeightsEntry
-    weights: Path
-    plan: Plan
     people: tuple[SyntheticPerson, ...]
-
-    def clips(self) -> tuple[Path, tuple[ClipKey, ...]]:
-        """Root, and the clips below it; raises as ``cache.obtain`` does."""
-        return obtain(self.plan, self.weights, self.entry.python), self.plan.clips
+    clips: Callable[[], Sequence[tuple[ClipKey, Path]]]
 
 
-Source = MadeSource | PlannedSource
-
-
-def open_source(entry: Entry, real: RealPeople) -> Source:
+def open_source(entry: Entry, real: RealPeople, pattern: str | None = None) -> Source:
     """Look an entry up and check that its people may join the config's; nothing is made yet.
+
+    Args:
+        entry: What the config says.
+        real: The config's own people.
+        pattern: File of the real clips, e.g. ``{view}-aligned-sils.pkl``, for view folders that hold several files.
 
     Raises:
         MissingError: The root, partition or weights are not there.
-        DataError: A clip is none, or has another frame size.
+        DataError: A file is no clip.
         UsageError: The weights do not know what was asked for.
         WeightsError: See ``people.check_origin``.
         ConflictError: See ``people.check_origin``.
     """
-    if isinstance(entry, MadeEntry):
-        return _open_made(entry, real)
-    return _open_planned(entry, real)
+    return _folder(entry, real, pattern) if isinstance(entry, FolderEntry) else _generated(entry, real)
 
 
-def _open_made(entry: MadeEntry, real: RealPeople) -> MadeSource:
-    store = SilhouetteStore(entry.root)
-    keys = store.require_keys()
-    names: Sequence[str] = store.identities()
-    if entry.partition is not None:
-        partition = Partition.load(entry.partition)
-        partition.check(store)
-        names = partition.train
-    plan = OutputFolder(store.root.parent).plan() if store.root.name == "pkl" else None
+def _folder(entry: FolderEntry, real: RealPeople, pattern: str | None) -> Source:
+    root = Path(entry.root)
+    names = _train_people(entry, root)
+    plan = OutputFolder(root.parent).plan() if root.name == "pkl" else None
     recipes = {} if plan is None else plan.recipes
-    origin = str(store.root.resolve())
+    origin, weights = str(root.resolve()), "" if plan is None else plan.weights
     people = tuple(
-        person_of(name, recipes[name], plan.weights) if plan is not None and name in recipes else stranger(name, origin)
+        person_of_plan(name, recipes[name], weights) if name in recipes else person_of_folder(name, origin)
         for name in names
     )
     parents = {parent for recipe in recipes.values() for parent in recipe}
-    check_origin(str(entry.root), "" if plan is None else plan.dataset, parents, people, real)
-    chosen = set(names)
-    kept = tuple(key for key in keys if key.identity in chosen)
-    if not kept:
-        raise MissingError(f"{entry.root}: no clip of the {len(names)} people that {entry.partition} trains on")
-    _check_one_clip_each(store, kept)
-    return MadeSource(store, people, kept)
+    check_origin(entry.root, "" if plan is None else plan.dataset, parents, people, real)
+    tree = scan_tree(root, names)
+    if not tree.folders:
+        raise MissingError(f"{root} holds no clip; {_layout(root)}")
+    several = pattern if any(len(folder.files) > 1 for folder in tree.folders) else None
+    clips = [(folder.key, tree.path(folder, entry.file or several)) for folder in tree.folders]
+    first = {key.identity: path for key, path in reversed(clips)}
+    for path in list(first.values())[:: max(1, len(first) // CHECKED)]:
+        read_clip(path)
+    return Source(people, lambda: clips)
 
 
-def _check_one_clip_each(store: SilhouetteStore, keys: tuple[ClipKey, ...]) -> None:
-    """Read each person's first clip: a root of another frame size is refused before training starts."""
-    first: dict[str, ClipKey] = {}
-    for key in keys:
-        first.setdefault(key.identity, key)
-    for key in first.values():
-        store.read(key)
+def _train_people(entry: FolderEntry, root: Path) -> Sequence[str]:
+    if not root.is_dir():
+        raise MissingError(f"there is no folder {root}; expected a root of <identity>/<take>/<view>/<view>.pkl")
+    there = folder_names(root)
+    if entry.partition is None:
+        return there
+    train = Partition.load(entry.partition).train
+    absent = sorted(set(train) - set(there))
+    if absent or not train:
+        raise MissingError(
+            f"{entry.partition}: TRAIN_SET names {len(train)} people, of whom {len(absent)} are not in {root} "
+            f"({listed(absent) or 'it is empty'}); name the partition that was written with this folder"
+        )
+    return train
 
 
-def _open_planned(entry: WeightsEntry, real: RealPeople) -> PlannedSource:
+def _layout(root: Path) -> str:
+    inner = root / "pkl"
+    return f"did you mean {inner}?" if inner.is_dir() else "expected <identity>/<take>/<view>/<view>.pkl"
+
+
+def _generated(entry: GeneratedEntry, real: RealPeople) -> Source:
     weights = locate(entry.weights)
     card = read_card(weights)
     plan = plan_of(entry, card)
-    people = tuple(person_of(name, recipe, plan.weights) for name, recipe in plan.recipes.items())
+    people = tuple(person_of_plan(name, recipe, plan.weights) for name, recipe in plan.recipes.items())
     check_origin(f"weights '{entry.weights}'", card.trained_on.dataset, card.vocabulary.identities, people, real)
     check_weights(weights, card)
-    return PlannedSource(entry, weights, plan, people)
+
+    def clips() -> Sequence[tuple[ClipKey, Path]]:
+        folder = get_or_synthesize(plan, weights, entry.python, entry.device)
+        return [(key, folder.path(key)) for key in plan.clips]
+
+    return Source(people, clips)
 
 
-def plan_of(entry: WeightsEntry, card: Card) -> Plan:
-    """The plan that ``tools/synthesize.py`` would make of the same wish.
+def frame_size(clip: Any, where: str) -> tuple[int, int]:
+    """Height and width of real silhouettes; whatever else OpenGait reads is refused by its name.
 
     Raises:
-        UsageError: The weights do not know a name, or an option is out of its range.
+        DataError: What was found instead.
     """
-    words, where = card.vocabulary, "data_cfg.synthetic"
-    identities = choose(_text(entry.identities), words.identities, f"{where}.identities")
-    conditions = choose(_text(entry.conditions), words.conditions, f"{where}.conditions")
-    views = choose(_text(entry.views), list(words.views), f"{where}.views")
-    takes = tuple(take_names(dict.fromkeys(conditions, entry.takes), conditions))
-    guidance = card.sampling.guidance if entry.guidance is None else float(entry.guidance)
-    if guidance < 0:
-        raise UsageError(f"{where}.guidance: {guidance}; allowed: 0 or more (1 = none)")
-    sampler = check_sampler(entry.sampler or card.sampling.sampler, f"{where}.sampler")
-    redraws = redraws_of(entry.redraws, card, f"{where}.redraws")
-    sampling = Sampling(sampler, entry.steps or card.sampling.steps, guidance, FRAMES, entry.seed, redraws=redraws)
-    blend = BlendSettings(entry.blend_parents, entry.concentration, entry.identity_seed, entry.blend)
-    return make_plan(card, Selection(identities, entry.novel, takes, views, blend), sampling)
+    remedy = "synthetic clips are silhouettes: choose the silhouettes by data_cfg.data_in_use"
+    shape = tuple(getattr(clip, "shape", ()))
+    if len(shape) != 3 or shape[1] < 32:
+        kind = "poses" if 2 <= len(shape) <= 3 else "pictures or heat maps" if len(shape) == 4 else "no array of frames"
+        raise DataError(f"{where}: {kind}, shape {list(shape)}; {remedy}")
+    brightest = float(np.max(clip)) if clip.size else 0.0
+    if brightest <= 1:
+        raise DataError(f"{where}: masks of 0 and {brightest:g}; OpenGait divides by 255: write them as 0 and 255")
+    if brightest < 64:
+        raise DataError(f"{where}: values up to {brightest:g}, as labels of body parts have them; {remedy}")
+    return shape[1], shape[2]
 
 
-def _text(names: tuple[str, ...] | str) -> str:
-    return names if isinstance(names, str) else ",".join(names)
+def fit(frames: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Bring a clip to the width of the real ones, 64 or 44 columns of the same middle.
+
+    Raises:
+        DataError: The height differs, or the width by more than the margin that OpenGait cuts off.
+    """
+    height, width = frames.shape[1:]
+    margin = (max(width, size[1]) - min(width, size[1])) // 2
+    if height != size[0] or margin not in (0, height // 64 * 10):
+        raise DataError(
+            f"data_cfg.synthetic: real frames are {list(size)}, synthetic ones {[height, width]}; a batch needs one "
+            "size: align the real data with OpenGait's pretreatment.py or tools/pretreat.py"
+        )
+    if size[1] < width:
+        return np.ascontiguousarray(frames[:, :, margin : width - margin])
+    return np.pad(frames, ((0, 0), (0, 0), (margin, margin))) if margin else frames

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from gaitcrafter_ext.errors import MissingError
-from gaitcrafter_ext.torchvision_build import mend_torchvision
+from gaitcrafter_ext.torchvision_build import patch_torchvision
 
 __all__ = ["imported_packages", "install_stubs"]
 
@@ -76,7 +76,7 @@ def _is_there(name: str) -> bool:
             return False
     except (ImportError, ValueError):
         return False
-    return name != "torchvision" or mend_torchvision()
+    return name != "torchvision" or patch_torchvision()
 
 
 class _StubFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

@@ -38,6 +38,6 @@ def test_the_generator_loads_beside_a_torchvision_that_does_not(tmp_path: Path) 
 
 
 def test_a_torchvision_that_lacks_only_its_operators_is_used(tmp_path: Path) -> None:
-    code = "from gaitcrafter_ext.torchvision_build import mend_torchvision as mend; print(mend(), mend())"
+    code = "from gaitcrafter_ext.torchvision_build import patch_torchvision as patch; print(patch(), patch())"
     done = run_beside(tmp_path, NEEDS_THE_OPERATOR, code)
     assert (done.returncode, done.stdout, done.stderr) == (0, "True True\n", "")

@@ -1,0 +1,186 @@
+"""Our keys in an OpenGait config: entries under ``data_cfg.synthetic``, and the arguments of our sampler.
+
+OpenGait drops a key that it does not know without a word; ours are refused, with the nearest name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.recognition.mixing_schedule import is_schedule
+from gaitcrafter_ext.records import fill, record
+
+__all__ = [
+    "OUR_SAMPLER",
+    "Entry",
+    "FolderEntry",
+    "GeneratedEntry",
+    "Mixing",
+    "read_entries",
+    "read_mixing",
+    "read_sampler",
+]
+
+#: Name of our sampler in ``trainer_cfg.sampler.type``.
+OUR_SAMPLER = "RealSyntheticTripletSampler"
+
+#: Keys of ``trainer_cfg.sampler`` that OpenGait reads itself.
+FRAME_KEYS = frozenset(
+    ("type", "sample_type", "frames_num_fixed", "frames_num_min", "frames_num_max", "frames_skip_num")
+    + ("frames_all_limit", "points_in_use")
+)
+
+
+def _joined(value: Any) -> str:
+    """``all``, ``none`` or names, as one text; YAML reads 000 as a number."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) for name in names):
+        raise PydanticCustomError("names", "Expected all, or names in quotes such as ['000', '018']")
+    return ",".join(names)
+
+
+def _cadence(value: Any) -> str:
+    """Frames of a gait cycle, or a factor such as ``x1.1``, as text."""
+    text = str(value)
+    try:
+        number = float(text.removeprefix("x"))
+    except ValueError:
+        number = 0.0
+    if isinstance(value, bool) or not (0.5 <= number <= 2 if text.startswith("x") else 10 <= number <= 80):
+        raise PydanticCustomError("cadence", "Expected frames of a gait cycle, 10 to 80, or a factor x0.5 to x2")
+    return text
+
+
+def _share(value: Any) -> tuple[tuple[float, float], ...]:
+    """A share as points (iteration, share)."""
+    points = [[0, value]] if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+    try:
+        checked = tuple((float(iteration), float(share)) for iteration, share in points)
+    except (TypeError, ValueError):
+        checked = ()
+    if not is_schedule(checked):
+        raise PydanticCustomError(
+            "share", "Allowed: a share from 0 to 1, or points such as [[0, 1.0], [20000, 0.0]] with rising iterations"
+        )
+    return checked
+
+
+Names = Annotated[str, BeforeValidator(_joined)]
+Natural = Annotated[int, Field(ge=0, strict=True)]
+Positive = Annotated[int, Field(ge=1, strict=True)]
+Share = Annotated[tuple[tuple[float, float], ...], BeforeValidator(_share)]
+
+
+@record
+class FolderEntry:
+    """Clips that are there: ``root`` is the folder of identities.
+
+    Attributes:
+        partition: Its TRAIN_SET says who joins; everybody in ``root`` where not given.
+        file: The silhouettes where view folders hold several files, e.g. ``{view}-aligned-sils.pkl``; where not given,
+            the file of the name that the real clips have.
+    """
+
+    root: str
+    partition: str | None = None
+    file: str | None = None
+
+
+@record
+class GeneratedEntry:
+    """Clips made on demand; the options of ``synthesize`` by the same names.
+
+    Attributes:
+        like: A tree of silhouettes of people the generator was never trained on, who join as themselves.
+        filter: ``identities.json`` of ``gaitcrafter filter``: who is novel.
+        frames: Length of each clip; where not given, what the config's sampler needs.
+        cadence: Frames of a gait cycle, or a factor such as ``x1.1``.
+        device: Where clips are made; ``auto`` uses every visible GPU.
+        python: Interpreter of an environment that has the generator's packages.
+    """
+
+    weights: str
+    identities: Names = "none"
+    like: str | None = None
+    novel: Annotated[int, Field(ge=0, le=100_000, strict=True)] = 0
+    filter: str | None = None
+    blend: str = "even"
+    blend_parents: Annotated[int, Field(ge=2, strict=True)] = 2
+    concentration: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] = 5.0
+    identity_seed: Natural = 0
+    conditions: Names = "all"
+    views: Names = "all"
+    takes: Annotated[int, Field(ge=1, le=1000, strict=True)] = 1
+    frames: Annotated[int, Field(ge=20, le=600, strict=True)] | None = None
+    cadence: Annotated[str, BeforeValidator(_cadence)] | None = None
+    seed: Natural = 0
+    steps: Positive | None = None
+    sampler: str | None = None
+    guidance: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
+    precision: str | None = None
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    python: str | None = None
+
+
+Entry = FolderEntry | GeneratedEntry
+
+
+@record
+class Mixing:
+    """The arguments of our sampler, see ``sampler.RealSyntheticTripletSampler``."""
+
+    batch_size: tuple[Positive, Positive]
+    batch_shuffle: bool = False
+    synthetic_people: Share | None = None
+    synthetic_takes: Share | None = None
+    seed: Natural = 0
+    start_iter: Natural = 0
+
+
+def read_entries(value: Any) -> tuple[Entry, ...]:
+    """Read the value of ``data_cfg.synthetic``: a list of entries, or a single one; None is none.
+
+    Raises:
+        UsageError: A key or value is not allowed, or two entries are the same.
+    """
+    where = "data_cfg.synthetic"
+    entries = [value] if isinstance(value, Mapping) else [] if value is None else value
+    if not isinstance(entries, Sequence) or isinstance(entries, str):
+        raise UsageError(f"{where}: found {value!r}; expected a list of entries with 'root' or 'weights' each")
+    found = tuple(_entry(entry, f"{where}[{number}]") for number, entry in enumerate(entries))
+    for number, entry in enumerate(found):
+        if entry in found[:number]:
+            raise UsageError(f"{where}[{number}]: the same as an earlier entry, which would double its clips")
+    return found
+
+
+def _entry(entry: Any, where: str) -> Entry:
+    if not isinstance(entry, Mapping) or ("root" in entry) == ("weights" in entry):
+        raise UsageError(f"{where}: an entry names either 'root' (clips that are there) or 'weights' (made on demand)")
+    if "root" in entry:
+        return fill(FolderEntry, dict(entry), where, UsageError)
+    made = fill(GeneratedEntry, dict(entry), where, UsageError)
+    if not made.novel and made.identities == "none" and made.like is None and made.filter is None:
+        raise UsageError(f"{where}: no people asked for; set 'novel: 50' or 'identities: all'")
+    return made
+
+
+def read_sampler(section: Mapping[str, Any]) -> Mixing | None:
+    """The arguments of our sampler in ``trainer_cfg.sampler``, or the batch size of OpenGait's ``TripletSampler``.
+
+    Raises:
+        UsageError: A key or value is not allowed.
+    """
+    if section.get("type") == OUR_SAMPLER:
+        return read_mixing({key: value for key, value in section.items() if key not in FRAME_KEYS})
+    return read_mixing({"batch_size": section.get("batch_size")}) if section.get("type") == "TripletSampler" else None
+
+
+def read_mixing(values: Mapping[str, Any]) -> Mixing:
+    """Check arguments of our sampler; raises as ``read_sampler`` does."""
+    return fill(Mixing, dict(values), "trainer_cfg.sampler", UsageError)

@@ -1,0 +1,152 @@
+"""Clips made on demand: once, whoever asks, kept under the name of exactly what was asked for.
+
+``<cache>/synthetic/<name>/`` is an output folder of ``synthesize``. Its name is a fingerprint of the plan and of the
+code that draws, so that equal wishes share it and other ones never touch it. A run that was killed leaves what it made,
+and the next one goes on.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import math
+import subprocess
+from pathlib import Path
+
+from gaitcrafter_ext.errors import GaitCrafterError, StorageError, UsageError, suggest
+from gaitcrafter_ext.generator.card import Card
+from gaitcrafter_ext.generator.samplers import PRECISIONS, check_sampler
+from gaitcrafter_ext.generator.shape import FRAMES
+from gaitcrafter_ext.identities.codes import BlendSettings
+from gaitcrafter_ext.opengait.checkout import cache_root
+from gaitcrafter_ext.opengait.config_keys import GeneratedEntry
+from gaitcrafter_ext.opengait.interpreter import choose_python, start_module
+from gaitcrafter_ext.opengait.notices import notify
+from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write_text
+from gaitcrafter_ext.synthesis.folder import MANIFEST, OutputFolder
+from gaitcrafter_ext.synthesis.frozen import read_frozen
+from gaitcrafter_ext.synthesis.plan import Plan, Sampling, Selection, make_plan
+from gaitcrafter_ext.vocabulary import choose, take_names
+
+__all__ = ["LONGEST", "check_child", "get_or_synthesize", "plan_of"]
+
+#: Frames of the longest clip that the generator makes.
+LONGEST = FRAMES
+
+
+def plan_of(entry: GeneratedEntry, card: Card) -> Plan:
+    """The plan that ``tools/synthesize.py`` would make of the same options: the one place where they are mapped.
+
+    Raises:
+        UsageError: The weights do not know a name, or an option is out of its range.
+    """
+    where, words = "data_cfg.synthetic", card.vocabulary
+    for name, value in (("like", entry.like), ("cadence", entry.cadence)):
+        if value is not None:
+            raise UsageError(f"{where}.{name}: these weights (format {card.format}) cannot follow it; take it out")
+    if entry.frames not in (None, FRAMES):
+        raise UsageError(f"{where}.frames: {entry.frames}; these weights make clips of {FRAMES} frames")
+    precision = entry.precision or PRECISIONS[0]
+    if precision not in PRECISIONS:
+        raise UsageError(f"{where}.precision: unknown '{precision}'; {suggest(precision, PRECISIONS)}")
+    sampling = Sampling(
+        sampler=check_sampler(entry.sampler or card.sampling.sampler, f"{where}.sampler"),
+        steps=entry.steps or card.sampling.steps,
+        guidance=card.sampling.guidance if entry.guidance is None else entry.guidance,
+        frames=FRAMES,
+        seed=entry.seed,
+        precision=precision,
+    )
+    conditions = choose(entry.conditions, words.conditions, f"{where}.conditions")
+    frozen = None if entry.filter is None else read_frozen(Path(entry.filter))
+    if frozen is not None and frozen.request.weights != card.fingerprint:
+        raise UsageError(
+            f"{where}.filter: {entry.filter} chose people of weights {frozen.request.weights}; filter again"
+        )
+    selection = Selection(
+        identities=choose(entry.identities, words.identities, f"{where}.identities"),
+        novel=entry.novel,
+        takes=tuple(take_names(dict.fromkeys(conditions, entry.takes), conditions)),
+        views=choose(entry.views, list(words.views), f"{where}.views"),
+        blend=BlendSettings(entry.blend_parents, entry.concentration, entry.identity_seed, entry.blend),
+        frozen=None if frozen is None else frozen.recipes,
+        frozen_by="" if frozen is None else frozen.fingerprint,
+    )
+    return make_plan(card, selection, sampling)
+
+
+def get_or_synthesize(plan: Plan, weights: Path, python: str | None = None, device: str = "auto") -> OutputFolder:
+    """The folder that holds the clips of ``plan``; they are made first where they are not there yet.
+
+    Any number of processes may ask at once: one makes them, the others wait.
+
+    Args:
+        plan: What is wanted.
+        weights: Folder of the weights that the plan names.
+        python: Interpreter of the generator's environment, see ``choose_python``.
+        device: Where to make them; ``auto`` and ``cuda`` use every visible GPU.
+
+    Raises:
+        MissingError: The interpreter, or a package that it needs, is not there.
+        StorageError: The clips cannot be made or written; what was made stays, and the next call goes on.
+    """
+    name = hashlib.sha256(f"{plan.fingerprint} {code_fingerprint()}".encode()).hexdigest()[:16]
+    folder = OutputFolder(cache_root() / "synthetic" / name)
+    if not is_complete(folder, plan):
+        with FileLock(folder.root.with_suffix(".lock"), "the clips of this config", math.inf, _waiting):
+            if not is_complete(folder, plan):
+                _make(plan, folder, weights, choose_python(python), device)
+    return folder
+
+
+@functools.cache
+def code_fingerprint() -> str:
+    """What changes with the code that draws: SHA-256 of the sources of ``generator`` and ``synthesis``."""
+    package, found = Path(__file__).parents[1], hashlib.sha256()
+    for path in sorted([*(package / "generator").glob("*.py"), *(package / "synthesis").glob("*.py")]):
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def is_complete(folder: OutputFolder, plan: Plan) -> bool:
+    """Whether every clip of ``plan`` is there, and what is written after the last one, too."""
+    return (
+        (folder.root / MANIFEST).is_file()
+        and folder.plan() == plan
+        and all(folder.path(key).is_file() for key in plan.clips)
+    )
+
+
+def _waiting() -> None:
+    notify("waiting for another process that is making the clips of this config")
+
+
+def _make(plan: Plan, folder: OutputFolder, weights: Path, python: str, device: str) -> None:
+    wanted = folder.root.with_suffix(".plan.json")
+    atomic_write_text(wanted, plan.to_json())
+    what = f"{len(plan.clips)} clips of {len(plan.identities)} people"
+    notify(f"making {what} in {folder.root}, once; later runs reuse them", every_process=True)
+    arguments = [str(wanted), str(weights), str(folder.root), device]
+    with start_module(python, "opengait.generate", arguments) as child:
+        try:
+            output = child.stdout.read() if child.stdout else ""
+            child.wait()
+        except BaseException:
+            child.terminate()
+            raise
+    check_child(child, output, "making the clips")
+    wanted.unlink(missing_ok=True)
+
+
+def check_child(child: subprocess.Popen[str], output: str, what: str) -> None:
+    """Raise what an ended child reported on its last line of stdout, or that it ended without a word."""
+    if child.returncode == 0:
+        return
+    try:
+        reason = str(json.loads(output.splitlines()[-1])["error"])
+    except (ValueError, LookupError, TypeError):
+        raise StorageError(
+            f"{what} ended with code {child.returncode}; what was made is kept, and the same command goes on"
+        ) from None
+    raise GaitCrafterError(f"{what}: {reason}")
