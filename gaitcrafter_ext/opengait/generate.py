@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gaitcrafter_ext.errors import GaitCrafterError
+from gaitcrafter_ext.generator.card import read_card
 from gaitcrafter_ext.opengait.interpreter import start_module
 from gaitcrafter_ext.opengait.on_demand import check_child
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
@@ -46,6 +47,7 @@ def make(plan_file: Path, weights: Path, out: Path, device: str, shard: Shard) -
     from tqdm import tqdm
 
     plan = Plan.from_json(plan_file.read_text(encoding="utf-8"))
+    read_card(weights)  # refused before torch loads
     quiet = shard.index > 1
     with tqdm(desc="synthesizing", unit="clip", file=sys.stderr, leave=False, mininterval=0.5, disable=quiet) as bar:
 

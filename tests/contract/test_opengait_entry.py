@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,9 @@ import pytest
 import yaml
 
 from gaitcrafter_ext.synthesis.output import opengait_entry
+from tests.opengait_fakes import CHECKOUT
 from tests.synthesis_fakes import small_plan
 
-CHECKOUT = Path(os.environ.get("OPENGAIT_ROOT", "~/.cache/gaitcrafter/OpenGait")).expanduser()
 CONFIGS = {
     "Baseline": "gaitbase/gaitbase_da_casiab.yaml",
     "DeepGaitV2": "deepgaitv2/DeepGaitV2_casiab.yaml",
@@ -21,10 +20,7 @@ CONFIGS = {
     "GaitPart": "gaitpart/gaitpart.yaml",
 }
 
-pytestmark = pytest.mark.skipif(
-    not (CHECKOUT / "opengait" / "main.py").is_file(),
-    reason="NOT CHECKED against OpenGait: no checkout at $OPENGAIT_ROOT or ~/.cache/gaitcrafter/OpenGait",
-)
+pytestmark = pytest.mark.opengait
 
 
 def places(config: Any, name: str, at: tuple[str, ...] = ()) -> set[tuple[str, ...]]:

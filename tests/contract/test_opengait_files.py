@@ -1,6 +1,6 @@
 """Our files are OpenGait's files: its own pretreatment, data set and collate function agree.
 
-They need a checkout of OpenGait at $OPENGAIT_ROOT or ~/.cache/gaitcrafter/OpenGait, and are skipped without one.
+``make test-opengait`` runs them; $OPENGAIT_ROOT names the checkout.
 """
 
 from __future__ import annotations
@@ -25,13 +25,9 @@ from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.pretreat import align
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
+from tests.opengait_fakes import CHECKOUT
 
-CHECKOUT = Path(os.environ.get("OPENGAIT_ROOT", "~/.cache/gaitcrafter/OpenGait")).expanduser()
-
-pytestmark = pytest.mark.skipif(
-    not (CHECKOUT / "opengait" / "main.py").is_file(),
-    reason="NOT CHECKED against OpenGait: no checkout at $OPENGAIT_ROOT or ~/.cache/gaitcrafter/OpenGait",
-)
+pytestmark = pytest.mark.opengait
 
 
 Pretreat = Callable[[ClipKey, list[Path], Path], None]

@@ -1,6 +1,6 @@
 """Our GaitSet, GaitBase, losses and protocols agree with an OpenGait checkout's.
 
-Set OPENGAIT_ROOT to a checkout (or keep one at ~/.cache/gaitcrafter/OpenGait). torchvision, which OpenGait's backbones
+``make test-opengait`` runs them; $OPENGAIT_ROOT names the checkout. torchvision, which OpenGait's backbones
 need, is taken from the environment, or from a folder of that name beside the checkout.
 """
 
@@ -27,15 +27,12 @@ from gaitcrafter_ext.recognition.losses import cross_entropy_loss, triplet_loss
 from gaitcrafter_ext.recognition.networks import build_network
 from gaitcrafter_ext.silhouettes.dataset import Protocol, load_dataset
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
+from tests.opengait_fakes import CHECKOUT
 
-CHECKOUT = Path(os.environ.get("OPENGAIT_ROOT", Path.home() / ".cache" / "gaitcrafter" / "OpenGait"))
 PROBE = Path(__file__).with_name("opengait_probe.py")
 CLASSES = 5
 
-pytestmark = pytest.mark.skipif(
-    not (CHECKOUT / "opengait" / "modeling").is_dir(),
-    reason="no OpenGait checkout: agreement with OpenGait is NOT tested; set OPENGAIT_ROOT",
-)
+pytestmark = pytest.mark.opengait
 
 #: OpenGait's model_cfg of each of our configurations; GaitBase's channels are halved to save time.
 CONFIGS = {"gaitset": GaitSetConfig(), "gaitbase": GaitBaseConfig(channels=(32, 64, 128, 256))}

@@ -1,8 +1,9 @@
-"""``gaitcrafter merge`` as a user types it: one tree, one partition, undone without a trace."""
+"""``gaitcrafter merge`` as a user types it: one tree and one partition, in a folder that can be deleted."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,51 +42,30 @@ def refused(capsys: pytest.CaptureFixture[str], code: int, wanted: int = 1) -> s
     return error
 
 
-@pytest.mark.parametrize("how", [[], ["--copy"]])
-def test_a_merged_tree_holds_both_and_undo_leaves_nothing(
-    sets: Path, capsys: pytest.CaptureFixture[str], how: list[str]
-) -> None:
+def test_a_merged_tree_holds_both_and_can_be_deleted(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = everything(sets)
-    assert merge(sets, "--json", *how) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["train"], told["novel"], told["test"], told["class_num"]) == (4, 1, 1, 4)
-    store = SilhouetteStore(told["dataset_root"])
-    assert Partition.load(told["dataset_partition"]) == Partition(
-        ("sim-001", "sim-002", "sim-003", "syn-0001"), ("sim-004",)
-    )
-    names = {str(key) for key in store if key.identity in ("sim-001", "syn-0001") and key.view == "000"}
-    assert names == {
-        "sim-001/nm-01/000",
-        "sim-001/nm-02/000",
-        "sim-001/nm-syn-01/000",  # the real nm-01 is not shadowed
-        "sim-001/cl-01/000",
-        "syn-0001/nm-01/000",
-        "syn-0001/cl-01/000",
-    }
-    real = SilhouetteStore(sets / "real/pkl")
-    assert all((store.read(key) == real.read(key)).all() for key in real)
-    synthetic = SilhouetteStore(sets / "syn/pkl").read(ClipKey("sim-001", "nm-01", "000"))
-    assert (store.read(ClipKey("sim-001", "nm-syn-01", "000")) == synthetic).all()
-    assert main(["merge", "--undo", str(sets / "merged")]) == 0
-    assert everything(sets) == before
-    assert not (sets / "merged").exists()
-
-
-def test_merging_again_is_the_same_and_finishes_what_a_kill_left(sets: Path) -> None:
-    assert merge(sets, "--copy") == 0
-    whole = everything(sets / "merged")
-    (sets / "merged/partition.json").unlink()
-    (sets / "merged/pkl/syn-0001/nm-01/000/000.pkl").unlink()
-    assert merge(sets, "--copy") == 0
-    assert everything(sets / "merged") == whole
-
-
-def test_undo_leaves_what_somebody_added(sets: Path) -> None:
-    assert merge(sets, "--copy") == 0
-    mine = sets / "merged/pkl/sim-001/nm-01/000/notes.txt"
-    mine.write_text("mine")
-    assert main(["merge", "--undo", str(sets / "merged")]) == 0
-    assert everything(sets / "merged") == {"pkl/sim-001/nm-01/000/notes.txt": b"mine"}
+    for how in ([], ["--copy"]):
+        assert merge(sets, "--json", *how) == 0
+        facts = json.loads(capsys.readouterr().out)
+        assert (facts["train"], facts["novel"], facts["test"], facts["class_num"]) == (4, 1, 1, 4)
+        store = SilhouetteStore(facts["dataset_root"])
+        assert Partition.load(facts["dataset_partition"]) == Partition(
+            ("sim-001", "sim-002", "sim-003", "syn-0001"), ("sim-004",)
+        )
+        assert {str(key) for key in store if key.identity in ("sim-001", "syn-0001") and key.view == "000"} == {
+            "sim-001/nm-01/000",
+            "sim-001/nm-02/000",
+            "sim-001/nm-syn-01/000",  # the real nm-01 is not shadowed
+            "sim-001/cl-01/000",
+            "syn-0001/nm-01/000",
+            "syn-0001/cl-01/000",
+        }
+        real = SilhouetteStore(sets / "real/pkl")
+        assert all((store.read(key) == real.read(key)).all() for key in real)
+        synthetic = SilhouetteStore(sets / "syn/pkl").read(ClipKey("sim-001", "nm-01", "000"))
+        assert (store.read(ClipKey("sim-001", "nm-syn-01", "000")) == synthetic).all()
+        shutil.rmtree(sets / "merged")
+        assert everything(sets) == before
 
 
 def test_without_real_trains_on_synthetic_clips_and_tests_on_real_ones(sets: Path) -> None:
@@ -96,7 +76,7 @@ def test_without_real_trains_on_synthetic_clips_and_tests_on_real_ones(sets: Pat
     assert {key.take for key in keys if key.identity == "sim-001"} == {"nm-syn-01", "cl-01"}
 
 
-def test_two_people_of_one_name_get_two_folders(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_people_of_one_name_get_two_folders(sets: Path) -> None:
     synthetic_set(sets / "other", {"syn-0001": {"sim-001": 0.9, "sim-002": 0.1}})
     assert merge(sets, "--synthetic", str(sets / "other")) == 0
     train = Partition.load(sets / "merged/partition.json").train
@@ -104,50 +84,32 @@ def test_two_people_of_one_name_get_two_folders(sets: Path, capsys: pytest.Captu
     assert train[4].startswith("syn-0001-")
 
 
-def test_what_must_not_be_merged_is_refused(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_of_several_files_a_view_the_silhouettes_are_named(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in list((sets / "real/pkl").rglob("*.pkl")):
+        path.rename(path.with_name("000-sils.pkl"))
+        path.with_name("000-rgbs.pkl").write_bytes(b"pictures")
+    assert "000-rgbs.pkl, 000-sils.pkl" in refused(capsys, merge(sets))
+    assert merge(sets, "--file", "{view}-sils.pkl") == 0
+    names = {path.name for path in (sets / "merged/pkl").rglob("*.pkl")}
+    assert names == {"000-sils.pkl", "000.pkl", "090.pkl"}
+
+
+def test_what_must_not_be_merged_is_refused_and_nothing_written(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_tree(sets / "clash", ("sim-002",), ("nm-01",))
+    (sets / "mine").mkdir()
     before = everything(sets)
     assert "trained on 'simulated'" in refused(capsys, merge(sets, dataset="CASIA-B"))
     assert "no folder" in refused(capsys, merge(sets, synthetic="nowhere"))
     assert "--synthetic" in refused(capsys, main(["merge", "--out", str(sets / "merged")]), 2)
-    write_tree(sets / "clash", ("sim-002",), ("nm-01",))
-    assert "somebody else here" in refused(capsys, merge(sets, synthetic="clash"))
-    assert {name: data for name, data in everything(sets).items() if not name.startswith("clash")} == before
-
-
-def test_a_set_that_is_named_twice_is_refused(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "another person here" in refused(capsys, merge(sets, synthetic="clash"))
     for again in ("syn", "syn/pkl", "real/../syn"):
         assert "named twice" in refused(capsys, merge(sets, "--synthetic", str(sets / again)), 2)
-    assert not (sets / "merged").exists()
-
-
-@pytest.mark.parametrize("out", ["real/pkl/merged", "syn/merged", "syn/pkl/sim-001/merged"])
-def test_an_output_among_what_is_merged_is_refused(sets: Path, capsys: pytest.CaptureFixture[str], out: str) -> None:
-    before = everything(sets)
-    error = refused(capsys, merge(sets, out=out), 2)
-    assert f"is in {'--real' if out.startswith('real') else '--synthetic'} " in error
-    assert everything(sets) == before
-
-
-def test_a_partition_of_nobody_is_refused(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Partition(()).save(sets / "real/partition.json")
-    assert "--partition: TRAIN_SET and TEST_SET" in refused(capsys, merge(sets))
-
-
-def test_a_wrong_root_is_told_by_the_option_that_merge_has(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for out, option in (("real/pkl/merged", "--real"), ("syn/merged", "--synthetic")):
+        assert f"is in {option} " in refused(capsys, merge(sets, out=out), 2)
+    assert "is there already" in refused(capsys, merge(sets, out="mine"))
     (sets / "real/pkl").rename(sets / "real/clips")
-    error = refused(capsys, merge(sets))
-    assert "--real: there is no folder" in error
-    assert "data_cfg" not in error
-    (sets / "real/pkl").mkdir()
-    assert "by --real" in refused(capsys, merge(sets))
-
-
-def test_a_folder_that_is_not_ours_is_refused(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert merge(sets) == 0
-    capsys.readouterr()
-    assert "another merge" in refused(capsys, merge(sets, "--copy"))
-    (sets / "mine").mkdir()
-    (sets / "mine/thesis.tex").write_text("mine")
-    assert "not ours" in refused(capsys, merge(sets, out="mine"))
-    assert "no merge of ours" in refused(capsys, main(["merge", "--undo", str(sets / "mine")]))
-    assert everything(sets / "mine") == {"thesis.tex": b"mine"}
+    assert "--real: there is no folder" in refused(capsys, merge(sets))
+    (sets / "real/clips").rename(sets / "real/pkl")
+    assert everything(sets) == before
+    Partition(()).save(sets / "real/partition.json")
+    assert "it is empty" in refused(capsys, merge(sets))

@@ -1,32 +1,20 @@
-"""The ready configs: written by one script, arms that differ in their data only."""
+"""The ready configs: a base a model and size, and arms that change its data alone."""
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import pytest
 import yaml
 
-from gaitcrafter_ext.opengait.settings import parse_entries
+from gaitcrafter_ext.opengait.config_keys import read_entries
+from gaitcrafter_ext.opengait.overrides import apply_arm
 from gaitcrafter_ext.silhouettes.partition import Partition
 
 CONFIGS = Path(__file__).parents[2] / "opengait_configs"
-MODELS = ("gaitset", "gaitbase", "gaitgl", "deepgaitv2")
-PATHS = sorted(path for model in MODELS for path in (CONFIGS / model).glob("*.yaml"))
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("build_configs", CONFIGS / "build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+BASES = sorted(CONFIGS.glob("*.yaml"))
+ARMS = sorted(CONFIGS.glob("arms/*/*.yaml"))
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -34,56 +22,40 @@ def load(path: Path) -> dict[str, Any]:
     return values
 
 
-def test_the_files_are_what_the_script_writes(script: ModuleType) -> None:
-    written: dict[str, str] = script.files()
-    there = {str(path.relative_to(CONFIGS)): path.read_text() for path in [*PATHS, *CONFIGS.glob("partitions/*.json")]}
-    assert there == written
-    assert len(PATHS) == 4 * 7 * 2
-
-
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_entries_are_ours_and_views_are_text(path: Path) -> None:
-    entries = parse_entries(load(path)["data_cfg"].get("synthetic"))
-    assert bool(entries) == (path.stem.removeprefix("cpu-") != "real")
-
-
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("size", ["", "cpu-"])
-def test_arms_differ_in_their_data_only(model: str, size: str) -> None:
-    def rest(path: Path) -> dict[str, Any]:
-        values = load(path)
-        for name in ("data_cfg", "model_cfg"):
-            values.pop(name)
-        for engine in ("trainer_cfg", "evaluator_cfg"):
-            values[engine].pop("save_name")
-        for name in ("type", "synthetic_people", "synthetic_takes"):
-            values["trainer_cfg"]["sampler"].pop(name, None)
-        return values
-
-    arms = [path for path in PATHS if path.parent.name == model and path.stem.startswith("cpu-") == bool(size)]
-    assert len(arms) == 7
-    assert all(rest(path) == rest(arms[0]) for path in arms)
+def test_arms_change_people_sampler_and_name_only() -> None:
+    assert (len(BASES), len(ARMS)) == (8, 12)
+    for arm in map(load, ARMS):
+        assert read_entries(arm["data_cfg"].pop("synthetic"))
+        assert set(arm["data_cfg"]) <= {"synthetic_only", "dataset_partition"}
+        assert arm["evaluator_cfg"] == {"save_name": arm["trainer_cfg"]["save_name"]}
+        assert set(arm["trainer_cfg"].pop("sampler", {})) <= {"type", "synthetic_people", "synthetic_takes"}
+        assert set(arm["trainer_cfg"]) == {"save_name"}
 
 
 def test_ordered_models_skip_no_frames() -> None:
-    for path in PATHS:
+    for path in BASES:
         sampler = load(path)["trainer_cfg"]["sampler"]
-        assert ("ordered" in sampler["sample_type"].split("_")) == (path.parent.name in ("gaitgl", "deepgaitv2"))
+        assert ("ordered" in sampler["sample_type"].split("_")) == path.stem.startswith(("gaitgl", "deepgaitv2"))
         assert sampler.get("frames_skip_num", 0) == 0
 
 
-@pytest.mark.parametrize(("share", "casia_b", "simulated"), [(10, 7, 5), (25, 18, 12), (50, 37, 25)])
-def test_few_labels_take_that_share_and_test_on_the_same_people(share: int, casia_b: int, simulated: int) -> None:
-    for name, count, test in (("casia-b", casia_b, 50), ("simulated", simulated, 30)):
-        partition = Partition.load(CONFIGS / "partitions" / f"{name}-{share}.json")
-        assert (len(partition.train), len(partition.test)) == (count, test)
-    for path in PATHS:
-        if path.stem.endswith(f"-{share}"):
-            entry = load(path)["data_cfg"]["synthetic"][0]
-            assert entry["weights"].endswith(f"-{share}")  # a generator of those people only
-            assert (path.parent / load(path)["data_cfg"]["dataset_partition"]).is_file()
+def test_few_labels_take_that_share_and_generators_of_those_people() -> None:
+    for folder, name, counts in (("casia-b", "casia-b", (7, 18, 37)), ("simulated", "simulated", (5, 12, 25))):
+        for share, count in zip((10, 25, 50), counts, strict=True):
+            path = CONFIGS / "arms" / folder / f"few-labels-{share}.yaml"
+            data = load(path)["data_cfg"]
+            partition = Partition.load(path.parent / data["dataset_partition"])
+            assert (len(partition.train), len(partition.test)) == (count, 50 if name == "casia-b" else 30)
+            assert data["synthetic"][0]["weights"] == f"weights/{name}-{share}"
+
+
+def test_the_names_of_a_base_are_kept_under_an_arm() -> None:
+    base = load(CONFIGS / "gaitset.yaml")
+    apply_arm(base, load(CONFIGS / "arms/casia-b/novel-people.yaml"))
+    assert base["data_cfg"]["dataset_name"] == "CASIA-B"
+    assert base["trainer_cfg"]["sampler"]["batch_size"] == [8, 16]
 
 
 def test_commands_can_be_typed_as_they_stand() -> None:
-    told = [*PATHS, *CONFIGS.glob("gaitcrafter/*.yaml"), CONFIGS / "README.md"]
-    assert [path.name for path in told if re.search(r"^(#\s+)?tools/", path.read_text(), re.MULTILINE)] == []
+    texts = [path.read_text() for path in [*BASES, *ARMS, *CONFIGS.glob("gaitcrafter/*.yaml"), CONFIGS / "README.md"]]
+    assert not any(re.search(r"^(#\s+)?tools/", text, re.MULTILINE) for text in texts)

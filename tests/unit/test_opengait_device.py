@@ -17,11 +17,10 @@ from tests.opengait_fakes import REPOSITORY
 ON_CPU = """
 import os, sys
 import torch
-from gaitcrafter_ext.opengait.compat import mend
-from gaitcrafter_ext.opengait.device import adapt, prepare_environment
+from gaitcrafter_ext.opengait.device import patch_device, patch_saving, prepare_environment
 prepare_environment("cpu")
-adapt("cpu")
-mend()
+patch_device("cpu")
+patch_saving()
 torch.distributed.init_process_group("nccl", init_method="env://")
 assert torch.distributed.get_backend() == "gloo"
 assert torch.cuda.device_count() == torch.distributed.get_world_size() == 1
@@ -64,16 +63,16 @@ torch.distributed.destroy_process_group()
 
 ON_CUDA = """
 import torch
-from gaitcrafter_ext.opengait.device import adapt
+from gaitcrafter_ext.opengait.device import patch_device
 places = [(torch.distributed, "init_process_group"), (torch, "load"), (torch.cuda, "device_count")]
 places += [(torch.cuda, "set_device"), (torch.nn.parallel.DistributedDataParallel, "__init__")]
 places += [(kind, name) for kind in (torch.Tensor, torch.nn.Module) for name in ("cuda", "to")]
 before = [getattr(*place) for place in places]
 torch.distributed.is_nccl_available = lambda: True
-adapt("cuda")
+patch_device("cuda")
 assert [getattr(*place) for place in places] == before
 torch.distributed.is_nccl_available = lambda: False  # Windows
-adapt("cuda")
+patch_device("cuda")
 assert [getattr(*place) for place in places[1:]] == before[1:]
 assert torch.distributed.init_process_group is not before[0]
 """
@@ -125,6 +124,7 @@ def test_one_gpu_is_chosen_where_torchrun_is_not() -> None:
         prepare_environment("auto")
         assert [os.environ[name] for name in names[:4]] == ["0", "1", "0", "127.0.0.1"]
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
+        assert os.environ.pop("GAITCRAFTER_VISIBLE_DEVICES") == "3,4"  # for clips on demand
         os.environ.update(WORLD_SIZE="2", CUDA_VISIBLE_DEVICES="3,4")
         prepare_environment("auto")
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "3,4"

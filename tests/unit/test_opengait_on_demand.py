@@ -39,7 +39,9 @@ def refuse(plan: Plan, folder: OutputFolder, weights: Path, python: str, device:
 
 
 def test_an_entry_becomes_the_plan_that_synthesize_makes() -> None:
-    plan = plan_of(GeneratedEntry("w", "sim-002", novel=2, conditions="nm", views="090", takes=2, seed=7, steps=3), CARD)
+    plan = plan_of(
+        GeneratedEntry("w", "sim-002", novel=2, conditions="nm", views="090", takes=2, seed=7, steps=3), CARD
+    )
     assert [str(key) for key in plan.clips[:2]] == ["sim-002/nm-01/090", "sim-002/nm-02/090"]
     assert (len(plan.identities), plan.sampling.seed, plan.sampling.steps) == (3, 7, 3)
     for wrong, said in (

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, WeightsError
-from gaitcrafter_ext.opengait.people import check_origin, free_take, person_of, real_people, stranger
-from gaitcrafter_ext.opengait.settings import MadeEntry
-from gaitcrafter_ext.opengait.sources import MadeSource, open_source
+from gaitcrafter_ext.opengait.config_keys import FolderEntry
+from gaitcrafter_ext.opengait.people import (
+    TakeNames,
+    check_origin,
+    free_take,
+    person_of_folder,
+    person_of_plan,
+    real_people,
+)
+from gaitcrafter_ext.opengait.sources import Source, fit, frame_size, open_source
 from tests.opengait_fakes import synthetic_set, write_tree
 
 PEOPLE = ("sim-001", "sim-002", "sim-003", "sim-004")
@@ -22,15 +31,13 @@ def real_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tree(tmp_path_factory.mktemp("real"), PEOPLE, ("nm-01",), test=1)
 
 
-def opened(real_root: Path, made: Path, dataset: str = "simulated") -> MadeSource:
+def opened(real_root: Path, made: Path, dataset: str = "simulated") -> Source:
     real = real_people(dataset, real_root / "pkl", real_root / "partition.json")
-    source = open_source(MadeEntry(str(made / "pkl"), str(made / "partition.json")), real)
-    assert isinstance(source, MadeSource)
-    return source
+    return open_source(FolderEntry(str(made / "pkl"), str(made / "partition.json")), real, "{view}.pkl")
 
 
 def test_known_people_share_a_label_and_novel_ones_sort_after_all() -> None:
-    known, novel = person_of("sim-001", {"sim-001": 1.0}, "w"), person_of("syn-0001", BLEND, "w")
+    known, novel = person_of_plan("sim-001", {"sim-001": 1.0}, "w"), person_of_plan("syn-0001", BLEND, "w")
     assert known.known
     assert known.label("CASIA-B") == "CASIA-B-sim-001"
     assert not novel.known
@@ -39,20 +46,21 @@ def test_known_people_share_a_label_and_novel_ones_sort_after_all() -> None:
 
 def test_a_novel_person_is_the_recipe_and_the_weights_not_the_name() -> None:
     labels = {
-        person_of("syn-0001", recipe, weights).label("x")
+        person_of_plan("syn-0001", recipe, weights).label("x")
         for recipe, weights in ((BLEND, "w"), (dict(reversed(BLEND.items())), "w"), (BLEND, "v"))
     }
     assert len(labels) == 2
-    assert stranger("syn-0001", "a").label("x") != stranger("syn-0001", "b").label("x")
-    # One person at weight 1 under another name is a copy of a real person, and nobody's label.
-    assert not person_of("syn-0001", {"sim-001": 1.0}, "w").known
+    assert person_of_folder("syn-0001", "a").label("x") != person_of_folder("syn-0001", "b").label("x")
+    # One person at weight 1 under another name is a copy of a real person, and has a label of its own.
+    assert not person_of_plan("syn-0001", {"sim-001": 1.0}, "w").known
 
 
 def test_a_made_set_joins_by_its_plan(real_root: Path, tmp_path: Path) -> None:
     made = synthetic_set(tmp_path, {"sim-001": {"sim-001": 1.0}, "syn-0001": BLEND})
     source = opened(real_root, made)
     assert [(person.name, person.known) for person in source.people] == [("sim-001", True), ("syn-0001", False)]
-    assert len(source.keys) == 4
+    assert [str(key) for key, _ in source.clips()][:1] == ["sim-001/nm-01/000"]
+    assert len(source.clips()) == 4
 
 
 def test_known_people_of_another_dataset_are_refused_with_both_names(real_root: Path, tmp_path: Path) -> None:
@@ -71,9 +79,9 @@ def test_a_generator_that_saw_test_people_is_refused_even_for_novel_ones(real_ro
         opened(real_root, made)
 
 
-def test_a_stranger_of_a_real_persons_name_is_refused(real_root: Path, tmp_path: Path) -> None:
+def test_another_person_of_a_real_persons_name_is_refused(real_root: Path, tmp_path: Path) -> None:
     made = write_tree(tmp_path, ("sim-002", "x-1"), ("nm-01",))
-    with pytest.raises(ConflictError, match="sim-002 is a real person of 'simulated' and somebody else"):
+    with pytest.raises(ConflictError, match="sim-002 is a real person of 'simulated' and another person"):
         opened(real_root, made)
 
 
@@ -94,9 +102,11 @@ def test_a_root_that_is_not_there_is_refused(real_root: Path, tmp_path: Path) ->
 
 def test_check_origin_lets_a_subset_of_the_train_people_pass(real_root: Path) -> None:
     real = real_people("simulated", real_root / "pkl", real_root / "partition.json")
-    check_origin("w", "simulated", PEOPLE[:2], [person_of("sim-001", {"sim-001": 1.0}, "w")], real)
-    with pytest.raises(WeightsError, match="sim-009, not in TRAIN_SET"):
-        check_origin("w", "simulated", ["sim-009"], [], real)
+    check_origin("w", "simulated", PEOPLE[:2], [person_of_plan("sim-001", {"sim-001": 1.0}, "w")], real)
+    check_origin("w", "simulated", ["sim-909"], [], real)  # not of this data set at all
+    held_out = replace(real, train=PEOPLE[:2])
+    with pytest.raises(WeightsError, match=r"on 2 people of 'simulated', of whom sim-003 not in TRAIN_SET"):
+        check_origin("w", "simulated", ["sim-001", "sim-003"], [], held_out)
 
 
 def test_a_taken_name_gets_a_mark_and_keeps_its_condition() -> None:
@@ -104,3 +114,50 @@ def test_a_taken_name_gets_a_mark_and_keeps_its_condition() -> None:
     assert free_take("nm-01", {"nm-01"}) == "nm-syn-01"
     assert free_take("nm-01", {"nm-01", "nm-syn-01"}) == "nm-syn2-01"
     assert free_take("walk", {"walk"}) == "walk-syn"
+
+
+def test_takes_of_several_sources_never_meet(real_root: Path) -> None:
+    names = TakeNames(real_people("simulated", real_root / "pkl", real_root / "partition.json"))
+    known, novel = person_of_plan("sim-001", {"sim-001": 1.0}, "w"), person_of_plan("syn-0001", BLEND, "w")
+    assert names.fresh("a", known, ["nm-01", "nm-02"]) == {"nm-01": "nm-syn-01", "nm-02": "nm-02"}
+    assert names.fresh("a", known, ["nm-01"]) == {"nm-01": "nm-syn2-01"}
+    assert names.fresh("b", novel, ["nm-01"]) == {"nm-01": "nm-01"}
+
+
+def test_silhouettes_are_told_from_other_modalities_by_name() -> None:
+    assert frame_size(np.full((3, 64, 44), 255, np.uint8), "x") == (64, 44)
+    clips: list[tuple[Any, str]] = [
+        (np.full((3, 64, 64), 11, np.uint8), "values up to 11, as labels of body parts"),
+        (np.full((3, 64, 64), 1, np.uint8), "write them as 0 and 255"),
+        (np.zeros((3, 17, 2)), "poses"),
+        (np.zeros((3, 2, 64, 64)), "pictures or heat maps"),
+        ([1, 2], "no array"),
+    ]
+    for clip, said in clips:
+        with pytest.raises(DataError, match=said):
+            frame_size(clip, "001/nm-01/090")
+
+
+def test_widths_of_64_and_44_are_one_middle() -> None:
+    wide = np.zeros((2, 64, 64), np.uint8)
+    wide[:, :, 12:50] = 255
+    narrow = fit(wide, (64, 44))
+    assert narrow.shape == (2, 64, 44)
+    assert (fit(narrow, (64, 64)) == wide).all()
+    with pytest.raises(DataError, match=r"real frames are \[128, 128\]"):
+        fit(wide, (128, 128))
+
+
+def test_of_several_files_the_one_with_the_real_clips_name_is_taken(real_root: Path, tmp_path: Path) -> None:
+    made = synthetic_set(tmp_path, {"syn-0001": BLEND})
+    for path in list((made / "pkl").rglob("*.pkl")):
+        path.rename(path.with_name(f"{path.parent.name}-sils.pkl"))
+        path.with_name(f"{path.parent.name}-rgbs.pkl").write_bytes(b"")
+    real = real_people("simulated", real_root / "pkl", real_root / "partition.json")
+    entry = FolderEntry(str(made / "pkl"))
+    assert {path.name for _, path in open_source(entry, real, "{view}-sils.pkl").clips()} == {
+        "000-sils.pkl",
+        "090-sils.pkl",
+    }
+    with pytest.raises(DataError, match="2 files"):
+        open_source(entry, real)
