@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, ValidationInfo
 
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.recognition.mixing_schedule import is_schedule
@@ -36,15 +35,15 @@ FRAME_KEYS = frozenset(
 )
 
 
-def _joined(value: Any) -> str:
+def _joined(value: Any, info: ValidationInfo) -> str:
     """``all``, ``none`` or names, as one text; YAML reads 000 as a number."""
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) for name in names):
-        raise PydanticCustomError("names", "Expected all, or names in quotes such as ['000', '018']")
+        raise ValueError(f"'{info.field_name}' is {value!r}; expected all, or names in quotes such as ['000', '018']")
     return ",".join(names)
 
 
-def _cadence(value: Any) -> str:
+def _cadence(value: Any, info: ValidationInfo) -> str:
     """Frames of a gait cycle, or a factor such as ``x1.1``, as text."""
     text = str(value)
     try:
@@ -52,11 +51,13 @@ def _cadence(value: Any) -> str:
     except ValueError:
         number = 0.0
     if isinstance(value, bool) or not (0.5 <= number <= 2 if text.startswith("x") else 10 <= number <= 80):
-        raise PydanticCustomError("cadence", "Expected frames of a gait cycle, 10 to 80, or a factor x0.5 to x2")
+        raise ValueError(
+            f"'{info.field_name}' is {value!r}; expected frames of a gait cycle, 10 to 80, or a factor x0.5 to x2"
+        )
     return text
 
 
-def _share(value: Any) -> tuple[tuple[float, float], ...]:
+def _share(value: Any, info: ValidationInfo) -> tuple[tuple[float, float], ...]:
     """A share as points (iteration, share)."""
     points = [[0, value]] if isinstance(value, (int, float)) and not isinstance(value, bool) else value
     try:
@@ -64,8 +65,8 @@ def _share(value: Any) -> tuple[tuple[float, float], ...]:
     except (TypeError, ValueError):
         checked = ()
     if not is_schedule(checked):
-        raise PydanticCustomError(
-            "share", "Allowed: a share from 0 to 1, or points such as [[0, 1.0], [20000, 0.0]] with rising iterations"
+        raise ValueError(
+            f"'{info.field_name}' is {value!r}; allowed: a share from 0 to 1, or points such as [[0, 1.0], [20000, 0.0]] with rising iterations"
         )
     return checked
 
