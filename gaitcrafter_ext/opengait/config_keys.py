@@ -66,7 +66,8 @@ def _share(value: Any, info: ValidationInfo) -> tuple[tuple[float, float], ...]:
         checked = ()
     if not is_schedule(checked):
         raise ValueError(
-            f"'{info.field_name}' is {value!r}; allowed: a share from 0 to 1, or points such as [[0, 1.0], [20000, 0.0]] with rising iterations"
+            f"'{info.field_name}' is {value!r}; allowed: a share from 0 to 1, or points with rising iterations such as "
+            "[[0, 1.0], [20000, 0.0]]"
         )
     return checked
 
