@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.audit.features import ClipFeatures, extract
+from gaitcrafter_ext.audit.clips import ClipFeatures, extract
 from gaitcrafter_ext.vocabulary import ClipKey
 
 __all__ = ["CYCLES", "stick_clip", "stick_people"]

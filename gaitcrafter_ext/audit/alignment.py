@@ -53,15 +53,8 @@ def best_shift(clip: Frames, other: Frames, cyclic: bool = False) -> int:
 
 @dataclass(frozen=True)
 class _Bank:
-    """Training clips end to end.
-
-    Attributes:
-        frames: float32 [F, D] in [0, 1].
-        weight: float32 [F], 0 for padding.
-        first: Where each clip begins, int [M].
-        shifts: How many shifts each clip allows, int [M].
-        overlap: Over how many frames each clip is compared, int [M].
-        padding: Empty frames before each clip, int [M].
+    """Training clips end to end: frames float32 [F, D] in [0, 1] and their weight [F], 0 for padding; of each clip,
+    [M], its start, how many shifts it allows, over how many frames it is compared, and the padding before it.
     """
 
     frames: NDArray[np.float32]

@@ -1,25 +1,28 @@
-"""Can somebody who is not told tell synthetic from real? A mixed sheet, its key, and the score of the answers."""
+"""Can a viewer tell synthetic from real? Sheets to look at: pairs side by side, and a mixed one with key and score."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
-from gaitcrafter_ext.errors import ConflictError, DataError, MissingError
+from gaitcrafter_ext.audit.clips import condition_in
+from gaitcrafter_ext.audit.data import Trees
+from gaitcrafter_ext.errors import ConflictError, DataError
+from gaitcrafter_ext.metrics.intervals import exact_interval
+from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.clip import window
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
 from gaitcrafter_ext.silhouettes.sheet import contact_sheet
-from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["FRAMES", "KINDS", "BlindScore", "Row", "draw_rows", "read_json", "score", "write_sheet"]
+__all__ = ["BlindScore", "Row", "draw_rows", "matching_pairs", "read_answers", "read_key", "score", "write_sheet"]
 
 KINDS = ("real", "synthetic")
 
@@ -29,32 +32,24 @@ FRAMES = 30
 SHEET, KEY, ANSWERS = "sheet.png", "key.json", "answers.json"
 
 
-@dataclass(frozen=True)
+@record
 class Row:
-    """What one row of the sheet shows.
-
-    Attributes:
-        label: ``row 01`` and so on.
-        kind: ``real`` or ``synthetic``.
-        clip: The clip, as ``identity/take/view``.
-    """
+    """What one row of the sheet shows: its label (``row 01``), and the clip as ``identity/take/view``."""
 
     label: str
-    kind: str
+    kind: Literal["real", "synthetic"]
     clip: str
 
 
 @dataclass(frozen=True)
 class BlindScore:
-    """How well somebody told the rows apart.
+    """How well a viewer told the rows apart.
 
     Attributes:
-        hits: Rows told right.
-        rows: Rows answered.
         share: ``hits / rows``; 0.5 is chance.
         low: Lower end of the 95 % interval (Clopper & Pearson 1934).
         high: Upper end of it.
-        p_value: Chance of telling at least so many rows by coin.
+        p_value: Chance of at least so many hits by coin.
         synthetic_as_real: Share of synthetic rows taken for real; NaN where there was none.
         real_as_real: Share of real rows taken for real; NaN where there was none.
     """
@@ -69,14 +64,22 @@ class BlindScore:
     real_as_real: float
 
 
-def draw_rows(
-    real: Sequence[ClipKey], synthetic: Sequence[ClipKey], rows: int, rng: np.random.Generator
-) -> list[tuple[str, ClipKey]]:
+def matching_pairs(
+    real: Sequence[ClipKey], synthetic: Sequence[ClipKey], dataset: DatasetConfig
+) -> list[tuple[ClipKey, ClipKey]]:
+    """Each synthetic clip with the first real one of its person, condition and view, where there is one."""
+    first: dict[tuple[str, str, str], ClipKey] = {}
+    for key in real:
+        first.setdefault((key.identity, condition_in(dataset, key.take), key.view), key)
+    cells = [(key, (key.identity, condition_in(dataset, key.take), key.view)) for key in synthetic]
+    return [(first[cell], key) for key, cell in cells if cell in first]
+
+
+def draw_rows(trees: Trees, rows: int, rng: np.random.Generator) -> list[tuple[str, ClipKey]]:
     """Draw as many real as synthetic clips, the same number of each view and condition, in random order.
 
     Args:
-        real: Clips to draw from.
-        synthetic: The same.
+        trees: Clips to draw from.
         rows: How many rows, an even number.
         rng: Draws clips and order.
 
@@ -86,7 +89,11 @@ def draw_rows(
     Raises:
         DataError: There are too few clips of common views and conditions.
     """
-    pairs = [pair for cell in _cells(real, synthetic) for pair in _pairs(*cell, rng)]
+    cells = defaultdict[tuple[str, str], tuple[list[ClipKey], list[ClipKey]]](lambda: ([], []))
+    for side, keys in enumerate((trees.real_keys, trees.synthetic_keys)):
+        for key in keys:
+            cells[trees.cell(key)][side].append(key)
+    pairs = [pair for cell in sorted(cells) for pair in _pairs(*cells[cell], rng)]
     if len(pairs) < rows // 2 or not pairs:
         raise DataError(
             f"{rows} rows need {rows // 2} real and as many synthetic clips of the same views and conditions, and there"
@@ -97,9 +104,7 @@ def draw_rows(
     return [mixed[index] for index in rng.permutation(len(mixed))]
 
 
-def write_sheet(
-    folder: Path, real: SilhouetteStore, synthetic: SilhouetteStore, drawn: Sequence[tuple[str, ClipKey]]
-) -> list[Row]:
+def write_sheet(folder: Path, trees: Trees, drawn: Sequence[tuple[str, ClipKey]]) -> list[Row]:
     """Write ``sheet.png`` to show, ``answers.json`` to fill in and ``key.json`` to keep back.
 
     Raises:
@@ -109,8 +114,8 @@ def write_sheet(
     there = [name for name in (SHEET, KEY, ANSWERS) if (folder / name).exists()]
     if there:
         raise ConflictError(f"{folder / there[0]} is there already; name another --out")
-    stores = dict(zip(KINDS, (real, synthetic), strict=True))
-    rows = [Row(f"row {number:02d}", kind, str(key)) for number, (kind, key) in enumerate(drawn, 1)]
+    stores = dict(zip(KINDS, (trees.real, trees.synthetic), strict=True))
+    rows = [Row(f"row {number:02d}", kind, str(key)) for number, (kind, key) in enumerate(drawn, 1)]  # type: ignore[arg-type]
     clips = [window(stores[kind].read(key), FRAMES) for kind, key in drawn]
     shown = min(len(clip) for clip in clips)
     strips = [(row.label, window(clip, shown)[::3]) for row, clip in zip(rows, clips, strict=True)]
@@ -120,83 +125,36 @@ def write_sheet(
     return rows
 
 
-def score(key: Sequence[Row], answers: Mapping[str, str]) -> BlindScore:
-    """Count hits.
+def read_key(path: str) -> tuple[Row, ...]:
+    """The ``key.json`` of a sheet; raises ``MissingError`` or ``DataError``."""
+    return fill(tuple[Row, ...], read_json(path), path)
 
-    Args:
-        key: The rows as ``write_sheet`` returned them.
-        answers: Label -> ``real`` or ``synthetic``; every row must be answered.
+
+def read_answers(path: str) -> dict[str, str]:
+    """A filled-in ``answers.json``; raises ``MissingError`` or ``DataError``."""
+    return fill(dict[str, str], read_json(path), path)
+
+
+def score(key: Sequence[Row], answers: Mapping[str, str]) -> BlindScore:
+    """Count hits of ``answers``, label -> ``real`` or ``synthetic``.
 
     Raises:
         DataError: A row has no answer, an answer no row, or an answer is another word.
     """
+    from scipy.stats import binom
+
     truth = {row.label: row.kind for row in key}
     for label in [*truth, *answers]:
         if label not in truth:
             raise DataError(f"the answers name '{label}', which the key does not; take the key of the same sheet")
         if answers.get(label) not in KINDS:
             raise DataError(f"'{label}' is answered '{answers.get(label, '')}'; write real or synthetic for every row")
-    right = [answers[label] == kind for label, kind in truth.items()]
-    low, high = exact_interval(sum(right), len(right))
-    return BlindScore(
-        sum(right),
-        len(right),
-        sum(right) / len(right),
-        low,
-        high,
-        at_least(sum(right), len(right), 0.5),
-        *(_taken_for_real(truth, answers, kind) for kind in ("synthetic", "real")),
-    )
-
-
-def at_least(hits: int, rows: int, share: float) -> float:
-    """Probability of ``hits`` or more successes in ``rows`` trials that succeed with probability ``share``."""
-    return sum(math.comb(rows, k) * share**k * (1 - share) ** (rows - k) for k in range(hits, rows + 1))
-
-
-def exact_interval(hits: int, rows: int) -> tuple[float, float]:
-    """95 % interval of a binomial share (Clopper & Pearson 1934)."""
-    low = _solve(lambda share: at_least(hits, rows, share) - 0.025) if hits else 0.0
-    high = _solve(lambda share: at_least(hits + 1, rows, share) - 0.975) if hits < rows else 1.0
-    return low, high
-
-
-def _solve(rising: Callable[[float], float]) -> float:
-    """Root in [0, 1] of a rising function, by bisection."""
-    low, high = 0.0, 1.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
-    return (low + high) / 2
-
-
-def read_json(path: str) -> Any:
-    """Content of a key or answers file.
-
-    Raises:
-        MissingError: There is no such file.
-        DataError: It is not JSON.
-    """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MissingError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError:
-        raise DataError(f"{path} is not JSON; give the file that 'evaluate blind --out' wrote") from None
-
-
-def _taken_for_real(truth: Mapping[str, str], answers: Mapping[str, str], kind: str) -> float:
-    said = [answers[label] == "real" for label, true in truth.items() if true == kind]
-    return float(np.mean(said)) if said else float("nan")
-
-
-def _cells(real: Sequence[ClipKey], synthetic: Sequence[ClipKey]) -> list[tuple[list[ClipKey], list[ClipKey]]]:
-    """Real and synthetic clips of each view and condition that both have."""
-    cells: dict[tuple[str, str], tuple[list[ClipKey], list[ClipKey]]] = defaultdict(lambda: ([], []))
-    for side, keys in enumerate((real, synthetic)):
-        for key in keys:
-            cells[key.view, key.condition][side].append(key)
-    return [cells[name] for name in sorted(cells)]
+    said = np.array([answers[label] == "real" for label in truth])
+    real = np.array([kind == "real" for kind in truth.values()])
+    hits, rows = int((said == real).sum()), len(real)
+    taken = (float(said[mask].mean()) if mask.any() else float("nan") for mask in (~real, real))
+    p_value = float(binom.sf(hits - 1, rows, 0.5))
+    return BlindScore(hits, rows, hits / rows, *exact_interval(hits, rows), p_value, *taken)
 
 
 def _pairs(

@@ -1,7 +1,7 @@
 """Does each person keep their own cadence? Synthetic clips against the person's held-out real clips.
 
-Two yardsticks stand beside the error: that of giving everyone the training clips' median (a generator that knows
-nobody's cadence), and that of the person's own training takes (the floor: people vary from take to take).
+Two yardsticks stand beside the error: that of giving everyone the training clips' median (a generator that does not
+know people's cadence), and that of the person's own training takes (the floor: people vary from take to take).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gaitcrafter_ext.audit.features import ClipFeatures, common_length
+from gaitcrafter_ext.audit.clips import ClipFeatures, common_length
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.recognition.bootstrap import Estimate, bootstrap_mean
+from gaitcrafter_ext.metrics.intervals import Estimate, bootstrap_mean
 from gaitcrafter_ext.silhouettes.clip import window
-from gaitcrafter_ext.silhouettes.cycle import FPS, cycle_of, is_reliable
+from gaitcrafter_ext.silhouettes.cycle import FPS, cycle_of, is_reliable_deg
 
 __all__ = ["Cadence", "PersonCadence", "cadence"]
 
@@ -25,15 +25,7 @@ Who = tuple[str, str]
 
 @dataclass(frozen=True)
 class PersonCadence:
-    """Gait cycles of one person in one condition, median over clips, frames.
-
-    Attributes:
-        identity: The person.
-        condition: The condition.
-        synthetic: Of the synthetic clips; NaN where none tells.
-        held_out: Of the held-out real clips, the truth.
-        training: Of the training clips; NaN where none tells.
-    """
+    """Gait cycles of one person in one condition, median over clips, frames; NaN where no clip tells."""
 
     identity: str
     condition: str
@@ -71,13 +63,7 @@ def cadence(
     training: Sequence[ClipFeatures],
     rng: np.random.Generator,
 ) -> Cadence:
-    """Compare gait cycles.
-
-    Args:
-        synthetic: Synthetic clips.
-        held_out: Real clips that were not trained on, taken whole.
-        training: Real clips that were.
-        rng: Draws the bootstrap's people.
+    """Compare gait cycles; held-out clips are taken whole, ``rng`` draws the bootstrap's people.
 
     Raises:
         DataError: Fewer than two people have both synthetic and held-out clips of a condition and a view that tells.
@@ -111,10 +97,10 @@ def _cycles(clips: Sequence[ClipFeatures], length: int | None = None) -> dict[Wh
     """Cycles of each person in each condition, of views that tell; clips cut to ``length`` where given."""
     found: dict[Who, list[float]] = {}
     for clip in clips:
-        if is_reliable(clip.key.view):
+        if is_reliable_deg(clip.view_deg):
             cycle = cycle_of(clip.frames if length is None else window(clip.frames, length)).frames
             if np.isfinite(cycle):
-                found.setdefault((clip.key.identity, clip.key.condition), []).append(cycle)
+                found.setdefault((clip.key.identity, clip.condition), []).append(cycle)
     return found
 
 

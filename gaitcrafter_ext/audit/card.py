@@ -1,42 +1,78 @@
 """The identity card: rows of figures, each with what real clips and chance would have scored.
 
-``report.json`` is this, field by field: ``schema`` (1; grows when a field changes its meaning), ``asked`` (the
+``report.json`` is this, field by field: ``schema`` (grows when a field or name changes its meaning), ``asked`` (the
 options), ``groups`` (how many people and clips), ``caveats``, ``rows`` (of :class:`Row`) and ``unmeasured`` (of
 :class:`Unmeasured`). Numbers that do not exist are ``null``.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
+from gaitcrafter_ext.audit.clips import Progress
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.recognition.bootstrap import Estimate
+from gaitcrafter_ext.metrics.intervals import Estimate
+from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["HELPS", "NONE", "QUESTIONS", "SCHEMA", "IdentityCard", "Measure", "Row", "Unmeasured", "row", "take"]
+__all__ = [
+    "NONE",
+    "QUESTIONS",
+    "SCHEMA",
+    "UTILITY",
+    "IdentityCard",
+    "Measure",
+    "Row",
+    "Unmeasured",
+    "figure",
+    "interval",
+    "label",
+    "plain",
+    "row",
+    "run_measures",
+]
 
-SCHEMA = 1
+SCHEMA = 2
 
 #: No such number.
 NONE = float("nan")
 
 #: The questions of a card, in order.
 QUESTIONS = {
-    "person": "Is it the person asked for?",
-    "asked": "Is it the view, the condition asked for?",
-    "different": "Are novel people different people?",
-    "one": "Is each of them one person?",
-    "vary": "Do they vary as real people do?",
-    "nobody": "Are they nobody in particular?",
-    "copied": "Was training data copied?",
-    "looks": "Does it look like gait?",
-    "moves": "Does it move like gait?",
-    "mask": "Is it a valid mask?",
-    "helps": "Does it help a recogniser?",
+    "identification": "Is it the person asked for?",
+    "faithfulness": "Is it the view, the condition asked for?",
+    "uniqueness": "Are novel identities different people?",
+    "consistency": "Is each of them one person?",
+    "variety": "Do they vary as real people do?",
+    "leakage": "Do they leak training people?",
+    "copies": "Was training data copied?",
+    "likeness": "Does it look like gait?",
+    "motion": "Does it move like gait?",
+    "masks": "Is it a valid mask?",
+    "utility": "Does it help a recogniser?",
+}
+
+#: What a measure is called in tables; others bear their own name.
+LABELS = {
+    "rank1": "rank-1",
+    "u": "U, share kept",
+    "c_intra": "C_intra",
+    "parent_retrieval": "leads to a parent",
+    "leak": "leaks a training person",
+    "d_intra": "D_intra",
+    "closer": "nearer than real",
+    "three_sample": "three-sample C_T",
+    "membership_auc": "membership AUC",
+    "kid": "KID",
+    "motion_outside": "motion out of range",
+    "forward": "runs forward",
+    "cadence_error": "cadence error, frames",
+    "rank1_gain": "gain in rank-1",
+    "mask_outside": "mask out of range",
+    "iou": "frame-to-frame overlap",
 }
 
 
@@ -49,7 +85,6 @@ class Row:
         measure: Stable name, e.g. ``"rank1"``.
         features: What it was measured on, e.g. ``"pixel GEI"`` or a recogniser's folder name.
         unit: ``"share"`` (0..1), ``"frames"``, ``"z"`` or ``"number"``.
-        value: The figure.
         low: Lower end of its 95 % interval; of trained recognisers the lowest seed.
         high: Upper end of it; of trained recognisers the highest seed.
         count: On how many clips, people or seeds it was counted.
@@ -75,14 +110,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Unmeasured:
-    """A figure that could not be had.
-
-    Attributes:
-        question: Key of ``QUESTIONS``.
-        measure: As in :class:`Row`.
-        features: As in :class:`Row`.
-        why: One sentence.
-    """
+    """A figure that could not be had, and why, in one sentence."""
 
     question: str
     measure: str
@@ -111,17 +139,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class IdentityCard:
-    """All of ``report.json``.
-
-    Attributes:
-        rows: The figures, in the order of the questions.
-        unmeasured: What could not be measured, and why.
-        caveats: What limits the whole card.
-        groups: How many people and clips of each kind.
-        asked: The options.
-        schema: Version of the meaning of these fields.
-        results: Result of each measure by (name, features), for the pictures; not part of the JSON.
-    """
+    """All of ``report.json``, and the result of each measure by (name, features), for the pictures."""
 
     rows: tuple[Row, ...]
     unmeasured: tuple[Unmeasured, ...]
@@ -134,12 +152,24 @@ class IdentityCard:
     def to_json(self) -> str:
         """The text of ``report.json``."""
         names = ("schema", "asked", "groups", "caveats", "rows", "unmeasured")
-        return json.dumps({name: _plain(getattr(self, name)) for name in names}, indent=1, allow_nan=False) + "\n"
+        return json.dumps({name: plain(getattr(self, name)) for name in names}, indent=1, allow_nan=False) + "\n"
+
+    def by_question(self) -> list[tuple[str, list[Row], list[Unmeasured]]]:
+        """The questions that have figures or reasons why not, with both."""
+        found = [
+            (
+                question,
+                [each for each in self.rows if each.question == key],
+                [each for each in self.unmeasured if each.question == key],
+            )
+            for key, question in QUESTIONS.items()
+        ]
+        return [each for each in found if each[1] or each[2]]
 
 
 #: What a card leaves to ``experiment``.
-HELPS = Unmeasured(
-    "helps",
+UTILITY = Unmeasured(
+    "utility",
     "rank1_gain",
     "trained recognisers",
     "takes trainings of its own: run 'experiment', then name its folder by --experiments",
@@ -151,14 +181,13 @@ def row(question: str, measure: str, features: str, estimate: Estimate, unit: st
     return Row(question, measure, features, unit, estimate.value, estimate.low, estimate.high, estimate.count, **others)
 
 
-def take(
-    measures: Sequence[Measure], progress: Callable[[Sequence[Measure]], Iterable[Measure]] = iter
-) -> IdentityCard:
-    """Take every measure; what cannot be had is told, and the rest goes on."""
+def run_measures(measures: Sequence[Measure], progress: Progress = lambda done, total: None) -> IdentityCard:
+    """Run every measure; what cannot be had is listed with its reason, and the rest goes on."""
     rows: list[Row] = []
     missing: list[Unmeasured] = []
     results: dict[tuple[str, str], Any] = {}
-    for measure in progress(measures):
+    for number, measure in enumerate(measures):
+        progress(number, len(measures))
         try:
             result = measure.find()
         except DataError as error:
@@ -171,12 +200,37 @@ def take(
     return IdentityCard(tuple(rows), tuple(missing), results=results)
 
 
-def _plain(value: Any) -> Any:
-    """Dataclasses and tuples as what JSON knows; numbers that do not exist as None."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {each.name: _plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
+def figure(value: float, unit: str) -> str:
+    """A number as the tables show it: per cent of shares, a dash where there is none."""
+    if not math.isfinite(value):
+        return "-"
+    if unit == "share":
+        return f"{100 * value:.1f} %"
+    return f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.3f}"
+
+
+def interval(row: Row) -> str:
+    """``[low, high]`` of a row, without its unit; nothing where there is none."""
+    if not (math.isfinite(row.low) and math.isfinite(row.high)):
+        return ""
+    low, high = (figure(value, row.unit).removesuffix(" %") for value in (row.low, row.high))
+    return f"[{low}, {high}]"
+
+
+def label(measure: str) -> str:
+    """Name of a measure for readers: ``rank1_nm`` is rank-1 nm."""
+    stem, _, part = measure.partition("_")
+    return LABELS.get(measure) or f"{LABELS.get(stem, stem)} {part}".strip().replace("_", " ")
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, clips' names and tuples as what JSON knows; numbers that do not exist as None."""
+    if isinstance(value, ClipKey):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
+        return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -8,22 +8,21 @@ another take. Held-out real clips, cut to the synthetic length, say how near an 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.alignment import best_shift, clip_distances
-from gaitcrafter_ext.audit.features import ClipFeatures, common_length
+from gaitcrafter_ext.audit.clips import ClipFeatures, common_length
 from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.metrics.distances import win_rates
 from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.vocabulary import ClipKey
 
 __all__ = ["COPY_RATIO", "Copies", "Match", "Nearness", "Scope", "copies"]
-
-Item = TypeVar("Item")
 
 #: Among which training clips to look: those of the same view and condition, or all of them.
 Scope = Literal["same", "all"]
@@ -37,17 +36,16 @@ SAME = 0.5 / 255
 
 @dataclass(frozen=True)
 class Match:
-    """A clip and its nearest training clip.
+    """A clip of a cell ``view/condition`` and its nearest training clip.
 
     Attributes:
-        clip: The clip.
-        nearest: Its nearest training clip.
         shift: The frame of ``nearest`` that the clip's first frame matches; negative where ``nearest`` begins later.
         distance: Root of the mean squared difference of grey levels in [0, 1], over aligned frames.
         ratio: ``distance`` over that of the nearest clip of another take.
     """
 
     clip: ClipKey
+    cell: str
     nearest: ClipKey
     shift: int
     distance: float
@@ -61,14 +59,9 @@ class Match:
 
 @dataclass(frozen=True)
 class Nearness:
-    """How near clips lie to the training clips.
+    """How near clips lie to the training clips: share of copies, median distance and ratio; NaN without clips.
 
-    Attributes:
-        matches: One entry a clip.
-        share: Share of clips that count as copies; NaN where there is no clip.
-        distance: Median distance to the nearest training clip.
-        ratio: Median ratio of nearest to second nearest.
-        left_out: Clips without two training takes to be compared with.
+    ``left_out`` counts clips without two training takes to be compared with.
     """
 
     matches: tuple[Match, ...]
@@ -76,6 +69,16 @@ class Nearness:
     distance: float
     ratio: float
     left_out: int
+
+    @property
+    def distances(self) -> NDArray[np.float64]:
+        """Distance of each match."""
+        return np.array([match.distance for match in self.matches])
+
+    @property
+    def cells(self) -> NDArray[np.str_]:
+        """View and condition of each match."""
+        return np.array([match.cell for match in self.matches], dtype=str)
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,6 @@ class Copies:
     Attributes:
         scope: Among which training clips was looked.
         cyclic: Whether training clips went round.
-        synthetic: The synthetic clips.
-        held_out: The floor: held-out real clips.
         closer: Share of (synthetic, held-out) pairs in which the synthetic clip lies nearer to its nearest training
             clip: 0.5 where synthetic clips keep the distance that real ones keep, 1 where all are nearer (the statistic
             of Meehan, Chaudhuri & Dasgupta, AISTATS 2020, pooled over cells).
@@ -119,69 +120,43 @@ def copies(
         DataError: No synthetic clip has two training takes to be compared with.
     """
     length = common_length(synthetic)
-    ours = nearness([(clip.key, clip.frames) for clip in synthetic], training, scope, cyclic)
-    theirs = nearness([(clip.key, window(clip.frames, length)) for clip in held_out], training, scope, cyclic)
+    real = [replace(clip, frames=window(clip.frames, length)) for clip in held_out]
+    ours, theirs = (_nearness(clips, training, scope, cyclic) for clips in (synthetic, real))
     if not ours.matches:
         raise DataError(
             f"copies: none of {len(synthetic)} synthetic clips has two training takes of its view and condition;"
             " check the roots, or look among all training clips"
         )
-    return Copies(scope, cyclic, ours, theirs, _closer(ours.matches, theirs.matches))
+    return Copies(scope, cyclic, ours, theirs, float(win_rates(ours.distances, theirs.distances).mean()))
 
 
-def nearness(
-    clips: Sequence[tuple[ClipKey, NDArray[np.uint8]]], training: Sequence[ClipFeatures], scope: Scope, cyclic: bool
-) -> Nearness:
-    """Match named clips, uint8 [T, 32, 32] each, within each view and condition, or among all at once."""
-    there = _grouped((_group(clip.key, scope), clip) for clip in training)
+def _nearness(clips: Sequence[ClipFeatures], training: Sequence[ClipFeatures], scope: Scope, cyclic: bool) -> Nearness:
+    """Match clips within each view and condition, or among all at once; in the order of the clips."""
+    there, places = defaultdict[object, list[ClipFeatures]](list), defaultdict[object, list[int]](list)
+    for clip in training:
+        there[clip.cell if scope == "same" else ""].append(clip)
+    for place, clip in enumerate(clips):
+        places[clip.cell if scope == "same" else ""].append(place)
     found: dict[int, Match] = {}
-    for group, places in _grouped((_group(key, scope), place) for place, (key, _) in enumerate(clips)).items():
-        matched = _within([clips[place] for place in places], there.get(group, []), cyclic)
-        found.update(zip(places, matched, strict=False))
+    for group, mine in places.items():
+        found.update(zip(mine, _within([clips[place] for place in mine], there[group], cyclic), strict=False))
     matches = tuple(found[place] for place in sorted(found))
-    return Nearness(
-        matches,
-        float(np.mean([match.copied for match in matches])) if matches else float("nan"),
-        float(np.median([match.distance for match in matches])) if matches else float("nan"),
-        float(np.median([match.ratio for match in matches])) if matches else float("nan"),
-        len(clips) - len(matches),
-    )
+    facts = np.array([(match.copied, match.distance, match.ratio) for match in matches]).reshape(-1, 3)
+    share, distance, ratio = (facts[:, 0].mean(), *np.median(facts[:, 1:], axis=0)) if matches else (float("nan"),) * 3
+    return Nearness(matches, float(share), float(distance), float(ratio), len(clips) - len(matches))
 
 
-def _group(key: ClipKey, scope: Scope) -> tuple[str, str]:
-    return (key.view, key.condition) if scope == "same" else ("", "")
-
-
-def _grouped(pairs: Iterable[tuple[tuple[str, str], Item]]) -> dict[tuple[str, str], list[Item]]:
-    groups: dict[tuple[str, str], list[Item]] = defaultdict(list)
-    for group, item in pairs:
-        groups[group].append(item)
-    return groups
-
-
-def _within(
-    clips: Sequence[tuple[ClipKey, NDArray[np.uint8]]], training: Sequence[ClipFeatures], cyclic: bool
-) -> list[Match]:
+def _within(clips: Sequence[ClipFeatures], training: Sequence[ClipFeatures], cyclic: bool) -> list[Match]:
     """The match of each clip within one group; none at all where it lacks a second take."""
     takes = np.array([f"{clip.key.identity}/{clip.key.take}" for clip in training])
     if len(np.unique(takes)) < 2:
         return []
-    table = clip_distances([frames for _, frames in clips], [clip.frames for clip in training], cyclic)
+    table = clip_distances([clip.frames for clip in clips], [clip.frames for clip in training], cyclic)
     found = []
-    for (key, frames), distances in zip(clips, table, strict=True):
+    for clip, distances in zip(clips, table, strict=True):
         first = int(distances.argmin())
-        second = float(distances[takes != takes[first]].min())
-        nearest = training[first]
-        ratio = float(distances[first]) / second if distances[first] > SAME else 0.0
-        shift = best_shift(frames, nearest.frames, cyclic)
-        found.append(Match(key, nearest.key, shift, float(distances[first]), ratio))
+        nearest, distance = training[first], float(distances[first])
+        ratio = distance / float(distances[takes != takes[first]].min()) if distance > SAME else 0.0
+        shift = best_shift(clip.frames, nearest.frames, cyclic)
+        found.append(Match(clip.key, "/".join(clip.cell), nearest.key, shift, distance, ratio))
     return found
-
-
-def _closer(ours: Sequence[Match], theirs: Sequence[Match]) -> float:
-    """Share of pairs in which ours is nearer, ties counted half; NaN without pairs."""
-    if not ours or not theirs:
-        return float("nan")
-    left = np.array([match.distance for match in ours])[:, None]
-    right = np.array([match.distance for match in theirs])[None]
-    return float((left < right).mean() + 0.5 * (left == right).mean())

@@ -15,32 +15,27 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gaitcrafter_ext.audit.clips import condition_in
 from gaitcrafter_ext.errors import DataError, MissingError, WeightsError
 from gaitcrafter_ext.generator.objective import add_noise
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
-from gaitcrafter_ext.recognition.bootstrap import Estimate, bootstrap_mean
+from gaitcrafter_ext.metrics.distances import win_rates
+from gaitcrafter_ext.metrics.intervals import Estimate, bootstrap_mean
 from gaitcrafter_ext.silhouettes.clip import encode, window
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["LEVELS", "Membership", "clip_losses", "membership", "membership_of_weights"]
+__all__ = ["NOISE_LEVELS", "Membership", "clip_losses", "membership", "membership_of_weights"]
 
-#: Noise levels at which the loss is taken, and clips of each kind at most.
-LEVELS, MOST = (0.3, 0.5, 0.7, 0.9), 96
+#: Noise levels t at which the loss is taken, and clips of each kind at most.
+NOISE_LEVELS, MOST = (0.3, 0.5, 0.7, 0.9), 96
 
 BATCH = 8
 
 
 @dataclass(frozen=True)
 class Membership:
-    """How well training clips are told from held-out ones by their loss.
-
-    Attributes:
-        auc: 0.5 = not at all, 1 = always; interval over people.
-        training: Mean loss of training clips.
-        held_out: Mean loss of held-out clips.
-        levels: The noise levels.
-    """
+    """How well training clips are told from held-out ones by their mean loss: AUC 0.5 = not at all, 1 = always."""
 
     auc: Estimate
     training: float
@@ -48,56 +43,51 @@ class Membership:
     levels: tuple[float, ...]
 
 
-def membership(
-    training: tuple[Sequence[ClipKey], NDArray[np.float64]],
-    held_out: tuple[Sequence[ClipKey], NDArray[np.float64]],
-    rng: np.random.Generator,
-) -> Membership:
-    """AUC within views and conditions.
+@dataclass(frozen=True)
+class Losses:
+    """Losses float64 [N] of clips, with the person and the cell (view, condition) of each, str [N]."""
 
-    Args:
-        training: Clips and their losses, float64 [N].
-        held_out: The same of clips that were not trained on.
-        rng: Draws the bootstrap's people.
+    values: NDArray[np.float64]
+    people: NDArray[np.str_]
+    cells: NDArray[np.str_]
+
+
+def membership(training: Losses, held_out: Losses, rng: np.random.Generator) -> Membership:
+    """AUC within views and conditions; ``rng`` draws the bootstrap's people.
 
     Raises:
         DataError: No view and condition has clips of both kinds.
     """
-    wins, people = [], []
-    cells = np.array([f"{key.view}/{key.condition}" for key in held_out[0]], dtype=str)
-    for key, loss in zip(*training, strict=True):
-        theirs = held_out[1][cells == f"{key.view}/{key.condition}"]
-        if len(theirs):
-            wins.append(float(np.mean(loss < theirs) + 0.5 * np.mean(loss == theirs)))
-            people.append(key.identity)
-    if not wins:
+    common = sorted(set(training.cells.tolist()) & set(held_out.cells.tolist()))
+    if not common:
         raise DataError("membership: no view and condition has both training and held-out clips")
-    auc = bootstrap_mean(np.array(wins), np.array(people, dtype=str), rng)
-    return Membership(auc, float(training[1].mean()), float(held_out[1].mean()), LEVELS)
+    rows = [np.flatnonzero(training.cells == cell) for cell in common]
+    wins = [
+        win_rates(training.values[mine], held_out.values[held_out.cells == cell])
+        for cell, mine in zip(common, rows, strict=True)
+    ]
+    auc = bootstrap_mean(np.concatenate(wins), training.people[np.concatenate(rows)], rng)
+    return Membership(auc, float(training.values.mean()), float(held_out.values.mean()), NOISE_LEVELS)
 
 
 @torch.inference_mode()
 def clip_losses(pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Sequence[ClipKey]) -> NDArray[np.float64]:
-    """Mean squared error of the clean clip that the network predicts, mean over ``LEVELS``, float64 [N].
+    """Mean squared error of the clean clip that the network predicts, mean over ``NOISE_LEVELS``, float64 [N].
 
     Each clip's noise is keyed by its name, so that a loss does not depend on which other clips are asked about.
     """
-    config, words = pipeline.denoiser.config, pipeline.vocabulary
-    losses = []
+    config, losses = pipeline.denoiser.config, list[float]()
     for at in range(0, len(keys), BATCH):
         some = keys[at : at + BATCH]
-        clean = encode(np.stack([window(store.read(key), config.frames) for key in some]), config.width)
-        code = torch.eye(len(words.identities))[[words.identities.index(key.identity) for key in some]]
-        condition = torch.tensor([words.conditions.index(key.condition) for key in some])
-        angles = [words.views.get(key.view) for key in some]
-        view = torch.tensor([float("nan") if angle is None else angle for angle in angles])
-        total = torch.zeros(len(some))
-        for level in LEVELS:
-            levels = torch.full((len(some),), level)
-            noise = torch.stack([_noise(key, level, clean.shape[1:]) for key in some])
-            predicted = pipeline.denoiser(add_noise(clean, noise, levels), levels, code, condition, view)
+        frames = np.stack([window(store.read(key), config.frames) for key in some])
+        clean = encode(frames, config.width).to(pipeline.denoiser.device)
+        total = torch.zeros(len(some), device=clean.device)
+        for level in NOISE_LEVELS:
+            t = torch.full((len(some),), level, device=clean.device)
+            noise = torch.stack([_noise(key, level, clean.shape[1:]) for key in some]).to(clean.device)
+            predicted = _predict(pipeline, store, some, add_noise(clean, noise, t), t)
             total += (predicted.float() - clean).square().flatten(1).mean(dim=1)
-        losses += (total / len(LEVELS)).tolist()
+        losses += (total / len(NOISE_LEVELS)).tolist()
     return np.array(losses)
 
 
@@ -107,6 +97,7 @@ def membership_of_weights(
     training: Sequence[ClipKey],
     held_out: Sequence[ClipKey],
     rng: np.random.Generator,
+    device: torch.device | str = "cpu",
 ) -> Membership:
     """Attack weights with some of their training and held-out clips.
 
@@ -119,9 +110,30 @@ def membership_of_weights(
         pipeline = GaitCrafterPipeline.from_pretrained(weights)
     except (MissingError, WeightsError) as error:
         raise DataError(str(error)) from None
+    pipeline.to(device)
     known, new = (_some(pipeline, store, keys, rng) for keys in (training, held_out))
-    losses = [clip_losses(pipeline, store, keys) for keys in (known, new)]
-    return membership((known, losses[0]), (new, losses[1]), rng)
+    return membership(_losses(pipeline, store, known), _losses(pipeline, store, new), rng)
+
+
+def _predict(
+    pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Sequence[ClipKey], noisy: torch.Tensor, t: torch.Tensor
+) -> torch.Tensor:
+    """The clean clips [b, frames, h, w] that the denoiser sees in noisy ones, given who, how and from where."""
+    words, device = pipeline.vocabulary, noisy.device
+    code = torch.eye(len(words.identities))[[words.identities.index(key.identity) for key in keys]]
+    condition = [words.conditions.index(condition_in(store.dataset, key.take)) for key in keys]
+    angles = [words.views.get(key.view) for key in keys]
+    view_deg = torch.tensor([float("nan") if angle is None else angle for angle in angles])
+    predicted: torch.Tensor = pipeline.denoiser(
+        noisy, t, code.to(device), torch.tensor(condition, device=device), view_deg.to(device)
+    )
+    return predicted
+
+
+def _losses(pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Sequence[ClipKey]) -> Losses:
+    cells = [f"{key.view}/{condition_in(store.dataset, key.take)}" for key in keys]
+    people = np.array([key.identity for key in keys], dtype=str)
+    return Losses(clip_losses(pipeline, store, keys), people, np.array(cells, dtype=str))
 
 
 def _some(
@@ -129,7 +141,8 @@ def _some(
 ) -> list[ClipKey]:
     """Random clips that the weights have words for and that are long enough."""
     words, frames = pipeline.vocabulary, pipeline.denoiser.config.frames
-    known = [key for key in keys if key.identity in words.identities and key.condition in words.conditions]
+    people, conditions = set(words.identities), set(words.conditions)
+    known = [key for key in keys if key.identity in people and condition_in(store.dataset, key.take) in conditions]
     drawn = [known[index] for index in rng.permutation(len(known))[:MOST]]
     return [key for key in sorted(drawn) if len(store.read(key)) >= frames]
 

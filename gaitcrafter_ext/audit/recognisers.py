@@ -1,17 +1,23 @@
-"""The recognisers of a card, and whom each of them knows.
+"""The recognisers of a card, whom each of them knows, and who must not know whom.
+
+G: the generator was trained on them; F: the filter's recogniser was; R: a recogniser of the card was; T: they are
+tested on. A figure by a judge that has seen the answer is worth nothing, so overlap with T is refused, and so is a
+recogniser that chose the very people it shall judge. That R or F know people of G is a caveat, since on a real data set
+there may be no others.
 
 People bear the name of their data set (``simulated-1-seed101/sim-001``) where a recogniser's card tells it: ``sim-001``
-of another seed is somebody else. Where it does not, equal names are taken to be the same person.
+of another seed is another person. Where it does not, equal names are taken to be the same person.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import nn
 
+from gaitcrafter_ext.audit.data import Splits
 from gaitcrafter_ext.errors import DataError, GaitCrafterError
 from gaitcrafter_ext.generator.card import checksum
 from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE, load_recogniser
@@ -19,7 +25,16 @@ from gaitcrafter_ext.recognition.filter_card import BUNDLED, locate_filter, read
 from gaitcrafter_ext.synthesis.folder import FROZEN
 from gaitcrafter_ext.synthesis.frozen import read_frozen
 
-__all__ = ["Recogniser", "chosen_by", "filter_people", "named", "open_recognisers"]
+__all__ = [
+    "People",
+    "Recogniser",
+    "check_disjoint",
+    "chosen_by",
+    "filter_people",
+    "named",
+    "open_judges",
+    "open_recognisers",
+]
 
 
 @dataclass(frozen=True)
@@ -28,7 +43,6 @@ class Recogniser:
 
     Attributes:
         name: How the report calls it: its folder's name.
-        network: The network.
         model: ``"gaitset"`` or ``"gaitbase"``.
         people: Whom it was trained on, each as ``dataset/identity``.
         fingerprint: As the filter's card has it, where there is one: so a run names the recogniser that chose its
@@ -42,9 +56,60 @@ class Recogniser:
     fingerprint: str
 
 
+@dataclass(frozen=True)
+class People:
+    """The groups of people of one card.
+
+    Attributes:
+        generator: G, as the weights' card (or the clips' recipes) tell.
+        test: T, the partition's TEST_SET.
+        recognisers: R of each recogniser, by its name.
+        filter: F; empty without a filter, None where nothing tells.
+        judges: Names of recognisers that chose the novel people themselves.
+    """
+
+    generator: tuple[str, ...]
+    test: tuple[str, ...]
+    recognisers: dict[str, tuple[str, ...]]
+    filter: tuple[str, ...] | None = ()
+    judges: tuple[str, ...] = ()
+
+
 def named(dataset: str, people: Sequence[str]) -> tuple[str, ...]:
     """People with the name of their data set before their own."""
     return tuple(f"{dataset}/{person}" for person in people)
+
+
+def open_judges(
+    folders: Sequence[str], dataset: str, other_people: bool, synthetic: str, splits: Splits
+) -> tuple[list[Recogniser], list[str]]:
+    """Load the recognisers of a card, after checking who knows whom, and say what must be kept in mind.
+
+    Args:
+        folders: As for :func:`open_recognisers`.
+        dataset: Likewise.
+        other_people: Likewise.
+        synthetic: Folder of the synthetic run, which names the recogniser that chose its people.
+        splits: Whose generator and TEST_SET it is.
+
+    Raises:
+        DataError: As :func:`open_recognisers` and :func:`check_disjoint` do.
+    """
+    judges, chose = open_recognisers(folders, dataset, other_people), chosen_by(synthetic)
+    caveats = check_disjoint(
+        People(
+            named(dataset, splits.generator),
+            named(dataset, splits.test),
+            {each.name: each.people for each in judges},
+            filter_people(chose, judges) if chose else (),
+            tuple(each.name for each in judges if each.fingerprint == chose),
+        )
+    )
+    alone = (
+        "no recogniser was given: people are told apart by pixel GEIs, which see clothes and build rather than gait;"
+        " give --recogniser DIR, best two, trained on other people"
+    )
+    return judges, caveats if judges else [*caveats, alone]
 
 
 def open_recognisers(folders: Sequence[str], dataset: str, other_people: bool = False) -> list[Recogniser]:
@@ -88,6 +153,27 @@ def filter_people(fingerprint: str, recognisers: Sequence[Recogniser]) -> tuple[
     return card.people if card.fingerprint == fingerprint else None
 
 
+def check_disjoint(people: People) -> list[str]:
+    """Refuse overlap with the tested people; return what must be kept in mind, one sentence each.
+
+    Raises:
+        DataError: The generator, the filter or a recogniser was trained on people of TEST_SET, or a recogniser chose
+            the novel people.
+    """
+    _refuse_tested("the generator", people.generator, people, "give the partition that it was trained with")
+    _refuse_tested("the filter's recogniser", people.filter or (), people, "filter with one that was not")
+    remedy = "give one that was not, or --other-people where its people only bear the same names"
+    for name, known in people.recognisers.items():
+        _refuse_tested(f"the recogniser {name}", known, people, remedy)
+    if people.judges:
+        raise DataError(
+            f"the recogniser {people.judges[0]} chose the novel people itself (--filter), so it cannot judge them;"
+            " give another --recogniser"
+        )
+    unknown = "a filter chose the novel people, and nothing tells whom its recogniser was trained on"
+    return [*([unknown] if people.filter is None else []), *_known_to(people)]
+
+
 def _open(name: str, dataset: str, other_people: bool) -> Recogniser:
     folder = locate_filter(BUNDLED) if name == BUNDLED else Path(name)
     network, card = load_recogniser(folder)
@@ -98,3 +184,27 @@ def _open(name: str, dataset: str, other_people: bool) -> Recogniser:
         people = () if other_people else named(dataset, card.people)
         return Recogniser(shown, network, card.model, people, checksum(folder / MODEL_FILE)[:16])
     return Recogniser(shown, network, card.model, known.people, known.fingerprint)
+
+
+def _refuse_tested(who: str, known: Iterable[str], people: People, remedy: str) -> None:
+    if seen := sorted(set(people.test) & set(known)):
+        shown = f"{', '.join(seen[:3])} ({len(seen)} people)" if len(seen) > 1 else seen[0]
+        raise DataError(f"{who} was trained on {shown} of TEST_SET; {remedy}")
+
+
+def _known_to(people: People) -> list[str]:
+    """Caveats of groups that share people: R with G, F with G, R with F."""
+    filtered = {"the filter's recogniser": people.filter} if people.filter else {}
+    judges = {f"the recogniser {name}": known for name, known in people.recognisers.items()}
+    caveats = [
+        f"{who} knows {len(both)} of the {len(people.generator)} people that the generator was trained on: its rank-1"
+        " and its distances to them flatter real and synthetic clips alike"
+        for who, known in {**judges, **filtered}.items()
+        if (both := set(known or ()) & set(people.generator))
+    ]
+    return caveats + [
+        f"{who} and the filter's recogniser were trained on {len(both)} people in common: they err alike, so the people"
+        " that passed the filter look better than they are"
+        for who, known in judges.items()
+        if (both := set(known) & set(people.filter or ()))
+    ]

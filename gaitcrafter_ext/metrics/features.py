@@ -78,7 +78,12 @@ class FeatureSet:
     view: Labels
 
     @classmethod
-    def of(cls, vectors: Sequence[Floats] | Floats, keys: Sequence[ClipKey], conditions: Sequence[str]) -> FeatureSet:
+    def of(
+        cls,
+        vectors: Sequence[NDArray[np.floating]] | NDArray[np.floating],
+        keys: Sequence[ClipKey],
+        conditions: Sequence[str],
+    ) -> FeatureSet:
         """Vectors of named clips, in their order."""
         found = np.stack(list(vectors)).astype(np.float32) if len(vectors) else np.zeros((0, 0), np.float32)
         rows = zip(keys, conditions, strict=True)

@@ -185,9 +185,9 @@ def _read(clips: FeatureSet, attribute: Attribute, groups: Labels, fits: dict[st
             mine, (classes, predict) = groups == group, fits[group]
             hits[mine] = predict(clips.vectors[mine]) == asked[mine]
             choices[mine] = np.where(np.isin(asked[mine], classes), len(classes), 0)
-    told = choices > 1
-    chance = float(np.mean(1 / choices[told])) if told.any() else float("nan")
-    return Reading(clips.where(told), hits[told], chance, int((~told).sum()))
+    known = choices > 1
+    chance = float(np.mean(1 / choices[known])) if known.any() else float("nan")
+    return Reading(clips.where(known), hits[known], chance, int((~known).sum()))
 
 
 def _groups(clips: FeatureSet, attribute: Attribute, classifier: str) -> Labels:

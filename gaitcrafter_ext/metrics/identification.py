@@ -14,17 +14,20 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.distances import squared_distances
-from gaitcrafter_ext.metrics.features import FeatureSet, in_order
+from gaitcrafter_ext.metrics.features import FeatureSet, in_order, joined
 from gaitcrafter_ext.metrics.intervals import Estimate, bootstrap_ratio, estimate_share
 
 __all__ = [
     "Identification",
     "Matches",
     "RankOne",
+    "RankRow",
+    "Ranks",
     "identification",
     "match",
     "match_other_takes",
     "rank_one",
+    "ranks",
     "share_ratio",
 ]
 
@@ -70,6 +73,42 @@ class Identification:
     chance: float
 
 
+@dataclass(frozen=True)
+class RankRow:
+    """Probes of one kind against one gallery."""
+
+    probes: str
+    gallery: str
+    share: Estimate
+    conditions: tuple[RankOne, ...]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Rank-1 of synthetic probes with every ceiling.
+
+    Attributes:
+        synthetic: Synthetic probes, held-out gallery: the figure.
+        same_gallery: Ceiling: real training takes as probes, the same gallery.
+        leave_one_out: Ceiling: each real take against all other takes.
+        of_same_gallery: ``synthetic`` / ``same_gallery``.
+        of_leave_one_out: ``synthetic`` / ``leave_one_out``.
+        seen: Synthetic probes against the training takes, which the generator saw: no proof of anything new.
+        seen_ceiling: Held-out real probes against the training takes.
+    """
+
+    people: int
+    chance: float
+    synthetic: RankRow
+    same_gallery: RankRow
+    leave_one_out: RankRow
+    of_same_gallery: Estimate
+    of_leave_one_out: Estimate
+    seen: RankRow
+    seen_ceiling: RankRow
+
+
 def identification(synthetic: FeatureSet, held_out: FeatureSet, training: FeatureSet) -> Identification:
     """Find the person of each synthetic clip among held-out real clips.
 
@@ -88,6 +127,23 @@ def identification(synthetic: FeatureSet, held_out: FeatureSet, training: Featur
             " the same view; at least 2 people and 1 clip are needed: check the roots and what was held out"
         )
     return Identification(matched.people, matched, match(held_out, training), 1 / matched.people)
+
+
+def ranks(synthetic: FeatureSet, held_out: FeatureSet, training: FeatureSet, rng: np.random.Generator) -> Ranks:
+    """:func:`identification`, and the same with other galleries; ``rng`` draws the bootstrap's people."""
+    found = identification(synthetic, held_out, training)
+    others = match_other_takes(joined(held_out, training))
+    return Ranks(
+        found.people,
+        found.chance,
+        _row("synthetic", "held-out takes", found.synthetic),
+        _row("real training takes", "held-out takes", found.ceiling),
+        _row("real, leave one take out", "all other takes", others),
+        share_ratio(found.synthetic, found.ceiling, rng),
+        share_ratio(found.synthetic, others, rng),
+        _row("synthetic", "training takes", match(training, synthetic)),
+        _row("held-out real", "training takes", match(training, held_out)),
+    )
 
 
 def match(gallery: FeatureSet, probes: FeatureSet) -> Matches:
@@ -132,3 +188,7 @@ def rank_one(matches: Matches) -> tuple[RankOne, ...]:
 def share_ratio(ours: Matches, ceiling: Matches, rng: np.random.Generator) -> Estimate:
     """Rank-1 over that of the ceiling."""
     return bootstrap_ratio(ours.hits, ours.probes.identity, ceiling.hits, ceiling.probes.identity, rng)
+
+
+def _row(probes: str, gallery: str, matches: Matches) -> RankRow:
+    return RankRow(probes, gallery, matches.share, rank_one(matches), matches.dropped)

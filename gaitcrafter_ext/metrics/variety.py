@@ -128,12 +128,12 @@ def recall(real: FeatureSet, synthetic: FeatureSet, neighbours: int = RECALL_NEI
             f"recall: {len(real)} real and {len(synthetic)} synthetic clips; a condition with more than {neighbours}"
             " synthetic clips and a real one is needed"
         )
-    told = in_order(real.condition[asked])
+    names = in_order(real.condition[asked])
     return Recall(
         estimate_share(hits[asked], real.identity[asked]),
-        {name: float(hits[real.condition == name].mean()) for name in told},
+        {name: float(hits[real.condition == name].mean()) for name in names},
         neighbours,
-        {name: counts[name] for name in told},
+        {name: counts[name] for name in names},
         int((~asked).sum()),
     )
 

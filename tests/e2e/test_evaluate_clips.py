@@ -96,7 +96,7 @@ def test_novel_people_alone_are_measured_where_no_measure_needs_known_ones(
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         (("--synthetic", "novel"), 1, "no common person"),
         (("--synthetic", "novel", "--trained-weights", "weights"), 1, "--measures copies,masks,motion"),
@@ -104,22 +104,22 @@ def test_novel_people_alone_are_measured_where_no_measure_needs_known_ones(
         (("--synthetic", "empty"), 1, "holds no clip"),
         (("--synthetic", "single"), 1, "1 synthetic clip(s)"),
         (("--synthetic", "nowhere"), 1, "there is no folder nowhere"),
-        (("--synthetic", "made", "--held-out", "9"), 1, "nobody has more than 9 takes"),
+        (("--synthetic", "made", "--held-out", "9"), 1, "no person has more than 9 takes"),
         (("--synthetic", "made", "--held-out", "none"), 2, "--held-out 'none'"),
         (("--synthetic", "made", "--held-out", "1", "--trained-weights", "weights"), 2, "both say"),
         (("--synthetic", "made", "--trained-weights", "empty"), 1, "no weights at"),
-        (("--synthetic", "made", "--trained-weights", "bundled"), 1, "nobody in common"),
+        (("--synthetic", "made", "--trained-weights", "bundled"), 1, "no person in common"),
         (("--synthetic", "made", "--measures", "copys"), 2, "did you mean 'copies'"),
         (("--synthetic", "made", "--views", "091"), 2, "did you mean '090'"),
     ],
 )
 def test_bad_input_is_one_line_and_the_right_exit_code(
-    folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, told: str
+    folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, message: str
 ) -> None:
     assert evaluate(folder, "clips", "--real", "real", *words) == code
     errors = capsys.readouterr().err.strip().splitlines()
     assert len(errors) == 1
-    assert told in errors[0]
+    assert message in errors[0]
 
 
 def test_a_blind_sheet_is_written_and_scored(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,23 +130,23 @@ def test_a_blind_sheet_is_written_and_scored(folder: Path, tmp_path: Path, capsy
     answers = {row["label"]: row["kind"] for row in json.loads((out / "key.json").read_text())}
     (out / "answers.json").write_text(json.dumps(answers))
     assert evaluate(folder, "blind", "--score", str(out / "key.json"), "--answers", str(out / "answers.json")) == 0
-    assert capsys.readouterr().out.startswith("8 of 8 rows told right: 100 % [63, 100], chance 50 %, p = 0.004")
+    assert capsys.readouterr().out.startswith("8 of 8 rows right: 100 % [63, 100], chance 50 %, p = 0.004")
     assert evaluate(folder, "blind", *options, "--rows", "8") == 1
     assert "is there already" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         (("--real", "real"), 2, "--synthetic is missing"),
         (("--real", "real", "--synthetic", "made", "--out", "x", "--rows", "7"), 2, "is odd"),
         (("--real", "real", "--synthetic", "made", "--out", "x", "--rows", "80"), 1, "fewer --rows"),
         (("--score", "key.json"), 2, "belong together"),
-        (("--score", "nowhere.json", "--answers", "nowhere.json"), 1, "cannot read nowhere.json"),
+        (("--score", "nowhere.json", "--answers", "nowhere.json"), 1, "nowhere.json is not there"),
     ],
 )
 def test_bad_blind_input_is_one_line(
-    folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, told: str
+    folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, message: str
 ) -> None:
     assert evaluate(folder, "blind", *words) == code
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -48,7 +48,7 @@ def test_one_root_prints_rank_one_of_each_condition_with_chance(real: Path, caps
     assert rows["chance"] == "25.0"
 
 
-def test_the_gate_prints_synthetic_beside_real_and_reads_view_and_condition(
+def test_the_protocol_prints_synthetic_beside_real_and_reads_view_and_condition(
     real: Path, synthetic: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--probe-root", str(synthetic), "--centroids", str(real), "--real-probe-takes", "nm-06,bg-02,cl-02"]
@@ -60,7 +60,7 @@ def test_the_gate_prints_synthetic_beside_real_and_reads_view_and_condition(
     assert {each["attribute"] for each in answer["read_as_asked"]} == {"condition"}  # one view cannot be told apart
     assert readings["person"]["synthetic"]["value"] > 0.9
     assert main(["evaluate", "gei", "--gallery-root", str(real), *options]) == 0
-    assert "view        cannot be told" in capsys.readouterr().out
+    assert "view        cannot be read" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -22,32 +22,22 @@ def distance_naive(clip: np.ndarray, other: np.ndarray, cyclic: bool) -> float:
     return min(float(np.sqrt(np.mean((a / 255.0 - b / 255.0) ** 2))) for a, b in windows)
 
 
-@pytest.mark.parametrize("cyclic", [False, True])
-def test_every_pair_agrees_with_the_loop_whatever_the_lengths(cyclic: bool) -> None:
-    clips, others = [noise(n, length) for n, length in enumerate((7, 7, 4, 11))], [
-        noise(50 + n, length) for n, length in enumerate((9, 3, 7, 14, 7))
-    ]  # fmt: skip
-    wanted = [[distance_naive(clip, other, cyclic) for other in others] for clip in clips]
-    assert clip_distances(clips, others, cyclic) == pytest.approx(np.array(wanted), abs=1e-5)
+def test_every_pair_agrees_with_the_loop_whatever_lengths_and_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    clips = [noise(n, length) for n, length in enumerate((7, 7, 4, 11))]
+    others = [noise(50 + n, length) for n, length in enumerate((9, 3, 7, 14, 7))]
+    for cyclic in (False, True):
+        wanted = np.array([[distance_naive(clip, other, cyclic) for other in others] for clip in clips])
+        for bank, batch in ((20_000, 480), (40, 12)):
+            monkeypatch.setattr(alignment, "BANK_FRAMES", bank)
+            monkeypatch.setattr(alignment, "BATCH_FRAMES", batch)
+            assert clip_distances(clips, others, cyclic) == pytest.approx(wanted, abs=1e-5)
 
 
-def test_blocks_of_training_clips_give_what_one_block_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    clips, others = [noise(n, 6) for n in range(5)], [noise(50 + n, 8 + n % 3) for n in range(9)]
-    whole = clip_distances(clips, others)
-    monkeypatch.setattr(alignment, "BANK_FRAMES", 40)
-    monkeypatch.setattr(alignment, "BATCH_FRAMES", 12)
-    assert clip_distances(clips, others) == pytest.approx(whole, abs=1e-6)
-
-
-def test_a_window_of_a_clip_is_at_distance_zero_and_its_place_is_found() -> None:
+def test_a_window_is_found_in_its_place_and_only_cyclic_shifts_find_one_that_wraps_round() -> None:
     other = noise(0, 20)
     assert clip_distances([other[6:14]], [other])[0, 0] == pytest.approx(0.0, abs=1e-3)
     assert best_shift(other[6:14], other) == 6
     assert best_shift(other, other[6:14]) == -6
-
-
-def test_only_cyclic_shifts_find_a_copy_that_wraps_round() -> None:
-    other = noise(0, 12)
     wrapped = np.roll(other, -5, axis=0)
     assert clip_distances([wrapped], [other])[0, 0] > 0.2
     assert clip_distances([wrapped], [other], cyclic=True)[0, 0] == pytest.approx(0.0, abs=1e-3)

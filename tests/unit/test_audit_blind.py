@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.audit.blind import Row, at_least, draw_rows, exact_interval, score, write_sheet
+from gaitcrafter_ext.audit.blind import Row, draw_rows, matching_pairs, read_key, score, write_sheet
+from gaitcrafter_ext.audit.data import Trees
 from gaitcrafter_ext.errors import ConflictError, DataError
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 from tests.stick_walkers import stick_clip
@@ -19,57 +21,45 @@ REAL = [ClipKey(f"{i:03d}", take, view) for i in range(6) for take in ("nm-01", 
 MADE = [ClipKey(f"syn-{i:04d}", take, "090") for i in range(6) for take in ("nm-01", "bg-01", "cl-01")]
 
 
-def drawn(seed: int, rows: int = 12) -> list[tuple[str, ClipKey]]:
-    return draw_rows(REAL, MADE, rows, np.random.default_rng(seed))
+def trees(root: Path, made: list[ClipKey] = MADE) -> Trees:
+    stores = [SilhouetteStore(root / name, create=True) for name in ("real", "made")]
+    return Trees(*stores, REAL, made)
 
 
-def test_half_the_rows_are_real_and_views_and_conditions_do_not_tell() -> None:
-    rows = drawn(0)
-    kinds = {kind: Counter((key.view, key.condition) for which, key in rows if which == kind) for kind, _ in rows}
+def drawn(root: Path, seed: int = 0, rows: int = 12) -> list[tuple[str, ClipKey]]:
+    return draw_rows(trees(root), rows, np.random.default_rng(seed))
+
+
+def test_half_the_rows_are_real_and_views_and_conditions_do_not_tell(tmp_path: Path) -> None:
+    rows = drawn(tmp_path)
+    kinds = {kind: Counter((key.view, key.take[:2]) for which, key in rows if which == kind) for kind, _ in rows}
     assert kinds["real"] == kinds["synthetic"]
     assert sum(kinds["real"].values()) == 6
     assert len({key for _, key in rows}) == 12
-
-
-def test_the_order_hangs_on_the_seed_alone() -> None:
-    assert drawn(0) == drawn(0)
-    assert [kind for kind, _ in drawn(0)] != [kind for kind, _ in drawn(1)]
-
-
-def test_more_rows_than_common_clips_are_refused() -> None:
+    assert drawn(tmp_path) == rows
+    assert [kind for kind, _ in rows] != [kind for kind, _ in drawn(tmp_path, seed=1)]
     with pytest.raises(DataError, match="there are 12"):
-        drawn(0, rows=26)
+        drawn(tmp_path, rows=26)
     with pytest.raises(DataError, match="there are 0"):
-        draw_rows(REAL, [], 2, np.random.default_rng(0))
+        draw_rows(trees(tmp_path, []), 2, np.random.default_rng(0))
 
 
 def test_the_sheet_comes_with_a_key_of_its_own_and_overwrites_nothing(tmp_path: Path) -> None:
-    stores = [SilhouetteStore(tmp_path / name, create=True) for name in ("real", "made")]
-    chosen = drawn(0, rows=4)
+    both, chosen = trees(tmp_path), drawn(tmp_path, rows=4)
     for kind, key in chosen:
-        clip = stick_clip(0, 26.0, 45 if kind == "real" else 30)
-        stores[kind == "synthetic"].write(key, clip)
-    rows = write_sheet(tmp_path / "out", *stores, chosen)
-    key = [Row(**row) for row in json.loads((tmp_path / "out" / "key.json").read_text())]
-    assert key == rows
+        (both.real if kind == "real" else both.synthetic).write(key, stick_clip(0, 26.0, 45 if kind == "real" else 30))
+    rows = write_sheet(tmp_path / "out", both, chosen)
+    assert list(read_key(str(tmp_path / "out" / "key.json"))) == rows
     assert [row.label for row in rows] == ["row 01", "row 02", "row 03", "row 04"]
     assert list(json.loads((tmp_path / "out" / "answers.json").read_text())) == [row.label for row in rows]
     assert (tmp_path / "out" / "sheet.png").stat().st_size > 1000
     with pytest.raises(ConflictError, match="is there already"):
-        write_sheet(tmp_path / "out", *stores, chosen)
-
-
-def test_the_exact_interval_leaves_a_fortieth_on_either_side() -> None:
-    low, high = exact_interval(7, 12)
-    assert at_least(7, 12, low) == pytest.approx(0.025)
-    assert 1 - at_least(8, 12, high) == pytest.approx(0.025)
-    assert exact_interval(0, 12) == (0.0, pytest.approx(1 - 0.025 ** (1 / 12)))
-    assert exact_interval(12, 12) == (pytest.approx(0.025 ** (1 / 12)), 1.0)
+        write_sheet(tmp_path / "out", both, chosen)
 
 
 def test_hits_are_counted_with_the_exact_interval() -> None:
     key = [Row(f"row {n:02d}", "real" if n % 2 else "synthetic", "x") for n in range(1, 21)]
-    answers = {row.label: row.kind for row in key}
+    answers: dict[str, str] = {row.label: row.kind for row in key}
     assert score(key, answers).share == 1.0
     for label in ("row 01", "row 02", "row 03", "row 04", "row 06"):
         answers[label] = "real" if answers[label] == "synthetic" else "synthetic"
@@ -80,15 +70,18 @@ def test_hits_are_counted_with_the_exact_interval() -> None:
     assert (found.synthetic_as_real, found.real_as_real) == (pytest.approx(0.3), pytest.approx(0.8))
 
 
-@pytest.mark.parametrize(
-    ("answers", "words"),
-    [
+def test_answers_that_do_not_fit_the_key_are_refused() -> None:
+    key = [Row("row 01", "real", "x"), Row("row 02", "synthetic", "y")]
+    for answers, words in (
         ({"row 01": "real"}, "'row 02' is answered ''"),
         ({"row 01": "real", "row 02": "fake"}, "'row 02' is answered 'fake'"),
         ({"row 01": "real", "row 02": "real", "row 03": "real"}, "name 'row 03', which the key does not"),
-    ],
-)
-def test_answers_that_do_not_fit_the_key_are_refused(answers: dict[str, str], words: str) -> None:
-    key = [Row("row 01", "real", "x"), Row("row 02", "synthetic", "y")]
-    with pytest.raises(DataError, match=words):
-        score(key, answers)
+    ):
+        with pytest.raises(DataError, match=words):
+            score(key, answers)
+
+
+def test_pairs_share_person_condition_and_view() -> None:
+    real = [ClipKey("a", "nm-01", "090"), ClipKey("a", "nm-02", "090"), ClipKey("b", "cl-01", "090")]
+    made = [ClipKey("a", "nm-05", "090"), ClipKey("a", "cl-01", "090"), ClipKey("b", "cl-02", "000")]
+    assert matching_pairs(real, made, DatasetConfig()) == [(real[0], made[0])]

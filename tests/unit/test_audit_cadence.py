@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.audit.cadence import cadence
-from gaitcrafter_ext.audit.features import ClipFeatures
+from gaitcrafter_ext.audit.clips import ClipFeatures
 from gaitcrafter_ext.errors import DataError
 from tests.stick_walkers import CYCLES, stick_people
 
@@ -43,18 +43,18 @@ def test_people_who_keep_their_cadence_beat_the_median_and_reach_the_floor(
     assert [round(each.synthetic) for each in result.people] == [23, 25, 27, 29, 31, 24]
 
 
-@pytest.mark.parametrize("cycles", [(26.0,) * 6, CYCLES[3:] + CYCLES[:3]])
 def test_one_cadence_for_all_and_swapped_cadences_do_not_beat_the_median(
-    training: list[ClipFeatures], held_out: list[ClipFeatures], cycles: tuple[float, ...]
+    training: list[ClipFeatures], held_out: list[ClipFeatures]
 ) -> None:
-    assert cadence(synthetic(cycles), held_out, training, rng()).difference.high > 0
+    for cycles in ((26.0,) * 6, CYCLES[3:] + CYCLES[:3]):
+        assert cadence(synthetic(cycles), held_out, training, rng()).difference.high > 0
 
 
-def test_frontal_frozen_and_strange_clips_are_left_out_and_counted(
+def test_frontal_frozen_and_novel_clips_are_left_out_and_counted(
     training: list[ClipFeatures], held_out: list[ClipFeatures]
 ) -> None:
     clips = synthetic(CYCLES)
-    clips[0] = replace(clips[0], key=replace(clips[0].key, view="000"))
+    clips[0] = replace(clips[0], view_deg=0.0)
     clips[1] = replace(clips[1], frames=np.repeat(clips[1].frames[:1], 30, axis=0))
     clips[2] = replace(clips[2], key=replace(clips[2].key, identity="syn-0001"))
     result = cadence(clips, held_out, training, rng())

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.audit.features import thumbnails
+from gaitcrafter_ext.audit.clips import thumbnails
 from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.silhouettes.cycle import cycle_of, is_reliable
 from gaitcrafter_ext.simulation import cohort, pose

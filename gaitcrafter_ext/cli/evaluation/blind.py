@@ -1,29 +1,26 @@
-"""``gaitcrafter evaluate blind``: a mixed sheet for somebody who is not told, and the score of the answers."""
+"""``gaitcrafter evaluate blind``: a mixed sheet for a viewer who does not know which is which, and the score."""
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from pathlib import Path
 
-from gaitcrafter_ext.cli._options import add_json, at_least
-from gaitcrafter_ext.cli.evaluation.finite import finite
-from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.cli._options import at_least
+from gaitcrafter_ext.cli.evaluation.options import add_trees
+from gaitcrafter_ext.errors import UsageError
 
 HELP = "a sheet of real and synthetic rows in random order with its key; with --score, hits of the answers"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--real", metavar="ROOT", help="real clips: a folder of ids")
-    parser.add_argument("--synthetic", metavar="DIR", help="synthetic clips: a folder of ids")
+    add_trees(parser, required=False)
     parser.add_argument("--out", metavar="DIR", help="where sheet.png, answers.json and key.json go")
     parser.add_argument("--rows", type=at_least(2), default=20, help="rows, half of them real (default 20)")
     parser.add_argument("--seed", type=at_least(0), default=0, help="which clips, in which order (default 0)")
     parser.add_argument("--score", metavar="KEY", help="the key.json of a sheet; with --answers")
     parser.add_argument("--answers", metavar="FILE", help="the filled-in answers.json")
-    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,12 +39,11 @@ def _write(args: argparse.Namespace) -> int:
     import numpy as np
 
     from gaitcrafter_ext.audit.blind import draw_rows, write_sheet
-    from gaitcrafter_ext.cli.evaluation.clips import open_store
+    from gaitcrafter_ext.audit.data import open_trees
 
-    (real, real_keys), (made, made_keys) = open_store(args.real), open_store(args.synthetic)
-    drawn = draw_rows(real_keys, made_keys, args.rows, np.random.default_rng(args.seed))
+    trees = open_trees(args.real, args.synthetic, args.views, config=args.config)
     folder = Path(args.out)
-    rows = write_sheet(folder, real, made, drawn)
+    rows = write_sheet(folder, trees, draw_rows(trees, args.rows, np.random.default_rng(args.seed)))
     if args.json:
         print(json.dumps({"sheet": str(folder / "sheet.png"), "key": str(folder / "key.json"), "rows": len(rows)}))
         return 0
@@ -60,21 +56,15 @@ def _write(args: argparse.Namespace) -> int:
 def _score(args: argparse.Namespace) -> int:
     if not (args.score and args.answers):
         raise UsageError("--score KEY and --answers FILE belong together")
-    from gaitcrafter_ext.audit.blind import Row, read_json, score
+    from gaitcrafter_ext.audit.blind import read_answers, read_key, score
+    from gaitcrafter_ext.audit.card import plain
 
-    try:
-        key = [Row(**row) for row in read_json(args.score)]
-    except TypeError:
-        raise DataError(f"{args.score} is not a key; give the key.json that 'evaluate blind --out' wrote") from None
-    answers = read_json(args.answers)
-    if not isinstance(answers, dict):
-        raise DataError(f"{args.answers} is not an object of row and answer; fill in the answers.json of the sheet")
-    result = score(key, answers)
+    result = score(read_key(args.score), read_answers(args.answers))
     if args.json:
-        print(json.dumps(finite(dataclasses.asdict(result)), indent=1))
+        print(json.dumps(plain(result), indent=1))
         return 0
     print(
-        f"{result.hits} of {result.rows} rows told right: {100 * result.share:.0f} %"
+        f"{result.hits} of {result.rows} rows right: {100 * result.share:.0f} %"
         f" [{100 * result.low:.0f}, {100 * result.high:.0f}], chance 50 %, p = {result.p_value:.3f}"
     )
     print(

@@ -9,23 +9,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gaitcrafter_ext.audit.cadence import Cadence
     from gaitcrafter_ext.audit.copies import Copies, Nearness
-    from gaitcrafter_ext.audit.groups import Groups
-    from gaitcrafter_ext.audit.masks import Masks
-    from gaitcrafter_ext.audit.motion import Motion
-    from gaitcrafter_ext.audit.ranks import RankRow, Ranks
-    from gaitcrafter_ext.recognition.bootstrap import Estimate
+    from gaitcrafter_ext.audit.data import Splits
+    from gaitcrafter_ext.audit.statistics import Motion, RangeCheck
+    from gaitcrafter_ext.metrics.identification import RankRow, Ranks
+    from gaitcrafter_ext.metrics.intervals import Estimate
 
 __all__ = ["as_text"]
 
 
-def as_text(groups: Groups, results: dict[str, Any]) -> str:
+def as_text(splits: Splits, results: dict[str, Any]) -> str:
     """All tables, each with its floor, ceiling or chance."""
     head = [
-        f"{len(groups.synthetic)} synthetic clips; real: {len(groups.training)} training clips,"
-        f" {len(groups.held_out)} held-out clips ({groups.rule}); {len(groups.people)} people in common",
+        f"{len(splits.synthetic)} synthetic clips; real: {len(splits.training)} training clips,"
+        f" {len(splits.held_out)} held-out clips ({splits.rule}); {len(splits.people)} people in common",
     ]
-    if groups.passed_over:
-        head.append(f"left out: {groups.passed_over} synthetic clips of views that the real clips lack")
+    if splits.passed_over:
+        head.append(f"left out: {splits.passed_over} synthetic clips of views that the real clips lack")
     tables: dict[str, Callable[[Any], list[str]]] = {
         "rank": _ranks, "copies": _copies, "cadence": _cadence, "masks": _masks, "motion": _motion,
     }  # fmt: skip
@@ -85,20 +84,20 @@ def _cadence(result: Cadence) -> list[str]:
         ("synthetic - median", result.difference),
     ]
     verdict = "knows" if result.difference.high < 0 else "is not shown to know"
-    blunt = ["real training takes do no better than the median: cadence tells nobody apart in these clips"]
+    blunt = ["real training takes do no better than the median: cadence tells no people apart in these clips"]
     return [
         f"Does each person keep their cadence? Mean absolute error of the gait cycle against held-out clips, frames at"
         f" {result.fps} a second",
         f"{'':<24}{'error':>7}{'95 % interval':>16}{'clips':>7}",
         *(f"{name:<24}{each.value:>7.2f}{_interval(each, 1, 2):>16}{each.count:>7}" for name, each in rows),
         f"the generator {verdict} who walks how (below 0 = better than the median)"
-        + (f"; left out: {result.left_out} clips (frontal view, no cycle, nobody's held-out clip)"
+        + (f"; left out: {result.left_out} clips (frontal view, no cycle, no held-out clip of the person)"
            if result.left_out else ""),
         *(blunt if result.floor.value >= result.median.value else ()),
     ]  # fmt: skip
 
 
-def _masks(result: Masks) -> list[str]:
+def _masks(result: RangeCheck) -> list[str]:
     return [
         "Is it a valid mask? Means over a clip's frames",
         *_beside(result),
@@ -125,7 +124,7 @@ def _motion(result: Motion) -> list[str]:
     ]
 
 
-def _beside(result: Masks | Motion) -> list[str]:
+def _beside(result: RangeCheck) -> list[str]:
     """Medians of each statistic and shares outside the real range."""
     shares = (result.synthetic_outside.value, result.held_out_outside)
     head = (

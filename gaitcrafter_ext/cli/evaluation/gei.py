@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gaitcrafter_ext.cli.evaluation.finite import finite
+from gaitcrafter_ext.cli._options import Progress, add_json, at_least
+from gaitcrafter_ext.cli.evaluation.options import add_config
 from gaitcrafter_ext.errors import DataError, UsageError
 from gaitcrafter_ext.recognition.takes import GALLERY_TAKES, PROBE_TAKES, parse_takes
 from gaitcrafter_ext.vocabulary import choose, suggest
 
 if TYPE_CHECKING:
-    from gaitcrafter_ext.recognition.bootstrap import Estimate
-    from gaitcrafter_ext.recognition.gate import Faithfulness, GeiReport
-    from gaitcrafter_ext.recognition.gei import GeiSet
-    from gaitcrafter_ext.recognition.nearest import RankOne
+    from gaitcrafter_ext.metrics.features import FeatureSet
+    from gaitcrafter_ext.metrics.gei_protocol import Faithfulness, GeiReport
+    from gaitcrafter_ext.metrics.identification import RankOne
+    from gaitcrafter_ext.metrics.intervals import Estimate
 
 HELP = "rank-1 by nearest gait energy image of the same view; with --probe-root, synthetic probes beside real ones"
 
@@ -44,8 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--centroid-takes", default="all", metavar="TAKES", help="takes to fit on (default all)")
     parser.add_argument("--views", default="all", help="comma-separated views, or all (default all)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap intervals (default 0)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the tables")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="seed of the bootstrap intervals (default 0)")
+    add_config(parser)
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,18 +60,18 @@ def run(args: argparse.Namespace) -> int:
 
     import numpy as np
 
-    from gaitcrafter_ext.recognition.gate import faithfulness, gei_report
+    from gaitcrafter_ext.metrics.gei_protocol import faithfulness, gei_report
 
     rng = np.random.default_rng(args.seed)
-    real = _load(root, args.views, None)
-    gallery, probes = real.of(gallery_takes), real.of(probe_takes)
+    real = _load(args, root, None)
+    gallery, probes = real.only(takes=gallery_takes), real.only(takes=probe_takes)
     _require_present(real, [*(gallery_takes if args.gallery else ()), *(probe_takes if args.probes else ())], root)
     synthetic = _synthetic(args)
     report = gei_report(gallery, probes, synthetic, rng)
-    told = None
+    readings = None
     if args.centroids and synthetic is not None:
-        told = faithfulness(_to_fit_on(args, root, real, probe_takes), probes, synthetic, rng)
-    print(_as_json(args, root, report, told) if args.json else _as_text(report, told))
+        readings = faithfulness(_to_fit_on(args, root, real, probe_takes), probes, synthetic)
+    print(_as_json(args, root, report, readings) if args.json else _as_text(report, readings))
     return 0
 
 
@@ -93,49 +94,47 @@ def _takes(text: str, option: str) -> tuple[str, ...] | None:
     return None if text == "all" else parse_takes(text, option)
 
 
-def _require_present(clips: GeiSet, named: list[str], root: str) -> None:
-    """Refuse a take that the user named and nobody has; CASIA-B's defaults may be there in part."""
+def _require_present(clips: FeatureSet, named: list[str], root: str) -> None:
+    """Refuse a take that the user named and no clip shows; CASIA-B's defaults may be there in part."""
     there = sorted(set(clips.take.tolist()))
     for take in named:
         if take not in there:
             raise DataError(f"no clip of take {take} in {root} at these views; {suggest(take, there)}")
 
 
-def _synthetic(args: argparse.Namespace) -> GeiSet | None:
+def _synthetic(args: argparse.Namespace) -> FeatureSet | None:
     if not args.probe_root:
         return None
     takes = _takes(args.probe_takes, "--probe-takes")
-    clips = _load(args.probe_root, args.views, takes)
+    clips = _load(args, args.probe_root, takes)
     _require_present(clips, list(takes or ()), args.probe_root)
     return clips
 
 
-def _load(root: str, views: str, takes: tuple[str, ...] | None) -> GeiSet:
+def _load(args: argparse.Namespace, root: str, takes: tuple[str, ...] | None) -> FeatureSet:
     """GEIs of the asked views and takes under a root, or under its ``pkl`` folder where it has one."""
-    from tqdm import tqdm
+    from gaitcrafter_ext.audit.clips import load_geis
+    from gaitcrafter_ext.audit.data import open_tree
+    from gaitcrafter_ext.silhouettes.dataset import load_dataset
 
-    from gaitcrafter_ext.recognition.gei import load_geis
-    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-
-    folder = Path(root)
-    store = SilhouetteStore(folder / "pkl" if (folder / "pkl").is_dir() else folder)
-    keys = store.keys()
-    wanted = choose(views, sorted({key.view for key in keys}), "--views") if views != "all" else None
-    keys = [key for key in keys if (wanted is None or key.view in wanted) and (takes is None or key.take in takes)]
-    return load_geis(store, keys, lambda them: tqdm(them, desc=f"GEIs of {folder.name}", unit="clip", delay=1))
+    store, keys = open_tree(root, load_dataset(args.config))
+    wanted = choose(args.views, sorted({key.view for key in keys}), "--views")
+    keys = [key for key in keys if key.view in wanted and (takes is None or key.take in takes)]
+    with Progress(f"GEIs of {Path(root).name}", "clip") as bar:
+        return load_geis(store, keys, bar)
 
 
-def _to_fit_on(args: argparse.Namespace, root: str, real: GeiSet, probe_takes: tuple[str, ...]) -> GeiSet:
+def _to_fit_on(args: argparse.Namespace, root: str, real: FeatureSet, probe_takes: tuple[str, ...]) -> FeatureSet:
     """The clips that classifiers learn from, without those they are tried on."""
     takes = _takes(args.centroid_takes, "--centroid-takes")
     if Path(args.centroids).resolve() != Path(root).resolve():
-        return _load(args.centroids, args.views, takes)
+        return _load(args, args.centroids, takes)
     import numpy as np
 
-    return real.where(~np.isin(real.take, probe_takes)).of(takes)
+    return real.where(~np.isin(real.take, probe_takes)).only(takes=takes)
 
 
-def _as_text(report: GeiReport, told: list[Faithfulness] | None) -> str:
+def _as_text(report: GeiReport, readings: list[Faithfulness] | None) -> str:
     lines = [
         f"Pixel-GEI nearest neighbour, same view; gallery {' '.join(report.gallery_takes)}: {report.people} people,"
         f" {report.gallery_clips} clips, views {' '.join(report.views)}",
@@ -147,7 +146,7 @@ def _as_text(report: GeiReport, told: list[Faithfulness] | None) -> str:
     lines += [_row("ratio", name, ratio, 1) for name, ratio in report.ratio.items()]
     lines += [f"left out: {count} {kind} probes without a gallery clip of their person and view"
               for kind, count in report.dropped.items() if count]  # fmt: skip
-    return "\n".join(lines + (_told_rows(told) if told is not None else []))
+    return "\n".join(lines + (_reading_rows(readings) if readings is not None else []))
 
 
 def _rank_rows(kind: str, ranks: tuple[RankOne, ...]) -> list[str]:
@@ -160,18 +159,18 @@ def _row(kind: str, condition: str, estimate: Estimate, scale: float) -> str:
     return f"{kind:<10}{condition:<4}{value:>8}{f'[{low}, {high}]':>18}{estimate.count:>8}"
 
 
-def _told_rows(told: list[Faithfulness]) -> list[str]:
+def _reading_rows(readings: list[Faithfulness]) -> list[str]:
     """Accuracy of the synthetic clips beside the ceiling, one row a classifier."""
-    from gaitcrafter_ext.recognition.gate import ATTRIBUTES
+    from gaitcrafter_ext.metrics.gei_protocol import ATTRIBUTES
 
     head = f"{'read as asked %':<22}{'synthetic':>10}{'95 % interval':>18}{'held-out real':>15}{'chance':>8}  by class"
-    untold = [name for name in ATTRIBUTES if name not in {each.attribute for each in told}]
-    notes = [f"{name:<12}cannot be told: the real clips to fit on hold one {name} only" for name in untold]
-    return ["", "View and condition, told from GEIs by classifiers fitted on real clips only", head, *notes] + [
+    lacking = [name for name in ATTRIBUTES if name not in {each.attribute for each in readings}]
+    notes = [f"{name:<12}cannot be read: the real clips to fit on hold one {name} only" for name in lacking]
+    return ["", "View and condition, read from GEIs by classifiers fitted on real clips only", head, *notes] + [
         f"{each.attribute:<12}{each.classifier:<10}{100 * each.synthetic.value:>10.1f}"
         f"{f'[{100 * each.synthetic.low:.1f}, {100 * each.synthetic.high:.1f}]':>18}{100 * each.real.value:>15.1f}"
         f"{100 * each.chance:>8.1f}  {_classes(each)}"
-        for each in told
+        for each in readings
     ]
 
 
@@ -181,7 +180,8 @@ def _classes(each: Faithfulness) -> str:
     return "  ".join(f"{name} {100 * share:.0f}/{100 * real:.0f}" for name, share, real in pairs)
 
 
-def _as_json(args: argparse.Namespace, root: str, report: GeiReport, told: list[Faithfulness] | None) -> str:
+def _as_json(args: argparse.Namespace, root: str, report: GeiReport, readings: list[Faithfulness] | None) -> str:
+    from gaitcrafter_ext.audit.card import plain
+
     asked = {"root": root, "probe_root": args.probe_root, "centroids": args.centroids, "seed": args.seed}
-    read = [dataclasses.asdict(each) for each in told or ()]
-    return json.dumps(finite({"asked": asked, **dataclasses.asdict(report), "read_as_asked": read}), indent=2)
+    return json.dumps(plain({"asked": asked, **vars(report), "read_as_asked": readings or []}), indent=2)

@@ -1,28 +1,35 @@
-"""Features of a clip that know the order of its frames but not the phase it begins with.
+"""Features of whole clips that the likeness and variety measures are taken on, fitted on training clips only.
 
-Frames become scores z_t on the principal components of training frames; a clip becomes its mean score and its lagged
-covariances C_l = mean_t z_t z_(t+l)^T. To shuffle or freeze the frames changes C_l for l > 0; to reverse them
-transposes it. The usual Frechet distance of video features barely notices time (arXiv 2404.12391). Within each view and
-condition the training mean is taken off and the spread brought to one, then principal components are kept.
+- *Style*: linear discriminants of GEIs with the cells (view, condition) as classes: where a clip lies as regards view
+  and condition, whoever walks. Distances are in units of the spread within a cell.
+- *Ordered*: frames become scores z_t on the principal components of training frames; a clip becomes its mean score and
+  its lagged covariances C_l = mean_t z_t z_(t+l)^T, which know the order of the frames but not the phase. To shuffle or
+  freeze the frames changes C_l for l > 0; to reverse them transposes it. The usual Frechet distance of video features
+  barely notices time (arXiv 2404.12391). Within each cell the training mean is taken off and the spread brought to one,
+  then principal components are kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.audit.features import ClipFeatures, common_length
-from gaitcrafter_ext.audit.style import principal_components
+from gaitcrafter_ext.audit.clips import ClipFeatures, common_length
 from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.metrics.features import FeatureSet
+from gaitcrafter_ext.metrics.subspace import fit_discriminants, principal_components
 from gaitcrafter_ext.silhouettes.clip import window
 
-__all__ = ["OrderedSpace", "fit_ordered"]
+__all__ = ["OrderedSpace", "fit_ordered", "fit_style"]
 
 Floats = NDArray[np.floating]
 Frames = NDArray[np.uint8]
+
+#: Principal components of GEIs before the discriminants.
+STYLE_COMPONENTS = 100
 
 #: Principal components of frames, and of clips; lags in frames (a step of 25 frames a second takes about 13).
 FRAME_COMPONENTS, CLIP_COMPONENTS, LAGS = 12, 32, (1, 3, 6)
@@ -31,9 +38,26 @@ FRAME_COMPONENTS, CLIP_COMPONENTS, LAGS = 12, 32, (1, 3, 6)
 MOST_FRAMES = 4000
 
 
+def fit_style(training: FeatureSet) -> Callable[[FeatureSet], FeatureSet]:
+    """Fit style features on GEIs of training clips; the result maps GEIs to them.
+
+    Raises:
+        DataError: The clips are all of one view and condition.
+    """
+    cells = np.char.add(np.char.add(training.view, "/"), training.condition)
+    count = len(np.unique(cells))
+    if count < 2 or len(training) <= count:
+        raise DataError(
+            f"style: {len(training)} training clips of {count} view(s) and condition(s); style needs at least two of"
+            " them and more clips"
+        )
+    fitted = fit_discriminants(training.vectors, cells, STYLE_COMPONENTS)
+    return lambda clips: replace(clips, vectors=fitted.transform(clips.vectors))
+
+
 @dataclass(frozen=True)
 class OrderedSpace:
-    """A fitted feature space.
+    """A fitted space of ordered features.
 
     Attributes:
         length: Frames of a clip that are looked at, the middle ones.
@@ -49,11 +73,11 @@ class OrderedSpace:
     scale: Floats
     clips: tuple[Floats, Floats]
 
-    def __call__(self, clips: Sequence[ClipFeatures]) -> Floats:
+    def __call__(self, clips: Sequence[ClipFeatures]) -> FeatureSet:
         """Features float [N, C] of clips whose cells the space knows (:meth:`knows`)."""
         raw = np.stack([self._raw(clip) for clip in clips]) if clips else np.zeros((0, len(self.scale)))
         mean, basis = self.clips
-        return np.asarray((raw - mean) @ basis)
+        return FeatureSet.of((raw - mean) @ basis, [clip.key for clip in clips], [clip.condition for clip in clips])
 
     def knows(self, clip: ClipFeatures) -> bool:
         """Whether there were training clips of its view and condition."""
@@ -75,21 +99,16 @@ def fit_ordered(training: Sequence[ClipFeatures], synthetic: Sequence[ClipFeatur
             f"ordered features: {len(training)} training clips, synthetic clips of {length} frames; at least 3 clips"
             f" of more than {max(LAGS)} frames are needed"
         )
-    frames = _frame_components(training)
-    raw = np.stack([_lagged(window(clip.frames, length), *frames) for clip in training])
-    cells = np.array(["/".join(clip.cell) for clip in training])
-    means = {clip.cell: raw[cells == "/".join(clip.cell)].mean(axis=0) for clip in training}
-    rest = raw - np.stack([means[clip.cell] for clip in training])
-    scale = rest.std(axis=0) + 1e-3 * raw.std() + 1e-12
-    mean, basis = principal_components(rest / scale, CLIP_COMPONENTS)
-    spread = ((rest / scale - mean) @ basis).std(axis=0) + 1e-12
-    return OrderedSpace(length, frames, means, scale, (mean, basis / spread))
-
-
-def _frame_components(training: Sequence[ClipFeatures]) -> tuple[Floats, Floats]:
     step = max(1, sum(len(clip.frames) for clip in training) // MOST_FRAMES)
     flat = np.concatenate([_flat(clip.frames) for clip in training])[::step]
-    return principal_components(flat, FRAME_COMPONENTS)
+    frames = principal_components(flat, FRAME_COMPONENTS)[:2]
+    raw = np.stack([_lagged(window(clip.frames, length), *frames) for clip in training])
+    cells = np.array(["/".join(clip.cell) for clip in training])
+    means = {cell: raw[cells == "/".join(cell)].mean(axis=0) for cell in {clip.cell for clip in training}}
+    rest = raw - np.stack([means[clip.cell] for clip in training])
+    scale = rest.std(axis=0) + 1e-3 * raw.std() + 1e-12
+    mean, basis, spread = principal_components(rest / scale, CLIP_COMPONENTS)
+    return OrderedSpace(length, frames, means, scale, (mean, basis / (spread + 1e-12)))
 
 
 def _flat(frames: Frames) -> NDArray[np.float32]:

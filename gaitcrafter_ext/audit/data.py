@@ -1,0 +1,345 @@
+"""What an audit looks at: which clips are training, held out, synthetic, of strangers, and their features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gaitcrafter_ext.audit.clips import Broken, ClipFeatures, common_length, condition_in, read_features
+from gaitcrafter_ext.errors import DataError, MissingError
+from gaitcrafter_ext.generator.card import Card
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, load_dataset
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.synthesis.folder import MANIFEST, OutputFolder
+from gaitcrafter_ext.vocabulary import ClipKey, choose
+
+__all__ = [
+    "AuditData",
+    "Splits",
+    "Trees",
+    "card_splits",
+    "held_out_of_card",
+    "held_out_of_last_takes",
+    "load_audit_data",
+    "open_tree",
+    "open_trees",
+    "split",
+]
+
+Keys = Sequence[ClipKey]
+Bar = Callable[[str], Callable[[int, int], None]]
+
+
+@dataclass(frozen=True)
+class Trees:
+    """The real and the synthetic tree, read by one dataset's rules, and the clips of each that are looked at."""
+
+    real: SilhouetteStore
+    synthetic: SilhouetteStore
+    real_keys: Keys
+    synthetic_keys: Keys
+
+    @property
+    def dataset(self) -> DatasetConfig:
+        """The reading rules."""
+        return self.real.dataset
+
+    def cell(self, key: ClipKey) -> tuple[str, str]:
+        """View and condition of a clip."""
+        return key.view, condition_in(self.dataset, key.take)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The clips of an audit, of common views and conditions.
+
+    Attributes:
+        training: Real clips that the generator was trained on.
+        held_out: Real clips of the same people that it was not.
+        synthetic: Its clips.
+        rule: How held-out clips were told, for the report.
+        passed_over: Synthetic clips of views that the real clips lack.
+        others: Real clips of people whom the generator never saw.
+        generator: The people it was trained on, as far as is known.
+        test: The people of TEST_SET.
+        parents: Synthetic person -> training people in the recipe; one for a known person.
+        caveats: What limits the audit.
+    """
+
+    training: tuple[ClipKey, ...]
+    held_out: tuple[ClipKey, ...]
+    synthetic: tuple[ClipKey, ...]
+    rule: str
+    passed_over: int = 0
+    others: tuple[ClipKey, ...] = ()
+    generator: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    caveats: tuple[str, ...] = ()
+
+    @property
+    def people(self) -> list[str]:
+        """Real people there are both real and synthetic clips of."""
+        real = {key.identity for key in (*self.training, *self.held_out)}
+        return sorted(real & {key.identity for key in self.synthetic})
+
+
+@dataclass(frozen=True)
+class AuditData:
+    """The features of all clips, and where they come from."""
+
+    trees: Trees
+    splits: Splits
+    synthetic: Sequence[ClipFeatures]
+    held_out: Sequence[ClipFeatures]
+    training: Sequence[ClipFeatures]
+    others: Sequence[ClipFeatures] = ()
+    broken: Mapping[str, Sequence[Broken]] = field(default_factory=dict)
+
+    @property
+    def clips(self) -> tuple[Sequence[ClipFeatures], Sequence[ClipFeatures], Sequence[ClipFeatures]]:
+        """Synthetic, held-out and training clips, as most measures take them."""
+        return self.synthetic, self.held_out, self.training
+
+    @property
+    def caveats(self) -> list[str]:
+        """What limits the audit, broken files included."""
+        return [*self.splits.caveats] + [
+            f"{len(files)} broken {kind} file(s) were left out: {files[0].key} and so on"
+            for kind, files in self.broken.items()
+            if files
+        ]
+
+    def counts(self) -> dict[str, Any]:
+        """How many people and clips of each kind there are, for the report."""
+        kinds = {"synthetic": self.synthetic, "held_out": self.held_out,
+                 "training": self.training, "others": self.others}  # fmt: skip
+        return {
+            "held_out_rule": self.splits.rule,
+            "novel_people": len({clip.key.identity for clip in self.synthetic} - set(self.splits.generator)),
+            **{f"{name}_people": len({clip.key.identity for clip in clips}) for name, clips in kinds.items()},
+            **{f"{name}_clips": len(clips) for name, clips in kinds.items()},
+            "synthetic_clips_of_other_views": self.splits.passed_over,
+        }
+
+
+def open_tree(root: str, dataset: DatasetConfig | None = None) -> tuple[SilhouetteStore, list[ClipKey]]:
+    """The tree at ``root``, or in its ``pkl`` folder where it has one, and its clips.
+
+    Raises:
+        MissingError: There is no such folder, or no clip in it.
+    """
+    folder = Path(root)
+    store = SilhouetteStore(folder / "pkl" if (folder / "pkl").is_dir() else folder, dataset)
+    return store, store.require_keys()
+
+
+def open_trees(
+    real: str, synthetic: str, views: str = "all", card: Card | None = None, config: str | None = None
+) -> Trees:
+    """Both trees, cut to the asked views.
+
+    Takes and views are read by the rules that the weights' card holds, unless a config or preset names others.
+
+    Raises:
+        MissingError: There is no such folder or config, or no clip in a folder.
+        UsageError: A view is in neither tree.
+    """
+    dataset = load_dataset(config) if config else getattr(card, "dataset", None) or DatasetConfig()
+    (real_store, real_keys), (made_store, made_keys) = open_tree(real, dataset), open_tree(synthetic, dataset)
+    if views != "all":
+        wanted = choose(views, sorted({key.view for key in [*real_keys, *made_keys]}), "--views")
+        real_keys, made_keys = ([key for key in keys if key.view in wanted] for keys in (real_keys, made_keys))
+    return Trees(real_store, made_store, real_keys, made_keys)
+
+
+def held_out_of_card(real: Keys, card: Card, root: object) -> tuple[list[ClipKey], list[ClipKey], str]:
+    """Split the real clips of the people that weights were trained on: (training, held out, rule).
+
+    Raises:
+        DataError: The root has none of these people, or the weights held nothing out.
+        MissingError: The root lacks a clip that the weights held out.
+    """
+    people = set(card.vocabulary.identities)
+    known = [key for key in real if key.identity in people]
+    if not known:
+        raise DataError(
+            f"the weights were trained on {_some(people)}, and {root} has {_some({key.identity for key in real})}:"
+            " no person in common; name the root that the weights were trained on"
+        )
+    names = set(card.trained_on.held_out)
+    held = [key for key in known if f"{key.identity}/{key.take}" in names]
+    if not held:
+        why = "held no take out" if not names else f"held out {_some(names)}, which {root} lacks"
+        raise (DataError if not names else MissingError)(
+            f"the weights {why}: nothing to measure against; use weights with held-out takes and their own root"
+        )
+    rule = f"as the weights' card says ({card.trained_on.dataset})"
+    return [key for key in known if f"{key.identity}/{key.take}" not in names], held, rule
+
+
+def held_out_of_last_takes(
+    real: Keys, people: Collection[str], takes: int, dataset: DatasetConfig
+) -> tuple[list[ClipKey], list[ClipKey], str]:
+    """Split the real clips of ``people``: the last ``takes`` takes of each condition are held out, as training does.
+
+    Raises:
+        DataError: No person has more than ``takes`` takes of a condition.
+    """
+    from gaitcrafter_ext.generator.data import hold_out
+
+    training, held = hold_out([key for key in real if key.identity in people], dataset, takes)
+    if not held:
+        raise DataError(
+            f"no person has more than {takes} takes of a condition, so none can be held out;"
+            " give a lower --held-out, or more takes"
+        )
+    return training, held, f"the last {takes} take(s) of each condition of each person"
+
+
+def split(trees: Trees, training: Keys, held_out: Keys, rule: str) -> Splits:
+    """Keep the views that both trees have, and the real clips of conditions that the synthetic clips have.
+
+    Raises:
+        DataError: No view or no condition in common, or a single synthetic clip, or a single training clip.
+    """
+    real, made = ([trees.cell(key) for key in keys] for keys in ([*training, *held_out], trees.synthetic_keys))
+    for at, what in enumerate(("view", "condition")):
+        ours, theirs = ({cell[at] for cell in cells} for cells in (made, real))
+        if not ours & theirs:
+            raise DataError(
+                f"no common {what}: the synthetic clips have {_some(ours)}, the real ones {_some(theirs)}; check the"
+                " roots, and that takes are read by the dataset's rules (of the weights' card, or --config)"
+            )
+    views, conditions = {cell[0] for cell in made} & {cell[0] for cell in real}, {cell[1] for cell in made}
+    train, held = (
+        tuple(key for key in keys if key.view in views and trees.cell(key)[1] in conditions)
+        for keys in (training, held_out)
+    )
+    kept = tuple(key for key in trees.synthetic_keys if key.view in views)
+    for name, keys in (("synthetic", kept), ("real training", train), ("held-out real", held)):
+        if len(keys) < 2:
+            raise DataError(
+                f"{len(keys)} {name} clip(s) of the common views and conditions; at least 2 are needed: check the roots"
+            )
+    return Splits(train, held, kept, rule, len(trees.synthetic_keys) - len(kept))
+
+
+def card_splits(trees: Trees, partition: Partition, folder: str, card: Card | None) -> Splits:
+    """Sort the clips of both trees by what an identity card may use them for.
+
+    Args:
+        trees: The clips.
+        partition: Who is trained on and who is tested; real people outside it are not looked at.
+        folder: Folder of the synthetic run, whose manifest tells recipes and weights.
+        card: Of the weights that made the clips; without it people are known by name and recipe.
+
+    Raises:
+        DataError: Nothing in common, or the clips were made by other weights.
+    """
+    recipes, caveats = _recipes(folder, card)
+    named = {*partition.train, *partition.test}
+    keys = [key for key in trees.real_keys if key.identity in named]
+    generator = _generator(card, recipes, {key.identity for key in trees.synthetic_keys}, partition)
+    if card is not None:
+        parts = held_out_of_card(keys, card, trees.real.root)
+    else:
+        parts = held_out_of_last_takes(keys, generator, 1, trees.dataset)
+        caveats.append("no --weights: which real takes the generator never saw is guessed, the last of each condition")
+    found = split(trees, *parts)
+    cells = {trees.cell(key) for key in (*found.training, *found.held_out)}
+    others = tuple(key for key in keys if key.identity not in generator and trees.cell(key) in cells)
+    return Splits(
+        found.training, found.held_out, found.synthetic, found.rule, found.passed_over, others,
+        tuple(sorted(generator)), partition.test, _parents(recipes),
+        (*caveats, *_absent(generator, found.training, others)),
+    )  # fmt: skip
+
+
+def load_audit_data(trees: Trees, splits: Splits, skip_broken: bool, jobs: int, bar: Bar) -> AuditData:
+    """Features of all clips; masks of real clips at the length of the synthetic ones.
+
+    Raises:
+        DataError: A file is broken and is not to be left out, or no clip of a kind is left.
+    """
+    broken: dict[str, Sequence[Broken]] = {}
+
+    def read(kind: str, store: SilhouetteStore, keys: Keys, length: int | None = None) -> list[ClipFeatures]:
+        clips, broken[kind] = read_features(store, keys, length, skip_broken, jobs, bar(f"reading {kind} clips"))
+        if keys and not clips:
+            raise DataError(f"no {kind} clip is left to measure; check the roots")
+        return clips
+
+    synthetic = read("synthetic", trees.synthetic, splits.synthetic)
+    kinds = {"held-out": splits.held_out, "training": splits.training, "other real": splits.others}
+    length = common_length(synthetic)
+    held_out, training, others = (read(kind, trees.real, keys, length) for kind, keys in kinds.items())
+    return AuditData(trees, splits, synthetic, held_out, training, others, broken)
+
+
+def _recipes(folder: str, card: Card | None) -> tuple[dict[str, Mapping[str, float]], list[str]]:
+    """Recipes from the manifest of a run, or from its parts while it is unfinished; a caveat where there is none."""
+    made = OutputFolder(folder)
+    found = made.manifests()
+    if not found:
+        return {}, [f"there is no {MANIFEST} beside the synthetic clips: parents of novel people are not known"]
+    records = made.records()
+    made_by = sorted({record.weights for record in records})
+    if card is not None and made_by and made_by != [card.fingerprint]:
+        raise DataError(
+            f"{folder} was made by weights {', '.join(made_by)}, and --weights is {card.fingerprint}; give the weights"
+            " that made the clips"
+        )
+    unfinished = ["the synthetic run is not finished: some of its clips are missing"]
+    return {record.identity: record.recipe for record in records}, [] if found[-1].name == MANIFEST else unfinished
+
+
+def _parents(recipes: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[str, ...]]:
+    """Whom a blend leads away from (a weight below 0) is no parent, though the generator knows them."""
+    return {who: tuple(sorted(name for name, share in recipe.items() if share > 0)) for who, recipe in recipes.items()}
+
+
+def _generator(
+    card: Card | None, recipes: Mapping[str, Mapping[str, float]], made: set[str], partition: Partition
+) -> set[str]:
+    """Everyone the generator was trained on, as far as is known.
+
+    Raises:
+        DataError: Nothing tells.
+    """
+    if card is not None:
+        return set(card.vocabulary.identities)
+    known = {name for recipe in recipes.values() for name in recipe} or (made & {*partition.train, *partition.test})
+    if not known:
+        raise DataError(
+            "no common person: the synthetic clips name no real person, and no manifest tells whom they were blended"
+            " from; give --weights DIR"
+        )
+    # Whoever is in TRAIN_SET was there to be trained on, also where no recipe names them; who is in TEST_SET was not,
+    # unless a recipe names them, which is refused later.
+    return known | set(partition.train)
+
+
+def _absent(generator: set[str], training: Keys, others: Keys) -> list[str]:
+    """Caveats of people of whom there are no real clips."""
+    caveats = []
+    if absent := generator - {key.identity for key in training}:
+        caveats.append(
+            f"{len(absent)} of the {len(generator)} people that the generator was trained on have no real clips here:"
+            " copies of them, and likeness to them, cannot be found"
+        )
+    if not others:
+        caveats.append(
+            "there are no real people whom the generator never saw: strangers are its own training people, each against"
+            " all others"
+        )
+    return caveats
+
+
+def _some(names: Collection[str]) -> str:
+    """A few names of a set, for a message."""
+    shown = sorted(names)
+    return ", ".join(shown[:3]) + (f", ... ({len(shown)})" if len(shown) > 3 else "") if shown else "none"

@@ -1,0 +1,125 @@
+"""Who counts as trained on, held out, stranger and parent, and by which rules takes are read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gaitcrafter_ext.audit.data import Splits, Trees, card_splits, held_out_of_card, held_out_of_last_takes, split
+from gaitcrafter_ext.errors import DataError, MissingError
+from gaitcrafter_ext.generator.card import Card, SamplingDefaults, TrainedOn, Vocabulary
+from gaitcrafter_ext.silhouettes import manifest
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
+from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import ClipKey
+
+PEOPLE, TAKES = ("000", "001", "002", "003"), ("nm-01", "nm-02", "cl-01", "cl-02")
+REAL = [ClipKey(name, take, view) for name in PEOPLE for take in TAKES for view in ("054", "090")]
+
+
+def trees(root: Path, made: list[ClipKey], real: list[ClipKey] = REAL, dataset: DatasetConfig | None = None) -> Trees:
+    store = SilhouetteStore(root, dataset)
+    return Trees(store, store, real, made)
+
+
+def clips(*people: str, take: str = "nm-01", view: str = "090") -> list[ClipKey]:
+    return [ClipKey(name, take, view) for name in people]
+
+
+def splits(root: Path, made: tuple[str, ...], partition: Partition) -> Splits:
+    both = [*clips(*made), *clips(*made, take="cl-01")]
+    return card_splits(trees(root, both), partition, str(root), None)
+
+
+def card(people: tuple[str, ...] = ("001", "002"), held_out: tuple[str, ...] = ("001/nm-02", "002/cl-02")) -> Card:
+    words = Vocabulary(people, ("nm", "cl"), {"090": 90.0})
+    return Card(words, TrainedOn("tiny", "0" * 16, held_out), SamplingDefaults(), {}, "0" * 64)
+
+
+def write_recipes(root: Path, recipes: dict[str, dict[str, float]], name: str = "manifest.jsonl") -> None:
+    for identity, recipe in recipes.items():
+        record = ManifestRecord(identity, "nm-01", "090", 0, "0" * 16, "euler", 8, 1.5, 30, "", recipe)
+        (root / name).parent.mkdir(exist_ok=True)
+        manifest.append(root / name, record)
+
+
+def names(keys: tuple[ClipKey, ...] | list[ClipKey]) -> set[str]:
+    return {f"{key.identity}/{key.take}" for key in keys}
+
+
+def test_the_card_names_people_and_held_out_takes() -> None:
+    training, held, rule = held_out_of_card(REAL, card(), "real")
+    assert names(held) == {"001/nm-02", "002/cl-02"}
+    assert names(training) == {f"{i}/{t}" for i in ("001", "002") for t in TAKES} - names(held)
+    assert "tiny" in rule
+
+
+def test_without_a_card_the_last_takes_are_held_out_as_training_does() -> None:
+    training, held, _ = held_out_of_last_takes(REAL, ("001", "003"), 1, DatasetConfig())
+    assert names(held) == {f"{i}/{t}" for i in ("001", "003") for t in ("nm-02", "cl-02")}
+    assert {key.identity for key in training} == {"001", "003"}
+
+
+def test_common_views_and_asked_conditions_are_kept(tmp_path: Path) -> None:
+    parts = held_out_of_last_takes(REAL, ("001", "002"), 1, DatasetConfig())
+    made = [ClipKey(i, "nm-01", view) for i in ("001", "syn-0001") for view in ("090", "126")]
+    found = split(trees(tmp_path, made), *parts)
+    assert {key.view for key in (*found.training, *found.held_out, *found.synthetic)} == {"090"}
+    assert {key.take for key in found.training} == {"nm-01"}
+    assert (found.people, found.passed_over) == (["001"], 2)
+
+
+def test_takes_are_read_by_the_datasets_rules_and_synthetic_ones_by_their_own_names(tmp_path: Path) -> None:
+    """OU-MVLP: takes 00 and 01, no condition in the name; synthetic takes are called nm-01."""
+    numbered = DatasetConfig(takes_pattern=r"\d+")
+    real = [ClipKey(name, take, "090") for name in PEOPLE for take in ("00", "01")]
+    found = trees(tmp_path, clips("000", "001"), real, numbered)
+    parts = held_out_of_last_takes(real, PEOPLE, 1, numbered)
+    assert {key.take for key in split(found, *parts).held_out} == {"01"}
+    with pytest.raises(DataError, match=r"no common condition: the synthetic clips have nm, the real ones 00, 01"):
+        split(trees(tmp_path, clips("000", "001"), real), *parts)
+
+
+def test_recipes_tell_the_generators_people_and_parents(tmp_path: Path) -> None:
+    write_recipes(tmp_path, {"syn-0001": {"000": 0.4, "001": 0.8, "002": -0.2}, "000": {"000": 1.0}})
+    found = splits(tmp_path, ("syn-0001", "000"), Partition(("000", "001"), ("003",)))
+    assert found.generator == ("000", "001", "002")
+    assert found.parents == {"syn-0001": ("000", "001"), "000": ("000",)}
+    assert {key.take for key in found.held_out} == {"nm-02", "cl-02"}
+    assert {key.identity for key in found.others} == {"003"}
+    assert any("no --weights" in each for each in found.caveats)
+    write_recipes(tmp_path, {"syn-0001": {"777": 0.6}})
+    assert any("1 of the 3 people" in each for each in splits(tmp_path, ("000",), Partition(("000", "001"))).caveats)
+
+
+def test_an_unfinished_run_tells_recipes_by_its_parts(tmp_path: Path) -> None:
+    write_recipes(tmp_path, {"syn-0001": {"000": 0.4, "001": 0.6}}, ".gaitcrafter/shard-1-of-2.jsonl")
+    found = splits(tmp_path, ("syn-0001",), Partition(("000", "001"), ("002",)))
+    assert found.parents == {"syn-0001": ("000", "001")}
+    assert {key.identity for key in found.others} == {"002"}
+    assert any("not finished" in each for each in found.caveats)
+
+
+def test_what_cannot_be_compared_is_refused_by_name(tmp_path: Path) -> None:
+    training, held, rule = held_out_of_last_takes(REAL, ("001", "002"), 1, DatasetConfig())
+    made = clips("001", "002")
+    with pytest.raises(DataError, match=r"no person in common"):
+        held_out_of_card(REAL, card(("sim-001",)), "real")
+    with pytest.raises(DataError, match="held no take out"):
+        held_out_of_card(REAL, card(held_out=()), "real")
+    with pytest.raises(MissingError, match="held out 001/nm-09, which real lacks"):
+        held_out_of_card(REAL, card(held_out=("001/nm-09",)), "real")
+    with pytest.raises(DataError, match="no person has more than 2 takes"):
+        held_out_of_last_takes(REAL, ("001",), 2, DatasetConfig())
+    with pytest.raises(DataError, match=r"no common view: the synthetic clips have 126, the real ones 054, 090"):
+        split(trees(tmp_path, [replace(key, view="126") for key in made]), training, held, rule)
+    with pytest.raises(DataError, match=r"1 synthetic clip\(s\)"):
+        split(trees(tmp_path, made[:1]), training, held, rule)
+    with pytest.raises(DataError, match=r"1 held-out real clip\(s\)"):
+        split(trees(tmp_path, made), training, clips("001", take="nm-02"), rule)
+    with pytest.raises(DataError, match="no common person"):
+        splits(tmp_path, ("syn-0001",), Partition(("000", "001"), ("002", "003")))

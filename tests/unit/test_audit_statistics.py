@@ -1,0 +1,146 @@
+"""Masks and motion: closed-form statistics, real clips inside the real range, spoilt ones outside."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gaitcrafter_ext.audit.clips import ClipFeatures, extract, thumbnails
+from gaitcrafter_ext.audit.statistics import (
+    CONTROLS,
+    Motion,
+    mask_statistics,
+    masks,
+    motion,
+    motion_statistics,
+)
+from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.vocabulary import ClipKey
+from tests.stick_walkers import stick_clip, stick_people
+
+
+@pytest.fixture(scope="module")
+def training() -> list[ClipFeatures]:
+    return stick_people(("nm-01", "nm-02", "nm-03"), people=6)
+
+
+@pytest.fixture(scope="module")
+def held_out() -> list[ClipFeatures]:
+    return stick_people(("nm-04",), people=6, seed=1)
+
+
+@pytest.fixture(scope="module")
+def walking() -> list[ClipFeatures]:
+    return stick_people(("nm-01",), people=6, frames=30, seed=2)
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_mask_statistics_of_a_block_and_a_speck_are_what_one_counts() -> None:
+    frame = np.zeros((64, 64), np.uint8)
+    frame[4:60, 28:36] = 255
+    frame[10:12, 0:2] = 255
+    frame[60, 28:36] = 51
+    found = mask_statistics(np.stack([frame, frame]))
+    solid = 56 * 8 + 4
+    assert found.area == pytest.approx((solid + 8 * 0.2) / 4096)
+    assert found.largest == pytest.approx(448 / solid)
+    assert (found.pieces, found.top, found.bottom, found.border, found.empty) == (2, 4, 59, 1, 0)
+    assert found.centre == pytest.approx((448 * 31.5 + 4 * 0.5) / solid)
+    assert found.grey == pytest.approx(8 / 4096)
+
+
+def test_motion_statistics_of_a_block_that_jumps_are_what_one_counts() -> None:
+    frames = np.zeros((30, 32, 32), np.uint8)
+    frames[:, 8:24, 8:16] = 255
+    frames[10, 8:24, 12:20] = 255
+    frames[10, 8:24, 8:12] = 0
+    found = motion_statistics(frames)
+    assert found.iou == pytest.approx((27 + 2 * (4 / 12)) / 29)
+    assert found.flicker == pytest.approx((16 * 8) / (28 * 16 * 8))
+
+
+def test_features_are_small_frames_and_masks_at_the_synthetic_length() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (3, 64, 64), dtype=np.uint8)
+    assert thumbnails(noise) == pytest.approx(noise.reshape(3, 32, 2, 32, 2).mean(axis=(2, 4)), abs=0.51)
+    clip, key = stick_clip(0, 26.0, 60), ClipKey("000", "nm-01", "090")
+    assert extract(key, clip, 30).masks == mask_statistics(clip[15:45]) != mask_statistics(clip)
+    assert len(extract(key, clip, 30).frames) == 60
+
+
+def spoilt(name: str) -> list[ClipFeatures]:
+    """Walkers that are noise, broken in two, shifted, or missing in some frames."""
+    clips = []
+    for person in range(4):
+        clip = stick_clip(person, 26.0, 30)
+        if name == "noise":
+            clip = rng().integers(0, 256, clip.shape, dtype=np.uint8)
+        elif name == "broken":
+            clip[:, 28:31] = 0
+        elif name == "shifted":
+            clip = np.roll(clip, 5, axis=2)
+        else:
+            clip[::3] = 0
+        clips.append(extract(ClipKey(f"{person:03d}", "nm-01", "090"), clip))
+    return clips
+
+
+def test_spoilt_masks_fall_outside_the_real_range(training: list[ClipFeatures], held_out: list[ClipFeatures]) -> None:
+    for name, statistic in (("noise", "pieces"), ("broken", "largest"), ("shifted", "centre"), ("empty", "empty")):
+        result = masks(spoilt(name), held_out, training, rng())
+        assert result.synthetic_outside.value == 1.0
+        assert {each.name: each.synthetic_outside.value for each in result.statistics}[statistic] == 1.0
+
+
+def test_training_clips_lie_inside_and_held_out_clips_nearly(
+    training: list[ClipFeatures], held_out: list[ClipFeatures]
+) -> None:
+    result = masks(training, held_out, training, rng())
+    assert all(each.synthetic.value == each.training for each in result.statistics)
+    assert max(each.synthetic_outside.value for each in result.statistics) <= 2 / len(training)
+    assert result.held_out_outside < 0.7
+
+
+def test_clips_of_unknown_cells_are_left_out_and_none_at_all_is_refused(
+    training: list[ClipFeatures], held_out: list[ClipFeatures]
+) -> None:
+    coats = stick_people(("cl-01",), people=2, frames=30)
+    assert masks([*held_out, *coats], held_out, training, rng()).left_out == 2
+    for clips in (coats, []):
+        with pytest.raises(DataError, match="no synthetic clip is of a view and condition"):
+            masks(clips, held_out, training, rng())
+    with pytest.raises(DataError, match="no synthetic clip"):
+        motion([], held_out, training, rng())
+
+
+def test_walking_clips_move_like_held_out_ones_and_the_controls_do_not(
+    walking: list[ClipFeatures], held_out: list[ClipFeatures], training: list[ClipFeatures]
+) -> None:
+    result = motion(walking, held_out, training, rng())
+    assert result.synthetic_forward.value == result.held_out_forward == 1.0
+    assert all(each.synthetic.value == pytest.approx(each.held_out, rel=0.1, abs=0.01) for each in result.statistics)
+    controls = {control.name: control for control in result.controls}
+    assert controls["frozen"].outside == controls["shuffled"].outside == 1.0
+    assert (controls["frozen"].forward, controls["reversed"].forward) == (0.5, 0.0)
+
+
+def test_each_spoilt_set_is_told_by_the_statistic_that_should_tell_it(
+    walking: list[ClipFeatures], held_out: list[ClipFeatures], training: list[ClipFeatures]
+) -> None:
+    def spoil(name: str) -> Motion:
+        clips = [replace(each, frames=CONTROLS[name](each.frames, rng())) for each in walking]
+        return motion(clips, held_out, training, rng())
+
+    frozen, shuffled = spoil("frozen"), spoil("shuffled")
+    assert [each.synthetic.value for each in frozen.statistics] == [1.0, 0.0, 0.0]
+    assert (frozen.synthetic_outside.value, frozen.synthetic_forward.value) == (1.0, 0.5)
+    iou, flicker, periodicity = shuffled.statistics
+    assert iou.synthetic.value < iou.held_out
+    assert flicker.synthetic.value > 2 * flicker.held_out
+    assert periodicity.synthetic.value < periodicity.held_out - 0.2
+    assert shuffled.synthetic_outside.value == 1.0
+    assert spoil("reversed").synthetic_forward.value == 0.0
