@@ -22,34 +22,34 @@ Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 
 @record
 class Arm:
-    """Rank-1 of one arm, percent: condition -> a figure a seed; ``against`` names the arm it is compared with."""
+    """Figures of one arm, percent: ``NM rank-1`` -> one a seed; ``against`` names the arm it is compared with."""
 
     name: str
-    rank1: dict[str, Annotated[tuple[Percent, ...], Field(min_length=1)]]
+    figures: dict[str, Annotated[tuple[Percent, ...], Field(min_length=1)]]
     against: str = ""
 
 
 @record
 class Experiment:
-    """What ``experiment --out`` wrote into one file; ``chance`` is in percent."""
+    """What ``experiment --out`` wrote into one file; ``chance`` of rank-1 is in percent."""
 
     arms: tuple[Arm, ...]
     chance: Percent
 
 
 def utility_rows(folder: str | Path) -> list[Row]:
-    """Rank-1 of every arm of every experiment in a folder.
+    """Every figure of every arm of every experiment in a folder.
 
     Args:
         folder: What ``experiment --out`` wrote: ``<experiment>.json``, one an experiment.
 
     Returns:
-        One row a trained arm and condition; the interval runs from the lowest to the highest seed, the ceiling is the
+        One row a trained arm and figure; the interval runs from the lowest to the highest seed, the ceiling is the
         arm ``real`` of the same experiment.
 
     Raises:
         MissingError: There is no experiment in it.
-        DataError: A file is not an experiment's, or a rank-1 in it is none.
+        DataError: A file is not an experiment's, or a figure in it is no percentage.
     """
     files = sorted(Path(folder).glob("*.json"))
     if not files:
@@ -62,36 +62,37 @@ def _rows(file: Path) -> list[Row]:
     arms = {arm.name: arm for arm in found.arms}
     try:
         return [
-            _row(file.stem, arm, condition, arms, found.chance / 100)
+            _row(file.stem, arm, name, arms, found.chance / 100)
             for arm in found.arms
-            for condition in arm.rank1
+            for name in arm.figures
             if arm.name != UNTRAINED
         ]
     except (KeyError, ValueError) as error:
         raise DataError(f"{file}: arms do not match ({error}); run 'experiment' again") from None
 
 
-def _row(experiment: str, arm: Arm, condition: str, arms: dict[str, Arm], chance: float) -> Row:
-    seeds = [value / 100 for value in arm.rank1[condition]]
+def _row(experiment: str, arm: Arm, name: str, arms: dict[str, Arm], chance: float) -> Row:
+    seeds = [value / 100 for value in arm.figures[name]]
+    column, _, metric = name.rpartition(" ")
     notes = [f"{len(seeds)} seed(s) of the recogniser, the interval is their range"]
     if arm.against:
-        pairs = zip(arm.rank1[condition], arms[arm.against].rank1[condition], strict=True)
+        pairs = zip(arm.figures[name], arms[arm.against].figures[name], strict=True)
         gains = [ours - theirs for ours, theirs in pairs]
         spread = f" +- {statistics.stdev(gains):.1f}" if len(gains) > 1 else ""
         notes.append(f"{statistics.fmean(gains):+.1f}{spread} points against {arm.against}")
     if UNTRAINED in arms:
-        notes.append(f"untrained network {statistics.fmean(arms[UNTRAINED].rank1[condition]):.1f} %")
+        notes.append(f"untrained network {statistics.fmean(arms[UNTRAINED].figures[name]):.1f} %")
     real = arms.get(REAL) if arm.name != REAL else None
     return Row(
         "utility",
-        f"rank1_{condition.lower()}",
+        f"{metric}_{column}".lower().replace("rank-", "rank"),
         f"{experiment}: {arm.name}",
         "share",
         statistics.fmean(seeds),
         min(seeds),
         max(seeds),
         len(seeds),
-        ceiling=statistics.fmean(real.rank1[condition]) / 100 if real else NONE,
-        chance=chance,
+        ceiling=statistics.fmean(real.figures[name]) / 100 if real else NONE,
+        chance=chance if metric == "rank-1" else NONE,
         note="; ".join(notes),
     )

@@ -17,9 +17,13 @@ from gaitcrafter_ext.metrics.intervals import Estimate
 SHARE = Estimate(0.5, 0.4, 0.6, 10)
 
 ARMS = [
-    {"name": "real", "rank1": {"NM": [60.0, 70.0], "CL": [20.0, 40.0]}, "against": ""},
-    {"name": "real + novel people", "rank1": {"NM": [66.0, 72.0], "CL": [50.0, 50.0]}, "against": "real"},
-    {"name": "untrained", "rank1": {"NM": [10.0, 12.0], "CL": [5.0, 5.0]}, "against": ""},
+    {"name": "real", "figures": {"NM rank-1": [60.0, 70.0], "CL rank-1": [20.0, 40.0]}, "against": ""},
+    {
+        "name": "real + novel people",
+        "figures": {"NM rank-1": [66.0, 72.0], "CL rank-1": [50.0, 50.0]},
+        "against": "real",
+    },
+    {"name": "untrained", "figures": {"NM rank-1": [10.0, 12.0], "CL rank-1": [5.0, 5.0]}, "against": ""},
 ]
 
 
@@ -99,7 +103,7 @@ def test_files_that_are_no_experiments_are_named(tmp_path: Path) -> None:
         ("", "is not JSON"),
         ("[1]", "is"),
         ('{"chance": 1}', "'arms' is missing"),
-        (good.replace("[60.0, 70.0]", "[60.0, NaN]"), r"arms.0.rank1.NM.1' is nan"),
+        (good.replace("[60.0, 70.0]", "[60.0, NaN]"), r"arms.0.figures.NM rank-1.1' is nan"),
         (good.replace('"chance": 4.0', '"chance": 150.0'), "'chance' is 150.0"),
         (good.replace('"against": "real"', '"against": "nothing"'), "arms do not match"),
     ):
