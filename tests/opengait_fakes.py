@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gaitcrafter_ext.opengait.checkout import REQUIRED
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
@@ -156,23 +157,7 @@ def write_config(path: Path, values: dict[str, Any]) -> Path:
 
 def fake_checkout(root: Path) -> Path:
     """Files with the names that a checkout is known by, and nothing behind them."""
-    bodies = {
-        "configs/default.yaml": "{}",
-        "opengait/main.py": "",
-        "opengait/data/dataset.py": "class DataSet: pass",
-        "opengait/data/collate_fn.py": "class CollateFn: pass",
-        "opengait/data/sampler.py": "class TripletSampler: pass\nclass InferenceSampler: pass",
-        "opengait/data/transform.py": "def get_transform(): pass",
-        "opengait/evaluation/evaluator.py": "",
-        "opengait/modeling/base_model.py": (
-            "import data.sampler as Samplers\nfrom data.dataset import DataSet\nfrom data.collate_fn import CollateFn\n"
-            "class BaseModel: pass"
-        ),
-        "opengait/modeling/models/__init__.py": "",
-        "opengait/utils/__init__.py": "from .common import config_loader\nfrom .msg_manager import get_msg_mgr",
-    }
-    for name, body in bodies.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(body + "\n")
+    for name in REQUIRED:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("{}\n" if name.endswith(".yaml") else "")
     return root

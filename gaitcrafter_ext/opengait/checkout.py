@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import subprocess
 from pathlib import Path
 
 from gaitcrafter_ext.errors import MissingError, UsageError
 
-__all__ = ["CACHE_VARIABLE", "ROOT_VARIABLE", "Checkout", "bound_names", "cache_root"]
+__all__ = ["CACHE_VARIABLE", "ROOT_VARIABLE", "Checkout", "cache_root"]
 
 #: Environment variable that names another folder than ``~/.cache/gaitcrafter``.
 CACHE_VARIABLE = "GAITCRAFTER_CACHE"
@@ -17,19 +16,19 @@ CACHE_VARIABLE = "GAITCRAFTER_CACHE"
 #: Environment variable that names the checkout where no option does.
 ROOT_VARIABLE = "OPENGAIT_ROOT"
 
-#: Files that we rely on, and the names that each must bind at its top level.
-REQUIRED: dict[str, tuple[str, ...]] = {
-    "configs/default.yaml": (),
-    "opengait/main.py": (),
-    "opengait/data/dataset.py": ("DataSet",),
-    "opengait/data/collate_fn.py": ("CollateFn",),
-    "opengait/data/sampler.py": ("TripletSampler", "InferenceSampler"),
-    "opengait/data/transform.py": ("get_transform",),
-    "opengait/evaluation/evaluator.py": (),
-    "opengait/modeling/base_model.py": ("BaseModel", "DataSet", "CollateFn", "Samplers"),
-    "opengait/modeling/models/__init__.py": (),
-    "opengait/utils/__init__.py": ("config_loader", "get_msg_mgr"),
-}
+#: Files that hold what we hook into.
+REQUIRED = (
+    "configs/default.yaml",
+    "opengait/main.py",
+    "opengait/data/dataset.py",
+    "opengait/data/collate_fn.py",
+    "opengait/data/sampler.py",
+    "opengait/data/transform.py",
+    "opengait/evaluation/evaluator.py",
+    "opengait/modeling/base_model.py",
+    "opengait/modeling/models/__init__.py",
+    "opengait/utils/common.py",
+)
 
 
 def cache_root() -> Path:
@@ -60,10 +59,10 @@ class Checkout:
         self.root = Path(named).expanduser().resolve()
         if not self.package.is_dir():
             raise MissingError(f"no OpenGait checkout at {named}: there is no folder 'opengait' in it; clone it there")
-        lacking = self.lacking()
+        lacking = [name for name in REQUIRED if not (self.root / name).is_file()]
         if lacking:
             raise MissingError(
-                f"the OpenGait checkout at {named} is too old or too new: it lacks {'; '.join(lacking)}; "
+                f"the OpenGait checkout at {named} is too old or too new: it lacks {', '.join(lacking)}; "
                 "check out a commit of 2024 to 2026"
             )
 
@@ -77,18 +76,6 @@ class Checkout:
         """The folder whose every file OpenGait imports."""
         return self.package / "modeling" / "models"
 
-    def lacking(self) -> list[str]:
-        """What we need and the checkout has not, e.g. ``["DataSet in opengait/data/dataset.py"]``."""
-        found = []
-        for name, wanted in REQUIRED.items():
-            path = self.root / name
-            if not path.is_file():
-                found.append(name)
-            elif wanted:
-                there = bound_names(path)
-                found += [f"{what} in {name}" for what in wanted if what not in there]
-        return found
-
     @property
     def commit(self) -> str:
         """Short commit, ``"unknown"`` where it is no git checkout."""
@@ -98,20 +85,3 @@ class Checkout:
         except (OSError, subprocess.SubprocessError):
             return "unknown"
         return done.stdout.strip() if done.returncode == 0 else "unknown"
-
-
-def bound_names(path: Path) -> set[str]:
-    """Names that a module binds at its top level: classes, functions, imports, plain assignments."""
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8", errors="replace"))
-    except SyntaxError:
-        return set()
-    names: set[str] = set()
-    for node in tree.body:
-        if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
-            names.add(node.name)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.Assign):
-            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return names

@@ -16,7 +16,7 @@ from gaitcrafter_ext.opengait.people import TakeNames, real_people
 from gaitcrafter_ext.opengait.sources import Source, fit, frame_size, open_source
 from gaitcrafter_ext.opengait.stubs import install_stubs
 from gaitcrafter_ext.silhouettes.clip import HEIGHT, WIDTH
-from gaitcrafter_ext.silhouettes.store import read_clip
+from gaitcrafter_ext.silhouettes.store import read_frames
 
 __all__ = ["GaitDataSet"]
 
@@ -126,6 +126,6 @@ class GaitDataSet(_HostDataSet):
     def __loader__(self, paths: list[str]) -> list[Any]:
         """Frames of a sequence, one array a modality; synthetic files are read by our own, careful reader."""
         if isinstance(paths, SyntheticPaths):
-            return [fit(read_clip(paths[0]), self.frame_size)]
+            return [fit(read_frames(paths[0]), self.frame_size)]
         loaded: list[Any] = super().__loader__(paths)
         return loaded

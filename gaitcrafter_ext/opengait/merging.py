@@ -15,9 +15,9 @@ from gaitcrafter_ext.opengait.notices import listed
 from gaitcrafter_ext.opengait.people import RealPeople, SyntheticPerson, TakeNames, real_people
 from gaitcrafter_ext.opengait.sources import Source, frame_size, open_source
 from gaitcrafter_ext.opengait.tree import scan_tree
-from gaitcrafter_ext.silhouettes import pickled
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, storage_error
 from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import read_pickle
 from gaitcrafter_ext.vocabulary import ClipKey
 
 __all__ = ["CLIPS", "PARTITION", "Merged", "merge", "plan_merge"]
@@ -83,7 +83,7 @@ def _real_files(real: RealPeople, people: Sequence[str], file: str | None) -> di
     tree = scan_tree(real.root, people)
     files = {folder.key: tree.path(folder, file) for folder in tree.folders}
     for path in list(files.values())[:1]:
-        frame_size(pickled.loads(path.read_bytes(), path), str(path))
+        frame_size(read_pickle(path), str(path))
     return files
 
 

@@ -25,7 +25,7 @@ from gaitcrafter_ext.opengait.sources import open_source
 from gaitcrafter_ext.opengait.tree import scan_tree
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
 
-__all__ = ["Labels", "Run", "class_counts", "prepare"]
+__all__ = ["Run", "class_counts", "prepare"]
 
 #: CASIA-B's protocol: gallery, and probes by condition.
 PROTOCOL = {
@@ -67,14 +67,6 @@ class Run:
     def trains(self) -> bool:
         """Whether this is a training."""
         return self.phase == "train"
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Labels that training on one ``data_cfg`` will meet: of people with real clips, and of the others."""
-
-    real: frozenset[str]
-    novel: frozenset[str]
 
 
 def prepare(cfgs: dict[str, Any], run: Run) -> dict[str, Any]:
@@ -245,27 +237,27 @@ def settle_people(cfgs: dict[str, Any], data: Sequence[dict[str, Any]], real: Se
         UsageError: The class count is smaller than the number of people, or a batch needs more people.
     """
     labels = [labels_of(each, one) for each, one in zip(data, real, strict=True)]
-    count = len(frozenset().union(*(each.real | each.novel for each in labels)))
+    count = len(set().union(*(own | novel for own, novel in labels)))
     if any(each.get("synthetic") for each in data):
         set_class_count(cfgs, count, "the people to train on with the synthetic ones")
-        if run.trains and is_first_process() and (folder := output_folder(cfgs, "trainer_cfg")):
-            atomic_write_text(folder / NOTE, json.dumps({"class_num": count}) + "\n")
+        if run.trains and is_first_process():
+            atomic_write_text(output_folder(cfgs, "trainer_cfg") / NOTE, json.dumps({"class_num": count}) + "\n")
     elif run.trains:
         check_class_count(cfgs, count)
     mixing = read_sampler(cfgs["trainer_cfg"].get("sampler") or {})
     if run.trains and mixing is not None:
-        for each in labels:
-            check_enough(mixing, len(each.real), len(each.novel), run.world_size)
+        for own, novel in labels:
+            check_enough(mixing, len(own), len(novel), run.world_size)
 
 
-def labels_of(data: Mapping[str, Any], real: RealPeople) -> Labels:
-    """Who is in a ``data_cfg``."""
+def labels_of(data: Mapping[str, Any], real: RealPeople) -> tuple[set[str], set[str]]:
+    """Labels that training on a ``data_cfg`` will meet: of people with real clips, and of the others."""
     sources = [open_source(entry, real) for entry in read_entries(data.get("synthetic"))]
     if data.get("synthetic_only") and not sources:
         raise UsageError("data_cfg.synthetic_only: true, but there is no data_cfg.synthetic")
     joined = {person.label(real.dataset) for source in sources for person in source.people}
     own = set() if data.get("synthetic_only") else {f"{real.dataset}-{name}" for name in real.train}
-    return Labels(frozenset(own), frozenset(joined - own))
+    return own, joined - own
 
 
 def class_counts(values: Any, path: str = "model_cfg") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -309,18 +301,16 @@ def settle_test_batch(cfgs: dict[str, Any], run: Run) -> None:
         tester["batch_size"] = run.world_size
 
 
-def output_folder(cfgs: Mapping[str, Any], engine: str) -> Path | None:
+def output_folder(cfgs: Mapping[str, Any], engine: str) -> Path:
     """Where OpenGait keeps a run's checkpoints, from its working directory."""
     names = "_".join(str(each["dataset_name"]) for each in data_cfgs(cfgs))
-    model, save_name = cfgs["model_cfg"].get("model"), cfgs[engine].get("save_name")
-    return Path("output", names, str(model), str(save_name)) if model and save_name else None
+    return Path("output", names, str(cfgs["model_cfg"].get("model")), str(cfgs[engine].get("save_name")))
 
 
 def noted_count(cfgs: Mapping[str, Any]) -> int | None:
     """The class count that a training noted beside its checkpoints; None where there is no such note."""
-    folder = output_folder(cfgs, "evaluator_cfg")
     try:
-        count = json.loads((folder / NOTE).read_text(encoding="utf-8"))["class_num"] if folder else None
+        note = json.loads((output_folder(cfgs, "evaluator_cfg") / NOTE).read_text(encoding="utf-8"))
+        return int(note["class_num"])
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    return count if isinstance(count, int) else None

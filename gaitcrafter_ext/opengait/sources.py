@@ -24,8 +24,9 @@ from gaitcrafter_ext.opengait.people import (
     person_of_plan,
 )
 from gaitcrafter_ext.opengait.tree import scan_tree
+from gaitcrafter_ext.silhouettes.clip import SIZES, normalise, trim, upsample
 from gaitcrafter_ext.silhouettes.partition import Partition
-from gaitcrafter_ext.silhouettes.store import folder_names, read_clip
+from gaitcrafter_ext.silhouettes.store import folder_names, read_frames
 from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.vocabulary import ClipKey
 
@@ -77,12 +78,13 @@ def _folder(entry: FolderEntry, real: RealPeople, pattern: str | None) -> Source
     tree = scan_tree(root, names)
     if not tree.folders:
         raise MissingError(f"{root} holds no clip; {_layout(root)}")
-    several = pattern if any(len(folder.files) > 1 for folder in tree.folders) else None
-    clips = [(folder.key, tree.path(folder, entry.file or several)) for folder in tree.folders]
-    first = {key.identity: path for key, path in reversed(clips)}
-    for path in list(first.values())[:: max(1, len(first) // CHECKED)]:
-        read_clip(path)
-    return Source(people, lambda: clips)
+    several = any(len(folder.files) > 1 for folder in tree.folders)
+    file = entry.file or (pattern if several else None)
+    if file or not several:
+        first = {folder.key.identity: folder for folder in reversed(tree.folders)}
+        for folder in list(first.values())[:: max(1, len(first) // CHECKED)]:
+            read_frames(tree.path(folder, file))
+    return Source(people, lambda: [(folder.key, tree.path(folder, file)) for folder in tree.folders])
 
 
 def _train_people(entry: FolderEntry, root: Path) -> Sequence[str]:
@@ -137,22 +139,15 @@ def frame_size(clip: Any, where: str) -> tuple[int, int]:
         raise DataError(f"{where}: masks of 0 and {brightest:g}; OpenGait divides by 255: write them as 0 and 255")
     if brightest < 64:
         raise DataError(f"{where}: values up to {brightest:g}, as labels of body parts have them; {remedy}")
+    if shape[1:] not in SIZES:
+        sizes = ", ".join(f"{height} x {width}" for height, width in SIZES)
+        raise DataError(f"{where}: frames of {shape[1]} x {shape[2]}; synthetic clips are brought to {sizes}")
     return shape[1], shape[2]
 
 
 def fit(frames: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Bring a clip to the width of the real ones, 64 or 44 columns of the same middle.
-
-    Raises:
-        DataError: The height differs, or the width by more than the margin that OpenGait cuts off.
-    """
-    height, width = frames.shape[1:]
-    margin = (max(width, size[1]) - min(width, size[1])) // 2
-    if height != size[0] or margin not in (0, height // 64 * 10):
-        raise DataError(
-            f"data_cfg.synthetic: real frames are {list(size)}, synthetic ones {[height, width]}; a batch needs one "
-            "size: align the real data with OpenGait's pretreatment.py or tools/pretreat.py"
-        )
-    if size[1] < width:
-        return np.ascontiguousarray(frames[:, :, margin : width - margin])
-    return np.pad(frames, ((0, 0), (0, 0), (margin, margin))) if margin else frames
+    """Bring a clip of any of ``silhouettes.clip.SIZES`` to another of them, so that both fit into one batch."""
+    if frames.shape[1] != size[0]:
+        frames = upsample(normalise(frames)) if size[0] > frames.shape[1] else normalise(frames)
+    margin = (size[1] - frames.shape[2]) // 2
+    return np.pad(frames, ((0, 0), (0, 0), (margin, margin))) if margin > 0 else trim(frames) if margin < 0 else frames
