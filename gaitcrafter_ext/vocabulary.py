@@ -20,6 +20,7 @@ __all__ = [
     "ClipKey",
     "choose",
     "condition_of",
+    "file_name",
     "identities_hash",
     "suggest",
     "take_names",
@@ -65,10 +66,15 @@ class ClipKey:
 
     def path(self, file: str = DEFAULT_FILE) -> PurePosixPath:
         """The same where the dataset calls the file of a view folder otherwise, e.g. ``{view}-aligned-sils.pkl``."""
-        return PurePosixPath(self.identity, self.take, self.view, file.replace("{view}", self.view))
+        return PurePosixPath(self.identity, self.take, self.view, file_name(file, self.view))
 
     def __str__(self) -> str:
         return f"{self.identity}/{self.take}/{self.view}"
+
+
+def file_name(file: str, view: str) -> str:
+    """Name of a view folder's file: ``"090-sils.pkl"`` of ``"{view}-sils.pkl"``."""
+    return file.replace("{view}", view)
 
 
 def condition_of(take: str) -> str:

@@ -19,7 +19,8 @@ HELP = "check a silhouette tree: counts, missing cells, frame statistics, bad fi
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("root", metavar="ROOT", help="the folder of ids: <root>/<id>/<type>/<view>/<view>.pkl")
-    parser.add_argument("--partition", metavar="JSON", help="also check that everybody it names is there")
+    parser.add_argument("--config", metavar="YAML", help="the dataset's rules: YAML file or preset, e.g. casia-b-star")
+    parser.add_argument("--partition", metavar="JSON", help="also check that all people it names are there")
     parser.add_argument("--sheet", metavar="PNG", help="write a contact sheet of clips from all over the tree")
     parser.add_argument("--rows", type=at_least(1), default=24, help="clips on the contact sheet (default 24)")
     add_jobs(parser)
@@ -28,16 +29,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the report; 1 where a file is bad."""
+    from gaitcrafter_ext.silhouettes.dataset import load_dataset
     from gaitcrafter_ext.silhouettes.parallel import available_cores
     from gaitcrafter_ext.silhouettes.partition import Partition
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
     from gaitcrafter_ext.silhouettes.verify import verify
 
-    store = SilhouetteStore(args.root)
+    store = SilhouetteStore(args.root, load_dataset(args.config))
     if args.partition:
         Partition.load(args.partition).check(store)
     with Progress("reading", "clip") as progress:
-        report = verify(store.root, args.jobs or available_cores(), progress)
+        report = verify(store.root, args.jobs or available_cores(), progress, store.dataset)
     if args.sheet and report.clips:
         _write_sheet(store, report, args.sheet, args.rows)
     print(json.dumps(report.to_json(), indent=2) if args.json else describe(report))
@@ -52,6 +54,7 @@ def describe(report: StoreReport) -> str:
     if report.frames is not None:
         low, middle, high = report.frames.minimum, report.frames.median, report.frames.maximum
         lines.append(f"{'frames':<14} {low} to {high} a clip, median {middle:g}, {report.frames.total} in all")
+        lines.append(f"{'size':<14} {_counts(report.sizes)}")
         lines.append(f"{'grey pixels':<14} {report.grey_share:.1%} (soft edges; CASIA-B by OpenGait: about 5%)")
         lines.append(f"{'at the border':<14} {report.border_share:.1%} of the frames; empty: {report.empty_frames}")
     lines.append(f"{'missing cells':<14} {_missing(report)}")
@@ -86,6 +89,6 @@ def _write_sheet(store: SilhouetteStore, report: StoreReport, path: str, rows: i
     from gaitcrafter_ext.silhouettes.sheet import contact_sheet, spread
 
     bad = {fault.path for fault in report.bad}
-    good = [key for key in store if str(key.relative_path) not in bad]
+    good = [key for key in store if str(key.path(store.dataset.file)) not in bad]
     shown = [good[index] for index in spread(len(good), rows)]
     contact_sheet([(str(key), store.read(key)) for key in shown], path)

@@ -26,6 +26,7 @@ __all__ = [
     "columns_lost",
     "decode",
     "encode",
+    "level_fault",
     "normalise",
     "trim",
     "upsample",
@@ -37,6 +38,9 @@ HEIGHT = WIDTH = 64
 
 #: Heights and widths that are read: OpenGait's, with or without the ten columns its training cuts off on either side.
 SIZES = ((64, 64), (64, 44), (128, 128), (128, 88))
+
+#: A clip without a value as bright is no clip of silhouettes: 0 and 1, labels, dim greys.
+DIM = 200
 
 #: Middle columns that models work on unless told otherwise.
 COLUMNS = 48
@@ -66,6 +70,19 @@ def check_frames(array: Any, source: object, minimum: int = MIN_FRAMES, *, any_s
     if len(array) < minimum:
         raise DataError(f"{source}: too short, {len(array)} frame(s); at least {minimum} are needed")
     return array
+
+
+def level_fault(frames: NDArray[np.uint8]) -> str | None:
+    """What is wrong with a clip's values, in a few words: silhouettes are white (255) on black; None = nothing."""
+    top = int(frames.max(initial=0))
+    if top == 0:
+        return "all black"
+    if top < DIM:
+        return f"its brightest value is {top}, where a person is 255; 'pretreat' mends such a tree"
+    edges = np.concatenate([frames[:, 0], frames[:, -1], frames[:, :, 0], frames[:, :, -1]], axis=1)
+    if np.count_nonzero(edges) > 0.75 * edges.size:
+        return "white along the edges: the person is black or fills the frame; 'pretreat --invert' mends the former"
+    return None
 
 
 def normalise(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.errors import MissingError
+from gaitcrafter_ext.errors import DataError, MissingError
 from gaitcrafter_ext.silhouettes import pickled
-from gaitcrafter_ext.silhouettes.clip import check_frames, normalise, trim
+from gaitcrafter_ext.silhouettes.clip import check_frames, level_fault, normalise, trim
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import atomic_write, storage_error
-from gaitcrafter_ext.vocabulary import ClipKey
+from gaitcrafter_ext.vocabulary import ClipKey, file_name
 
 __all__ = ["SilhouetteStore", "read_clip", "read_frames", "write_clip"]
 
@@ -109,11 +109,8 @@ class SilhouetteStore:
 
     def keys(self) -> list[ClipKey]:
         """Every clip there is, sorted; names that begin with a dot are passed over, and no file is opened."""
-        found = []
-        for key in view_folders(self.root):
-            if self.path(key).is_file():
-                found.append(key)
-        return sorted(found)
+        root, file = str(self.root), self.dataset.file  # paths as text: OUMVLP has 290,000 of them
+        return [key for key in view_folders(self.root) if os.path.isfile(f"{root}/{key}/{file_name(file, key.view)}")]
 
     def require_keys(self) -> list[ClipKey]:
         """Every clip, as ``keys``, for those who can do nothing without one.
@@ -140,6 +137,18 @@ class SilhouetteStore:
     def read(self, key: ClipKey) -> NDArray[np.uint8]:
         """The clip of ``key``, uint8 [T, 64, 64]; raises as ``read_clip`` does."""
         return read_clip(self.path(key))
+
+    def read_real(self, key: ClipKey) -> NDArray[np.uint8]:
+        """The same, for data that a model is trained or judged on; a clip whose values are no silhouette's is refused.
+
+        Raises:
+            DataError: It is all black, dim, of 0 and 1, or inverted (:func:`clip.level_fault`).
+        """
+        frames = self.read(key)
+        fault = level_fault(frames)
+        if fault:
+            raise DataError(f"{self.path(key)}: {fault}")
+        return frames
 
     def write(self, key: ClipKey, frames: NDArray[np.uint8]) -> Path:
         """Write the clip of ``key``, as wide as the dataset's are, and return its path; raises as ``write_clip`` does.
@@ -217,14 +226,23 @@ def _first_files(root: Path, suffixes: tuple[str, ...], deepest: int = 6) -> lis
 
 def folder_names(folder: Path) -> list[str]:
     """Sorted names of the folders in ``folder`` (links to folders too) that do not begin with a dot."""
+    return split_entries(folder)[0]
+
+
+def split_entries(folder: Path) -> tuple[list[str], list[str]]:
+    """Sorted names in ``folder``: folders, as :func:`folder_names` lists them, and everything else."""
+    folders: list[str] = []
+    others: list[str] = []
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if entry.name[0] != "." and entry.is_dir())
+            for entry in entries:
+                (folders if entry.name[0] != "." and entry.is_dir() else others).append(entry.name)
     except OSError as error:
         raise storage_error(folder, error, "read") from error
+    return sorted(folders), sorted(others)
 
 
-def entry_names(folder: Path) -> list[str]:
+def entry_names(folder: str | Path) -> list[str]:
     """Sorted names of everything in ``folder``."""
     try:
         return sorted(os.listdir(folder))

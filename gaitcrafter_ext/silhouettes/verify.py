@@ -13,14 +13,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from gaitcrafter_ext.errors import GaitCrafterError
+from gaitcrafter_ext.errors import DataError, GaitCrafterError
+from gaitcrafter_ext.silhouettes.clip import level_fault
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX
 from gaitcrafter_ext.silhouettes.parallel import map_in_order
-from gaitcrafter_ext.silhouettes.store import SilhouetteStore, entry_names, folder_names, read_clip
-from gaitcrafter_ext.vocabulary import ClipKey
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore, entry_names, read_frames, split_entries
+from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey, file_name
 
 __all__ = ["BadFile", "FrameStatistics", "StoreReport", "verify"]
 
@@ -30,12 +29,7 @@ LARGEST_GRID = 1_000_000
 
 @dataclass(frozen=True)
 class BadFile:
-    """A file or folder that OpenGait would trip over, or misread without a word.
-
-    Attributes:
-        path: Where, relative to the root.
-        why: What is wrong, in one line.
-    """
+    """A file or folder, relative to the root, that OpenGait would trip over or misread, and what is wrong with it."""
 
     path: str
     why: str
@@ -43,14 +37,7 @@ class BadFile:
 
 @dataclass(frozen=True)
 class FrameStatistics:
-    """Frames a clip, over all good clips.
-
-    Attributes:
-        minimum: Of the shortest clip.
-        median: Of the clip in the middle.
-        maximum: Of the longest clip.
-        total: Of all clips together.
-    """
+    """Frames a clip, over all good clips."""
 
     minimum: int
     median: float
@@ -68,6 +55,7 @@ class StoreReport:
         identities: Good clips of each identity.
         conditions: Good clips of each condition (``nm``, ``bg``, ``cl``...).
         views: Good clips of each view.
+        sizes: Good clips of each size, e.g. ``"64x44"``.
         cells: Size of the full grid: every identity x take x view that occurs.
         missing: Cells without a file; None where ``cells`` exceeds ``LARGEST_GRID``: takes are then named person by
             person (GREW, Gait3D) and the grid means nothing.
@@ -83,6 +71,7 @@ class StoreReport:
     identities: Mapping[str, int]
     conditions: Mapping[str, int]
     views: Mapping[str, int]
+    sizes: Mapping[str, int]
     cells: int
     missing: tuple[ClipKey, ...] | None
     frames: FrameStatistics | None
@@ -103,7 +92,10 @@ class StoreReport:
 
 
 def verify(
-    root: str | os.PathLike[str], jobs: int = 1, progress: Callable[[int, int], None] | None = None
+    root: str | os.PathLike[str],
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    dataset: DatasetConfig | None = None,
 ) -> StoreReport:
     """Read every clip of a tree and report.
 
@@ -111,23 +103,24 @@ def verify(
         root: The folder of identities.
         jobs: Number of processes.
         progress: Called with (clips read, clips in all).
+        dataset: How its folders are read.
 
     Raises:
         MissingError: There is no such folder, or it holds no clip, good or bad.
         StorageError: A folder cannot be read.
     """
-    store = SilhouetteStore(root)
-    keys, bad = store.require_keys(), list(_layout_faults(store.root))
+    store = SilhouetteStore(root, dataset)
+    keys, bad = store.require_keys(), list(_layout_faults(store))
     measures = []
-    results = map_in_order(partial(_measure, store.root), keys, jobs)
+    results = map_in_order(partial(_measure, store), keys, jobs)
     for done, (key, result) in enumerate(zip(keys, results, strict=True), 1):
         if isinstance(result, str):
-            bad.append(BadFile(str(key.relative_path), result))
+            bad.append(BadFile(str(key.path(store.dataset.file)), result))
         else:
             measures.append((key, result))
         if progress is not None:
             progress(done, len(keys))
-    return _report(store.root, keys, measures, bad)
+    return _report(store, keys, measures, bad)
 
 
 @dataclass(frozen=True)
@@ -138,36 +131,40 @@ class _Measure:
     grey: float
     border: int
     empty: int
+    size: str
+    condition: str
 
 
-def _measure(root: Path, key: ClipKey) -> _Measure | str:
+def _measure(store: SilhouetteStore, key: ClipKey) -> _Measure | str:
     """Measure one clip; text says why it is bad."""
-    path = root / key.relative_path
+    path = store.path(key)
     try:
-        return _measure_frames(read_clip(path))
+        clip = read_frames(path)
+        condition = store.dataset.condition_of(key.take)
+        fault = level_fault(clip)
+        if fault:
+            raise DataError(fault)
     except GaitCrafterError as error:
         return str(error).removeprefix(f"{path}: ")
-
-
-def _measure_frames(clip: NDArray[np.uint8]) -> _Measure:
     grey = float(((clip > 0) & (clip < 255)).mean())
     border = int(clip[:, :, [0, -1]].any(axis=(1, 2)).sum())
-    return _Measure(len(clip), grey, border, int((~clip.any(axis=(1, 2))).sum()))
+    empty = int((~clip.any(axis=(1, 2))).sum())
+    return _Measure(len(clip), grey, border, empty, "x".join(map(str, clip.shape[1:])), condition)
 
 
 def _report(
-    root: Path, keys: list[ClipKey], measures: list[tuple[ClipKey, _Measure]], bad: list[BadFile]
+    store: SilhouetteStore, keys: list[ClipKey], measures: list[tuple[ClipKey, _Measure]], bad: list[BadFile]
 ) -> StoreReport:
-    good = [key for key, _ in measures]
     lengths = [measure.frames for _, measure in measures]
     total = sum(lengths)
     cells, missing = missing_cells(keys)
     return StoreReport(
-        root=str(root),
-        clips=len(good),
-        identities=_counts(key.identity for key in good),
-        conditions=_counts(key.condition for key in good),
-        views=_counts(key.view for key in good),
+        root=str(store.root),
+        clips=len(measures),
+        identities=_counts(key.identity for key, _ in measures),
+        conditions=_counts(measure.condition for _, measure in measures),
+        views=_counts(key.view for key, _ in measures),
+        sizes=_counts(measure.size for _, measure in measures),
         cells=cells,
         missing=missing,
         frames=FrameStatistics(min(lengths), median(lengths), max(lengths), total) if lengths else None,
@@ -192,33 +189,37 @@ def missing_cells(keys: Iterable[ClipKey]) -> tuple[int, tuple[ClipKey, ...] | N
     return cells, tuple(key for cell in product(*axes) if (key := ClipKey(*cell)) not in there)
 
 
-def _layout_faults(root: Path) -> Iterator[BadFile]:
+def _layout_faults(store: SilhouetteStore) -> Iterator[BadFile]:
     """Files where a folder belongs, folders without a clip, and second files beside one."""
-    for identity in folder_names(root):
-        yield from _folder_faults(root, Path(identity))
-        for take in folder_names(root / identity):
-            yield from _folder_faults(root, Path(identity, take))
-            for view in folder_names(root / identity / take):
-                yield from _view_faults(root, Path(identity, take, view))
+    for identity in split_entries(store.root)[0]:
+        takes, others = split_entries(store.root / identity)
+        yield from _folder_faults(Path(identity), takes, others)
+        for take in takes:
+            views, others = split_entries(store.root / identity / take)
+            yield from _folder_faults(Path(identity, take), views, others)
+            for view in views:
+                yield from _view_faults(store, ClipKey(identity, take, view))
 
 
-def _folder_faults(root: Path, folder: Path) -> Iterator[BadFile]:
+def _folder_faults(folder: Path, folders: list[str], others: list[str]) -> Iterator[BadFile]:
     """What OpenGait would take for a take or view folder of an identity: it lists every name it finds."""
-    names = entry_names(root / folder)
-    if not names:
+    if not folders and not others:
         yield BadFile(str(folder), "an empty folder; delete it")
-    for name in names:
-        if name.startswith(".") or not (root / folder / name).is_dir():
-            yield BadFile(str(folder / name), "only folders of clips belong here, OpenGait fails on this; delete it")
+    for name in others:
+        yield BadFile(str(folder / name), "only folders of clips belong here, OpenGait fails on this; delete it")
 
 
-def _view_faults(root: Path, folder: Path) -> Iterator[BadFile]:
-    names, clip = entry_names(root / folder), f"{folder.name}.pkl"
+def _view_faults(store: SilhouetteStore, key: ClipKey) -> Iterator[BadFile]:
+    names, clip = entry_names(f"{store.root}/{key}"), file_name(store.dataset.file, key.view)
     if clip not in names:
-        yield BadFile(str(folder), f"no {clip} in it; " + (f"it holds {names[0]}" if names else "it is empty"))
+        yield BadFile(str(key), f"no {clip} in it; " + (f"it holds {names[0]}" if names else "it is empty"))
         return
     for name in names:
         if name.startswith(STAGED_PREFIX):
-            yield BadFile(str(folder / name), "left by a killed write; delete it")
-        elif name != clip:
-            yield BadFile(str(folder / name), "a second file in a view folder; OpenGait reads it as a second modality")
+            yield BadFile(f"{key}/{name}", "left by a killed write; delete it")
+        elif name != clip and store.dataset.file == DEFAULT_FILE:
+            yield BadFile(
+                f"{key}/{name}",
+                "a second file in a view folder, which OpenGait reads as a second modality; delete it, or name the "
+                "silhouettes' file by dataset.file in a --config",
+            )

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.errors import MissingError
+from gaitcrafter_ext.errors import DataError, MissingError
+from gaitcrafter_ext.silhouettes.dataset import load_dataset
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.silhouettes.verify import missing_cells, verify
 from gaitcrafter_ext.vocabulary import ClipKey
@@ -63,10 +64,10 @@ def test_frame_statistics(tmp_path: Path) -> None:
 
 def test_shares_are_weighted_by_frames(tmp_path: Path) -> None:
     store = SilhouetteStore(tmp_path)
-    store.write(ClipKey("001", "nm-01", "090"), walker(30, grey=64))  # a quarter of each frame is grey
+    store.write(ClipKey("001", "nm-01", "090"), walker(30, grey=32))  # an eighth of each frame is grey
     store.write(ClipKey("001", "nm-02", "090"), walker(10, border=4, empty=2))
     report = verify(tmp_path)
-    assert report.grey_share == pytest.approx(0.25 * 30 / 40)
+    assert report.grey_share == pytest.approx(0.125 * 30 / 40)
     assert report.border_share == pytest.approx(4 / 40)
     assert report.empty_frames == 2
 
@@ -125,6 +126,34 @@ def test_what_opengait_would_trip_over_is_named(tmp_path: Path) -> None:
     assert found.keys() == words.keys()
     for name, why in words.items():
         assert why in found[name]
+
+
+def test_clips_whose_values_are_no_silhouettes_are_named(tmp_path: Path) -> None:
+    clip = walker(5)
+    content = {"labels": clip // 255, "dim": clip // 3, "black": clip * 0, "inverted": 255 - clip, "white": clip | 255}
+    for name, frames in content.items():
+        SilhouetteStore(tmp_path).write(ClipKey("001", name, "090"), frames)
+    told = {path.split("/")[1]: why for path, why in faults(tmp_path).items()}
+    assert told.keys() == content.keys()
+    assert "brightest value is 1, where a person is 255; 'pretreat' mends" in told["labels"]
+    assert "brightest value is 85" in told["dim"]
+    assert told["black"] == "all black"
+    assert "'pretreat --invert'" in told["inverted"]
+    assert "fills the frame" in told["white"]
+    with pytest.raises(DataError, match=r"090\.pkl: its brightest value is 1"):
+        SilhouetteStore(tmp_path).read_real(ClipKey("001", "labels", "090"))
+
+
+def test_a_dataset_of_several_files_a_folder_is_read_by_its_rules(tmp_path: Path) -> None:
+    store = SilhouetteStore(tmp_path, load_dataset("casia-b-star"))
+    for take in ("nm-01", "xx-01"):
+        path = store.write(ClipKey("001", take, "090"), walker(5)[:, :, 10:54])
+        (path.parent / "090-ratios.pkl").write_bytes(b"")
+    report = verify(tmp_path, dataset=store.dataset)
+    assert (report.clips, report.sizes, report.conditions) == (1, {"64x44": 1}, {"nm": 1})
+    assert [fault.why for fault in report.bad] == [
+        "take 'xx-01' does not match dataset.takes_pattern '(?P<condition>nm|bg|cl)-\\d+'; correct the pattern"
+    ]
 
 
 def test_two_processes_report_the_same_as_one(tmp_path: Path) -> None:
