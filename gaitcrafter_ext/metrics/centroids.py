@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.distances import cosine_distances
-from gaitcrafter_ext.metrics.features import Labelled
+from gaitcrafter_ext.metrics.features import Labelled, rows_of
 
 __all__ = [
     "Centroids",
@@ -43,10 +43,9 @@ class Centroids:
 
 def find_centroids(clips: Labelled) -> Centroids:
     """The centroid of each person, in the order in which they first appear."""
-    names = tuple(dict.fromkeys(clips.identity.tolist()))
-    rows = [np.flatnonzero(clips.identity == name) for name in names]
-    found = [_centroid(clips.vectors[mine], clips.view[mine]) for mine in rows]
-    return Centroids(names, np.stack(found) if found else np.zeros((0, clips.vectors.shape[1]), np.float32))
+    rows = rows_of(clips.identity)
+    found = [_centroid(clips.vectors[mine], clips.view[mine]) for mine in rows.values()]
+    return Centroids(tuple(rows), np.stack(found) if found else np.zeros((0, clips.vectors.shape[1]), np.float32))
 
 
 def to_own_centroid(clips: Labelled) -> Floats:
@@ -56,8 +55,7 @@ def to_own_centroid(clips: Labelled) -> Floats:
         DataError: A person has one clip only.
     """
     found = np.zeros(len(clips.identity), np.float32)
-    for name in dict.fromkeys(clips.identity.tolist()):
-        mine = np.flatnonzero(clips.identity == name)
+    for name, mine in rows_of(clips.identity).items():
         if len(mine) < 2:
             raise DataError(f"{name} has one clip only; whether a person is one person needs two or more")
         for number in mine:
@@ -82,8 +80,7 @@ def nearest(vector: Floats, others: Centroids) -> tuple[str, float]:
 
 def shares_within(distances: Floats, identity: Labels, radius: float) -> dict[str, float]:
     """Of each person, the share of clips whose distance [N] to their own centroid is at most ``radius``."""
-    names = dict.fromkeys(identity.tolist())
-    return {name: float((distances[identity == name] <= radius).mean()) for name in names}
+    return {name: float((distances[mine] <= radius).mean()) for name, mine in rows_of(identity).items()}
 
 
 def greedily_unique(vectors: Floats, radius: float) -> NDArray[np.bool_]:

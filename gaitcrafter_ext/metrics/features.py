@@ -21,6 +21,7 @@ __all__ = [
     "in_order",
     "joined",
     "part_mean_distances",
+    "rows_of",
 ]
 
 Floats = NDArray[np.float32]
@@ -127,6 +128,13 @@ def joined(*parts: FeatureSet) -> FeatureSet:
     kept = [part for part in parts if len(part)] or list(parts[:1])
     columns = ("vectors", "identity", "take", "condition", "view")
     return FeatureSet(*(np.concatenate([getattr(part, name) for part in kept]) for name in columns))
+
+
+def rows_of(labels: Labels) -> dict[str, NDArray[np.intp]]:
+    """Indices of the clips of each label, in the order in which labels first appear."""
+    names, first, index, counts = np.unique(labels, return_index=True, return_inverse=True, return_counts=True)
+    groups = np.split(np.argsort(index, kind="stable"), np.cumsum(counts)[:-1])
+    return {str(names[at]): groups[at] for at in np.argsort(first)}
 
 
 def flatten_parts(embeddings: Floats) -> Floats:

@@ -87,6 +87,33 @@ def test_real_clips_passed_off_as_synthetic_are_found_out(folder: Path, capsys: 
     assert found["held_out"]["share"] == 0.0
 
 
+def test_a_tree_whose_takes_name_no_condition_is_read_by_its_presets_rules(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As OU-MVLP and GREW: real takes 00 and 01, synthetic ones nm-01."""
+    write_tree(tmp_path / "real", range(4), ("00", "01"), 45, seed=1)
+    write_tree(tmp_path / "made", range(4), ("nm-01",), 30, seed=2)
+    for command in (("clips", "--held-out", "1"), ("blind", "--out", str(tmp_path / "blind"), "--rows", "4"),
+                    ("pairs", "--out", str(tmp_path / "sheet.png"))):  # fmt: skip
+        options = (
+            "--real",
+            str(tmp_path / "real"),
+            "--synthetic",
+            str(tmp_path / "made"),
+            "--config",
+            "oumvlp",
+            "--json",
+        )
+        assert evaluate(folder, *command, *options) == 0
+        answer = json.loads(capsys.readouterr().out)
+        if command[0] == "clips":
+            assert answer["clips"]["held_out"] == answer["clips"]["training"] == 4
+            assert [each["condition"] for each in answer["measures"]["rank"]["synthetic"]["conditions"]] == ["nm"]
+    assert evaluate(folder, "gei", str(tmp_path / "real"), "--config", "oumvlp", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["gallery_takes"], answer["probe_takes"]) == (["01"], ["00"])
+
+
 def test_novel_people_alone_are_measured_where_no_measure_needs_known_ones(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

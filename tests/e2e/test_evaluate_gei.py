@@ -67,10 +67,11 @@ def test_the_protocol_prints_synthetic_beside_real_and_reads_view_and_condition(
     ("options", "code", "words"),
     [
         ([], 2, "no real clips named"),
-        (["ROOT", "--gallery", "nm-01..05"], 2, "nm-05 is in the gallery and among the probes"),
+        (["ROOT", "--gallery", "nm-01..05", "--probes", "nm-05"], 2, "nm-05 is in the gallery and among the probes"),
         (["ROOT", "--probes", "nm-09"], 1, "no clip of take nm-09"),
         (["ROOT", "--views", "091"], 2, "did you mean '090'"),
         (["ROOT", "--centroids", "ROOT"], 2, "--probe-root"),
+        (["ROOT", "--config", "gait3d"], 2, "names its probes clip by clip"),
         (["nowhere"], 1, "there is no folder nowhere"),
     ],
 )

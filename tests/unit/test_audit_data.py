@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import numpy as np
 import pytest
 
-from gaitcrafter_ext.audit.data import Splits, Trees, card_splits, held_out_of_card, held_out_of_last_takes, split
+from gaitcrafter_ext.audit.data import (
+    Splits,
+    Trees,
+    card_splits,
+    held_out_of_card,
+    held_out_of_last_takes,
+    open_trees,
+    split,
+)
 from gaitcrafter_ext.errors import DataError, MissingError
 from gaitcrafter_ext.generator.card import Card, SamplingDefaults, TrainedOn, Vocabulary
 from gaitcrafter_ext.silhouettes import manifest
@@ -82,6 +93,15 @@ def test_takes_are_read_by_the_datasets_rules_and_synthetic_ones_by_their_own_na
     assert {key.take for key in split(found, *parts).held_out} == {"01"}
     with pytest.raises(DataError, match=r"no common condition: the synthetic clips have nm, the real ones 00, 01"):
         split(trees(tmp_path, clips("000", "001"), real), *parts)
+
+
+def test_the_rules_come_from_the_weights_card_unless_a_config_names_others(tmp_path: Path) -> None:
+    SilhouetteStore(tmp_path).write(ClipKey("000", "00", "090"), np.zeros((2, 64, 64), np.uint8))
+    numbered = SimpleNamespace(dataset=DatasetConfig(takes_pattern=r"\d+"))
+    root = str(tmp_path)
+    assert open_trees(root, root, card=cast(Card, numbered)).cell(ClipKey("000", "00", "090")) == ("090", "nm")
+    assert open_trees(root, root, card=card(), config="grew").dataset.name == "GREW"
+    assert open_trees(root, root, card=card()).dataset == getattr(card(), "dataset", DatasetConfig())
 
 
 def test_recipes_tell_the_generators_people_and_parents(tmp_path: Path) -> None:

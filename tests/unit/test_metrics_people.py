@@ -15,7 +15,7 @@ from gaitcrafter_ext.metrics.centroids import (
     to_own_centroid,
 )
 from gaitcrafter_ext.metrics.distances import cosine_distances, win_rates
-from gaitcrafter_ext.metrics.features import Features, FeatureSet, flatten_parts, joined, part_mean_distances
+from gaitcrafter_ext.metrics.features import Features, FeatureSet, flatten_parts, joined, part_mean_distances, rows_of
 from gaitcrafter_ext.metrics.leakage import leakage, parent_retrieval, three_sample
 from gaitcrafter_ext.metrics.uniqueness import (
     centroid_threshold,
@@ -58,6 +58,13 @@ def test_win_rates_are_those_of_a_loop() -> None:
     values, others = np.array([0.0, 1.0, 2.0, 9.0]), np.array([1.0, 1.0, 2.0, 3.0])
     naive = [np.mean([(a < b) + 0.5 * (a == b) for b in others]) for a in values]
     assert win_rates(values, others).tolist() == naive
+
+
+def test_clips_are_grouped_by_label_in_order_of_appearance() -> None:
+    found = rows_of(np.array(["b", "a", "b", "c", "a"]))
+    assert {name: rows.tolist() for name, rows in found.items()} == {"b": [0, 2], "a": [1, 4], "c": [3]}
+    assert list(found) == ["b", "a", "c"]
+    assert rows_of(np.zeros(0, dtype=str)) == {}
 
 
 def test_sets_are_picked_and_joined_by_their_labels() -> None:

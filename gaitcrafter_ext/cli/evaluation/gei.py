@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gaitcrafter_ext.cli._options import Progress, add_json, at_least
-from gaitcrafter_ext.cli.evaluation.options import add_config
+from gaitcrafter_ext.cli.evaluation.options import add_config, parse_takes
 from gaitcrafter_ext.errors import DataError, UsageError
-from gaitcrafter_ext.recognition.takes import GALLERY_TAKES, PROBE_TAKES, parse_takes
 from gaitcrafter_ext.vocabulary import choose, suggest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gaitcrafter_ext.metrics.features import FeatureSet
     from gaitcrafter_ext.metrics.gei_protocol import Faithfulness, GeiReport
     from gaitcrafter_ext.metrics.identification import RankOne
     from gaitcrafter_ext.metrics.intervals import Estimate
+    from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
+    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+    from gaitcrafter_ext.vocabulary import ClipKey
 
 HELP = "rank-1 by nearest gait energy image of the same view; with --probe-root, synthetic probes beside real ones"
 
@@ -30,11 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     takes = "comma-separated takes or ranges"
     parser.add_argument(
         "--gallery", "--gallery-takes", dest="gallery", metavar="TAKES",
-        help=f"gallery {takes} such as nm-01..04 (default {','.join(GALLERY_TAKES)})",
+        help=f"gallery {takes} such as nm-01..04 (default: the dataset's gallery)",
     )  # fmt: skip
     parser.add_argument(
         "--probes", "--real-probe-takes", dest="probes", metavar="TAKES",
-        help=f"real probes, {takes} (default {','.join(PROBE_TAKES)})",
+        help=f"real probes, {takes} (default: the dataset's probes)",
     )  # fmt: skip
     parser.add_argument("--probe-root", metavar="DIR", help="synthetic clips of people in ROOT; every take is a probe")
     parser.add_argument("--probe-takes", default="all", metavar="TAKES", help="synthetic probes (default all)")
@@ -52,9 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the tables, or the JSON object, on stdout."""
     root = _root(args)
-    gallery_takes = parse_takes(args.gallery, "--gallery") if args.gallery else GALLERY_TAKES
-    probe_takes = parse_takes(args.probes, "--probes") if args.probes else PROBE_TAKES
-    _require_disjoint(gallery_takes, probe_takes)
+    named = [parse_takes(text, option) if text else ()
+             for text, option in ((args.gallery, "--gallery"), (args.probes, "--probes"))]  # fmt: skip
+    _require_disjoint(*named)
     if args.centroids and not args.probe_root:
         raise UsageError("--centroids judges synthetic clips; name them with --probe-root DIR")
 
@@ -63,9 +67,11 @@ def run(args: argparse.Namespace) -> int:
     from gaitcrafter_ext.metrics.gei_protocol import faithfulness, gei_report
 
     rng = np.random.default_rng(args.seed)
-    real = _load(args, root, None)
+    store, keys = _open(args, root, None)
+    gallery_takes, probe_takes = named if all(named) else _roles(store.dataset, keys, *named)
+    real = _load(store, keys)
     gallery, probes = real.only(takes=gallery_takes), real.only(takes=probe_takes)
-    _require_present(real, [*(gallery_takes if args.gallery else ()), *(probe_takes if args.probes else ())], root)
+    _require_present(real, [*named[0], *named[1]], root)
     synthetic = _synthetic(args)
     report = gei_report(gallery, probes, synthetic, rng)
     readings = None
@@ -106,29 +112,51 @@ def _synthetic(args: argparse.Namespace) -> FeatureSet | None:
     if not args.probe_root:
         return None
     takes = _takes(args.probe_takes, "--probe-takes")
-    clips = _load(args, args.probe_root, takes)
+    clips = _load(*_open(args, args.probe_root, takes))
     _require_present(clips, list(takes or ()), args.probe_root)
     return clips
 
 
-def _load(args: argparse.Namespace, root: str, takes: tuple[str, ...] | None) -> FeatureSet:
-    """GEIs of the asked views and takes under a root, or under its ``pkl`` folder where it has one."""
-    from gaitcrafter_ext.audit.clips import load_geis
+def _open(
+    args: argparse.Namespace, root: str, takes: tuple[str, ...] | None
+) -> tuple[SilhouetteStore, Sequence[ClipKey]]:
+    """A tree, or that in its ``pkl`` folder, and its clips of the asked views and takes."""
     from gaitcrafter_ext.audit.data import open_tree
     from gaitcrafter_ext.silhouettes.dataset import load_dataset
 
     store, keys = open_tree(root, load_dataset(args.config))
     wanted = choose(args.views, sorted({key.view for key in keys}), "--views")
-    keys = [key for key in keys if key.view in wanted and (takes is None or key.take in takes)]
-    with Progress(f"GEIs of {Path(root).name}", "clip") as bar:
+    return store, [key for key in keys if key.view in wanted and (takes is None or key.take in takes)]
+
+
+def _load(store: SilhouetteStore, keys: Sequence[ClipKey]) -> FeatureSet:
+    from gaitcrafter_ext.audit.clips import load_geis
+
+    with Progress(f"GEIs of {store.root}", "clip") as bar:
         return load_geis(store, keys, bar)
+
+
+def _roles(
+    dataset: DatasetConfig, keys: Sequence[ClipKey], gallery: tuple[str, ...], probes: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Takes of the gallery and of the probes: those named, else those of the dataset's protocol."""
+    from gaitcrafter_ext.recognition.evaluation import protocol_for
+
+    protocol = protocol_for(dataset, keys)
+    if protocol.probe_set:
+        raise UsageError(f"{dataset.name} names its probes clip by clip; name takes by --gallery and --probes")
+    takes = sorted({key.take for key in keys})
+    ours = gallery or tuple(take for take in takes if any(protocol.in_gallery(take, each) for each in protocol.probes))
+    asked = probes or tuple(take for take in takes if any(protocol.is_probe(take, each) for each in protocol.probes))
+    _require_disjoint(ours, probes)
+    return ours, tuple(take for take in asked if take not in ours)
 
 
 def _to_fit_on(args: argparse.Namespace, root: str, real: FeatureSet, probe_takes: tuple[str, ...]) -> FeatureSet:
     """The clips that classifiers learn from, without those they are tried on."""
     takes = _takes(args.centroid_takes, "--centroid-takes")
     if Path(args.centroids).resolve() != Path(root).resolve():
-        return _load(args, args.centroids, takes)
+        return _load(*_open(args, args.centroids, takes))
     import numpy as np
 
     return real.where(~np.isin(real.take, probe_takes)).only(takes=takes)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gaitcrafter_ext.cli.evaluation.options import parse_takes
 from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.recognition.takes import parse_takes
 
 
 @pytest.mark.parametrize(
