@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Frame", "Levels", "Piece", "decode", "find_levels", "flatten", "is_inverted", "pieces", "sample"]
+__all__ = ["Frame", "Levels", "Piece", "decode", "find_levels", "flatten", "is_inverted", "largest", "pieces", "sample"]
 
 #: A frame's name, and what reads it: [H, W], or None where it cannot be read.
 Frame = tuple[str, Callable[[], "NDArray[Any] | None"]]
@@ -127,7 +127,7 @@ class Piece:
     @property
     def area(self) -> int:
         """Its pixels."""
-        return int(np.count_nonzero(self.mask))
+        return int(cv2.countNonZero(self.mask))
 
     def on(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """The whole picture, uint8 [H, W], with nothing but this piece."""
@@ -135,6 +135,12 @@ class Piece:
         height, width = self.mask.shape
         picture[self.top : self.top + height, self.left : self.left + width] = self.mask
         return picture
+
+
+def largest(mask: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """What of a mask belongs to its largest person, see :func:`pieces`; None where all of it does."""
+    found = pieces(mask)
+    return found[0].on(mask.shape) if found and found[0].area < cv2.countNonZero(mask) else None
 
 
 def pieces(mask: NDArray[np.uint8]) -> list[Piece]:
@@ -147,23 +153,27 @@ def pieces(mask: NDArray[np.uint8]) -> list[Piece]:
         return []
     box = mask[top : top + height, left : left + width]
     count, labels, statistics, _ = cv2.connectedComponentsWithStats(box, connectivity=8)
-    if count > 2:
-        area = statistics[:, cv2.CC_STAT_AREA] * (np.arange(count) > 0)
-        box = np.where((area >= SPECK * area.max())[labels], box, 0)
-        labels = _grouped(box, int(statistics[area.argmax(), cv2.CC_STAT_HEIGHT]))
-        count = int(labels.max()) + 1
+    if count == 2:
+        return [Piece(left, top, box)]
+    area = statistics[:, cv2.CC_STAT_AREA] * (np.arange(count) > 0)
+    big = area >= SPECK * area.max()
+    if big.sum() > 1:
+        labels = _grouped(box, big[labels], int(statistics[area.argmax(), cv2.CC_STAT_HEIGHT]))
+        big = np.bincount(labels.ravel()) > 0
+        big[0] = False
     found = []
-    for label in range(1, count):
+    for label in np.flatnonzero(big):
         own = np.where(labels == label, np.uint8(255), np.uint8(0))
         x, y, w, h = cv2.boundingRect(own)
         found.append(Piece(left + x, top + y, own[y : y + h, x : x + w]))
     return sorted(found, key=lambda piece: -piece.area)
 
 
-def _grouped(box: NDArray[np.uint8], tall: int) -> NDArray[np.int32]:
-    """Labels of a mask's pieces, those near each other under one label; 0 is background."""
+def _grouped(box: NDArray[np.uint8], big: NDArray[np.bool_], tall: int) -> NDArray[np.int32]:
+    """Labels of a mask's big pieces, those near each other under one label; 0 is background."""
     across, along = (int(share * tall) | 1 for share in NEAR)  # an even kernel would shift the mask
     margin = max(across, along)
-    closed = cv2.morphologyEx(np.pad(box, margin), cv2.MORPH_CLOSE, np.ones((along, across), np.uint8))
+    kept = cv2.copyMakeBorder(np.where(big, box, 0), margin, margin, margin, margin, cv2.BORDER_CONSTANT)
+    closed = cv2.morphologyEx(kept, cv2.MORPH_CLOSE, np.ones((along, across), np.uint8))
     _, labels = cv2.connectedComponents(closed[margin:-margin, margin:-margin].copy(), connectivity=8)
-    return np.where(box > 0, labels, 0)
+    return np.where(big, labels, 0)

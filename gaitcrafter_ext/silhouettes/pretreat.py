@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.silhouettes.clip import HEIGHT, SIZES, WIDTH
-from gaitcrafter_ext.silhouettes.masks import Frame, Levels, find_levels, is_inverted, pieces, sample
+from gaitcrafter_ext.silhouettes.masks import Frame, Levels, find_levels, is_inverted, largest, sample
 
 __all__ = ["LEAST_MASS", "AlignOptions", "AlignedClip", "align", "align_all", "at_border"]
 
@@ -37,10 +37,10 @@ def align(frame: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         uint8 [64, 64], or None where OpenGait passes over the frame: mass of at most ``LEAST_MASS``, or a person so
         thin or so far at the left edge that there is no centre.
     """
-    if int(frame.sum(dtype=np.int64)) <= LEAST_MASS:
+    if cv2.sumElems(frame)[0] <= LEAST_MASS:
         return None
-    rows = np.flatnonzero(frame.any(axis=1))
-    body = frame[rows[0] : rows[-1] + 1]
+    _, top, _, height = cv2.boundingRect(frame)
+    body = frame[top : top + height]
     width = int(HEIGHT * (body.shape[1] / body.shape[0]))
     if width == 0:
         return None
@@ -49,8 +49,11 @@ def align(frame: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     centre = int(np.searchsorted(mass, mass[-1] / 2, side="right"))
     if not 0 < centre < width:
         return None
-    margin = WIDTH // 2
-    return np.pad(scaled, ((0, 0), (margin, margin)))[:, centre : centre + WIDTH].astype(np.uint8)
+    left = centre - WIDTH // 2
+    body = scaled[:, max(0, left) : left + WIDTH]
+    aligned = np.zeros((HEIGHT, WIDTH), np.uint8)
+    aligned[:, max(0, -left) : max(0, -left) + body.shape[1]] = body
+    return aligned
 
 
 def at_border(frame: NDArray[np.uint8]) -> bool:
@@ -123,7 +126,8 @@ class _Reader:
             mask = 255 - mask
         if self.options.as_opengait or is_inverted(mask) or image.shape in ALIGNED:
             return mask, remarks
-        return self._person(mask, remarks)
+        person = largest(mask)
+        return (mask, remarks) if person is None else (person, [*remarks, "pieces beside the person, left out"])
 
     def _white_on_black(self, image: NDArray[Any]) -> tuple[NDArray[np.uint8], list[str]]:
         if _is_plain(image):
@@ -133,12 +137,6 @@ class _Reader:
             return self._levels.mask(image), [str(self._levels)]
         high = self._levels.high
         return self._levels.grey(image), [] if high == 255 else [f"the brightest value is {high:g}, taken for 255"]
-
-    def _person(self, mask: NDArray[np.uint8], remarks: list[str]) -> tuple[NDArray[np.uint8], list[str]]:
-        found = pieces(mask)
-        if not found or found[0].area == np.count_nonzero(mask):
-            return mask, remarks
-        return found[0].on(mask.shape), [*remarks, "pieces beside the person, left out"]
 
 
 def _is_plain(image: NDArray[Any]) -> bool:
@@ -154,4 +152,4 @@ def _why(mask: NDArray[np.uint8] | None, aligned: NDArray[np.uint8] | None) -> s
         return "white along the edge: the person is black (use --invert) or fills the picture"
     if aligned is not None:
         return "person at the border"
-    return "empty mask" if int(mask.sum(dtype=np.int64)) <= LEAST_MASS else "person without a centre"
+    return "empty mask" if cv2.sumElems(mask)[0] <= LEAST_MASS else "person without a centre"
