@@ -6,22 +6,27 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, WeightsError
+from gaitcrafter_ext.records import fill, record
 from gaitcrafter_ext.silhouettes.files import atomic_write_text, storage_error
 from gaitcrafter_ext.vocabulary import ClipKey
 
 __all__ = ["ManifestRecord", "append", "merge", "pixels_sha256", "read", "refuse_tested"]
 
 
-@dataclass(frozen=True)
+_Count = Annotated[int, Field(ge=1, strict=True)]
+
+
+@record
 class ManifestRecord:
     """How one synthetic clip was made.
 
@@ -44,15 +49,15 @@ class ManifestRecord:
     identity: str
     take: str
     view: str
-    seed: int
+    seed: Annotated[int, Field(ge=0, strict=True)]
     weights: str
     sampler: str
-    steps: int
+    steps: _Count
     guidance: float
-    frames: int
-    sha256: str
-    recipe: Mapping[str, float] = field(default_factory=dict)
-    redraws: Mapping[str, float] = field(default_factory=dict)
+    frames: _Count
+    sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
+    recipe: dict[str, float] = field(default_factory=dict)
+    redraws: dict[str, float] = field(default_factory=dict)
 
     @property
     def key(self) -> ClipKey:
@@ -61,9 +66,7 @@ class ManifestRecord:
 
     def to_line(self) -> str:
         """The record as one line of JSON, with its line end."""
-        facts = {**asdict(self), "recipe": dict(self.recipe), "redraws": dict(self.redraws)}
-        if not self.redraws:
-            del facts["redraws"]
+        facts = {name: value for name, value in asdict(self).items() if name != "redraws" or value}
         return json.dumps(facts, ensure_ascii=False) + "\n"
 
 
@@ -72,7 +75,7 @@ def pixels_sha256(frames: NDArray[np.uint8]) -> str:
     return hashlib.sha256(np.ascontiguousarray(frames, np.uint8).tobytes()).hexdigest()
 
 
-def append(path: str | os.PathLike[str], record: ManifestRecord) -> None:
+def append(path: str | os.PathLike[str], made: ManifestRecord) -> None:
     """Add one record; it is on the disk when this returns.
 
     A torn last line, left by a kill, is cut off first. One process at a time may append to a file.
@@ -80,7 +83,7 @@ def append(path: str | os.PathLike[str], record: ManifestRecord) -> None:
     Raises:
         StorageError: Disk full, read-only, no permission; the file stays as it was.
     """
-    line = record.to_line().encode()
+    line = made.to_line().encode()
     try:
         with open(path, "ab+", buffering=0) as file:
             end = _end_of_last_line(file)
@@ -138,22 +141,22 @@ def merge(
         order: Every clip that the merged manifest shall name.
 
     Raises:
-        ConflictError: Two parts tell different things about one clip.
+        ConflictError: Two parts describe one clip differently.
         MissingError: No part names a clip of ``order``.
         StorageError: ``out`` cannot be written.
     """
     known: dict[ClipKey, ManifestRecord] = {}
     for path in paths:
-        for record in read(path):
-            if known.setdefault(record.key, record) != record:
+        for found in read(path):
+            if known.setdefault(found.key, found) != found:
                 raise ConflictError(
-                    f"{os.fspath(path)}: tells of {record.key} otherwise than another part; make it anew"
+                    f"{os.fspath(path)}: {found.key} is described otherwise in another part; make it again"
                 )
     absent = [key for key in order if key not in known]
     if absent:
         raise MissingError(f"no manifest names {absent[0]} ({len(absent)} of {len(order)} clips); finish every shard")
     records = [known[key] for key in order]
-    atomic_write_text(out, "".join(record.to_line() for record in records))
+    atomic_write_text(out, "".join(each.to_line() for each in records))
     return records
 
 
@@ -162,11 +165,11 @@ def refuse_tested(source: str, trained: Iterable[str], tested: Iterable[str]) ->
 
     Args:
         source: The clips or weights, for the message.
-        trained: People the generator was trained on, e.g. everybody in the recipes of a manifest.
+        trained: People the generator was trained on, e.g. all parents in a manifest.
         tested: People of TEST_SET.
 
     Raises:
-        WeightsError: Somebody is both.
+        WeightsError: A person is both.
     """
     seen = sorted(set(trained) & set(tested))
     if seen:
@@ -176,27 +179,11 @@ def refuse_tested(source: str, trained: Iterable[str], tested: Iterable[str]) ->
         )
 
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "seed": (int,),
-    "steps": (int,),
-    "frames": (int,),
-    "guidance": (int, float),
-    "recipe": (dict,),
-    "redraws": (dict,),
-}
-
-
 def _parse(line: bytes, where: str) -> ManifestRecord:
     """One line of a manifest; ``where`` is its file and number, for the message."""
     try:
-        content: dict[str, Any] = json.loads(line)
-        record = ManifestRecord(**content)
-    except (ValueError, TypeError) as error:
+        return fill(ManifestRecord, json.loads(line), where)
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"{where}: not a manifest record ({error})") from None
-    for entry in fields(record):
-        allowed = _TYPES.get(entry.name, (str,))
-        if not isinstance(getattr(record, entry.name), allowed):
-            raise DataError(
-                f"{where}: '{entry.name}' is {getattr(record, entry.name)!r}; expected {allowed[-1].__name__}"
-            )
-    return record

@@ -53,7 +53,7 @@ def test_a_torn_last_line_is_dropped_and_overwritten(tmp_path: Path, torn: int) 
     assert manifest.read(path) == [record("nm-01"), record("nm-03")]
 
 
-def test_a_file_with_nothing_but_a_torn_line_is_started_anew(tmp_path: Path) -> None:
+def test_a_file_with_nothing_but_a_torn_line_is_started_again(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     path.write_text("x" * 10_000)
     assert manifest.read(path) == []
@@ -78,10 +78,11 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pyte
     ("line", "words"),
     [
         ("not json", "not a manifest record"),
-        ('{"identity": "001"}', "not a manifest record"),
-        ("[]", "not a manifest record"),
-        (json.dumps({**dataclasses.asdict(record()), "seed": "7"}), "'seed' is '7'; expected int"),
-        (json.dumps({**dataclasses.asdict(record()), "extra": 1}), "extra"),
+        ('{"identity": "001"}', "'take' is missing"),
+        ("[]", "is a list; expected identity, take"),
+        (json.dumps({**dataclasses.asdict(record()), "seed": "7"}), "'seed' is '7'; input should be a valid integer"),
+        (json.dumps({**dataclasses.asdict(record()), "frames": 0}), "'frames' is 0; input should be greater"),
+        (json.dumps({**dataclasses.asdict(record()), "extra": 1}), "unknown key 'extra'"),
     ],
 )
 def test_a_whole_line_that_is_no_record_is_named(tmp_path: Path, line: str, words: str) -> None:
@@ -116,7 +117,7 @@ def test_a_merge_that_lacks_a_clip_or_contradicts_itself_is_refused(tmp_path: Pa
     assert not (tmp_path / "out").exists()
 
 
-def test_a_generator_that_saw_somebody_to_test_on_is_refused() -> None:
+def test_a_generator_that_saw_people_to_test_on_is_refused() -> None:
     manifest.refuse_tested("made", ["sim-001"], ["sim-002"])
     with pytest.raises(WeightsError, match="made: its generator was trained on sim-002 of TEST_SET; train it on"):
         manifest.refuse_tested("made", ["sim-001", "sim-002"], ["sim-002"])
