@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gaitcrafter_ext.audit.clips import ClipFeatures, common_length
+from gaitcrafter_ext.audit.clips import ClipFeatures, Sides, common_length
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.intervals import Estimate, bootstrap_mean
 from gaitcrafter_ext.silhouettes.clip import window
@@ -57,17 +57,13 @@ class Cadence:
     left_out: int
 
 
-def cadence(
-    synthetic: Sequence[ClipFeatures],
-    held_out: Sequence[ClipFeatures],
-    training: Sequence[ClipFeatures],
-    rng: np.random.Generator,
-) -> Cadence:
+def cadence(clips: Sides, rng: np.random.Generator) -> Cadence:
     """Compare gait cycles; held-out clips are taken whole, ``rng`` draws the bootstrap's people.
 
     Raises:
         DataError: Fewer than two people have both synthetic and held-out clips of a condition and a view that tells.
     """
+    synthetic, held_out, training = clips
     length = common_length(synthetic)
     truth, ours = _cycles(held_out), _cycles(synthetic)
     known, typical = _cycles(training, length), _typical(_cycles(training))

@@ -67,6 +67,7 @@ LABELS = {
     "three_sample": "three-sample C_T",
     "membership_auc": "membership AUC",
     "kid": "KID",
+    "two_sample": "told from real clips",
     "motion_outside": "motion out of range",
     "forward": "runs forward",
     "cadence_error": "cadence error, frames",

@@ -23,6 +23,7 @@ __all__ = [
     "Broken",
     "ClipFeatures",
     "Progress",
+    "Sides",
     "common_length",
     "condition_in",
     "extract",
@@ -64,6 +65,10 @@ class ClipFeatures:
     def cell(self) -> tuple[str, str]:
         """View and condition."""
         return self.key.view, self.condition
+
+
+#: Synthetic clips, held-out real clips and training clips, as most measures take them.
+Sides = tuple[Sequence[ClipFeatures], Sequence[ClipFeatures], Sequence[ClipFeatures]]
 
 
 @dataclass(frozen=True)

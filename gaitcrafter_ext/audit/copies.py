@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.alignment import best_shift, clip_distances
-from gaitcrafter_ext.audit.clips import ClipFeatures, common_length
+from gaitcrafter_ext.audit.clips import ClipFeatures, Sides, common_length
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.distances import win_rates
 from gaitcrafter_ext.silhouettes.clip import window
@@ -100,28 +100,21 @@ class Copies:
     closer: float
 
 
-def copies(
-    synthetic: Sequence[ClipFeatures],
-    held_out: Sequence[ClipFeatures],
-    training: Sequence[ClipFeatures],
-    scope: Scope = "same",
-    cyclic: bool = False,
-) -> Copies:
+def copies(clips: Sides, scope: Scope = "same", cyclic: bool = False) -> Copies:
     """Find every clip's nearest training clip.
 
     Args:
-        synthetic: The clips under suspicion.
-        held_out: Real clips that were not trained on.
-        training: Real clips that were.
+        clips: Those under suspicion, real ones that were not trained on, and real ones that were.
         scope: Look among training clips of the same view and condition, or among all.
         cyclic: Let training clips go round instead of ending.
 
     Raises:
         DataError: No synthetic clip has two training takes to be compared with.
     """
+    synthetic, held_out, training = clips
     length = common_length(synthetic)
     real = [replace(clip, frames=window(clip.frames, length)) for clip in held_out]
-    ours, theirs = (_nearness(clips, training, scope, cyclic) for clips in (synthetic, real))
+    ours, theirs = (_nearness(each, training, scope, cyclic) for each in (synthetic, real))
     if not ours.matches:
         raise DataError(
             f"copies: none of {len(synthetic)} synthetic clips has two training takes of its view and condition;"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gaitcrafter_ext.audit.clips import Broken, ClipFeatures, common_length, condition_in, read_features
+from gaitcrafter_ext.audit.clips import Broken, ClipFeatures, Sides, common_length, condition_in, read_features
 from gaitcrafter_ext.errors import DataError, MissingError
 from gaitcrafter_ext.generator.card import Card
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, load_dataset
@@ -100,8 +100,8 @@ class AuditData:
     broken: Mapping[str, Sequence[Broken]] = field(default_factory=dict)
 
     @property
-    def clips(self) -> tuple[Sequence[ClipFeatures], Sequence[ClipFeatures], Sequence[ClipFeatures]]:
-        """Synthetic, held-out and training clips, as most measures take them."""
+    def clips(self) -> Sides:
+        """Synthetic, held-out and training clips."""
         return self.synthetic, self.held_out, self.training
 
     @property

@@ -36,7 +36,15 @@ from gaitcrafter_ext.metrics.uniqueness import (
     matched_takes,
     uniqueness,
 )
-from gaitcrafter_ext.metrics.variety import DensityCoverage, Recall, balanced, density_coverage, kid, recall
+from gaitcrafter_ext.metrics.variety import (
+    DensityCoverage,
+    Recall,
+    balanced,
+    density_coverage,
+    kid,
+    recall,
+    two_sample_accuracy,
+)
 
 __all__ = ["ConsistencyBeside", "Copied", "UniquenessBeside", "clip_measures", "membership_measure", "people_measures"]
 
@@ -89,6 +97,7 @@ class Likeness:
         kid: Of the synthetic clips.
         floor: Of the training clips, as many of each view and condition.
         controls: Of training clips whose time was spoilt.
+        classifier: Accuracy of a classifier of synthetic and held-out clips, and of training and held-out ones.
     """
 
     kid: Estimate
@@ -96,6 +105,7 @@ class Likeness:
     controls: dict[str, float]
     synthetic: DensityCoverage
     real: DensityCoverage
+    classifier: tuple[Estimate, Estimate]
 
 
 def people_measures(data: AuditData, space: Space, seed: int) -> list[Measure]:
@@ -130,9 +140,9 @@ def clip_measures(data: AuditData, seed: int) -> list[Measure]:
         Measure("variety", "d_intra", STYLE, lambda: _find_variety(data, rng(1)), _variety),
         Measure("copies", "copies", FRAMES, lambda: _find_copies(data, rng(5)), _copied),
         Measure("likeness", "likeness", ORDERED, lambda: _find_likeness(data, rng(2)), _likeness),
-        Measure("motion", "motion", FRAMES, lambda: motion(*data.clips, rng(3)), _motion),
-        Measure("motion", "cadence", FRAMES, lambda: cadence(*data.clips, rng(4)), _cadence),
-        Measure("masks", "masks", FRAMES, lambda: masks(*data.clips, rng(6)), _masks),
+        Measure("motion", "motion", FRAMES, lambda: motion(data.clips, rng(3)), _motion),
+        Measure("motion", "cadence", FRAMES, lambda: cadence(data.clips, rng(4)), _cadence),
+        Measure("masks", "masks", FRAMES, lambda: masks(data.clips, rng(6)), _masks),
     ]  # fmt: skip
 
 
@@ -192,7 +202,7 @@ def _find_consistency(space: Space, rng: Rng) -> ConsistencyBeside:
     threshold = clip_threshold(space.strangers)
     clips = space.novel if len(space.novel) else space.synthetic
     permuted = replace(clips, vectors=rng.permutation(clips.vectors))
-    found = [consistency(each, threshold.distance, rng) for each in (clips, space.strangers, permuted)]
+    found = [consistency(each, threshold.distance) for each in (clips, space.strangers, permuted)]
     return ConsistencyBeside(threshold, *found)
 
 
@@ -250,7 +260,7 @@ def _variety(found: tuple[Recall, Recall]) -> list[Row]:
 
 
 def _find_copies(data: AuditData, rng: Rng) -> Copied:
-    found = copies(*data.clips)
+    found = copies(data.clips)
     ours, theirs = found.synthetic, found.held_out
     people = np.array([match.clip.identity for match in ours.matches], dtype=str)
     return Copied(
@@ -297,6 +307,7 @@ def _find_likeness(data: AuditData, rng: Rng) -> Likeness:
         spoilt,
         density_coverage(beside_ours, ours, rng),
         density_coverage(beside_theirs, theirs, rng),
+        (two_sample_accuracy(ours, beside_ours, rng), two_sample_accuracy(theirs, beside_theirs, rng)),
     )
 
 
@@ -318,6 +329,8 @@ def _likeness(found: Likeness) -> list[Row]:
         row("likeness", "density", ORDERED, ours.density, "number", ceiling=real.density.value,
             note=f"{k}; much above the real value = crowded around few clips"),
         row("likeness", "coverage", ORDERED, ours.coverage, ceiling=real.coverage.value, note=k),
+        row("likeness", "two_sample", ORDERED, found.classifier[0], floor=found.classifier[1].value, chance=0.5,
+            note="accuracy of a classifier that tells synthetic from held-out real clips of other people"),
     ]  # fmt: skip
 
 

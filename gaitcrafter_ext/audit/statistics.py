@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.alignment import clip_distances
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.metrics.intervals import Estimate, bootstrap_mean, bootstrap_median, estimate_share
+from gaitcrafter_ext.metrics.intervals import Estimate, bootstrap_median, estimate_share
 from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.silhouettes.cycle import cycle_of
 
 if TYPE_CHECKING:
-    from gaitcrafter_ext.audit.clips import ClipFeatures
+    from gaitcrafter_ext.audit.clips import ClipFeatures, Sides
 
 __all__ = [
     "CONTROLS",
@@ -164,43 +164,22 @@ def motion_statistics(frames: Frames) -> MotionStatistics:
     return MotionStatistics(float(iou.mean()), float(flicker), cycle_of(frames).strength)
 
 
-def masks(
-    synthetic: Sequence[ClipFeatures],
-    held_out: Sequence[ClipFeatures],
-    training: Sequence[ClipFeatures],
-    rng: np.random.Generator,
-) -> RangeCheck:
-    """Compare masks with those of the training clips of the same view and condition.
-
-    Args:
-        synthetic: Synthetic clips.
-        held_out: Real clips that were not trained on.
-        training: Real clips that were.
-        rng: Draws the bootstrap's people.
+def masks(clips: Sides, rng: np.random.Generator) -> RangeCheck:
+    """Compare masks with those of the training clips of the same view and condition; ``rng`` is the bootstrap's.
 
     Raises:
         DataError: No synthetic clip is of a view and condition that the training clips have.
     """
-    ours, theirs, known = (
-        _measured(clips, [clip.masks for clip in clips]) for clips in (synthetic, held_out, training)
-    )
+    ours, theirs, known = (_measured(side, [clip.masks for clip in side]) for side in clips)
     return _check_ranges([field.name for field in fields(MaskStatistics)], ours, theirs, known, rng)
 
 
-def motion(
-    synthetic: Sequence[ClipFeatures],
-    held_out: Sequence[ClipFeatures],
-    training: Sequence[ClipFeatures],
-    rng: np.random.Generator,
-) -> Motion:
+def motion(clips: Sides, rng: np.random.Generator) -> Motion:
     """Compare motion at the synthetic length; ``rng`` shuffles frames too. Otherwise as :func:`masks`."""
     from gaitcrafter_ext.audit.clips import common_length
 
-    length = common_length(synthetic)
-    ours, theirs, known = (
-        [replace(clip, frames=window(clip.frames, length)) for clip in clips]
-        for clips in (synthetic, held_out, training)
-    )
+    length, training = common_length(clips[0]), clips[2]
+    ours, theirs, known = ([replace(clip, frames=window(clip.frames, length)) for clip in side] for side in clips)
     reference = _moving(known)
     controls = [
         _control(name, [replace(clip, frames=spoil(clip.frames, rng)) for clip in theirs], reference, training)
@@ -211,7 +190,7 @@ def motion(
     marks, people = _forward(ours, training)
     return Motion(
         **vars(check),
-        synthetic_forward=bootstrap_mean(marks, people, rng),
+        synthetic_forward=estimate_share(marks, people),
         held_out_forward=_mean(_forward(theirs, training)[0]),
         controls=tuple(controls),
     )

@@ -47,8 +47,8 @@ def exact_interval(hits: float, trials: float) -> tuple[float, float]:
     return low, high
 
 
-def estimate_share(hits: Marks, people: People) -> Estimate:
-    """Share of hits, bool [N], of the clips of ``people``, str [N]."""
+def estimate_share(hits: Marks | Values, people: People) -> Estimate:
+    """Share of hits, bool [N] or in [0, 1] (half a hit for a tie), of the clips of ``people``, str [N]."""
     if len(hits) == 0:
         return NOTHING
     value, trials = float(np.mean(hits)), _effective_count(hits, people)
@@ -102,7 +102,7 @@ def bootstrap_ratio(
     return Estimate(float(np.mean(hits) / np.mean(base_hits)), float(low), float(high), len(hits))
 
 
-def _effective_count(hits: Marks, people: People) -> float:
+def _effective_count(hits: Marks | Values, people: People) -> float:
     """How many independent clips tell as much: N for independent ones, the number of people where each is all or none.
 
     Where nothing varies, as at a share of 0 or 1, only people are known to be independent.

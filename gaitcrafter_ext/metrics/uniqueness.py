@@ -8,7 +8,7 @@ used on: centroid to centroid for U, clip to centroid for C_intra.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from gaitcrafter_ext.metrics.centroids import (
 )
 from gaitcrafter_ext.metrics.distances import cosine_distances, threshold
 from gaitcrafter_ext.metrics.features import FeatureSet
-from gaitcrafter_ext.metrics.intervals import Estimate, bootstrap_mean, estimate_share
+from gaitcrafter_ext.metrics.intervals import Estimate, estimate_share
 
 __all__ = [
     "FALSE_MATCH_RATE",
@@ -133,7 +133,7 @@ def independent_share(count: int, rate: float = FALSE_MATCH_RATE) -> float:
     return kept / count
 
 
-def consistency(clips: FeatureSet, distance: float, rng: np.random.Generator) -> Consistency:
+def consistency(clips: FeatureSet, distance: float) -> Consistency:
     """Share of clips that lie within ``distance`` of the centroid of their person's other clips.
 
     Raises:
@@ -143,8 +143,10 @@ def consistency(clips: FeatureSet, distance: float, rng: np.random.Generator) ->
     asked = clips.only(people=[name for name, count in counts.items() if count > 1])
     if not len(asked):
         raise DataError(f"consistency: none of {len(counts)} people has two clips; make more takes or views")
-    shares = shares_within(to_own_centroid(asked), asked.identity, distance)
-    estimate = bootstrap_mean(np.array(list(shares.values())), np.array(list(shares)), rng)
+    distances = to_own_centroid(asked)
+    shares = shares_within(distances, asked.identity, distance)
+    value, over_clips = float(np.mean(list(shares.values()))), estimate_share(distances <= distance, asked.identity)
+    estimate = replace(over_clips, value=value, low=min(value, over_clips.low), high=max(value, over_clips.high))
     return Consistency(estimate, shares, len(counts) - len(shares))
 
 

@@ -1,9 +1,10 @@
-"""Sets of features beside each other: KID, recall, density and coverage.
+"""Sets of features beside each other: KID, recall, density and coverage, and a classifier.
 
 KID: unbiased squared MMD with the kernel (<x, y> / d + 1)^3 on random subsets (Binkowski et al., ICLR 2018,
 arXiv 1801.01401). Recall: the improved one of Kynkaanniemi et al. (NeurIPS 2019, arXiv 1904.06991) within each
 condition, which is DCFace's D_intra (arXiv 2304.07060). Density and coverage: Naeem et al., ICML 2020, arXiv
-2002.09797. No Frechet distance: under some thousand clips it measures the number of clips.
+2002.09797. Two-sample classifier: Lopez-Paz & Oquab, ICLR 2017, arXiv 1610.06545. No Frechet distance: under some
+thousand clips it measures the number of clips.
 """
 
 from __future__ import annotations
@@ -16,15 +17,27 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.distances import squared_distances
-from gaitcrafter_ext.metrics.features import FeatureSet, in_order
+from gaitcrafter_ext.metrics.features import FeatureSet, in_order, joined
 from gaitcrafter_ext.metrics.intervals import ENDS, Estimate, bootstrap_mean, estimate_share
 
-__all__ = ["DensityCoverage", "Recall", "balanced", "density_coverage", "kid", "recall", "within_balls"]
+__all__ = [
+    "DensityCoverage",
+    "Recall",
+    "balanced",
+    "density_coverage",
+    "kid",
+    "recall",
+    "two_sample_accuracy",
+    "within_balls",
+]
 
 Floats = NDArray[np.floating]
 
 #: KID: clips a subset at most, and how many subsets.
 SUBSET, SUBSETS = 100, 100
+
+#: Folds of the two-sample classifier.
+FOLDS = 5
 
 #: k of the balls, as in the papers.
 RECALL_NEIGHBOURS, COVERAGE_NEIGHBOURS = 3, 5
@@ -157,6 +170,29 @@ def density_coverage(
         estimate_share(np.asarray(inside.any(axis=0)), real.identity),
         neighbours,
     )
+
+
+def two_sample_accuracy(left: FeatureSet, right: FeatureSet, rng: np.random.Generator) -> Estimate:
+    """How often a classifier tells two sets apart; 0.5 = it cannot.
+
+    Logistic regression on standardised features, each clip judged by one that saw no clip of its person; both sets
+    weigh alike. ``rng`` deals the folds.
+
+    Raises:
+        DataError: A set has fewer than two people.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if (fewest := min(len(left.people), len(right.people))) < 2:
+        raise DataError(f"two-sample classifier: {fewest} people in a set; at least 2 are needed")
+    both, side = joined(left, right), np.repeat([0, 1], [len(left), len(right)])
+    folds = StratifiedGroupKFold(min(FOLDS, fewest), shuffle=True, random_state=int(rng.integers(2**31)))
+    model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
+    said = cross_val_predict(model, both.vectors, side, groups=both.identity, cv=folds)
+    return estimate_share(said == side, both.identity)
 
 
 def balanced(

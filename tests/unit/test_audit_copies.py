@@ -38,7 +38,7 @@ def cut(clip: ClipFeatures, start: int = 11) -> ClipFeatures:
 def test_training_clips_passed_off_as_synthetic_are_all_copies(
     training: list[ClipFeatures], held_out: list[ClipFeatures]
 ) -> None:
-    found = copies([cut(clip) for clip in training], held_out, training)
+    found = copies(([cut(clip) for clip in training], held_out, training))
     assert found.synthetic.share == 1.0
     assert found.held_out.share == 0.0
     assert found.closer == 1.0
@@ -49,7 +49,7 @@ def test_half_of_the_set_copied_is_found_with_its_share(
     training: list[ClipFeatures], held_out: list[ClipFeatures], honest: list[ClipFeatures]
 ) -> None:
     mixed = [cut(clip) for clip in training if clip.key.take in ("nm-02", "cl-01")] + honest
-    found = copies(mixed, held_out, training)
+    found = copies((mixed, held_out, training))
     assert found.synthetic.share == pytest.approx(0.5)
     assert [match.copied for match in found.synthetic.matches] == [True] * 8 + [False] * 8
 
@@ -60,26 +60,26 @@ def test_copies_with_noise_are_still_copies(training: list[ClipFeatures], held_o
         replace(clip, frames=np.clip(clip.frames + rng.normal(0, 3, clip.frames.shape), 0, 255).astype(np.uint8))
         for clip in map(cut, training)
     ]
-    assert copies(noisy, held_out, training).synthetic.share == 1.0
+    assert copies((noisy, held_out, training)).synthetic.share == 1.0
 
 
 def test_honest_clips_keep_the_distance_of_held_out_ones(
     training: list[ClipFeatures], held_out: list[ClipFeatures], honest: list[ClipFeatures]
 ) -> None:
-    found = copies(honest, held_out, training)
+    found = copies((honest, held_out, training))
     assert found.synthetic.share == found.held_out.share == 0.0
     assert 0.25 < found.closer < 0.75
 
 
 def test_a_copy_of_two_equal_takes_is_a_copy(training: list[ClipFeatures], held_out: list[ClipFeatures]) -> None:
     twin = replace(training[0], key=ClipKey("000", "nm-09", "090"))
-    assert copies([cut(training[0])] * 2, held_out, [*training, twin]).synthetic.share == 1.0
+    assert copies(([cut(training[0])] * 2, held_out, [*training, twin])).synthetic.share == 1.0
 
 
 def test_the_second_nearest_is_of_another_take(training: list[ClipFeatures], held_out: list[ClipFeatures]) -> None:
     """The same walk filmed by another camera is no second opinion: only another take is."""
     filmed = [replace(clip, key=replace(clip.key, view="072")) for clip in training]
-    found = copies([cut(clip) for clip in training], held_out, [*training, *filmed], scope="all")
+    found = copies(([cut(clip) for clip in training], held_out, [*training, *filmed]), scope="all")
     assert found.synthetic.share == 1.0
 
 
@@ -88,15 +88,15 @@ def test_a_copy_under_another_condition_is_found_only_among_all(
 ) -> None:
     coats = [clip for clip in training if clip.condition == "cl"]
     disguised = [replace(cut(clip), key=replace(clip.key, take="nm-01"), condition="nm") for clip in coats]
-    assert copies(disguised, held_out, training).synthetic.share == 0.0
-    assert copies(disguised, held_out, training, scope="all").synthetic.share == 1.0
+    assert copies((disguised, held_out, training)).synthetic.share == 0.0
+    assert copies((disguised, held_out, training), scope="all").synthetic.share == 1.0
 
 
 def test_clips_without_two_training_takes_are_left_out_and_counted(
     training: list[ClipFeatures], held_out: list[ClipFeatures], honest: list[ClipFeatures]
 ) -> None:
     without = [clip for clip in training if clip.condition == "nm" or str(clip.key) == "000/cl-01/090"]
-    assert copies(honest, held_out, without).synthetic.left_out == 4
+    assert copies((honest, held_out, without)).synthetic.left_out == 4
 
 
 def test_empty_or_single_training_sets_are_refused(
@@ -104,6 +104,6 @@ def test_empty_or_single_training_sets_are_refused(
 ) -> None:
     for known in (0, 1):
         with pytest.raises(DataError, match="two training takes"):
-            copies(honest, held_out, training[:known])
+            copies((honest, held_out, training[:known]))
     with pytest.raises(DataError, match="no synthetic clip"):
-        copies([], held_out, training)
+        copies(([], held_out, training))

@@ -91,7 +91,7 @@ def spoilt(name: str) -> list[ClipFeatures]:
 
 def test_spoilt_masks_fall_outside_the_real_range(training: list[ClipFeatures], held_out: list[ClipFeatures]) -> None:
     for name, statistic in (("noise", "pieces"), ("broken", "largest"), ("shifted", "centre"), ("empty", "empty")):
-        result = masks(spoilt(name), held_out, training, rng())
+        result = masks((spoilt(name), held_out, training), rng())
         assert result.synthetic_outside.value == 1.0
         assert {each.name: each.synthetic_outside.value for each in result.statistics}[statistic] == 1.0
 
@@ -99,7 +99,7 @@ def test_spoilt_masks_fall_outside_the_real_range(training: list[ClipFeatures], 
 def test_training_clips_lie_inside_and_held_out_clips_nearly(
     training: list[ClipFeatures], held_out: list[ClipFeatures]
 ) -> None:
-    result = masks(training, held_out, training, rng())
+    result = masks((training, held_out, training), rng())
     assert all(each.synthetic.value == each.training for each in result.statistics)
     assert max(each.synthetic_outside.value for each in result.statistics) <= 2 / len(training)
     assert result.held_out_outside < 0.7
@@ -109,18 +109,18 @@ def test_clips_of_unknown_cells_are_left_out_and_none_at_all_is_refused(
     training: list[ClipFeatures], held_out: list[ClipFeatures]
 ) -> None:
     coats = stick_people(("cl-01",), people=2, frames=30)
-    assert masks([*held_out, *coats], held_out, training, rng()).left_out == 2
+    assert masks(([*held_out, *coats], held_out, training), rng()).left_out == 2
     for clips in (coats, []):
         with pytest.raises(DataError, match="no synthetic clip is of a view and condition"):
-            masks(clips, held_out, training, rng())
+            masks((clips, held_out, training), rng())
     with pytest.raises(DataError, match="no synthetic clip"):
-        motion([], held_out, training, rng())
+        motion(([], held_out, training), rng())
 
 
 def test_walking_clips_move_like_held_out_ones_and_the_controls_do_not(
     walking: list[ClipFeatures], held_out: list[ClipFeatures], training: list[ClipFeatures]
 ) -> None:
-    result = motion(walking, held_out, training, rng())
+    result = motion((walking, held_out, training), rng())
     assert result.synthetic_forward.value == result.held_out_forward == 1.0
     assert all(each.synthetic.value == pytest.approx(each.held_out, rel=0.1, abs=0.01) for each in result.statistics)
     controls = {control.name: control for control in result.controls}
@@ -133,7 +133,7 @@ def test_each_spoilt_set_is_told_by_the_statistic_that_should_tell_it(
 ) -> None:
     def spoil(name: str) -> Motion:
         clips = [replace(each, frames=CONTROLS[name](each.frames, rng())) for each in walking]
-        return motion(clips, held_out, training, rng())
+        return motion((clips, held_out, training), rng())
 
     frozen, shuffled = spoil("frozen"), spoil("shuffled")
     assert [each.synthetic.value for each in frozen.statistics] == [1.0, 0.0, 0.0]

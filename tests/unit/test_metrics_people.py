@@ -131,8 +131,9 @@ def test_independent_collisions_keep_what_the_card_says() -> None:
 def test_twenty_people_under_one_name_are_no_person() -> None:
     distance, honest = clip_threshold(REAL).distance, draw_people(20, seed=7)
     mixed = renamed(honest, rng().permutation(honest.identity).tolist())
-    assert consistency(honest, distance, rng()).share.value > 0.95
-    assert consistency(mixed, distance, rng()).share.value < 0.4
+    assert consistency(honest, distance).share.value > 0.95
+    assert consistency(honest, 2.0).share.low == pytest.approx(0.025 ** (1 / 20))
+    assert consistency(mixed, distance).share.value < 0.4
 
 
 def test_real_takes_are_matched_to_the_synthetic_number() -> None:
@@ -220,7 +221,7 @@ def test_too_few_people_or_clips_are_refused() -> None:
     with pytest.raises(DataError, match="1 real people to calibrate"):
         centroid_threshold(one)
     with pytest.raises(DataError, match="none of 4 people has two clips"):
-        consistency(single, 0.1, rng())
+        consistency(single, 0.1)
     with pytest.raises(DataError, match=r"none of 120 novel clips .* manifest.jsonl"):
         parent_retrieval(draw_people(30, seed=2), TRAINING, {}, rng())
     with pytest.raises(DataError, match="none of 0 novel clips"):

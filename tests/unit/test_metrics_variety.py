@@ -8,7 +8,7 @@ import pytest
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.features import FeatureSet
 from gaitcrafter_ext.metrics.subspace import fit_discriminants, principal_components
-from gaitcrafter_ext.metrics.variety import balanced, density_coverage, kid, recall, within_balls
+from gaitcrafter_ext.metrics.variety import balanced, density_coverage, kid, recall, two_sample_accuracy, within_balls
 from gaitcrafter_ext.vocabulary import ClipKey
 
 
@@ -76,6 +76,15 @@ def test_variety_of_another_condition_does_not_count() -> None:
     swapped = recall(labelled(real, names), labelled(made, names[::-1]))
     assert swapped.share.value == 0.0
     assert list(swapped.conditions) == ["nm", "cl"]
+
+
+def test_a_classifier_tells_shifted_sets_apart_and_equal_ones_not() -> None:
+    left, same, far = labelled(cloud(200, 0)), labelled(cloud(200, 1)), labelled(cloud(200, 1) + 3)
+    found = two_sample_accuracy(left, same, rng())
+    assert found.low < 0.5 < found.high
+    assert two_sample_accuracy(left, far, rng()).value > 0.95
+    with pytest.raises(DataError, match="1 people in a set"):
+        two_sample_accuracy(left, left.only(people=["0"]), rng())
 
 
 def test_cells_are_balanced() -> None:

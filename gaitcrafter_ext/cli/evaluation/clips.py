@@ -102,10 +102,10 @@ def _measure(args: argparse.Namespace, measures: tuple[str, ...], data: AuditDat
 
     calls = {
         "rank": lambda rng: ranks(geis(data.synthetic), geis(data.held_out), geis(data.training), rng),
-        "copies": lambda _: copies(*data.clips, scope=args.copies_among, cyclic=args.cyclic),
-        "cadence": lambda rng: cadence(*data.clips, rng),
-        "masks": lambda rng: masks(*data.clips, rng),
-        "motion": lambda rng: motion(*data.clips, rng),
+        "copies": lambda _: copies(data.clips, scope=args.copies_among, cyclic=args.cyclic),
+        "cadence": lambda rng: cadence(data.clips, rng),
+        "masks": lambda rng: masks(data.clips, rng),
+        "motion": lambda rng: motion(data.clips, rng),
     }
     return {name: calls[name](np.random.default_rng([args.seed, MEASURES.index(name)])) for name in measures}
 
