@@ -1,14 +1,14 @@
-"""What the walker is told: who, in what, seen from where; and how noisy the clip is.
+"""What the network is conditioned on: identity, condition, view, noise level and the phase of every frame.
 
-Identity enters at full strength: its columns start at standard deviation 1, like those of the condition, and travel
-side by side with the view into a small network instead of being added to it. With a weak code (default
-initialisation of a linear layer) the model learns motion, view and clothing long before it tells people apart.
+- A person is a point in a space of people (:mod:`gaitcrafter_ext.generator.people`), entering at full strength: with a
+  weak code the model learns motion, view and clothing long before it tells people apart.
+- The view, eight numbers beside two hundred, has a network of its own besides: neighbouring views, and front and back,
+  were what the first weights mixed up.
+- The phase of a frame is where in the gait cycle it lies. Without it the network has to keep time by itself, and
+  cadence comes and goes with the noise.
 
-A code is brought to length 1 first. Embeddings of different people are nearly orthogonal, so a blend's is then about as
-long as a known person's; a plain mean of two is shorter, and nearer to the average walker, the more parents it has.
-
-The view, eight numbers beside two hundred, has a network of its own besides: neighbouring views, and front and back,
-were what the first weights mixed up.
+Every input can be left out (classifier-free dropout, arXiv 2207.12598) and is then replaced by a learned vector, so
+that any subset can be guided.
 """
 
 from __future__ import annotations
@@ -17,41 +17,42 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-__all__ = ["Conditioner", "NoiseLevelEmbedding"]
+__all__ = ["Conditioner", "NoiseLevelEmbedding", "PhaseEmbedding"]
 
-HARMONICS = 4
+VIEW_HARMONICS = 4
+
+#: Gait repeats every cycle and, nearly, every step: phases enter by their first two harmonics.
+PHASE_HARMONICS = (1, 2)
 
 
 def view_features(view_deg: Tensor) -> Tensor:
     """Sines and cosines of the view and its multiples, ``[b]`` degrees -> ``[b, 8]``: an angle, not a class."""
-    multiples = torch.arange(1, HARMONICS + 1, device=view_deg.device, dtype=torch.float32)
+    multiples = torch.arange(1, VIEW_HARMONICS + 1, device=view_deg.device, dtype=torch.float32)
     angle = torch.deg2rad(view_deg.float())[:, None] * multiples
     return torch.cat([angle.cos(), angle.sin()], dim=-1)
 
 
 class Conditioner(nn.Module):
-    """Identity code, condition and view -> one vector.
+    """Identity code, condition and view -> one vector."""
 
-    Each input may be left out (classifier-free dropout, arXiv 2207.12598) and is then replaced by a learned vector
-    of its own, so that any subset can be guided.
-    """
-
-    def __init__(self, identities: int, conditions: int, embedding: int) -> None:
+    def __init__(self, code_dim: int, conditions: int, embedding: int) -> None:
         super().__init__()
-        self.identities = nn.Parameter(torch.randn(identities, embedding // 2))
+        self.identity = nn.Linear(code_dim, embedding // 2, bias=False)
+        nn.init.orthogonal_(self.identity.weight)
+        with torch.no_grad():  # each embedded number has standard deviation 1, as codes are whitened
+            self.identity.weight *= math.sqrt(max(1.0, embedding / 2 / code_dim))
         self.no_identity = nn.Parameter(torch.zeros(embedding // 2))
         self.condition = nn.Parameter(torch.randn(conditions + 1, embedding // 4))
-        self.no_view = nn.Parameter(torch.zeros(2 * HARMONICS))
-        features = embedding // 2 + embedding // 4 + 2 * HARMONICS
+        self.no_view = nn.Parameter(torch.zeros(2 * VIEW_HARMONICS))
+        features = embedding // 2 + embedding // 4 + 2 * VIEW_HARMONICS
         self.mix = nn.Sequential(nn.Linear(features, 2 * embedding), nn.SiLU(), nn.Linear(2 * embedding, embedding))
-        self.view = nn.Sequential(nn.Linear(2 * HARMONICS, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+        self.view = nn.Sequential(nn.Linear(2 * VIEW_HARMONICS, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
 
     def forward(self, code: Tensor, condition: Tensor, view_deg: Tensor) -> Tensor:
-        """Embed ``code`` [b, identities], ``condition`` [b] (-1: none) and ``view_deg`` [b] (NaN: none) as [b, e]."""
-        has_code = (code != 0).any(dim=-1, keepdim=True)
-        who = torch.where(has_code, F.normalize(code.float()) @ self.identities.float(), self.no_identity.float())
+        """Embed ``code`` [b, d] (NaN: none), ``condition`` [b] (-1: none), ``view_deg`` [b] (NaN: none) as [b, e]."""
+        has_code = torch.isfinite(code).all(dim=-1, keepdim=True)
+        who = torch.where(has_code, self.identity(code.nan_to_num()).float(), self.no_identity.float())
         what = self.condition[condition].float()
         has_view = torch.isfinite(view_deg)[:, None]
         where = torch.where(has_view, view_features(view_deg.nan_to_num()), self.no_view.float())
@@ -67,7 +68,27 @@ class NoiseLevelEmbedding(nn.Module):
         self.register_buffer("frequencies", torch.logspace(0, math.log10(200.0), sinusoids), persistent=False)
         self.mix = nn.Sequential(nn.Linear(2 * sinusoids, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
 
-    def forward(self, level: Tensor) -> Tensor:
-        """Embed ``level`` [b] as [b, e]."""
-        angle = level.float()[:, None] * self.frequencies
+    def forward(self, t: Tensor) -> Tensor:
+        """Embed ``t`` [b] as [b, e]."""
+        angle = t.float()[:, None] * self.frequencies
         return self.mix(torch.cat([angle.cos(), angle.sin()], dim=-1))
+
+
+class PhaseEmbedding(nn.Module):
+    """Phases of the frames in a patch -> one vector a patch; zero at first, so that weights without it can be continued."""
+
+    def __init__(self, embedding: int, patch_frames: int) -> None:
+        super().__init__()
+        self.patch_frames = patch_frames
+        features = patch_frames * (2 * len(PHASE_HARMONICS) + 2)
+        self.mix = nn.Sequential(nn.Linear(features, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+        nn.init.zeros_(self.mix[2].weight)
+        nn.init.zeros_(self.mix[2].bias)
+
+    def forward(self, phase: Tensor) -> Tensor:
+        """Embed ``phase`` [b, frames], radians (NaN: not known), as [b, frames / patch_frames, e]."""
+        known = torch.isfinite(phase)
+        angle = phase.float().nan_to_num()
+        waves = [wave(m * angle) * known for m in PHASE_HARMONICS for wave in (torch.cos, torch.sin)]
+        features = torch.stack([*waves, (~known).float(), known.float()], dim=-1)
+        return self.mix(features.unflatten(1, (-1, self.patch_frames)).flatten(2))

@@ -1,6 +1,6 @@
-"""The denoiser: a factorised (2+1)D U-Net over folded pixels that predicts the clean clip.
+"""The denoiser: a factorised (2+1)D U-Net over patches of pixels that predicts the clean clip.
 
-Pixel folding (space-to-depth, 2 frames x 4 x 4 pixels into 32 channels) comes first and is undone last. It loses and
+Patchifying (space-to-depth, 2 frames x 4 x 4 pixels into 32 channels) comes first and is undone last. It loses and
 learns nothing, so the model still works in pixel space, but every layer sees 32 times fewer positions; that is
 where the speed comes from. Predicting the clean clip rather than the noise is what keeps such large patches
 workable (JiT, arXiv 2511.13720).
@@ -17,29 +17,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gaitcrafter_ext.generator.conditioning import Conditioner, NoiseLevelEmbedding
+from gaitcrafter_ext.generator.conditioning import Conditioner, NoiseLevelEmbedding, PhaseEmbedding
 from gaitcrafter_ext.generator.framework import ConfigMixin, ModelMixin, register_to_config
 
 __all__ = ["GaitUNet"]
 
-FOLD_TIME, FOLD_SPACE = 2, 4
+PATCH_FRAMES, PATCH_PIXELS = 2, 4
 
-#: Longest lag, in folded frames, that attention tells apart from still longer ones: that of a clip of 30 frames.
+#: Longest lag, in patches of frames, that attention tells apart from still longer ones: that of a clip of 30 frames.
 MAX_LAG = 14
 
 
-def fold(clips: Tensor) -> Tensor:
+def patchify(clips: Tensor) -> Tensor:
     """Pixels into channels: ``[b, t, h, w]`` -> ``[b, t/2, h/4, w/4, 32]``."""
     b, t, h, w = clips.shape
-    blocks = clips.reshape(b, t // FOLD_TIME, FOLD_TIME, h // FOLD_SPACE, FOLD_SPACE, w // FOLD_SPACE, FOLD_SPACE)
+    blocks = clips.reshape(b, t // PATCH_FRAMES, PATCH_FRAMES, h // PATCH_PIXELS, PATCH_PIXELS, w // PATCH_PIXELS, PATCH_PIXELS)
     return blocks.permute(0, 1, 3, 5, 2, 4, 6).flatten(4)
 
 
-def unfold(tokens: Tensor) -> Tensor:
-    """Inverse of :func:`fold`: ``[b, t/2, h/4, w/4, 32]`` -> ``[b, t, h, w]``."""
+def unpatchify(tokens: Tensor) -> Tensor:
+    """Inverse of :func:`patchify`: ``[b, t/2, h/4, w/4, 32]`` -> ``[b, t, h, w]``."""
     b, t, h, w, _ = tokens.shape
-    blocks = tokens.reshape(b, t, h, w, FOLD_TIME, FOLD_SPACE, FOLD_SPACE).permute(0, 1, 4, 2, 5, 3, 6)
-    return blocks.reshape(b, t * FOLD_TIME, h * FOLD_SPACE, w * FOLD_SPACE)
+    blocks = tokens.reshape(b, t, h, w, PATCH_FRAMES, PATCH_PIXELS, PATCH_PIXELS).permute(0, 1, 4, 2, 5, 3, 6)
+    return blocks.reshape(b, t * PATCH_FRAMES, h * PATCH_PIXELS, w * PATCH_PIXELS)
 
 
 class SpatialConv(nn.Conv2d):
@@ -66,8 +66,8 @@ class TemporalConv(nn.Conv2d):
         return y.permute(0, 2, 3, 1).unflatten(2, (h, w))
 
 
-class Modulation(nn.Module):
-    """Layer norm whose scale and shift come from the conditioning (FiLM, arXiv 1709.07871)."""
+class AdaLN(nn.Module):
+    """Layer norm whose scale and shift come from the conditioning, frame by frame (FiLM, arXiv 1709.07871)."""
 
     def __init__(self, channels: int, embedding: int) -> None:
         super().__init__()
@@ -77,54 +77,54 @@ class Modulation(nn.Module):
         nn.init.zeros_(self.project.bias)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """Modulate ``x`` [b, ..., c] by ``embedding`` [b, e]."""
-        scale, shift = self.project(embedding)[:, None, None, None].chunk(2, dim=-1)
+        """Modulate ``x`` [b, t, h, w, c] by ``embedding`` [b, t, e]."""
+        scale, shift = self.project(embedding)[:, :, None, None].chunk(2, dim=-1)
         return torch.addcmul(shift, F.layer_norm(x, (self.channels,)), 1 + scale)
 
 
 class Block(nn.Module):
-    """Residual block: modulate, convolve within frames, then along time."""
+    """Residual block: AdaLN, a convolution within frames, one along time (zero-initialised)."""
 
     def __init__(self, channels: int, embedding: int) -> None:
         super().__init__()
-        self.modulation = Modulation(channels, embedding)
+        self.norm = AdaLN(channels, embedding)
         self.spatial = SpatialConv(channels, channels)
         self.temporal = TemporalConv(channels)
         for parameter in self.temporal.parameters():
             nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        return x + self.temporal(F.silu(self.spatial(self.modulation(x, embedding))))
+        return x + self.temporal(F.silu(self.spatial(self.norm(x, embedding))))
 
 
 class GlobalAttention(nn.Module):
-    """Self-attention over every position of every frame, for the coarsest level only: it ties the phases together.
+    """Self-attention over every position of every frame, for the coarsest level only: it ties the frames together.
 
-    Each head is told how much to attend at each lag of time. The bias comes from the conditioning, since the lag at
-    which a walk repeats itself is a person's own: their cadence.
+    Each head has a bias for each lag of time, taken from the conditioning: how far apart frames look alike is a matter
+    of cadence, a person's own.
     """
 
     def __init__(self, channels: int, embedding: int, head_channels: int = 64) -> None:
         super().__init__()
         self.heads = channels // head_channels
-        self.modulation = Modulation(channels, embedding)
+        self.norm = AdaLN(channels, embedding)
         self.lags = nn.Linear(embedding, self.heads * (MAX_LAG + 1))
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = nn.Linear(channels, channels)
-        for silent in (self.lags, self.out):
-            nn.init.zeros_(silent.weight)
-            nn.init.zeros_(silent.bias)
+        for layer in (self.lags, self.out):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         b, t, h, w, c = x.shape
-        qkv = self.qkv(self.modulation(x, embedding)).reshape(b, t * h * w, 3, self.heads, -1)
+        qkv = self.qkv(self.norm(x, embedding)).reshape(b, t * h * w, 3, self.heads, -1)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        bias = self._bias(t, h * w, embedding).to(q.dtype)
+        bias = self._bias(t, h * w, embedding.mean(1)).to(q.dtype)
         y = F.scaled_dot_product_attention(q, k, v, bias).transpose(1, 2).reshape(b, t, h, w, c)
         return x + self.out(y)
 
     def _bias(self, frames: int, positions: int, embedding: Tensor) -> Tensor:
-        """What each lag adds to the attention, the same for all positions: [b, heads, t * h * w, t * h * w]."""
+        """Attention bias of each lag, the same for all positions: [b, heads, t * h * w, t * h * w]."""
         time = torch.arange(frames, device=embedding.device)
         lag = (time[:, None] - time).abs().clamp(max=MAX_LAG)
         bias = self.lags(embedding).unflatten(1, (self.heads, -1))[:, :, lag]
@@ -148,7 +148,7 @@ class Level(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Double the frame by folding channels back into positions, then merge with the skip connection by addition."""
+    """Double the frame by moving channels back into positions, then merge with the skip connection by addition."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
@@ -161,15 +161,31 @@ class Upsample(nn.Module):
         return up.reshape(b, t, 2 * h, 2 * w, -1) + self.skip(skip)
 
 
+class Refinement(nn.Module):
+    """Two small convolutions on whole pixels: patches know nothing of each other's borders. Zero-initialised."""
+
+    def __init__(self, channels: int = 8) -> None:
+        super().__init__()
+        self.expand = nn.Conv2d(1, channels, 3, padding=1)
+        self.reduce = nn.Conv2d(channels, 1, 3, padding=1)
+        nn.init.zeros_(self.reduce.weight)
+        nn.init.zeros_(self.reduce.bias)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Refine ``clips`` [b, t, h, w]."""
+        frames = clips.flatten(0, 1)[:, None]
+        return clips + self.reduce(F.silu(self.expand(frames)))[:, 0].unflatten(0, clips.shape[:2])
+
+
 class GaitUNet(ModelMixin, ConfigMixin):
-    """Predicts the clean clip from a noisy one, its noise level, and who walks how, seen from where.
+    """Predicts the clean clip from a noisy one, its noise level, and who walks how, seen from where, at what phase.
 
     Args:
-        identities: Number of people known (length of the identity code).
+        code_dim: Length of the identity code.
         conditions: Number of walking conditions.
-        frames: Frames of a clip, even.
-        height: Rows of a frame in pixels, a multiple of 16.
-        width: Columns of a frame in pixels, a multiple of 16.
+        frames: Frames of a window, even.
+        height: Rows of a frame in pixels, a multiple of 4 * 2 ** (resolutions - 1).
+        width: Columns of a frame in pixels, likewise.
         channels: Channels of each resolution, finest first.
         blocks: Blocks of each resolution on each side of the U, finest first.
         embedding: Length of the conditioning vector.
@@ -181,58 +197,56 @@ class GaitUNet(ModelMixin, ConfigMixin):
     @register_to_config
     def __init__(
         self,
-        identities: int,
+        code_dim: int,
         conditions: int,
         frames: int = 30,
         height: int = 64,
         width: int = 48,
-        channels: tuple[int, ...] = (64, 192, 320),
-        blocks: tuple[int, ...] = (2, 2, 3),
+        channels: tuple[int, ...] = (64, 160, 320),
+        blocks: tuple[int, ...] = (1, 2, 3),
         embedding: int = 256,
         canvas_channels: int = 16,
     ) -> None:
         super().__init__()
-        rows, columns = height // FOLD_SPACE, width // FOLD_SPACE
-        pixels = FOLD_TIME * FOLD_SPACE**2
-        self.conditioner = Conditioner(identities, conditions, embedding)
+        rows, columns = height // PATCH_PIXELS, width // PATCH_PIXELS
+        pixels = PATCH_FRAMES * PATCH_PIXELS**2
+        self.conditioner = Conditioner(code_dim, conditions, embedding)
         self.noise_level = NoiseLevelEmbedding(embedding)
+        self.phase = PhaseEmbedding(embedding, PATCH_FRAMES)
         self.to_canvas = nn.Linear(embedding, rows * columns * canvas_channels)
-        self.enter = nn.Linear(pixels + canvas_channels, channels[0])
-        pairs = list(itertools.pairwise(channels))
-        self.down_levels = nn.ModuleList(
-            [Level(c, embedding, n) for c, n in zip(channels[:-1], blocks[:-1], strict=True)]
-        )
+        self.proj_in = nn.Linear(pixels + canvas_channels, channels[0])
+        pairs, sides = list(itertools.pairwise(channels)), list(zip(channels[:-1], blocks[:-1], strict=True))
+        self.down_levels = nn.ModuleList([Level(c, embedding, n) for c, n in sides])
         self.downsamples = nn.ModuleList([SpatialConv(fine, coarse, stride=2) for fine, coarse in pairs])
         self.middle = Level(channels[-1], embedding, blocks[-1], attention=True)
         self.upsamples = nn.ModuleList([Upsample(coarse, fine) for fine, coarse in pairs])
-        self.up_levels = nn.ModuleList(
-            [Level(c, embedding, n) for c, n in zip(channels[:-1], blocks[:-1], strict=True)]
-        )
-        self.leave = nn.Linear(channels[0], pixels)
+        self.up_levels = nn.ModuleList([Level(c, embedding, n) for c, n in sides])
+        self.proj_out = nn.Linear(channels[0], pixels)
+        self.refine = Refinement()
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, noisy: Tensor, level: Tensor, code: Tensor, condition: Tensor, view_deg: Tensor) -> Tensor:
+    def forward(
+        self, x_t: Tensor, t: Tensor, code: Tensor, condition: Tensor, view_deg: Tensor, phase: Tensor
+    ) -> Tensor:
         """Denoise.
 
         Args:
-            noisy: [b, t, h, w], the clip on the rectified-flow path.
-            level: [b], noise level in [0, 1] (1 = pure noise).
-            code: [b, identities], identity code of any length; all zeros = not given.
+            x_t: [b, frames, h, w], the clip on the rectified-flow path.
+            t: [b], noise level in [0, 1] (1 = pure noise).
+            code: [b, code_dim], identity code; NaN = not given.
             condition: [b], long, index of the condition; -1 = not given.
             view_deg: [b], angle in degrees; NaN = not given.
+            phase: [b, frames], phase of each frame in radians; NaN = not known.
 
         Returns:
-            [b, t, h, w], the clean clip, nominally in [-1, 1].
+            [b, frames, h, w], the clean clip, nominally in [-1, 1].
         """
-        who = self.conditioner(code, condition, view_deg)
-        embedding = F.silu(who + self.noise_level(level))
-        tokens = fold(noisy)
-        canvas = (
-            self.to_canvas(F.silu(who))
-            .unflatten(1, (1, *tokens.shape[2:4], -1))
-            .expand(-1, tokens.shape[1], -1, -1, -1)
-        )
-        x = self.enter(torch.cat([tokens, canvas.to(tokens.dtype)], dim=-1))
+        given = self.conditioner(code, condition, view_deg)
+        embedding = F.silu((given + self.noise_level(t))[:, None] + self.phase(phase))
+        tokens = patchify(x_t)
+        canvas = self.to_canvas(F.silu(given)).unflatten(1, (1, *tokens.shape[2:4], -1))
+        canvas = canvas.expand(-1, tokens.shape[1], -1, -1, -1)
+        x = self.proj_in(torch.cat([tokens, canvas.to(tokens.dtype)], dim=-1))
         skips = []
         for levels, downsample in zip(self.down_levels, self.downsamples, strict=True):
             x = levels(x, embedding)
@@ -241,4 +255,4 @@ class GaitUNet(ModelMixin, ConfigMixin):
         x = self.middle(x, embedding)
         for levels, upsample in zip(reversed(self.up_levels), reversed(self.upsamples), strict=True):
             x = levels(upsample(x, skips.pop()), embedding)
-        return unfold(self.leave(F.layer_norm(x, x.shape[-1:])))
+        return self.refine(unpatchify(self.proj_out(F.layer_norm(x, x.shape[-1:]))))

@@ -1,8 +1,8 @@
 """What the denoiser learns: the clean clip at every noise level of the rectified-flow path.
 
-The path is straight, ``noisy = (1 - level) * clean + level * noise`` (arXiv 2209.03003). The network predicts the clean
-clip; the loss is that of the velocity it implies, i.e. the squared error of the clean clip over ``level`` squared,
-with the level held above :data:`LEAST_LEVEL` there so that the last whiff of noise does not outweigh everything.
+The path is straight, ``x_t = (1 - t) * clean + t * noise`` (arXiv 2209.03003). The network predicts the clean clip; the
+loss is that of the velocity it implies, the squared error of the clean clip over ``t`` squared, with ``t`` held above
+:data:`T_MIN` so that the last trace of noise does not outweigh everything else.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["LEAST_LEVEL", "add_noise", "denoising_loss", "shifted_levels", "velocity"]
+__all__ = ["T_MIN", "add_noise", "denoising_loss", "shift_t", "velocity"]
 
-LEAST_LEVEL = 0.15
+T_MIN = 0.15
+
+#: First row of the lower third of a frame, where legs and feet are.
+LOWER_THIRD = 43
 
 
-def shifted_levels(uniform: Tensor, shift: float) -> Tensor:
+def shift_t(uniform: Tensor, shift: float) -> Tensor:
     """Noise levels that lean to high noise: ``s u / (1 + (s - 1) u)`` (arXiv 2403.03206, eq. 23).
 
-    A silhouette is redundant: at low noise everything about it is already plain to see, so a network learns more
-    where the noise is high.
+    A silhouette is redundant: at low noise everything about it is plain to see, so a network learns more where the
+    noise is high.
 
     Args:
         uniform: Uniform numbers in [0, 1].
@@ -28,24 +31,31 @@ def shifted_levels(uniform: Tensor, shift: float) -> Tensor:
     return shift * uniform / (1 + (shift - 1) * uniform)
 
 
-def add_noise(clean: Tensor, noise: Tensor, level: Tensor) -> Tensor:
-    """Point at ``level`` [b] of the straight path from ``clean`` to ``noise``, both [b, t, h, w]."""
-    weight = level[:, None, None, None]
-    return torch.lerp(clean, noise, weight)
+def add_noise(clean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+    """Point at ``t`` [b] of the straight path from ``clean`` to ``noise``, both [b, frames, h, w]."""
+    return torch.lerp(clean, noise, t[:, None, None, None])
 
 
-def velocity(noisy: Tensor, clean: Tensor, level: Tensor) -> Tensor:
-    """Velocity ``noise - clean`` of the path through ``noisy`` that starts at ``clean``; ``level`` is a scalar > 0."""
-    return (noisy - clean) / level
+def velocity(x_t: Tensor, clean: Tensor, t: Tensor) -> Tensor:
+    """Velocity ``noise - clean`` of the path through ``x_t`` that starts at ``clean``; ``t`` is a scalar above 0."""
+    return (x_t - clean) / t
 
 
-def denoising_loss(predicted: Tensor, clean: Tensor, level: Tensor) -> Tensor:
+def denoising_loss(predicted: Tensor, clean: Tensor, t: Tensor, feet: float = 1.0) -> Tensor:
     """Velocity-weighted squared error of each clip, [b].
 
     Args:
-        predicted: [b, t, h, w], the denoiser's clean clip.
+        predicted: [b, frames, h, w], the denoiser's clean clip.
         clean: The same, the truth.
-        level: [b], noise levels in [0, 1].
+        t: [b], noise levels in [0, 1].
+        feet: Weight of the lower third of each frame, where errors are small in area and large to the eye.
     """
-    error = (predicted.float() - clean.float()).square().flatten(1).mean(dim=1)
-    return error / level.clamp(min=LEAST_LEVEL).square()
+    error = (predicted.float() - clean.float()).square()
+    if feet != 1.0:
+        error = error.mean(dim=(1, 3))
+        weight = torch.ones(error.shape[1], device=error.device)
+        weight[LOWER_THIRD:] = feet
+        error = error @ (weight / weight.sum())
+    else:
+        error = error.flatten(1).mean(dim=1)
+    return error / t.clamp(min=T_MIN).square()

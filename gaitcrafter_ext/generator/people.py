@@ -1,0 +1,243 @@
+"""The space of people: an identity code says where a person stands among others, by their gait energy images.
+
+The codes are the whitened principal components of people's mean gait energy images (GEI, Han & Bhanu 2006), all views
+of plain walking side by side. So a code means something for everybody: the network learns what directions of the space
+look like, not a list of names. A known person is a row of :attr:`PeopleSpace.codes`; a blend is a mixture of rows whose
+weights are brought to length 1, which distributes it like a person; a normal draw is a person too.
+
+Somebody whom the generator has never seen is placed by :meth:`PeopleSpace.encode`, from whatever clips there are. Each
+condition and view has a ridge regression from GEI to code with a known error; the estimates of several clips are fused
+as Gaussians (product of experts with a common prior), whose errors are taken to be correlated as much as they were
+between views of one person.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gaitcrafter_ext.generator.framework import ConfigMixin, ModelMixin, register_to_config
+
+__all__ = ["CODE_DIM", "PeopleSpace", "gei_features"]
+
+CODE_DIM = 64
+
+#: A GEI of the middle 48 columns, halved each way.
+GEI_ROWS, GEI_COLUMNS = 32, 24
+FEATURES = GEI_ROWS * GEI_COLUMNS
+
+#: Ridge, as a share of the mean eigenvalue of the clips' Gram matrix; folds by person that measure the error.
+RIDGE, FOLDS = 1e-2, 5
+
+Floats = NDArray[np.float64]
+
+
+def gei_features(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Gait energy image of a clip: uint8 [T, 64, 48], the middle columns, to float32 [768] in [0, 1]."""
+    mean = frames.mean(axis=0, dtype=np.float64) / 255
+    return mean.reshape(GEI_ROWS, 2, GEI_COLUMNS, 2).mean(axis=(1, 3)).ravel().astype(np.float32)
+
+
+class PeopleSpace(ModelMixin, ConfigMixin):
+    """Codes of the people that the weights know, and the encoder that places others among them.
+
+    Args:
+        identities: Known people, in the order of the rows.
+        conditions: Walking conditions, in the order of their index.
+        view_deg: Angles of the views with an encoder; NaN (null in the file) for the one of unknown angle.
+        code_dim: Length of a code.
+
+    Attributes:
+        codes: float32 [identities, code_dim], whitened.
+        mean: float32 [conditions, views, 768], mean GEI.
+        readout: float32 [conditions, views, 768, code_dim], regression to the code.
+        error: float32 [conditions, views, code_dim], variance of its error; 1, the prior's, where nothing is known.
+        correlation: float32 scalar, of the errors of two clips of one person.
+    """
+
+    config_name = "config.json"
+    codes: Tensor
+    mean: Tensor
+    readout: Tensor
+    error: Tensor
+    correlation: Tensor
+
+    @register_to_config
+    def __init__(
+        self,
+        identities: Sequence[str],
+        conditions: Sequence[str],
+        view_deg: Sequence[float | None],
+        code_dim: int = CODE_DIM,
+    ) -> None:
+        super().__init__()
+        cells = (len(conditions), len(view_deg))
+        self.register_buffer("codes", torch.zeros(len(identities), code_dim))
+        self.register_buffer("mean", torch.zeros(*cells, FEATURES))
+        self.register_buffer("readout", torch.zeros(*cells, FEATURES, code_dim))
+        self.register_buffer("error", torch.ones(*cells, code_dim))
+        self.register_buffer("correlation", torch.zeros(()))
+
+    def blend(self, weights: Mapping[str, float]) -> Tensor:
+        """Code [code_dim] of a mixture of known people: name -> weight; one name alone is that person's own row."""
+        names = {name: row for row, name in enumerate(self.config.identities)}
+        mix = torch.tensor(list(weights.values()), dtype=torch.float64)
+        rows = self.codes[[names[name] for name in weights]].cpu().double()
+        return (mix / mix.norm() @ rows).float()
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        """Code [code_dim] of a person drawn from the space."""
+        used = (self.codes.cpu().std(dim=0, correction=0) > 1e-3).float() if len(self.codes) > 1 else 1.0
+        return torch.randn(self.codes.shape[1], generator=generator) * used
+
+    def encode(self, features: NDArray[np.float32], condition: Sequence[str], view_deg: Sequence[float]) -> Tensor:
+        """Code [code_dim] of one person.
+
+        Args:
+            features: float32 [n, 768], :func:`gei_features` of their clips.
+            condition: [n], names; one that the space does not know is read as the first that it does.
+            view_deg: [n], degrees, NaN where unknown; the nearest view with an encoder is taken.
+        """
+        means, precisions = [], []
+        for row, name, degrees in zip(features, condition, view_deg, strict=True):
+            cell = self._cell(name, degrees)
+            centred = torch.from_numpy(row).double() - self.mean[cell].cpu().double()
+            means.append(centred @ self.readout[cell].cpu().double())
+            precisions.append(1 / self.error[cell].cpu().double())
+        mean, precision = torch.stack(means), torch.stack(precisions)
+        share = 1 / (1 + (len(mean) - 1) * float(self.correlation))
+        total = 1 + share * (precision - 1).sum(0)
+        fused = share * (mean * precision).sum(0) / total
+        # Shrunk estimates all lie near the middle; people lie on a shell.
+        return (fused * float(self._radius()) / fused.norm().clamp(min=1e-6)).float()
+
+    def _radius(self) -> Tensor:
+        """Median length of a known person's code."""
+        return self.codes.norm(dim=1).median()
+
+    def _cell(self, condition: str, view_deg: float) -> tuple[int, int]:
+        """Condition and view of the encoder to use: the nearest that has learned something."""
+        names = list(self.config.conditions)
+        rows = [names.index(condition)] if condition in names else []
+        for row in (*rows, *range(len(names))):
+            learned = (self.error[row].mean(dim=-1) < 1).tolist()
+            apart = [
+                (_degrees_between(view_deg, known), column)
+                for column, known in enumerate(self.config.view_deg)
+                if learned[column]
+            ]
+            if apart:
+                return row, min(apart)[1]
+        return 0, 0
+
+    @classmethod
+    def fit(
+        cls,
+        features: NDArray[np.float32],
+        person: NDArray[np.int64],
+        condition: NDArray[np.int64],
+        view_deg: NDArray[np.float32],
+        identities: Sequence[str],
+        conditions: Sequence[str],
+        code_dim: int = CODE_DIM,
+    ) -> PeopleSpace:
+        """Learn the space of a data set.
+
+        Args:
+            features: float32 [n, 768], a clip a row.
+            person: [n], index into ``identities``.
+            condition: [n], index into ``conditions``; codes come from the first one.
+            view_deg: [n], degrees, NaN where unknown.
+            identities: Names.
+            conditions: Names.
+            code_dim: Length of a code; dimensions beyond what the people span stay 0.
+        """
+        angles = sorted({float(angle) for angle in view_deg if math.isfinite(angle)})
+        known = [*angles, *([None] if np.isnan(view_deg).any() else [])]
+        view = np.array([known.index(None if math.isnan(angle) else float(angle)) for angle in view_deg])
+        space = cls(tuple(identities), tuple(conditions), tuple(known), code_dim)
+        plain = condition == condition.min()
+        codes = _principal_codes(features[plain], person[plain], view[plain], len(identities), len(known), code_dim)
+        space.codes.copy_(torch.from_numpy(codes))
+        left: dict[tuple[int, int], dict[int, Floats]] = {}
+        for cell in {*zip(condition.tolist(), view.tolist(), strict=True)}:
+            mine = (condition == cell[0]) & (view == cell[1])
+            left[cell] = space._fit_cell(cell, features[mine].astype(np.float64), person[mine], codes)
+        space.correlation.fill_(_correlation(list(left.values())))
+        return space
+
+    def _fit_cell(self, cell: tuple[int, int], x: Floats, person: NDArray[np.int64], codes: Floats) -> dict[int, Floats]:
+        """Fit the regression of one condition and view; returns each person's error outside their own fold."""
+        everyone = np.unique(person)
+        if len(everyone) < 2:
+            return {}
+        residual: dict[int, list[Floats]] = {}
+        for fold in np.array_split(everyone, min(FOLDS, len(everyone))):
+            out = np.isin(person, fold)
+            mean, readout = _ridge(x[~out], codes[person[~out]])
+            for who, row in zip(person[out], (x[out] - mean) @ readout - codes[person[out]], strict=True):
+                residual.setdefault(int(who), []).append(row)
+        mean, readout = _ridge(x, codes[person])
+        errors = {who: np.mean(rows, axis=0) for who, rows in residual.items()}
+        variance = np.mean([row**2 for rows in residual.values() for row in rows], axis=0)
+        self.mean[cell], self.readout[cell] = torch.from_numpy(mean).float(), torch.from_numpy(readout).float()
+        self.error[cell] = torch.from_numpy(np.clip(variance, 1e-3, 1.0)).float()
+        return errors
+
+
+def _principal_codes(
+    features: NDArray[np.float32], person: NDArray[np.int64], view: NDArray[np.int64], people: int, views: int, dim: int
+) -> Floats:
+    """Whitened principal components of people's mean GEIs, views side by side: float64 [people, dim]."""
+    from sklearn.decomposition import PCA
+
+    total = np.zeros((people, views, FEATURES))
+    count = np.zeros((people, views, 1))
+    np.add.at(total, (person, view), features)
+    np.add.at(count, (person, view), 1)
+    column = total.sum(axis=0) / np.maximum(count.sum(axis=0), 1)
+    mean = np.where(count > 0, total / np.maximum(count, 1), column)  # a view that a person lacks is everybody's mean
+    codes = np.zeros((people, dim))
+    components = min(dim, people - 1)
+    if components > 0:
+        pca = PCA(components, whiten=True, svd_solver="full" if people <= 2000 else "randomized", random_state=0)
+        codes[:, :components] = pca.fit_transform(mean.reshape(people, -1))
+    return codes
+
+
+def _ridge(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Mean [f] and coefficients [f, d] of a ridge regression of ``y`` [n, d] on ``x`` [n, f]."""
+    mean = x.mean(axis=0)
+    centred = x - mean
+    penalty = RIDGE * float((centred**2).sum()) / len(x) + 1e-9
+    if len(x) < x.shape[1]:
+        gram = centred @ centred.T
+        return mean, centred.T @ np.linalg.solve(gram + penalty * np.eye(len(x)), y)
+    return mean, np.linalg.solve(centred.T @ centred + penalty * np.eye(x.shape[1]), centred.T @ y)
+
+
+def _correlation(errors: Sequence[Mapping[int, Floats]]) -> float:
+    """Mean correlation of one person's errors between conditions and views, in [0, 1]."""
+    people = sorted(set().union(*errors)) if errors else []
+    sums, squares, counts = 0.0, 0.0, 0
+    for who in people:
+        rows = np.stack([found[who] for found in errors if who in found])
+        if len(rows) > 1:
+            sums += float((rows.sum(axis=0) ** 2 - (rows**2).sum(axis=0)).mean()) / (len(rows) - 1)
+            squares += float((rows**2).sum(axis=0).mean())
+            counts += 1
+    return float(np.clip(sums / squares, 0.0, 1.0)) if counts and squares > 0 else 0.0
+
+
+def _degrees_between(asked: float, known: Any) -> float:
+    """Degrees between two views; an unknown angle is farther than any."""
+    if known is None or math.isnan(asked):
+        return 0.0 if known is None and math.isnan(asked) else 360.0
+    apart = abs(asked - float(known)) % 360
+    return min(apart, 360 - apart)
