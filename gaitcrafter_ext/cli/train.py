@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import math
+import os
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="M",
         help="stop after M minutes of this call; run again to go on",
     )
-    parser.add_argument("--force", action="store_true", help="begin anew where WEIGHTS_DIR holds another run")
+    parser.add_argument("--force", action="store_true", help="begin again where WEIGHTS_DIR holds another run")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -100,58 +101,55 @@ def _state_folder(out: Path) -> Path:
 def _train(
     args: argparse.Namespace, config: GeneratorConfig, store: SilhouetteStore, keys: list[ClipKey], folder: Path
 ) -> int:
-    from gaitcrafter_ext.generator.data import ClipLibrary, hold_out, vocabulary_of
-    from gaitcrafter_ext.generator.initial import InitialWeights
-    from gaitcrafter_ext.generator.memory import keep_freed_memory
+    from gaitcrafter_ext.generator.data import ClipDataset, hold_out, vocabulary_of
     from gaitcrafter_ext.generator.shape import FRAMES
-    from gaitcrafter_ext.generator.training import Trainer
+    from gaitcrafter_ext.generator.training import InitialWeights, Trainer, keep_freed_memory
     from gaitcrafter_ext.silhouettes.clip import COLUMNS
+    from gaitcrafter_ext.silhouettes.files import FileLock
 
     keep_freed_memory()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     training, held = hold_out(keys, config.dataset, config.training.held_out_takes)
     words = vocabulary_of(training, config.dataset)
-    initial = InitialWeights(args.init, config.dataset.name, words) if args.init else None
-    library = ClipLibrary(store, training, words, config.dataset, FRAMES, COLUMNS)
-    held_library = ClipLibrary(store, held, words, config.dataset, FRAMES, COLUMNS) if held else None
-    trainer = Trainer(config, library, held_library, folder, initial, args.force)
-    for _ in trainer.run(args.max_minutes):
-        _show(trainer, _export(args, config, trainer, held))
-    card = _export(args, config, trainer, held)
-    if trainer.accelerator.is_main_process:
-        _report(args, trainer, card)
-    trainer.accelerator.end_training()
+    initial = InitialWeights(args.init, config.dataset.name, words.identities) if args.init else None
+    rank = int(os.environ.get("RANK", "0"))
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"rank-{rank}.lock", str(args.out)):
+        cache = folder / f"clips-{rank}.u8"
+        dataset = ClipDataset(store, training, words, config.dataset, FRAMES, COLUMNS, cache)
+        held_out = None
+        if held:
+            cache = folder / f"held-out-{rank}.u8"
+            held_out = ClipDataset(store, held, words, config.dataset, FRAMES, COLUMNS, cache)
+        trainer = Trainer(config, dataset, held_out, folder, initial, args.force)
+        for _ in trainer.run(args.max_minutes):
+            if trainer.accelerator.is_main_process:
+                _export(args, config, trainer, held)
+                trainer.preview()
+        if trainer.accelerator.is_main_process:
+            _report(args, trainer, _export(args, config, trainer, held))
+        trainer.accelerator.end_training()
+        for packed in folder.glob(f"*-{rank}.u8"):
+            packed.unlink()
     return 0
 
 
-def _export(args: argparse.Namespace, config: GeneratorConfig, trainer: Trainer, held: list[ClipKey]) -> Any:
-    """Write the averaged weights as they are now; only the main process does."""
-    from gaitcrafter_ext.generator.card import TrainedOn
-    from gaitcrafter_ext.generator.export import write_weights
-    from gaitcrafter_ext.vocabulary import identities_hash
-
-    if not trainer.accelerator.is_main_process:
-        return None
-    library, words, progress = trainer.library, trainer.library.vocabulary, trainer.progress
-    known = TrainedOn(
-        config.dataset.name,
-        identities_hash(words.identities),
-        tuple(sorted({f"{key.identity}/{key.take}" for key in held})),
-    )
+def _export(args: argparse.Namespace, config: GeneratorConfig, trainer: Trainer, held: list[ClipKey]) -> str:
+    """Write the averaged weights as they are now; returns their fingerprint."""
+    progress, initial = trainer.progress, trainer.initial
     training = {
         "command": _command(args),
         "data": _description(Path(args.data)),
         "config": asdict(config),
         "clips": progress.clips,
         "minutes": round(progress.seconds / 60, 1),
-        "init": progress.init,
+        "init": {"fingerprint": initial.card.fingerprint, "training": initial.card.training} if initial else None,
         "curve": [[row[0], *map(_figure, row[1:])] for row in progress.curve],
         "curve_columns": ["clips", "loss_train", "loss_held_out", "identity_gain"],
     }
-    shift = config.training.noise_shift
-    return write_weights(
-        Path(args.out), trainer.averaged(), words, known, training, shift, gait_cycle=library.gait_cycle
-    )
+    pipeline = trainer.pipeline(held, training)
+    pipeline.save_pretrained(args.out)
+    return str(pipeline.card.fingerprint) if pipeline.card else ""
 
 
 def _description(data: Path) -> dict[str, Any]:
@@ -165,38 +163,22 @@ def _figure(value: float) -> float | None:
     return None if math.isnan(value) else round(value, 5)
 
 
-def _show(trainer: Trainer, card: Any) -> None:
-    """A sheet of clips of the weights just written, for TensorBoard."""
-    from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
-    from gaitcrafter_ext.generator.samplers import make_scheduler
-    from gaitcrafter_ext.generator.validation import preview
-
-    if trainer.accelerator.is_main_process:
-        scheduler = make_scheduler(card.sampling.sampler, trainer.config.training.noise_shift)
-        pipeline = GaitCrafterPipeline(trainer.averaged(), scheduler)
-        pipeline.card = card
-        trainer.log_sheet(preview(pipeline))
-
-
 def _command(args: argparse.Namespace) -> str:
     """The command line that makes such weights, with the names of files instead of this machine's paths."""
     words = ["gaitcrafter train", f"--data {Path(args.data).name}", f"--partition {Path(args.partition).name}"]
-    if args.config:
-        words.append(f"--config {Path(args.config).name}")
-    if args.init:
-        words.append(f"--init {Path(args.init).name}")
-    if args.name:
-        words.append(f"--name {args.name}")
+    for option in ("config", "init", "name"):
+        if getattr(args, option):
+            words.append(f"--{option} {Path(getattr(args, option)).name}")
     return " ".join([*words, f"--out {Path(args.out).name}"])
 
 
-def _report(args: argparse.Namespace, trainer: Trainer, card: Any) -> None:
+def _report(args: argparse.Namespace, trainer: Trainer, fingerprint: str) -> None:
     progress = trainer.progress
     result = {
         "weights": str(args.out),
         "clips": progress.clips,
         "minutes": round(progress.seconds / 60, 1),
-        "fingerprint": card.fingerprint,
+        "fingerprint": fingerprint,
         "loss_held_out": _figure(progress.curve[-1][2]) if progress.curve else None,
     }
     print(json.dumps(result) if args.json else "\n".join(f"{name}: {value}" for name, value in result.items()))

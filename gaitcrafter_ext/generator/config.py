@@ -1,37 +1,49 @@
-"""What can be chosen about a generator: frozen dataclasses are the truth, a YAML file fills them.
-
-Torch-free, so that a wrong key is refused before anything heavy loads.
-"""
+"""What can be chosen about a generator; a YAML file fills it. Torch-free, so that a wrong key is refused at once."""
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Any, TypeVar, get_origin, get_type_hints
+from typing import Annotated, Literal
 
-import yaml
+from pydantic import Field
 
-from gaitcrafter_ext.errors import DataError, UsageError, suggest
-from gaitcrafter_ext.records import fill
+from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.records import fill, read_yaml, record
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, preset_path
 
-__all__ = ["DatasetConfig", "GeneratorConfig", "ModelConfig", "TrainingConfig", "load_config"]
+__all__ = ["GeneratorConfig", "ModelConfig", "TrainingConfig", "load_config"]
 
-T = TypeVar("T")
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+#: A head of the attention at the coarsest resolution.
+HEAD_CHANNELS = 64
 
 
-@dataclass(frozen=True)
+@record
 class ModelConfig:
     """Size of the denoiser, see :class:`gaitcrafter_ext.generator.network.GaitUNet`."""
 
-    channels: tuple[int, ...] = (64, 160, 320)
-    blocks: tuple[int, ...] = (1, 2, 3)
-    embedding: int = 256
-    canvas_channels: int = 16
+    channels: Annotated[tuple[Count, ...], Field(min_length=2, max_length=3)] = (64, 160, 320)
+    blocks: Annotated[tuple[Count, ...], Field(min_length=2, max_length=3)] = (1, 2, 3)
+    embedding: Annotated[int, Field(ge=8, multiple_of=4)] = 256
+    canvas_channels: Count = 16
+    code_dim: Annotated[int, Field(ge=1, le=512)] = 64
+
+    def __post_init__(self) -> None:
+        if len(self.blocks) != len(self.channels):
+            raise UsageError(
+                f"model.blocks names {len(self.blocks)} resolutions, model.channels {len(self.channels)}; give as many"
+            )
+        if self.channels[-1] % HEAD_CHANNELS:
+            raise UsageError(
+                f"model.channels ends with {self.channels[-1]}; the last one must be a multiple of {HEAD_CHANNELS}"
+            )
 
 
-@dataclass(frozen=True)
+@record
 class TrainingConfig:
     """How the denoiser is trained.
 
@@ -41,14 +53,12 @@ class TrainingConfig:
         learning_rate: AdamW's, after the warm-up.
         warmup_steps: Steps over which the learning rate rises from 0.
         cooldown: Last share of ``max_clips`` over which it falls back to 0, in a straight line.
-        weight_decay: AdamW's.
-        gradient_clip: Largest norm of the gradient.
         ema_decay: Decay a step of the averaged weights, reached after a warm-up of its own.
-        drop_all: How often identity, condition and view are left out together (classifier-free dropout): the walk of
-            anybody that guidance leads away from.
-        drop_identity: How often the identity is left out on its own.
-        drop_condition: The same for the walking condition.
-        drop_view: The same for the view.
+        drop_all: How often identity, condition and view are left out together (classifier-free dropout): the
+            unconditional model that guidance leads away from.
+        drop_identity, drop_condition, drop_view, drop_phase: How often each is left out on its own.
+        code_noise: Standard deviation of the noise on identity codes, in their own unit: people are regions, not points.
+        feet: Weight of the lower third of each frame in the loss.
         condition_balance: 0 = conditions as often as they are recorded, 1 = all equally often.
         noise_shift: How far training leans to high noise, see :mod:`gaitcrafter_ext.generator.objective`.
         held_out_takes: The last so many takes of each condition of each person are never trained on; they validate.
@@ -59,28 +69,31 @@ class TrainingConfig:
         seed: Of everything random.
     """
 
-    max_clips: int = 2_000_000
-    batch_size: int = 16
-    learning_rate: float = 5e-4
-    warmup_steps: int = 200
-    cooldown: float = 0.2
-    weight_decay: float = 0.01
-    gradient_clip: float = 1.0
-    ema_decay: float = 0.9995
-    drop_all: float = 0.1
-    drop_identity: float = 0.05
-    drop_condition: float = 0.05
-    drop_view: float = 0.05
-    condition_balance: float = 0.5
-    noise_shift: float = 3.0
-    held_out_takes: int = 1
-    precision: str = "auto"
-    validate_every: int = 500
-    save_minutes: float = 3.0
-    seed: int = 0
+    max_clips: Count = 2_000_000
+    batch_size: Count = 16
+    learning_rate: Rate = 5e-4
+    warmup_steps: Annotated[int, Field(ge=0)] = 200
+    cooldown: Share = 0.2
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    gradient_clip: Rate = 1.0
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9995
+    drop_all: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    drop_identity: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    drop_condition: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    drop_view: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    drop_phase: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    code_noise: Annotated[float, Field(ge=0, le=2)] = 0.125
+    feet: Annotated[float, Field(ge=1, le=10)] = 1.5
+    condition_balance: Share = 0.5
+    noise_shift: Annotated[float, Field(ge=1, le=20)] = 3.0
+    held_out_takes: Annotated[int, Field(ge=0)] = 1
+    precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
+    validate_every: Count = 500
+    save_minutes: Rate = 3.0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
 
-@dataclass(frozen=True)
+@record
 class GeneratorConfig:
     """Everything a YAML given to ``train --config`` may set."""
 
@@ -89,46 +102,15 @@ class GeneratorConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
 
-def load_config(path: str | Path | None) -> GeneratorConfig:
-    """Read a YAML of the sections ``dataset``, ``model`` and ``training``; what it leaves out keeps its default.
+def load_config(name: str | Path | None) -> GeneratorConfig:
+    """Read a preset of the package or a YAML file; what it leaves out keeps its default.
 
     Raises:
-        MissingError: There is no such file.
+        MissingError: There is no such preset or file.
         DataError: It is not YAML.
-        UsageError: A key is unknown (the nearest name is suggested) or a value has another type.
+        UsageError: A key is unknown, or a value has another type or lies outside its range.
     """
-    if path is None:
+    if name is None:
         return GeneratorConfig()
-    try:
-        values = yaml.safe_load(preset_path(path).read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"config {path} is not YAML: {' '.join(str(error).split())}") from None
-    return _fill(GeneratorConfig, values, str(path), "")
-
-
-def _fill(kind: type[T], values: Any, source: str, prefix: str) -> T:
-    """Make the dataclass ``kind`` of a mapping, sections within sections."""
-    if not isinstance(values, dict):
-        raise UsageError(f"{source}: '{prefix or 'the file'}' must be a mapping, found {type(values).__name__}")
-    types, chosen = get_type_hints(kind), {}
-    for key, value in values.items():
-        if key not in types:
-            raise UsageError(f"{source}: unknown key '{prefix}{key}'; {suggest(str(key), list(types))}")
-        chosen[key] = _value(types[key], value, source, f"{prefix}{key}")
-    return kind(**chosen)
-
-
-def _value(wanted: Any, value: Any, source: str, name: str) -> Any:
-    """``value`` as the type that the dataclass declares."""
-    if wanted is DatasetConfig:
-        return fill(DatasetConfig, value, f"{source}: {name}", UsageError)
-    if dataclasses.is_dataclass(wanted):
-        return _fill(wanted, value, source, f"{name}.")  # type: ignore[arg-type]
-    kind: type = get_origin(wanted) or wanted
-    if kind is float and type(value) is int:
-        return float(value)
-    if kind is tuple and isinstance(value, list):
-        return tuple(value)
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise UsageError(f"{source}: '{name}' is {value!r}; expected {kind.__name__}")
-    return value
+    path = preset_path(name)
+    return fill(GeneratorConfig, read_yaml(path), path, UsageError)

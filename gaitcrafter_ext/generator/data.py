@@ -1,14 +1,16 @@
-"""The clips a generator is trained on: read once, kept as bytes in memory, drawn by a keyed random generator."""
+"""The clips a generator is trained on: one memory-mapped file of frames, drawn from by a keyed random generator."""
 
 from __future__ import annotations
 
-import functools
+import hashlib
 import logging
 import math
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,46 +19,55 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.generator.card import Vocabulary
-from gaitcrafter_ext.generator.config import DatasetConfig
-from gaitcrafter_ext.silhouettes.clip import encode, window
-from gaitcrafter_ext.silhouettes.cycle import cycle_of, is_reliable_deg
+from gaitcrafter_ext.generator.people import PeopleSpace, gei_features
+from gaitcrafter_ext.generator.weights import Vocabulary
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
+from gaitcrafter_ext.silhouettes.files import storage_error
+from gaitcrafter_ext.silhouettes.phase import gait_phases
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import CONDITIONS, ClipKey
 
-__all__ = ["Batch", "ClipLibrary", "hold_out", "vocabulary_of"]
+__all__ = ["Batch", "ClipDataset", "hold_out", "vocabulary_of"]
 
 logger = logging.getLogger(__name__)
 
-#: Clips at most that the range of gait cycles is read from, and its percentiles.
-CYCLE_CLIPS, CYCLE_RANGE = 4000, (1, 99)
+HEIGHT = 64
+
+#: Clips read at a time.
+CHUNK = 512
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows of clips with what the denoiser is told about them.
+    """Windows of clips with what the denoiser is conditioned on.
 
     Attributes:
         clean: float32 [b, t, h, w] in [-1, 1].
-        code: float32 [b, identities], one-hot.
-        condition: long [b].
-        view_deg: float32 [b], NaN where the view's angle is unknown.
+        code: float32 [b, d]; NaN where left out.
+        condition: long [b]; -1 where left out.
+        view_deg: float32 [b], NaN where the view's angle is unknown or left out.
+        phase: float32 [b, t], radians; NaN where unknown or left out.
     """
 
     clean: Tensor
     code: Tensor
     condition: Tensor
     view_deg: Tensor
+    phase: Tensor
+
+    def __getitem__(self, rows: Tensor | slice) -> Batch:
+        return Batch(self.clean[rows], self.code[rows], self.condition[rows], self.view_deg[rows], self.phase[rows])
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
-        return Batch(*(getattr(self, name).to(device) for name in ("clean", "code", "condition", "view_deg")))
+        names = ("clean", "code", "condition", "view_deg", "phase")
+        return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in names))
 
 
 def vocabulary_of(keys: Iterable[ClipKey], dataset: DatasetConfig) -> Vocabulary:
     """Everything these clips show, in canonical order (known conditions first)."""
     keys = list(keys)
-    seen = {dataset.condition_of(key.take) for key in keys}
+    seen = {dataset.condition_of(take) for take in {key.take for key in keys}}
     conditions = [name for name in CONDITIONS if name in seen] + sorted(seen - set(CONDITIONS))
     views = {dataset.view_name(view): dataset.view_deg(view) for view in sorted({key.view for key in keys})}
     return Vocabulary(tuple(sorted({key.identity for key in keys})), tuple(conditions), views)
@@ -80,8 +91,8 @@ def hold_out(keys: Sequence[ClipKey], dataset: DatasetConfig, takes: int) -> tup
     return [key for key in keys if (key.identity, key.take) not in last], held
 
 
-class ClipLibrary:
-    """Clips in memory, uint8, from which batches of windows are drawn.
+class ClipDataset:
+    """Clips as bytes in one memory-mapped file, with who, how, from where and at what phase of each.
 
     Args:
         store: Where the clips lie.
@@ -89,10 +100,12 @@ class ClipLibrary:
         vocabulary: Order of people and conditions.
         dataset: How folder names are read.
         frames: Length of a window; shorter clips are left out with a warning.
-        columns: Middle columns kept.
+        columns: Middle columns kept, even.
+        cache: File for the frames; it is written anew, and shared by all who map it.
 
     Raises:
         DataError: No clip is long enough, or a file is damaged.
+        StorageError: The cache cannot be written.
     """
 
     def __init__(
@@ -103,41 +116,53 @@ class ClipLibrary:
         dataset: DatasetConfig,
         frames: int,
         columns: int,
+        cache: Path,
     ) -> None:
-        self.vocabulary, self.frames, self.columns = vocabulary, frames, columns
-        clips = _read_all(store, keys)
-        long_enough = [index for index, clip in enumerate(clips) if len(clip) >= frames]
-        if len(long_enough) < len(clips):
-            logger.warning(
-                "%d of %d clips are shorter than %d frames: left out", len(clips) - len(long_enough), len(clips), frames
-            )
-        if not long_enough:
-            raise DataError(
-                f"{store.root}: none of {len(clips)} clips has {frames} frames or more; longer ones are needed"
-            )
-        self.keys = [keys[index] for index in long_enough]
-        self.clips = [clips[index] for index in long_enough]
-        self.person = np.array([vocabulary.identities.index(key.identity) for key in self.keys])
+        self.vocabulary, self.window, self.columns = vocabulary, frames, columns
+        self.keys, lengths, features, self.fingerprint = _pack(store, keys, frames, columns, cache)
+        self.first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        self.length = np.array(lengths)
+        # Mapped copy-on-write: nothing is read before it is drawn, and nothing we do reaches the file.
+        mapped = np.memmap(cache, np.uint8, "c", shape=(int(self.length.sum()), HEIGHT, columns))
+        self.frames = torch.from_numpy(mapped)
+        self.features = np.stack(features)
+        rows = {name: row for row, name in enumerate(vocabulary.identities)}
+        self.person = np.array([rows[key.identity] for key in self.keys])
         self.condition = np.array([vocabulary.conditions.index(dataset.condition_of(key.take)) for key in self.keys])
-        degrees = (vocabulary.views[dataset.view_name(key.view)] for key in self.keys)
-        self.view_deg = np.array([np.nan if angle is None else angle for angle in degrees], dtype=np.float32)
+        degrees = {key.view: vocabulary.views[dataset.view_name(key.view)] for key in self.keys}
+        self.view_deg = np.array([_nan(degrees[key.view]) for key in self.keys], dtype=np.float32)
+        names = sorted(degrees)
+        view = np.array([names.index(key.view) for key in self.keys])
+        takes = {walk: number for number, walk in enumerate(dict.fromkeys((key.identity, key.take) for key in self.keys))}
+        self.take = np.array([takes[key.identity, key.take] for key in self.keys])
+        clips = [mapped[first : first + length] for first, length in zip(self.first, self.length, strict=True)]
+        self.phases = gait_phases(clips, self.take, view, self.view_deg, dataset.shared_clock)
+        self.codes = torch.zeros(len(vocabulary.identities), 1)
 
     def __len__(self) -> int:
         return len(self.keys)
 
-    @functools.cached_property
-    def gait_cycle(self) -> tuple[float, float] | None:
-        """Shortest and longest gait cycle, frames: percentiles 1 and 99 over the middle windows of clips.
+    def place(self, people: PeopleSpace) -> None:
+        """Take people's codes from a space whose rows are in the order of the vocabulary."""
+        self.codes = people.codes.clone()
 
-        None where no view tells.
-        """
-        telling = [clip for clip, degrees in zip(self.clips, self.view_deg, strict=True) if is_reliable_deg(degrees)]
-        drawn = np.random.default_rng(0).permutation(len(telling))[:CYCLE_CLIPS]
-        cycles = [cycle_of(window(telling[place], self.frames)).frames for place in drawn]
-        if not any(map(math.isfinite, cycles)):
-            return None
-        shortest, longest = np.nanpercentile(cycles, CYCLE_RANGE)
-        return round(float(shortest), 1), round(float(longest), 1)
+    def to(self, device: torch.device) -> None:
+        """Move the frames to a device with room for them; batches are then gathered there."""
+        self.frames = self.frames.to(device)
+
+    @property
+    def cadence(self) -> dict[str, tuple[float, float]]:
+        """Gait cycle of each person whose takes tell it: mean and standard deviation between takes, frames."""
+        first = np.unique(self.take, return_index=True)[1]
+        found: dict[int, list[float]] = defaultdict(list)
+        for clip in first:
+            if math.isfinite(self.phases.cycle[clip]):
+                found[int(self.person[clip])].append(float(self.phases.cycle[clip]))
+        names = self.vocabulary.identities
+        return {
+            names[row]: (round(float(np.mean(cycles)), 2), round(float(np.std(cycles)), 2))
+            for row, cycles in sorted(found.items())
+        }
 
     def weights(self, condition_balance: float) -> NDArray[np.float64]:
         """Probability of drawing each clip: people equally often, conditions by ``condition_balance`` in [0, 1]."""
@@ -147,28 +172,119 @@ class ClipLibrary:
         person_of_cell = cells // len(self.vocabulary.conditions)
         share = share / np.bincount(person_of_cell, weights=share)[person_of_cell]
         weights = (share / counts)[where]
-        return weights / weights.sum()
+        return np.asarray(weights / weights.sum())
 
-    def draw(self, size: int, rng: np.random.Generator, cumulative: NDArray[np.float64]) -> Batch:
+    def sample_batch(self, size: int, rng: np.random.Generator, cumulative: NDArray[np.float64]) -> Batch:
         """Random windows of random clips; ``cumulative`` is the running sum of :meth:`weights`."""
         chosen = np.minimum(np.searchsorted(cumulative, rng.random(size), side="right"), len(self) - 1)
-        starts = [int(rng.integers(len(self.clips[index]) - self.frames + 1)) for index in chosen]
-        return self.batch(chosen, starts)
+        return self.batch(chosen, rng.integers(self.length[chosen] - self.window + 1))
 
-    def batch(self, indices: Sequence[int] | NDArray[np.int64], starts: Sequence[int]) -> Batch:
+    def batch(self, clips: NDArray[np.int64], starts: NDArray[np.int64]) -> Batch:
         """The windows of the named clips that begin at ``starts``."""
-        windows = [self.clips[i][start : start + self.frames] for i, start in zip(indices, starts, strict=True)]
-        person = torch.from_numpy(self.person[indices])
+        time = starts[:, None] + np.arange(self.window)
+        where = torch.from_numpy(self.first[clips, None] + time).to(self.frames.device)
+        phase = self.phases.start[clips, None] + 2 * np.pi * time / self.phases.cycle[clips, None]
         return Batch(
-            clean=encode(np.stack(windows), self.columns),
-            code=torch.nn.functional.one_hot(person, len(self.vocabulary.identities)).float(),
-            condition=torch.from_numpy(self.condition[indices]),
-            view_deg=torch.from_numpy(self.view_deg[indices]),
+            clean=self.frames[where].float().div_(127.5).sub_(1.0),
+            code=self.codes[torch.from_numpy(self.person[clips])],
+            condition=torch.from_numpy(self.condition[clips]),
+            view_deg=torch.from_numpy(self.view_deg[clips]),
+            phase=torch.from_numpy(phase.astype(np.float32)),
         )
 
+    def fit_people(self, code_dim: int) -> PeopleSpace:
+        """The space of these people."""
+        words = self.vocabulary
+        return PeopleSpace.fit(
+            self.features, self.person, self.condition, self.view_deg, words.identities, words.conditions, code_dim
+        )
 
-def _read_all(store: SilhouetteStore, keys: Sequence[ClipKey]) -> list[NDArray[np.uint8]]:
-    """Read clips side by side, with a bar when there are many."""
-    with ThreadPoolExecutor(max_workers=4) as readers:
-        found = readers.map(store.read, keys)
-        return list(tqdm(found, total=len(keys), desc="reading", unit="clip", delay=2, leave=False))
+    def encode_people(self, space: PeopleSpace) -> PeopleSpace:
+        """These people's places in a space that exists: the same encoder; people whom it knows keep their rows."""
+        config, words = space.config, self.vocabulary
+        placed = PeopleSpace(words.identities, config.conditions, config.view_deg, config.code_dim)
+        kept = {name: tensor for name, tensor in space.state_dict().items() if name != "codes"}
+        rows = {name: row for row, name in enumerate(config.identities)}
+        codes = [space.codes[rows[name]] if name in rows else self._encode(space, name) for name in words.identities]
+        placed.load_state_dict({**kept, "codes": torch.stack(codes).float()})
+        return placed
+
+    def _encode(self, space: PeopleSpace, name: str) -> Tensor:
+        mine = np.flatnonzero(self.person == self.vocabulary.identities.index(name))
+        conditions = [self.vocabulary.conditions[index] for index in self.condition[mine]]
+        return space.encode(self.features[mine], conditions, self.view_deg[mine].tolist())
+
+
+def _nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _pack(
+    store: SilhouetteStore, keys: Sequence[ClipKey], window: int, columns: int, cache: Path
+) -> tuple[list[ClipKey], list[int], list[NDArray[np.float32]], str]:
+    """Write the middle columns of all clips that are long enough into one file.
+
+    Returns:
+        Their keys, lengths and GEIs, and a fingerprint of names and pixels: 16 hex digits.
+    """
+    kept: list[ClipKey] = []
+    lengths: list[int] = []
+    features: list[NDArray[np.float32]] = []
+    digest, margin = hashlib.blake2b(digest_size=8), (64 - columns) // 2
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            ThreadPoolExecutor(max_workers=4) as readers,
+            cache.open("wb") as file,
+            tqdm(total=len(keys), desc="reading", unit="clip", delay=2, leave=False) as bar,
+        ):
+            for start in range(0, len(keys), CHUNK):
+                chunk = keys[start : start + CHUNK]
+                for key, clip in zip(chunk, readers.map(store.read, chunk), strict=True):
+                    bar.update()
+                    if len(clip) < window:
+                        continue
+                    middle = np.ascontiguousarray(clip[:, :, margin : 64 - margin])
+                    file.write(middle)
+                    digest.update(str(key).encode())
+                    digest.update(middle)
+                    kept.append(key)
+                    lengths.append(len(clip))
+                    features.append(gei_features(middle if columns == 48 else clip[:, :, 8:56]))
+    except OSError as error:
+        raise storage_error(cache, error) from error
+    _warn_of_short(len(keys) - len(kept), len(keys), window, store)
+    return kept, lengths, features, digest.hexdigest()
+
+
+def _warn_of_short(short: int, clips: int, window: int, store: SilhouetteStore) -> None:
+    if short == clips:
+        raise DataError(f"{store.root}: none of {clips} clips has {window} frames or more; longer ones are needed")
+    if short:
+        logger.warning("%d of %d clips are shorter than %d frames: left out", short, clips, window)
+
+
+def drop_conditions(batch: Batch, shares: Sequence[float], rng: np.random.Generator) -> Batch:
+    """Classifier-free dropout (arXiv 2207.12598).
+
+    Args:
+        batch: What is given.
+        shares: How often identity, condition and view are left out together; then each of them and the phase alone.
+        rng: Random numbers.
+    """
+    size = len(batch.clean)
+    everything = rng.random(size) < shares[0]
+    code, condition, view = (torch.from_numpy(everything | (rng.random(size) < p)) for p in shares[1:4])
+    phase = torch.from_numpy(rng.random(size) < shares[4])
+    return replace(
+        batch,
+        code=batch.code.masked_fill(code[:, None], torch.nan),
+        condition=batch.condition.masked_fill(condition, -1),
+        view_deg=batch.view_deg.masked_fill(view, torch.nan),
+        phase=batch.phase.masked_fill(phase[:, None], torch.nan),
+    )
+
+
+def memory_bytes() -> int:
+    """Main memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

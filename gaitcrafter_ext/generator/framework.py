@@ -18,9 +18,11 @@ from diffusers import (
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from diffusers.training_utils import EMAModel
+from diffusers.utils import BaseOutput
 from diffusers.utils import logging as diffusers_logging
 
 __all__ = [
+    "BaseOutput",
     "ConfigMixin",
     "DPMSolverMultistepScheduler",
     "DiffusionPipeline",

@@ -1,10 +1,12 @@
-"""The state of a training on disk: never half-written, and resumed only by the configuration that began it."""
+"""The state of a training on disk: never half-written, and resumed only by the configuration and data that began it."""
 
 from __future__ import annotations
 
 import json
-import logging
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +18,7 @@ from gaitcrafter_ext.silhouettes.files import atomic_write_text
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["Progress", "StateFolder", "is_training"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["Progress", "StateFolder", "is_training", "stop_requests"]
 
 #: What a training begins with in its folder, before there is any state.
 MARK_NAME = "gaitcrafter-train.json"
@@ -28,7 +28,7 @@ STATE_NAME, PROGRESS_NAME = "state", "progress.json"
 STATES = (STATE_NAME, f"{STATE_NAME}.old")
 
 #: Settings that may change between two calls of one training.
-FREE = ("max_clips", "cooldown", "save_minutes", "learning_rate")
+FREE = ("max_clips", "cooldown", "save_minutes", "learning_rate", "validate_every")
 
 
 @dataclass
@@ -40,14 +40,12 @@ class Progress:
         clips: Clips seen, all processes together.
         seconds: Time spent training, over all resumptions.
         curve: One row a validation: clips, training loss since the last row, validation loss, identity gain.
-        init: What the weights that training began with tell of themselves; ``None`` = it began with random ones.
     """
 
     step: int = 0
     clips: int = 0
     seconds: float = 0.0
     curve: list[tuple[int, float, float, float]] = field(default_factory=list)
-    init: dict[str, Any] | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """For ``accelerate``."""
@@ -56,7 +54,7 @@ class Progress:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """For ``accelerate``."""
         self.step, self.clips, self.seconds = state["step"], state["clips"], state["seconds"]
-        self.curve, self.init = [tuple(row) for row in state["curve"]], state.get("init")
+        self.curve = [tuple(row) for row in state["curve"]]
 
 
 def is_training(folder: Path) -> bool:
@@ -65,17 +63,38 @@ def is_training(folder: Path) -> bool:
     return any((folder / mark).is_file() for mark in marks)
 
 
+@contextmanager
+def stop_requests() -> Iterator[list[int]]:
+    """A list that becomes non-empty when the process is asked to stop; a second request is obeyed at once."""
+    received: list[int] = []
+    previous: dict[signal.Signals, Any] = {}
+
+    def note(number: int, _frame: Any) -> None:
+        received.append(number)
+        signal.signal(number, previous[signal.Signals(number)])
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        previous[name] = signal.signal(name, note)
+    try:
+        yield received
+    finally:
+        for name, handler in previous.items():
+            signal.signal(name, handler)
+
+
 class StateFolder:
     """Where a training keeps its state.
 
     Args:
         folder: The state lies in ``folder/state``.
         config: Configuration of the training.
+        data: Fingerprints of what it is trained on and began with, by name; a resumed run must have the same.
         accelerator: Holds everything that is saved.
     """
 
-    def __init__(self, folder: Path, config: GeneratorConfig, accelerator: Accelerator) -> None:
-        self.folder, self.config, self.accelerator = folder, config, accelerator
+    def __init__(self, folder: Path, config: GeneratorConfig, data: dict[str, str], accelerator: Accelerator) -> None:
+        self.folder, self.accelerator = folder, accelerator
+        self.facts = json.loads(json.dumps({**asdict(config), "data": data}))
 
     def save(self, progress: Progress) -> None:
         """Write the state beside the old one, then swap: a kill leaves one of the two whole."""
@@ -85,24 +104,23 @@ class StateFolder:
         self.accelerator.wait_for_everyone()
         self.accelerator.save_state(str(fresh))
         if self.accelerator.is_main_process:
-            facts = {"config": asdict(self.config), **asdict(progress)}
-            atomic_write_text(fresh / PROGRESS_NAME, json.dumps(facts))
+            atomic_write_text(fresh / PROGRESS_NAME, json.dumps({"run": self.facts, **asdict(progress)}))
             self._swap(fresh)
         self.accelerator.wait_for_everyone()
 
-    def begin(self, anew: bool) -> None:
-        """Mark the folder as a training's; with ``anew`` first delete what an earlier one kept, and nothing else.
+    def begin(self, restart: bool) -> None:
+        """Mark the folder as a training's; with ``restart`` first delete what an earlier one kept, and nothing else.
 
         Raises:
             StorageError: The disk refuses.
         """
         if self.accelerator.is_main_process:
-            if anew:
+            if restart:
                 for name in (*STATES, f"{STATE_NAME}.new"):
                     shutil.rmtree(self.folder / name, ignore_errors=True)
                 for events in self.folder.glob("logs/events.out.tfevents.*"):
                     events.unlink()
-            atomic_write_text(self.folder / MARK_NAME, json.dumps(asdict(self.config)))
+            atomic_write_text(self.folder / MARK_NAME, json.dumps(self.facts))
         self.accelerator.wait_for_everyone()
 
     def _swap(self, fresh: Path) -> None:
@@ -120,7 +138,7 @@ class StateFolder:
             Whether there was one.
 
         Raises:
-            ConflictError: It is that of another configuration.
+            ConflictError: It is that of another configuration, or of other data.
         """
         for name in STATES:
             state = self.folder / name
@@ -131,16 +149,18 @@ class StateFolder:
         return False
 
     def _refuse_other_run(self, path: Path) -> None:
-        began = json.loads(path.read_text(encoding="utf-8"))["config"]
-        now = json.loads(json.dumps(asdict(self.config)))
+        try:
+            began = json.loads(path.read_text(encoding="utf-8")).get("run", {})
+        except ValueError:
+            raise ConflictError(f"{path} is damaged; restore it, or give --force to begin again") from None
         changed = [
             f"{section}.{key}"
-            for section, settings in now.items()
+            for section, settings in self.facts.items()
             for key in settings
             if key not in FREE and began.get(section, {}).get(key) != settings[key]
         ]
         if changed:
             raise ConflictError(
-                f"{path.parent}: the run to resume had other settings ({', '.join(changed)}); "
-                "give the same ones, another --out, or --force to start anew"
+                f"{path.parent}: the run to resume had other settings or other data ({', '.join(changed)}); "
+                "give the same ones, another --out, or --force to begin again"
             )

@@ -1,18 +1,138 @@
-"""Where weights lie: a folder of the user's, or those that come with the package. Torch-free."""
+"""A weights folder and its card: what the weights know, what they were trained on, how. Torch-free.
+
+The folder is what ``diffusers`` writes (``model_index.json``, ``denoiser/``, ``people/``, ``scheduler/``) plus
+``card.json``. The card is written last and carries the files' checksums, so half-written weights are told from whole
+ones.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, field
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from gaitcrafter_ext.errors import MissingError
-from gaitcrafter_ext.generator.card import CARD_NAME
+from pydantic import Field
 
-__all__ = ["BUNDLED", "locate"]
+from gaitcrafter_ext.errors import DataError, MissingError, WeightsError
+from gaitcrafter_ext.records import fill, read_json, record
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
+
+__all__ = [
+    "BUNDLED",
+    "CARD_NAME",
+    "FORMAT",
+    "WEIGHTS_NAME",
+    "Card",
+    "SamplingDefaults",
+    "TrainedOn",
+    "Vocabulary",
+    "check_weights",
+    "checksum",
+    "locate",
+    "read_card",
+]
 
 #: The name under which the packaged weights are asked for.
 BUNDLED = "bundled"
 
-_PACKAGED = Path(__file__).parent / "bundled"
+#: Version of the folder's layout and of the network's meaning; weights of another one are refused.
+FORMAT = 3
+
+CARD_NAME = "card.json"
+WEIGHTS_NAME = "denoiser/diffusion_pytorch_model.safetensors"
+PEOPLE_NAME = "people/diffusion_pytorch_model.safetensors"
+
+_PACKAGED = Path(__file__).parent / BUNDLED
+
+
+@record
+class Vocabulary:
+    """What can be asked of the weights, in the order of their indices; views are name -> degrees (None: unknown)."""
+
+    identities: tuple[str, ...]
+    conditions: tuple[str, ...]
+    views: dict[str, float | None]
+
+
+@record
+class TrainedOn:
+    """Which people, so that synthetic clips are never tested on people whom their generator saw.
+
+    Attributes:
+        dataset: The dataset's name.
+        identities_hash: :func:`gaitcrafter_ext.vocabulary.identities_hash` of the training people.
+        held_out: Takes of these people that were kept from training, as ``identity/take``.
+        before: ``dataset/identity`` of everybody else that these weights, or those they began with, ever saw.
+    """
+
+    dataset: str
+    identities_hash: str
+    held_out: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+
+
+@record
+class SamplingDefaults:
+    """How clips are sampled unless the caller says otherwise (see :mod:`gaitcrafter_ext.generator.samplers`)."""
+
+    sampler: Literal["euler", "dpm++2m", "unipc"] = "euler"
+    steps: Annotated[int, Field(ge=1, le=1000)] = 3
+    guidance: Annotated[float, Field(ge=0, le=20)] = 2.25
+
+
+Cycle = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+@record
+class Card:
+    """All of ``card.json``.
+
+    Attributes:
+        vocabulary: What can be asked for.
+        trained_on: Whom the weights know.
+        dataset: How the folders of their dataset are read.
+        cadence: Gait cycle of each person whose clips tell it: mean and standard deviation between takes, frames.
+        sampling: Default sampler.
+        training: How they were made: command, configuration, clips, minutes, loss curve.
+        files: Path in the folder -> SHA-256, hex.
+    """
+
+    vocabulary: Vocabulary
+    trained_on: TrainedOn
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    cadence: dict[str, tuple[Cycle, Spread]] = field(default_factory=dict)
+    sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
+    training: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+    @property
+    def fingerprint(self) -> str:
+        """Short name of exactly these weights: 16 hex digits."""
+        text = "\n".join(f"{name} {digest}" for name, digest in sorted(self.files.items()))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def everybody(self) -> set[str]:
+        """``dataset/identity`` of all people that these weights ever saw."""
+        known = {f"{self.trained_on.dataset}/{name}" for name in self.vocabulary.identities}
+        return known | set(self.trained_on.before)
+
+    def to_json(self) -> str:
+        """The text of ``card.json``."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def locate(name: str | Path) -> Path:
@@ -25,3 +145,41 @@ def locate(name: str | Path) -> Path:
     if not (folder / CARD_NAME).is_file():
         raise MissingError(f"no weights at '{name}'; allowed: '{BUNDLED}' or a folder written by 'train --out'")
     return folder
+
+
+def read_card(folder: str | Path) -> Card:
+    """Read and check the card of a weights folder; the weights themselves are not opened.
+
+    Raises:
+        MissingError: There is no such folder, or no card in it.
+        WeightsError: The card is torn or of another format version.
+    """
+    path = Path(folder) / CARD_NAME
+    try:
+        values = read_json(path)
+    except MissingError:
+        raise MissingError(
+            f"no weights in {folder}: {CARD_NAME} is not there; name a folder written by 'train --out', or '{BUNDLED}'"
+        ) from None
+    except DataError as error:
+        raise WeightsError(f"{error}: the weights folder is damaged; train or copy it again") from None
+    found = values.get("format") if isinstance(values, Mapping) else None
+    if found != FORMAT:
+        raise WeightsError(
+            f"{path} is of format {found}, this version reads {FORMAT}; train again, or use the version that wrote it"
+        )
+    return fill(Card, values, path, WeightsError)
+
+
+def check_weights(folder: str | Path, card: Card) -> None:
+    """Refuse files that are not the ones the card was written for.
+
+    Raises:
+        WeightsError: A file is missing, truncated or changed.
+    """
+    for name, digest in card.files.items():
+        path = Path(folder) / name
+        if not path.is_file():
+            raise WeightsError(f"{path} is missing; copy the weights folder again")
+        if checksum(path) != digest:
+            raise WeightsError(f"{path} does not match the checksum in {CARD_NAME}: truncated or changed; copy it again")

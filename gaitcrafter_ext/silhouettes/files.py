@@ -14,7 +14,7 @@ import filelock
 
 from gaitcrafter_ext.errors import ConflictError, GaitCrafterError, StorageError
 
-__all__ = ["STAGED_PREFIX", "FileLock", "atomic_write", "atomic_write_text", "link_folder", "storage_error"]
+__all__ = ["STAGED_PREFIX", "FileLock", "atomic_write", "atomic_write_text", "link_folder", "move_files", "storage_error"]
 
 #: How the name of every temporary file of ours begins; one that stays behind a kill may be deleted.
 STAGED_PREFIX = ".gaitcrafter-"
@@ -152,3 +152,11 @@ def link_folder(source: Path, target: Path) -> None:
         raise StorageError(f"cannot link {target}: this system knows no links") from None
     except OSError as error:
         raise storage_error(target, error) from error
+
+
+def move_files(source: Path, target: Path) -> None:
+    """Move every file under ``source`` to the same place under ``target``, over what is there."""
+    for path in sorted(found for found in source.rglob("*") if found.is_file()):
+        place = target / path.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, place)

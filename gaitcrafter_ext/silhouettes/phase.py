@@ -6,7 +6,8 @@ each view. Over a data set, these first harmonics, turned back by the phase that
 pattern: their first principal component is that pattern, and a take's sign on it tells left from right. Which of the two
 feet is "left" stays a convention of the data set.
 
-Where the cameras of a take record together, its views share one cycle and one phase; else a take shares the cycle.
+Where the cameras of a take record together, its views share one cycle and one phase; elsewhere they share the cycle,
+since a take is one walk.
 Simulated walkers of known phase (``docs/results.md``): median error 4 degrees with eleven cameras.
 """
 
@@ -55,28 +56,29 @@ def gait_phases(
         take: [n], number of the walk that a clip shows; clips of one walk share its cycle.
         view: [n], number of the view, below ``max(view) + 1``.
         view_deg: [n], degrees; NaN where unknown.
-        shared_clock: Whether clips of one walk begin at the same moment.
+        shared_clock: Whether clips of one walk, where they are equally long, begin at the same moment.
     """
-    n, takes = len(clips), int(take.max()) + 1 if len(take) else 0
+    n, takes = len(clips), int(take.max(initial=-1)) + 1
     reliable = np.array([is_reliable_deg(float(degrees)) for degrees in view_deg], dtype=bool)
-    cycle = _cycles(clips, take, reliable, takes, shared_clock)[take] if n else np.zeros(0)
+    joint = _share_a_clock(clips, take, takes) if shared_clock else np.zeros(takes, dtype=bool)
+    cycle = _cycles(clips, take, reliable, joint)[take]
     first, second = np.zeros(n, np.complex128), np.zeros(n, np.complex128)
-    for index, clip in enumerate(clips):
-        if np.isfinite(cycle[index]):
-            first[index], second[index] = leg_harmonics(clip, float(cycle[index]))
-    if not shared_clock:
-        peak = np.angle(second) / 2
-        turned = first * np.exp(-1j * peak)
-        for number in np.unique(view):
-            mine = view == number
-            peak[mine] += np.pi * (_signs(turned[mine, None]) < 0)
-    else:
-        summed = np.zeros(takes, np.complex128)
-        np.add.at(summed, take[reliable], second[reliable])
-        half = np.angle(summed) / 2
+    for index in np.flatnonzero(np.isfinite(cycle)):
+        first[index], second[index] = leg_harmonics(clips[index], float(cycle[index]))
+    summed = np.zeros(takes, np.complex128)
+    np.add.at(summed, take[reliable], second[reliable])
+    half = np.angle(np.where(joint[take], summed[take], second)) / 2
+    turned = first * np.exp(-1j * half)
+    sign = np.ones(n)
+    together, apart = joint[take], ~joint[take]
+    if together.any():
         pattern = np.zeros((takes, int(view.max()) + 1), np.complex128)
-        pattern[take, view] = first * np.exp(-1j * half[take])
-        peak = (half + np.pi * (_signs(pattern) < 0))[take]
+        pattern[take[together], view[together]] = turned[together]
+        sign[together] = _signs(pattern)[take[together]]
+    for number in np.unique(view[apart]):
+        mine = apart & (view == number)
+        sign[mine] = _signs(turned[mine, None])
+    peak = half + np.pi * (sign < 0)
     return GaitPhases(cycle, np.where(np.isfinite(cycle), -peak, np.nan))
 
 
@@ -103,21 +105,29 @@ def _harmonic(signal: Floats, cycle: float, multiple: int) -> complex:
     return complex(fitted[2], fitted[3])
 
 
+def _share_a_clock(clips: Sequence[NDArray[np.uint8]], take: NDArray[np.int64], takes: int) -> NDArray[np.bool_]:
+    """Which takes have views of one length: others were cut view by view and do not begin together."""
+    shortest, longest = np.full(takes, np.inf), np.zeros(takes)
+    lengths = np.array([len(clip) for clip in clips], dtype=np.float64)
+    np.minimum.at(shortest, take, lengths)
+    np.maximum.at(longest, take, lengths)
+    return np.asarray(shortest == longest)
+
+
 def _cycles(
-    clips: Sequence[NDArray[np.uint8]], take: NDArray[np.int64], reliable: NDArray[np.bool_], takes: int, joint: bool
+    clips: Sequence[NDArray[np.uint8]], take: NDArray[np.int64], reliable: NDArray[np.bool_], joint: NDArray[np.bool_]
 ) -> Floats:
     """Gait cycle of each take: of its views together where they share a clock, else the median of its views."""
-    found = np.full(takes, np.nan)
+    found = np.full(len(joint), np.nan)
     order = np.argsort(take, kind="stable")
     for chosen in np.split(order, np.flatnonzero(np.diff(take[order])) + 1):
         shown = [clips[index][:, ::2, ::2] for index in chosen if reliable[index]]
         if not shown:
             continue
-        if joint and len({len(clip) for clip in shown}) == 1:
-            found[take[chosen[0]]] = cycle_of(np.concatenate(shown, axis=2)).frames
-        else:
-            each = np.array([cycle_of(clip).frames for clip in shown])
-            found[take[chosen[0]]] = np.median(each[np.isfinite(each)]) if np.isfinite(each).any() else np.nan
+        number = take[chosen[0]]
+        groups = [np.concatenate(shown, axis=2)] if joint[number] else shown
+        each = np.array([cycle_of(group).frames for group in groups])
+        found[number] = np.median(each[np.isfinite(each)]) if np.isfinite(each).any() else np.nan
     return found
 
 
