@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from gaitcrafter_ext.errors import GaitCrafterError
     from gaitcrafter_ext.generator.network import GaitUNet
     from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
-    from gaitcrafter_ext.identities.codes import NovelIdentity, novel_identities
     from gaitcrafter_ext.recipes import code_matrix
     from gaitcrafter_ext.silhouettes.partition import Partition
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_clip, write_clip
+    from gaitcrafter_ext.synthesis.identities import NovelIdentity, novel_identities
     from gaitcrafter_ext.synthesis.plan import Plan
     from gaitcrafter_ext.vocabulary import ClipKey
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.generator.card import Card, SamplingDefaults, TrainedOn, Vocabulary
+from gaitcrafter_ext.generator.weights import Card, SamplingDefaults, TrainedOn, Vocabulary
 from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, Sampling, Selection, make_plan
 from gaitcrafter_ext.vocabulary import identities_hash
 

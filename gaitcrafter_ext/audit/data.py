@@ -9,7 +9,7 @@ from typing import Any
 
 from gaitcrafter_ext.audit.clips import Broken, ClipFeatures, Sides, common_length, condition_in, read_features
 from gaitcrafter_ext.errors import DataError, MissingError
-from gaitcrafter_ext.generator.card import Card
+from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, load_dataset
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -294,7 +294,7 @@ def _recipes(folder: str, card: Card | None) -> tuple[dict[str, Mapping[str, flo
             " that made the clips"
         )
     unfinished = ["the synthetic run is not finished: some of its clips are missing"]
-    return {record.identity: record.recipe for record in records}, [] if found[-1].name == MANIFEST else unfinished
+    return {record.identity: record.mix for record in records}, [] if found[-1].name == MANIFEST else unfinished
 
 
 def _parents(recipes: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[str, ...]]:

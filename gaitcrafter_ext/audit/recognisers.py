@@ -19,11 +19,11 @@ from torch import nn
 
 from gaitcrafter_ext.audit.data import Splits
 from gaitcrafter_ext.errors import DataError, GaitCrafterError
-from gaitcrafter_ext.generator.card import checksum
+from gaitcrafter_ext.generator.weights import checksum
 from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE, load_recogniser
 from gaitcrafter_ext.recognition.filter_card import BUNDLED, locate_filter, read_filter_card
-from gaitcrafter_ext.synthesis.folder import FROZEN
-from gaitcrafter_ext.synthesis.frozen import read_frozen
+from gaitcrafter_ext.synthesis.folder import SELECTED
+from gaitcrafter_ext.synthesis.selection import read_selected
 
 __all__ = [
     "People",
@@ -137,8 +137,8 @@ def chosen_by(folder: str | Path) -> str:
     Raises:
         DataError: The run's list of chosen people cannot be read.
     """
-    path = Path(folder) / FROZEN
-    return read_frozen(path).request.recogniser if path.is_file() else ""
+    path = Path(folder) / SELECTED
+    return read_selected(path).request.recogniser if path.is_file() else ""
 
 
 def filter_people(fingerprint: str, recognisers: Sequence[Recogniser]) -> tuple[str, ...] | None:

@@ -9,22 +9,26 @@ from typing import Any
 from gaitcrafter_ext.cli._generating import MOST_PEOPLE, blend_of
 from gaitcrafter_ext.cli._options import Progress, at_least, number
 from gaitcrafter_ext.errors import GaitCrafterError, UsageError
-from gaitcrafter_ext.generator.card import Card
+from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.recognition.filter_card import BUNDLED, FilterCard, locate_filter, read_filter_card
-from gaitcrafter_ext.synthesis.filtering import filter_request, select_identities
-from gaitcrafter_ext.synthesis.frozen import FilterRequest, FilterSettings, FrozenIdentities
 from gaitcrafter_ext.synthesis.plan import Sampling
-from gaitcrafter_ext.synthesis.probing import Trier
-from gaitcrafter_ext.synthesis.redrawing import draw_all
 from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
-from gaitcrafter_ext.synthesis.trials import remembering
+from gaitcrafter_ext.synthesis.selection import (
+    Embedder,
+    FilterRequest,
+    FilterSettings,
+    SelectedIdentities,
+    cached,
+    filter_request,
+    select_identities,
+)
 
 __all__ = [
     "add_thresholds",
     "choose_identities",
     "facts_of",
     "lines_of",
-    "load_trier",
+    "load_embedder_of",
     "refuse_idle_thresholds",
     "refuse_shortfall",
     "request_of",
@@ -51,7 +55,7 @@ def add_thresholds(parser: argparse.ArgumentParser) -> None:
         "--consistency",
         type=number(0, 1),
         metavar="C",
-        help="least share of a candidate's clips near the centre of its others (default: %(default)s)",
+        help="least share of a candidate's clips near the centroid of its others (default: %(default)s)",
     )
     group.add_argument(
         "--max-candidates",
@@ -87,58 +91,58 @@ def request_of(
     judge = read_filter_card(locate_filter(args.recogniser))
     most = PATIENCE * wanted if args.max_candidates is None else args.max_candidates
     settings = FilterSettings(wanted, most, args.false_match_rate, args.consistency)
-    return filter_request(card, judge, settings, blend_of(args, card, filtered=True), sampling), judge
+    return filter_request(card, judge, settings, blend_of(args, card), sampling), judge
 
 
 def choose_identities(
     args: argparse.Namespace, weights: Path, card: Card, judge: FilterCard, request: FilterRequest, trials: Path
-) -> FrozenIdentities:
+) -> SelectedIdentities:
     """Load both networks and choose, with a bar on stderr; what was tried before an interruption is in ``trials``."""
-    tries = remembering(trials, request, load_trier(args, weights, request))
+    embed = cached(trials, request, load_embedder_of(args, weights, request))
     with Progress("choosing people", "person") as bar:
-        return select_identities(card, judge, request, tries, bar)
+        return select_identities(card, judge, request, embed, bar)
 
 
-def load_trier(args: argparse.Namespace, weights: Path, request: FilterRequest) -> Trier:
+def load_embedder_of(args: argparse.Namespace, weights: Path, request: FilterRequest) -> Embedder:
     """Both networks: makes clips and embeds them."""
     from gaitcrafter_ext.recognition.embedding import load_embedder
 
     sample = pipeline_sampler(weights, request.sampling, args.device)
     embed = load_embedder(locate_filter(args.recogniser), args.device)
-    return lambda requests: embed(draw_all(requests, sample, request.sampling))
+    return lambda requests: embed(sample(requests))
 
 
-def facts_of(frozen: FrozenIdentities) -> dict[str, Any]:
+def facts_of(selected: SelectedIdentities) -> dict[str, Any]:
     """What became of the candidates, for machines."""
-    return {"asked": frozen.request.settings.wanted, "judged": len(frozen.verdicts), **frozen.counts}
+    return {"asked": selected.request.settings.wanted, "judged": len(selected.decisions), **selected.counts}
 
 
-def lines_of(frozen: FrozenIdentities) -> list[str]:
+def lines_of(selected: SelectedIdentities) -> list[str]:
     """What became of the candidates, in words."""
-    counts, criteria, control = frozen.counts, frozen.criteria, frozen.control
-    rate = f"{frozen.request.settings.false_match_rate:.2g}"
+    counts, criteria, control = selected.counts, selected.criteria, selected.control
+    rate = f"{selected.request.settings.false_match_rate:.2g}"
     return [
-        f"{frozen.request.settings.wanted} people asked for, {len(frozen.verdicts)} candidates judged, "
+        f"{selected.request.settings.wanted} people asked for, {len(selected.decisions)} candidates judged, "
         f"{counts['kept']} kept",
         f"fell: {counts['inconsistent']} inconsistent (fewer than {criteria.consistency:.0%} of the clips within "
-        f"{criteria.clip:.3g} of their centre), {counts['known']} too near a training person, "
-        f"{counts['duplicate']} too near one that was kept (centres within {criteria.unique:.3g})",
+        f"{criteria.clip:.3g} of their centroid), {counts['known']} too near a training person, "
+        f"{counts['duplicate']} too near one that was kept (centroids within {criteria.unique:.3g})",
         f"these distances: a share of {rate} of the pairs of real people whom the recogniser never saw is nearer",
         f"control: of the {control['people']} training people, as these weights make them, {control['consistent']} are "
         f"consistent and {control['unique']} unique",
-        *frozen.notes,
+        *selected.notes,
     ]
 
 
-def refuse_shortfall(frozen: FrozenIdentities) -> None:
+def refuse_shortfall(selected: SelectedIdentities) -> None:
     """Say that fewer passed than were asked for.
 
     Raises:
         GaitCrafterError: So it is.
     """
-    if frozen.short:
+    if selected.short:
         raise GaitCrafterError(
-            f"--novel: {len(frozen.recipes)} of the {frozen.request.settings.wanted} people asked for, after "
-            f"{len(frozen.verdicts)} candidates (--max-candidates); raise it, or loosen --false-match-rate or "
+            f"--novel: {len(selected.people)} of the {selected.request.settings.wanted} people asked for, after "
+            f"{len(selected.decisions)} candidates (--max-candidates); raise it, or loosen --false-match-rate or "
             "--consistency"
         )

@@ -5,18 +5,15 @@ from __future__ import annotations
 import argparse
 
 from gaitcrafter_ext.cli._options import at_least, number
-from gaitcrafter_ext.generator.card import Card
+from gaitcrafter_ext.errors import UsageError, suggest
 from gaitcrafter_ext.generator.samplers import PRECISIONS, SAMPLER_NAMES, check_sampler
-from gaitcrafter_ext.generator.shape import FRAMES
-from gaitcrafter_ext.identities.codes import STRATEGIES, BlendSettings
-from gaitcrafter_ext.synthesis.plan import Sampling
-from gaitcrafter_ext.synthesis.redrawing import MOST_REDRAWS, redraws_of
-from gaitcrafter_ext.synthesis.sampler import DEVICES
+from gaitcrafter_ext.generator.shape import FRAMES, LONGEST, SHORTEST
+from gaitcrafter_ext.generator.weights import Card
+from gaitcrafter_ext.synthesis.identities import PARENTS, STRATEGIES, BlendSettings
+from gaitcrafter_ext.synthesis.plan import Sampling, cycle_rule
+from gaitcrafter_ext.synthesis.sampler import DEVICES, settle_precision
 
 __all__ = ["MOST_PEOPLE", "add_blending", "add_sampling", "blend_of", "sampling_of"]
-
-#: Parents of a novel person. Of blends of two, 7 % pass a filter: nearly all are too near a parent. Of five, 40 % pass.
-PARENTS, FILTERED_PARENTS = 2, 5
 
 #: Novel people of one run, several times the largest gait dataset; another --identity-seed makes others.
 MOST_PEOPLE = 100_000
@@ -25,18 +22,15 @@ Group = argparse._ArgumentGroup
 
 
 def add_blending(group: Group) -> None:
-    """How novel people are made of known ones."""
+    """How novel people are made."""
     group.add_argument(
         "--blend",
         default="even",
         metavar="HOW",
-        help=f"how parents are blended: {', '.join(STRATEGIES)} (default: even)",
+        help=f"how novel people are made: {', '.join(STRATEGIES)} (default: even; draw: from the space, no parents)",
     )
     group.add_argument(
-        "--blend-parents",
-        type=at_least(2),
-        metavar="K",
-        help=f"known people in a novel one (default: {PARENTS}, or {FILTERED_PARENTS} where a filter chooses)",
+        "--blend-parents", type=at_least(2), metavar="K", help=f"known people in a novel one (default: {PARENTS})"
     )
     group.add_argument(
         "--concentration",
@@ -48,18 +42,35 @@ def add_blending(group: Group) -> None:
     group.add_argument("--identity-seed", type=at_least(0), default=0, metavar="S", help="who is blended (default: 0)")
 
 
-def blend_of(args: argparse.Namespace, card: Card, *, filtered: bool) -> BlendSettings:
-    """What ``add_blending``'s options say; where they are silent, what goes with a filter or without one."""
-    parents = args.blend_parents
-    if parents is None:
-        parents = min(FILTERED_PARENTS, len(card.vocabulary.identities)) if filtered else PARENTS
+def blend_of(args: argparse.Namespace, card: Card) -> BlendSettings:
+    """What ``add_blending``'s options say.
+
+    Raises:
+        UsageError: There is no such strategy.
+    """
+    if args.blend not in STRATEGIES:
+        raise UsageError(f"--blend: unknown '{args.blend}'; {suggest(args.blend, STRATEGIES)}")
+    parents = args.blend_parents or min(PARENTS, max(2, len(card.vocabulary.identities)))
     return BlendSettings(parents, args.concentration, args.identity_seed, args.blend)
 
 
 def add_sampling(group: Group) -> None:
     """How clips are sampled."""
+    group.add_argument(
+        "--frames",
+        type=at_least(SHORTEST, LONGEST),
+        default=FRAMES,
+        metavar="T",
+        help=f"frames a clip, {SHORTEST} to {LONGEST} (default: %(default)s)",
+    )
+    group.add_argument(
+        "--cadence",
+        default="",
+        metavar="FRAMES|xFACTOR",
+        help="gait cycle: so many frames, or a factor on each person's own, e.g. x1.2 = slower (default: their own)",
+    )
     group.add_argument("--seed", type=at_least(0), default=0, metavar="S", help="of the clips' noise (default: 0)")
-    group.add_argument("--steps", type=at_least(1), metavar="N", help="sampling steps (default: the weights')")
+    group.add_argument("--steps", type=at_least(1, 1000), metavar="N", help="sampling steps (default: the weights')")
     group.add_argument("--sampler", metavar="NAME", help=f"{', '.join(SAMPLER_NAMES)} (default: the weights')")
     group.add_argument(
         "--guidance",
@@ -68,26 +79,29 @@ def add_sampling(group: Group) -> None:
         help="guidance towards what is asked for, 1 = none (default: the weights')",
     )
     group.add_argument(
-        "--redraws",
-        type=at_least(0, MOST_REDRAWS),
-        metavar="N",
-        help="draw a clip that walks faster or slower than training clips again, up to N times (default: the weights')",
+        "--precision",
+        choices=("auto", *PRECISIONS),
+        default="auto",
+        help="auto: bf16 where the device multiplies it fast, else fp32; the plan keeps which (default: %(default)s)",
     )
-    group.add_argument(
-        "--precision", choices=PRECISIONS, default="fp32",
-        help="bf16 is faster on GPUs and on CPUs with AVX512-BF16 or AMX, far slower on others (default: %(default)s)",
-    )  # fmt: skip
     group.add_argument("--device", choices=DEVICES, default="auto", help="default: a GPU where there is one")
 
 
-def sampling_of(args: argparse.Namespace, card: Card) -> Sampling:
+def sampling_of(args: argparse.Namespace, card: Card, size: int = 64) -> Sampling:
     """What ``add_sampling``'s options say, completed by the weights' defaults.
 
     Raises:
-        UsageError: There is no such sampler, or the weights do not say how fast people walk.
+        UsageError: There is no such sampler, device or cadence.
     """
-    guidance = card.sampling.guidance if args.guidance is None else args.guidance
-    sampler = check_sampler(args.sampler) if args.sampler else card.sampling.sampler
-    redraws = redraws_of(args.redraws, card, "--redraws")
-    steps = args.steps or card.sampling.steps
-    return Sampling(sampler, steps, guidance, FRAMES, args.seed, args.precision, redraws)
+    cycle_rule(args.cadence)
+    return Sampling(
+        sampler=check_sampler(args.sampler) if args.sampler else card.sampling.sampler,
+        steps=args.steps or card.sampling.steps,
+        guidance=card.sampling.guidance if args.guidance is None else args.guidance,
+        seed=args.seed,
+        frames=args.frames,
+        precision=settle_precision(args.precision, args.device),
+        cadence=args.cadence,
+        size=size,
+        columns=64 if size != 64 else card.dataset.columns or 64,
+    )

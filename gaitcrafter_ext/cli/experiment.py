@@ -174,8 +174,7 @@ def _labels(text: str) -> tuple[int, ...]:
 def _check_weights(args: argparse.Namespace, setting: Setting) -> None:
     """A generator given must be used, and know exactly the people to train on: no test person, and none missing."""
     from gaitcrafter_ext.experiments.designs import DESIGNS
-    from gaitcrafter_ext.generator.card import read_card
-    from gaitcrafter_ext.generator.weights import locate
+    from gaitcrafter_ext.generator.weights import locate, read_card
     from gaitcrafter_ext.vocabulary import identities_hash
 
     if not DESIGNS[args.name].uses_weights:

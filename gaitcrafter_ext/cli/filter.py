@@ -1,4 +1,4 @@
-"""``gaitcrafter filter``: novel people who are unique, consistent and nobody, chosen before any clip is planned."""
+"""``gaitcrafter filter``: novel people who are unique, consistent and new, chosen before any clip is planned."""
 
 from __future__ import annotations
 
@@ -13,21 +13,25 @@ from gaitcrafter_ext.cli._filtering import (
     choose_identities,
     facts_of,
     lines_of,
-    load_trier,
+    load_embedder_of,
     refuse_shortfall,
     request_of,
 )
 from gaitcrafter_ext.cli._generating import MOST_PEOPLE, add_blending, add_sampling, sampling_of
 from gaitcrafter_ext.cli._options import Progress, add_json, at_least
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, UsageError
-from gaitcrafter_ext.generator.card import Card, check_weights, read_card
-from gaitcrafter_ext.generator.weights import BUNDLED, locate
+from gaitcrafter_ext.generator.weights import BUNDLED, Card, check_weights, locate, read_card
 from gaitcrafter_ext.recognition.filter_card import FilterCard, locate_filter
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text
 from gaitcrafter_ext.synthesis.comparing import Row, compare_ways, row_of_real
-from gaitcrafter_ext.synthesis.filtering import notes_of
-from gaitcrafter_ext.synthesis.frozen import FilterRequest, FrozenIdentities, read_frozen
-from gaitcrafter_ext.synthesis.trials import forget, remembering
+from gaitcrafter_ext.synthesis.selection import (
+    FilterRequest,
+    SelectedIdentities,
+    cached,
+    forget,
+    notes_of,
+    read_selected,
+)
 
 HELP = "Choose novel people who are unique, consistent and unlike any training person"
 
@@ -43,15 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_sampling(parser.add_argument_group("how"))
     add_thresholds(parser)
     parser.add_argument(
-        "--compare", action="store_true", help="choose nobody: try N people of each way to blend, write a table"
+        "--compare", action="store_true", help="try N people of each way to make them instead, and write a table"
     )
-    parser.add_argument("--real", type=Path, metavar="ROOT", help="with --compare: real people nobody was trained on")
+    parser.add_argument("--real", type=Path, metavar="ROOT", help="with --compare: real people to set beside them")
     parser.add_argument("--force", action="store_true", help="overwrite --out")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Choose people and freeze them in a file, or compare ways to make them."""
+    """Choose people and write them to a file, or compare ways to make them."""
     if args.out.is_dir():
         raise ConflictError(f"--out: {args.out} is a folder; name a file, such as {args.out / 'chosen.json'}")
     weights = locate(args.weights)
@@ -62,15 +66,15 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--real: only with --compare")
     if args.compare:
         return _compare(args, weights, card, judge, request)
-    frozen = _found(args, request)
-    if frozen is None:
-        frozen = choose_identities(args, weights, card, judge, request, _trials(args))
-        atomic_write_text(args.out, frozen.to_json())
+    selected = _found(args, request)
+    if selected is None:
+        selected = choose_identities(args, weights, card, judge, request, _trials(args))
+        atomic_write_text(args.out, selected.to_json())
         forget(_trials(args))
-    lines = [f"{args.out}: {len(frozen.recipes)} people", *lines_of(frozen)]
-    facts = {"out": str(args.out), **facts_of(frozen), "control": dict(frozen.control)}
+    lines = [f"{args.out}: {len(selected.people)} people", *lines_of(selected)]
+    facts = {"out": str(args.out), **facts_of(selected), "control": dict(selected.control)}
     print(json.dumps(facts) if args.json else "\n".join(lines))
-    refuse_shortfall(frozen)
+    refuse_shortfall(selected)
     return 0
 
 
@@ -80,10 +84,10 @@ def _trials(args: argparse.Namespace) -> Path:
     return out.with_name(f"{STAGED_PREFIX}{out.name}.trials")
 
 
-def _found(args: argparse.Namespace, request: FilterRequest) -> FrozenIdentities | None:
+def _found(args: argparse.Namespace, request: FilterRequest) -> SelectedIdentities | None:
     """What an earlier run of the same options froze; None where it must be chosen."""
     try:
-        found = read_frozen(args.out)
+        found = read_selected(args.out)
     except MissingError:
         return None
     except DataError:
@@ -93,7 +97,7 @@ def _found(args: argparse.Namespace, request: FilterRequest) -> FrozenIdentities
     if found.request == request or args.force:
         return found if found.request == request else None
     names = ", ".join(found.request.differences(request))
-    raise ConflictError(f"{args.out} was frozen by other settings (other {names}); choose another --out, or --force")
+    raise ConflictError(f"{args.out} was chosen by other settings (other {names}); choose another --out, or --force")
 
 
 def _compare(args: argparse.Namespace, weights: Path, card: Card, judge: FilterCard, request: FilterRequest) -> int:
@@ -103,9 +107,9 @@ def _compare(args: argparse.Namespace, weights: Path, card: Card, judge: FilterC
 
     embed = load_embedder(locate_filter(args.recogniser), args.device)
     real = None if args.real is None else embed_tree(args.real, embed, tuple(request.probes.views), args.novel)
-    tries = remembering(_trials(args), request, load_trier(args, weights, request))
+    trials = cached(_trials(args), request, load_embedder_of(args, weights, request))
     with Progress("trying out people", "person") as bar:
-        table = compare_ways(card, judge, request, tries, bar)
+        table = compare_ways(card, judge, request, trials, bar)
     rows = [*table.rows, row_of_real(real, table)] if real is not None else list(table.rows)
     notes = list(notes_of(card, judge, request))
     facts = {

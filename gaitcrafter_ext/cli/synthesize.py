@@ -21,22 +21,20 @@ from gaitcrafter_ext.cli._filtering import (
 )
 from gaitcrafter_ext.cli._generating import MOST_PEOPLE, add_blending, add_sampling, blend_of, sampling_of
 from gaitcrafter_ext.cli._options import Progress, add_json, at_least
-from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.generator.card import Card, check_weights, read_card
-from gaitcrafter_ext.generator.shape import FRAMES, TILE
-from gaitcrafter_ext.generator.weights import BUNDLED, locate
+from gaitcrafter_ext.errors import UsageError, suggest
+from gaitcrafter_ext.generator.shape import TILE
+from gaitcrafter_ext.generator.weights import BUNDLED, Card, check_weights, locate, read_card
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.completion import Inventory, take_inventory
 from gaitcrafter_ext.synthesis.estimate import estimate
 from gaitcrafter_ext.synthesis.folder import ENTRY, MANIFEST, PARTITION, SHEET, OutputFolder, Shard
-from gaitcrafter_ext.synthesis.freezing import freeze
-from gaitcrafter_ext.synthesis.frozen import FrozenIdentities, read_frozen
-from gaitcrafter_ext.synthesis.plan import Plan, Sampling, Selection, make_plan
-from gaitcrafter_ext.synthesis.redrawing import ClipSampler
+from gaitcrafter_ext.synthesis.identities import Identity
+from gaitcrafter_ext.synthesis.likeness import people_like, permitted_people
+from gaitcrafter_ext.synthesis.plan import ClipSampler, Plan, Sampling, Selection, make_plan
 from gaitcrafter_ext.synthesis.run import Outcome, synthesize
 from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
-from gaitcrafter_ext.synthesis.trials import forget
-from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, choose, condition_of, suggest, take_names
+from gaitcrafter_ext.synthesis.selection import SelectedIdentities, forget, freeze, read_selected
+from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, choose, take_names
 
 HELP = "Make clips of known and novel people, in a tree that OpenGait trains on"
 
@@ -73,11 +71,16 @@ def _add_who(parser: argparse.ArgumentParser) -> None:
     )
     add_blending(who)
     who.add_argument(
+        "--like", type=Path, metavar="ROOT", help="people from their silhouettes in ROOT, whom the weights never saw"
+    )
+    who.add_argument("--like-people", metavar="A,B", help="whom of them (default: all, of TRAIN_SET where it is known)")
+    who.add_argument("--partition", metavar="JSON", help="of ROOT (default: partition.json in or beside it)")
+    who.add_argument(
         "--filter",
         nargs="?",
         const="",
         metavar="FILE",
-        help="novel people that a recogniser finds unique, consistent and nobody; with FILE: those that 'filter' chose",
+        help="novel people whom a recogniser finds unique, consistent and new; with FILE: those that 'filter' chose",
     )
 
 
@@ -92,9 +95,9 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
         "--complete",
         type=Path,
         metavar="ROOT",
-        help="make only what ROOT lacks of the people the weights were trained on (takes default to those in ROOT)",
+        help="make only what ROOT lacks, of the people the weights were trained on or, with --like, of those in ROOT",
     )
-    what.add_argument("--frames", type=at_least(1), default=FRAMES, help="frames a clip; only %(default)s yet")
+    what.add_argument("--size", type=int, choices=(64, 128), default=64, help="rows of a frame (default: %(default)s)")
 
 
 def _add_how(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +108,7 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
         type=at_least(1),
         default=TILE,
         metavar="B",
-        help=f"clips between two savings; multiples of {TILE} are fastest (default: %(default)s)",
+        help=f"clips between two savings; multiples of {TILE} are fastest on a CPU (default: %(default)s)",
     )
 
 
@@ -114,19 +117,17 @@ def run(args: argparse.Namespace) -> int:
     refuse_idle_thresholds(args)
     weights = locate(args.weights)
     card = read_card(weights)
-    if args.frames != FRAMES:
-        raise UsageError(f"--frames: {args.frames}; these weights make clips of {FRAMES} frames only")
-    shard, sampling = Shard.parse(args.shard), sampling_of(args, card)
-    selection, there = _selection(args, card)
+    shard, sampling = Shard.parse(args.shard), sampling_of(args, card, args.size)
+    selection, there = _selection(args, weights, card)
     plan = make_plan(card, selection, sampling, there)
     folder = OutputFolder(args.out)
     check_weights(weights, card)
     if not plan.clips:
         _say(args, {"planned": 0}, [f"{args.complete} lacks nothing: no clip to make"])
         return 0
-    frozen = _frozen(args, weights, card, sampling, plan, folder)
-    if frozen is not None:
-        chosen = replace(selection, frozen=frozen.recipes, frozen_by=frozen.fingerprint)
+    selected = _selected(args, weights, card, sampling, plan, folder)
+    if selected is not None:
+        chosen = replace(selection, selected=selected.people, selected_by=selected.fingerprint)
         plan = make_plan(card, chosen, sampling, there)
 
     def load() -> ClipSampler:
@@ -138,73 +139,91 @@ def run(args: argparse.Namespace) -> int:
         return 0
     with Progress(f"synthesizing {args.out}", "clip") as bar:
         done = synthesize(plan, folder, load, shard, chunk=args.batch_size, force=args.force, progress=bar)
-    _tell_outcome(args, plan, done, shard, frozen)
-    if frozen is not None:
-        refuse_shortfall(frozen)
+    _tell_outcome(args, plan, done, shard, selected)
+    if selected is not None:
+        refuse_shortfall(selected)
     return 0
 
 
-def _selection(args: argparse.Namespace, card: Card) -> tuple[Selection, frozenset[ClipKey]]:
+def _selection(args: argparse.Namespace, weights: Path, card: Card) -> tuple[Selection, frozenset[ClipKey]]:
     """Who and what, and what is there already."""
     words = card.vocabulary
     if args.complete is not None and (args.novel or args.filter is not None):
         wish = f"--novel: {args.novel}" if args.novel else "--filter:"
-        raise UsageError(f"{wish} with --complete, which is for known people; use --novel 0 and no --filter")
-    who = ("none" if args.complete is None else "all") if args.identities is None else args.identities
+        raise UsageError(f"{wish} with --complete, which is for people in ROOT; use --novel 0 and no --filter")
+    like = _like(args, weights, card)
+    others = args.complete is None or like
+    who = ("none" if others else "all") if args.identities is None else args.identities
     identities = choose(who, words.identities, "--identities")
     conditions = choose(args.conditions, words.conditions, "--conditions")
     views = choose(args.views, list(words.views), "--views")
-    inventory = None if args.complete is None else take_inventory(card, SilhouetteStore(args.complete))
-    if inventory is not None and args.views == "all":
-        views = inventory.views
-    novel = NOVEL if args.novel is None and inventory is None else args.novel or 0
-    blend = blend_of(args, card, filtered=args.filter is not None)
-    selection = Selection(identities, novel, _takes(args, conditions, inventory), views, blend)
+    inventory = None
+    if args.complete is not None:
+        inventory = take_inventory(card, SilhouetteStore(args.complete, card.dataset), like)
+        views = inventory.views if args.views == "all" else views
+    silent = args.novel is None and args.complete is None and not like
+    novel = NOVEL if silent else args.novel or 0
+    takes = _takes(args, card, conditions, inventory)
+    selection = Selection(identities, novel, takes, views, blend_of(args, card), like)
     return selection, inventory.there if inventory is not None else frozenset()
 
 
-def _frozen(
+def _like(args: argparse.Namespace, weights: Path, card: Card) -> dict[str, Identity]:
+    """People read from silhouettes."""
+    if args.like is None:
+        for name in ("like_people", "partition"):
+            if getattr(args, name) is not None:
+                raise UsageError(f"--{name.replace('_', '-')}: only with --like; add it, or leave this out")
+        return {}
+    store = SilhouetteStore(args.like, card.dataset)
+    asked = None if args.like_people is None else [name for name in args.like_people.split(",") if name]
+    return people_like(card, weights, store, permitted_people(store, args.partition, asked))
+
+
+def _selected(
     args: argparse.Namespace, weights: Path, card: Card, sampling: Sampling, plan: Plan, folder: OutputFolder
-) -> FrozenIdentities | None:
+) -> SelectedIdentities | None:
     """The novel people that a filter chose, here or before; None without ``--filter``."""
     if args.filter is None:
         return None
     if args.filter:
-        return _read_frozen(args, card, plan, folder)
+        return _read_selected(args, card, plan, folder)
     wanted = NOVEL if args.novel is None else args.novel
     request, judge = request_of(args, card, wanted, sampling)
     if args.dry_run:
-        found = folder.frozen()
+        found = folder.selected()
         return found if found is not None and found.request == request else None
     trials = folder.state / "trials"
 
-    def choose_them() -> FrozenIdentities:
+    def choose_them() -> SelectedIdentities:
         return choose_identities(args, weights, card, judge, request, trials)
 
     def say_so() -> None:
         print(f"waiting for another process that is choosing people for {args.out}", file=sys.stderr)
 
-    frozen = freeze(folder, plan, request, choose_them, args.force, say_so)
+    selected = freeze(folder, plan, request, choose_them, args.force, say_so)
     forget(trials)
-    if not frozen.recipes and args.identities in (None, "none"):
-        refuse_shortfall(frozen)
-    return frozen
+    if not selected.people and args.identities in (None, "none"):
+        refuse_shortfall(selected)
+    return selected
 
 
-def _read_frozen(args: argparse.Namespace, card: Card, plan: Plan, folder: OutputFolder) -> FrozenIdentities:
-    """The people of a file that ``filter`` wrote, frozen in the folder too."""
-    frozen = read_frozen(Path(args.filter))
-    if frozen.request.weights != card.fingerprint:
+def _read_selected(args: argparse.Namespace, card: Card, plan: Plan, folder: OutputFolder) -> SelectedIdentities:
+    """The people of a file that ``filter`` wrote, selected in the folder too."""
+    selected = read_selected(Path(args.filter))
+    if selected.request.weights != card.fingerprint:
         raise UsageError(
-            f"--filter: the people of {args.filter} were chosen for weights {frozen.request.weights}, these are "
+            f"--filter: the people of {args.filter} were chosen for weights {selected.request.weights}, these are "
             f"{card.fingerprint}; run 'filter' again with these weights"
         )
-    if args.novel is not None and args.novel != len(frozen.recipes):
-        raise UsageError(f"--novel: {args.novel}; {args.filter} holds {len(frozen.recipes)} people: leave --novel out")
-    return frozen if args.dry_run else freeze(folder, plan, frozen.request, lambda: frozen, args.force)
+    if args.novel is not None and args.novel != len(selected.recipes):
+        raise UsageError(f"--novel: {args.novel}; {args.filter} holds {len(selected.people)} people: leave --novel out")
+    return selected if args.dry_run else freeze(folder, plan, selected.request, lambda: selected, args.force)
 
 
-def _takes(args: argparse.Namespace, conditions: tuple[str, ...], inventory: Inventory | None) -> tuple[str, ...]:
+def _takes(
+    args: argparse.Namespace, card: Card, conditions: tuple[str, ...], inventory: Inventory | None
+) -> tuple[str, ...]:
     if args.casia_b:
         for condition in conditions:
             if condition not in CASIA_B_TAKES:
@@ -213,8 +232,8 @@ def _takes(args: argparse.Namespace, conditions: tuple[str, ...], inventory: Inv
                 )
         return tuple(take_names(CASIA_B_TAKES, conditions))
     if inventory is not None and args.takes is None:
-        return tuple(take for take in inventory.takes if condition_of(take) in conditions)
-    return tuple(take_names(dict.fromkeys(conditions, args.takes or 1), conditions))
+        return tuple(take for take in inventory.takes if card.dataset.condition_of(take) in conditions)
+    return tuple(card.dataset.take_names(dict.fromkeys(conditions, args.takes or 1)))
 
 
 def _tell_cost(
@@ -227,26 +246,19 @@ def _tell_cost(
         f"disk: {cost.disk_bytes / 1e6:.1f} MB ({cost.free_bytes / 1e6:.0f} MB free)",
         f"time: about {minutes} min {seconds} s on this machine",
     ]
-    if plan.sampling.redraws is not None:
-        lines.append("clips that walk too fast or too slowly are drawn again, which is not counted here")
     if args.filter is not None and not plan.filter:
         lines.append("before that the filter chooses the novel people: 4 clips of each candidate; not counted here")
-    redraws = plan.sampling.redraws.times if plan.sampling.redraws else 0
-    _say(args, {"dry_run": True, "plan": plan.fingerprint, **asdict(cost), "redraws": redraws}, lines)
+    _say(args, {"dry_run": True, "plan": plan.fingerprint, **asdict(cost)}, lines)
 
 
 def _tell_outcome(
-    args: argparse.Namespace, plan: Plan, done: Outcome, shard: Shard, frozen: FrozenIdentities | None
+    args: argparse.Namespace, plan: Plan, done: Outcome, shard: Shard, selected: SelectedIdentities | None
 ) -> None:
     facts: dict[str, Any] = {"plan": plan.fingerprint, **asdict(done), "complete": done.complete}
     lines = [f"{args.out / 'pkl'}: {done.made} clips made, {done.kept} were there; {len(plan.identities)} people"]
-    if done.redrawn:
-        lines.append(
-            f"{done.redrawn} were drawn again, {done.strange} of them walk too fast or too slowly all the same"
-        )
-    if frozen is not None:
-        facts |= {"filter": facts_of(frozen)}
-        lines += [f"filter: {line}" for line in lines_of(frozen)]
+    if selected is not None:
+        facts |= {"filter": facts_of(selected)}
+        lines += [f"filter: {line}" for line in lines_of(selected)]
     if done.complete:
         made = {"partition": PARTITION, "opengait_entry": ENTRY, "contact_sheet": SHEET, "manifest": MANIFEST}
         facts |= {name: str(args.out / file) for name, file in made.items()}

@@ -103,11 +103,11 @@ def _train(
 ) -> int:
     from gaitcrafter_ext.generator.data import ClipDataset, hold_out, vocabulary_of
     from gaitcrafter_ext.generator.shape import FRAMES
-    from gaitcrafter_ext.generator.training import InitialWeights, Trainer, keep_freed_memory
+    from gaitcrafter_ext.generator.training import InitialWeights, Trainer, tune_processor
     from gaitcrafter_ext.silhouettes.clip import COLUMNS
     from gaitcrafter_ext.silhouettes.files import FileLock
 
-    keep_freed_memory()
+    tune_processor()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     training, held = hold_out(keys, config.dataset, config.training.held_out_takes)
     words = vocabulary_of(training, config.dataset)

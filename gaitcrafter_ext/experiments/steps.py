@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from typing import Any, Protocol
 
 from gaitcrafter_ext.errors import ConflictError
-from gaitcrafter_ext.generator.card import checksum
+from gaitcrafter_ext.generator.weights import checksum
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write_text, link_folder
 from gaitcrafter_ext.silhouettes.partition import Partition

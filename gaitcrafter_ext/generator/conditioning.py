@@ -75,7 +75,7 @@ class NoiseLevelEmbedding(nn.Module):
 
 
 class PhaseEmbedding(nn.Module):
-    """Phases of the frames in a patch -> one vector a patch; zero at first, so that weights without it can be continued."""
+    """Phases of the frames in a patch -> one vector a patch; zero-initialised."""
 
     def __init__(self, embedding: int, patch_frames: int) -> None:
         super().__init__()

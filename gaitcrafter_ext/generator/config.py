@@ -57,7 +57,7 @@ class TrainingConfig:
         drop_all: How often identity, condition and view are left out together (classifier-free dropout): the
             unconditional model that guidance leads away from.
         drop_identity, drop_condition, drop_view, drop_phase: How often each is left out on its own.
-        code_noise: Standard deviation of the noise on identity codes, in their own unit: people are regions, not points.
+        code_noise: Standard deviation of the noise on identity codes, in their unit: people are regions, not points.
         feet: Weight of the lower third of each frame in the loss.
         condition_balance: 0 = conditions as often as they are recorded, 1 = all equally often.
         noise_shift: How far training leans to high noise, see :mod:`gaitcrafter_ext.generator.objective`.

@@ -133,7 +133,9 @@ class ClipDataset:
         self.view_deg = np.array([_nan(degrees[key.view]) for key in self.keys], dtype=np.float32)
         names = sorted(degrees)
         view = np.array([names.index(key.view) for key in self.keys])
-        takes = {walk: number for number, walk in enumerate(dict.fromkeys((key.identity, key.take) for key in self.keys))}
+        takes = {
+            walk: number for number, walk in enumerate(dict.fromkeys((key.identity, key.take) for key in self.keys))
+        }
         self.take = np.array([takes[key.identity, key.take] for key in self.keys])
         clips = [mapped[first : first + length] for first, length in zip(self.first, self.length, strict=True)]
         self.phases = gait_phases(clips, self.take, view, self.view_deg, dataset.shared_clock)

@@ -31,7 +31,9 @@ MAX_LAG = 14
 def patchify(clips: Tensor) -> Tensor:
     """Pixels into channels: ``[b, t, h, w]`` -> ``[b, t/2, h/4, w/4, 32]``."""
     b, t, h, w = clips.shape
-    blocks = clips.reshape(b, t // PATCH_FRAMES, PATCH_FRAMES, h // PATCH_PIXELS, PATCH_PIXELS, w // PATCH_PIXELS, PATCH_PIXELS)
+    blocks = clips.reshape(
+        b, t // PATCH_FRAMES, PATCH_FRAMES, h // PATCH_PIXELS, PATCH_PIXELS, w // PATCH_PIXELS, PATCH_PIXELS
+    )
     return blocks.permute(0, 1, 3, 5, 2, 4, 6).flatten(4)
 
 

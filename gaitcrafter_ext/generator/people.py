@@ -172,7 +172,9 @@ class PeopleSpace(ModelMixin, ConfigMixin):
         space.correlation.fill_(_correlation(list(left.values())))
         return space
 
-    def _fit_cell(self, cell: tuple[int, int], x: Floats, person: NDArray[np.int64], codes: Floats) -> dict[int, Floats]:
+    def _fit_cell(
+        self, cell: tuple[int, int], x: Floats, person: NDArray[np.int64], codes: Floats
+    ) -> dict[int, Floats]:
         """Fit the regression of one condition and view; returns each person's error outside their own fold."""
         everyone = np.unique(person)
         if len(everyone) < 2:

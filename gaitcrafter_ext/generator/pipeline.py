@@ -295,9 +295,7 @@ class _Sampler:
         shape = (len(one.phase), self.denoiser.config.height, self.denoiser.config.width)
         return torch.randn(shape, generator=torch.Generator().manual_seed(one.seed))
 
-    def _clean(
-        self, x_t: Tensor, t: float, code: Tensor, condition: Tensor, view_deg: Tensor, phase: Tensor
-    ) -> Tensor:
+    def _clean(self, x_t: Tensor, t: float, code: Tensor, condition: Tensor, view_deg: Tensor, phase: Tensor) -> Tensor:
         """Predicted clean clips [n, frames, h, w], averaged where windows overlap."""
         n, frames = phase.shape
         cells = [(clip, start) for clip in range(n) for start in windows(frames)]

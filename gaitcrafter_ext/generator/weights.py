@@ -98,6 +98,7 @@ class Card:
         cadence: Gait cycle of each person whose clips tell it: mean and standard deviation between takes, frames.
         sampling: Default sampler.
         training: How they were made: command, configuration, clips, minutes, loss curve.
+        code_dim: Length of an identity code.
         files: Path in the folder -> SHA-256, hex.
     """
 
@@ -107,6 +108,7 @@ class Card:
     cadence: dict[str, tuple[Cycle, Spread]] = field(default_factory=dict)
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
     training: dict[str, Any] = field(default_factory=dict)
+    code_dim: Annotated[int, Field(ge=1)] = 64
     files: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
@@ -182,4 +184,6 @@ def check_weights(folder: str | Path, card: Card) -> None:
         if not path.is_file():
             raise WeightsError(f"{path} is missing; copy the weights folder again")
         if checksum(path) != digest:
-            raise WeightsError(f"{path} does not match the checksum in {CARD_NAME}: truncated or changed; copy it again")
+            raise WeightsError(
+                f"{path} does not match the checksum in {CARD_NAME}: truncated or changed; copy it again"
+            )

@@ -15,18 +15,18 @@ import subprocess
 from pathlib import Path
 
 from gaitcrafter_ext.errors import GaitCrafterError, StorageError, UsageError, suggest
-from gaitcrafter_ext.generator.card import Card
 from gaitcrafter_ext.generator.samplers import PRECISIONS, check_sampler
 from gaitcrafter_ext.generator.shape import FRAMES
-from gaitcrafter_ext.identities.codes import BlendSettings
+from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.opengait.checkout import cache_root
 from gaitcrafter_ext.opengait.config_keys import GeneratedEntry
 from gaitcrafter_ext.opengait.interpreter import choose_python, start_module
 from gaitcrafter_ext.opengait.notices import notify
 from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write_text
 from gaitcrafter_ext.synthesis.folder import MANIFEST, OutputFolder
-from gaitcrafter_ext.synthesis.frozen import read_frozen
+from gaitcrafter_ext.synthesis.identities import BlendSettings
 from gaitcrafter_ext.synthesis.plan import Plan, Sampling, Selection, make_plan
+from gaitcrafter_ext.synthesis.selection import read_selected
 from gaitcrafter_ext.vocabulary import choose, take_names
 
 __all__ = ["LONGEST", "check_child", "get_or_synthesize", "plan_of"]
@@ -59,7 +59,7 @@ def plan_of(entry: GeneratedEntry, card: Card) -> Plan:
         precision=precision,
     )
     conditions = choose(entry.conditions, words.conditions, f"{where}.conditions")
-    frozen = None if entry.filter is None else read_frozen(Path(entry.filter))
+    frozen = None if entry.filter is None else read_selected(Path(entry.filter))
     if frozen is not None and frozen.request.weights != card.fingerprint:
         raise UsageError(
             f"{where}.filter: {entry.filter} chose people of weights {frozen.request.weights}; filter again"

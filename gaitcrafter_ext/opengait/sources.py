@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError, MissingError
-from gaitcrafter_ext.generator.card import check_weights, read_card
-from gaitcrafter_ext.generator.weights import locate
+from gaitcrafter_ext.generator.weights import check_weights, locate, read_card
 from gaitcrafter_ext.opengait.config_keys import Entry, FolderEntry, GeneratedEntry
 from gaitcrafter_ext.opengait.notices import listed
 from gaitcrafter_ext.opengait.on_demand import get_or_synthesize, plan_of

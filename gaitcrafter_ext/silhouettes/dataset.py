@@ -6,7 +6,7 @@ The rules come from a YAML file or from a preset of the package, and travel with
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from fnmatch import fnmatchcase
 from glob import escape
@@ -86,6 +86,8 @@ class DatasetConfig:
         takes_pattern: Regular expression that a take's name matches in full; its group ``condition`` is the walking
             condition. Without that group every take is of condition ``nm``.
         conditions: The dataset's word for a condition -> the word used for it here; an unlisted word stays as it is.
+        new_takes: How synthetic takes are called, e.g. ``camid0_videoid{n}``; ``{condition}`` stands for the dataset's
+            word, ``{n}`` for the number. Empty = the first of some usual forms that ``takes_pattern`` reads.
         views: View name -> degrees, or ``None`` where the dataset does not know the angle; the name ``*`` stands for
             all that are not listed. Empty = each name is its angle.
         protocol: Gallery and probes; None = see :meth:`protocol_of`.
@@ -97,6 +99,7 @@ class DatasetConfig:
     columns: Literal[44, 64] | None = None
     takes_pattern: str = r"(?P<condition>[^-]+)(-.*)?"
     conditions: dict[str, Annotated[str, Field(min_length=1)]] = field(default_factory=dict)
+    new_takes: str = ""
     views: dict[str, Annotated[float, Field(ge=0, lt=360)] | None] = field(default_factory=dict)
     protocol: Protocol | None = None
     shared_clock: bool = False
@@ -146,6 +149,31 @@ class DatasetConfig:
         """The conditions of these takes, each once, the known ones (:data:`CONDITIONS`) first."""
         seen = {self.condition_of(take) for take in set(takes)}
         return [name for name in CONDITIONS if name in seen] + sorted(seen - set(CONDITIONS))
+
+    def take_names(self, takes: Mapping[str, int]) -> list[str]:
+        """Names for so many takes of each condition, such as the dataset's rules read: ``nm-01``, or ``01``.
+
+        Raises:
+            DataError: No name that we know of is read as that condition.
+        """
+        found = []
+        for condition, count in takes.items():
+            word = next((word for word, ours in self.conditions.items() if ours == condition), condition)
+            usual = ("{condition}-{n:02d}", "{n:02d}-{condition}", "{n:02d}", "{condition}{n:02d}", "{condition}")
+            forms = (self.new_takes,) if self.new_takes else usual
+            names = ([form.format(condition=word, n=n) for n in range(1, count + 1)] for form in forms)
+            fits = (these for these in names if len({*these}) == count and self._read_as(these, condition))
+            chosen = next(fits, None)
+            if chosen is None:
+                raise DataError(
+                    f"dataset.takes_pattern '{self.takes_pattern}' reads none of {word}-01, 01-{word}, 01 as {count} takes "
+                    f"of '{condition}'; set dataset.new_takes, e.g. '{word}_{{n}}', or ask for fewer takes"
+                )
+            found += chosen
+        return found
+
+    def _read_as(self, takes: Iterable[str], condition: str) -> bool:
+        return all(re.fullmatch(self.takes_pattern, take) and self.condition_of(take) == condition for take in takes)
 
     def protocol_of(self, keys: Iterable[ClipKey]) -> Protocol:
         """The dataset's protocol; where it names none, one made for these clips.

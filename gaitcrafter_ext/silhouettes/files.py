@@ -14,7 +14,15 @@ import filelock
 
 from gaitcrafter_ext.errors import ConflictError, GaitCrafterError, StorageError
 
-__all__ = ["STAGED_PREFIX", "FileLock", "atomic_write", "atomic_write_text", "link_folder", "move_files", "storage_error"]
+__all__ = [
+    "STAGED_PREFIX",
+    "FileLock",
+    "atomic_write",
+    "atomic_write_text",
+    "link_folder",
+    "move_files",
+    "storage_error",
+]
 
 #: How the name of every temporary file of ours begins; one that stays behind a kill may be deleted.
 STAGED_PREFIX = ".gaitcrafter-"

@@ -41,9 +41,9 @@ class ManifestRecord:
         guidance: Weight of the guidance.
         frames: Length of the clip.
         sha256: Of the clip's pixels, see ``pixels_sha256``.
-        recipe: Parent -> weight of the identity code: ``{"sim-001": 1.0}`` for a known person, more for a blend.
-        redraws: How often a clip was drawn again at most, and the shortest and longest gait cycle, frames, that were
-            not: ``{"times": 2, "shortest": 23.5, "longest": 30.3}``; empty where each was drawn once.
+        mix: Known person -> mixing weight: one for a known person, more for a blend, none for a code.
+        cycle: Gait cycle that was asked for, frames; None where none was.
+        start: Phase of the first frame, radians; frame f has the phase ``2 pi f / cycle + start``.
     """
 
     identity: str
@@ -56,8 +56,9 @@ class ManifestRecord:
     guidance: float
     frames: _Count
     sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
-    recipe: dict[str, float] = field(default_factory=dict)
-    redraws: dict[str, float] = field(default_factory=dict)
+    mix: dict[str, float] = field(default_factory=dict)
+    cycle: Annotated[float, Field(gt=0)] | None = None
+    start: float = 0.0
 
     @property
     def key(self) -> ClipKey:
@@ -66,8 +67,7 @@ class ManifestRecord:
 
     def to_line(self) -> str:
         """The record as one line of JSON, with its line end."""
-        facts = {name: value for name, value in asdict(self).items() if name != "redraws" or value}
-        return json.dumps(facts, ensure_ascii=False) + "\n"
+        return json.dumps(asdict(self), ensure_ascii=False) + "\n"
 
 
 def pixels_sha256(frames: NDArray[np.uint8]) -> str:

@@ -3,8 +3,8 @@
 The legs' horizontal spread peaks twice a cycle, so the second harmonic of the spread gives the phase up to half a
 cycle: which foot is in front stays open. The centre of the legs moves once a cycle (sway, perspective), differently in
 each view. Over a data set, these first harmonics, turned back by the phase that is known, are plus or minus one
-pattern: their first principal component is that pattern, and a take's sign on it tells left from right. Which of the two
-feet is "left" stays a convention of the data set.
+pattern: their first principal component is that pattern, and a take's sign on it tells left from right. Which foot is
+"left" stays a convention of the data set.
 
 Where the cameras of a take record together, its views share one cycle and one phase; elsewhere they share the cycle,
 since a take is one walk.

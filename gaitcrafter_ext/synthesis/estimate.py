@@ -11,8 +11,7 @@ from pathlib import Path
 
 from gaitcrafter_ext.silhouettes.clip import HEIGHT, WIDTH
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
-from gaitcrafter_ext.synthesis.plan import Plan
-from gaitcrafter_ext.synthesis.redrawing import ClipSampler
+from gaitcrafter_ext.synthesis.plan import ClipSampler, Plan
 from gaitcrafter_ext.synthesis.run import missing
 
 __all__ = ["Estimate", "estimate"]
@@ -30,7 +29,7 @@ class Estimate:
         to_make: Clips of the shard that are not there yet.
         disk_bytes: Disk that they will take.
         free_bytes: Disk that is free.
-        seconds: Time that they will take on this machine, each drawn once, judged by one chunk; 0 where there is
+        seconds: Time that they will take on this machine, judged by one chunk; 0 where there is
             nothing to make.
     """
 
@@ -44,7 +43,8 @@ class Estimate:
 def estimate(plan: Plan, folder: OutputFolder, load: Callable[[], ClipSampler], shard: Shard, chunk: int) -> Estimate:
     """Count clips and bytes, and time one chunk of the shard's clips; raises as the sampler does."""
     todo = missing(plan, folder, shard)
-    pixels = plan.sampling.frames * HEIGHT * WIDTH
+    size = plan.sampling.size // HEIGHT
+    pixels = plan.sampling.frames * HEIGHT * WIDTH * size**2
     clip_bytes = (math.ceil((pixels + _HEADER) / _BLOCK) + 1) * _BLOCK
     seconds = 0.0
     if todo:

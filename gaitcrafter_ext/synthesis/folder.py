@@ -23,14 +23,14 @@ from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, FileLock, atomic_write_text, storage_error
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from gaitcrafter_ext.synthesis.frozen import FrozenIdentities, read_frozen
 from gaitcrafter_ext.synthesis.plan import Plan
-from gaitcrafter_ext.vocabulary import ClipKey
+from gaitcrafter_ext.synthesis.selection import FilterRequest, SelectedIdentities, read_selected
+from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey
 
-__all__ = ["OutputFolder", "Shard"]
+__all__ = ["OutputFolder", "Shard", "freeze"]
 
 PLAN, MANIFEST, PARTITION = "plan.json", "manifest.jsonl", "partition.json"
-FROZEN = "identities.json"
+SELECTED = "identities.json"
 ENTRY, SHEET = "opengait_entry.yaml", "contact_sheet.png"
 
 #: What stands in the folder beside ``pkl/``, once everything is made.
@@ -84,6 +84,9 @@ class OutputFolder:
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = Path(root)
         self.state = self.root / _STATE
+        self.file = DEFAULT_FILE
+        if (there := self.plan()) is not None:
+            self.file = there.file
 
     @property
     def clips(self) -> Path:
@@ -96,7 +99,7 @@ class OutputFolder:
 
     def path(self, key: ClipKey) -> Path:
         """Where a clip goes."""
-        return self.clips / key.relative_path
+        return self.clips / key.path(self.file)
 
     def part(self, shard: Shard) -> Path:
         """Manifest part of a shard."""
@@ -120,14 +123,14 @@ class OutputFolder:
         except OSError as error:
             raise storage_error(self.root / PLAN, error, "read") from error
 
-    def frozen(self) -> FrozenIdentities | None:
-        """The identities that a filter froze here; None where there is no such file of ours."""
+    def selected(self) -> SelectedIdentities | None:
+        """The identities that a filter chose here; None where there is no such file of ours."""
         try:
-            return read_frozen(self.root / FROZEN)
+            return read_selected(self.root / SELECTED)
         except (MissingError, DataError):
             return None
         except StorageError:
-            if (self.root / FROZEN).is_file():
+            if (self.root / SELECTED).is_file():
                 raise
             return None
 
@@ -142,8 +145,8 @@ class OutputFolder:
         earlier = self.plan()
         foreign = self._foreign(earlier)
         # Such a file would be overwritten, or be read by OpenGait as a part of one of our clips.
-        names = {Path(name) for name in (PLAN, FROZEN, *OUTPUTS)}
-        folders = {Path(_CLIPS, key.relative_path).parent for key in plan.clips}
+        names = {Path(name) for name in (PLAN, SELECTED, *OUTPUTS)}
+        folders = {Path(_CLIPS, key.path(plan.file)).parent for key in plan.keys}
         blocking = [path for path in foreign if path in names or path.parent in folders]
         if blocking:
             raise ConflictError(
@@ -177,12 +180,13 @@ class OutputFolder:
                 if self.plan() != plan:
                     self._clear(plan)
                     atomic_write_text(self.root / PLAN, plan.to_json())
+                self.file = plan.file
                 held.enter_context(self._shard_lock(shard.name, f"shard {shard} of {self.root}"))
                 self._tidy(shard)
             yield
 
     @contextlib.contextmanager
-    def freezing(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    def selecting(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Hold the right to choose identities; waits for whoever is choosing, after calling ``waiting`` once."""
         with self._waiting_lock("filter", math.inf, waiting):
             yield
@@ -219,8 +223,9 @@ class OutputFolder:
         """Files that nobody knows, relative to the folder; listed before the manifests are read, see the module."""
         found = list(_files(self.root, skip=_STATE))
         ours = {Path(name) for name in (PLAN, *OUTPUTS)} if earlier is not None else set()
-        ours |= {Path(_CLIPS, record.key.relative_path) for record in self.records()} if earlier is not None else set()
-        ours |= {Path(FROZEN)} if self.frozen() is not None else set()
+        if earlier is not None:
+            ours |= {Path(_CLIPS, record.key.path(earlier.file)) for record in self.records()}
+        ours |= {Path(SELECTED)} if self.selected() is not None else set()
         return sorted(set(found) - ours)
 
     def records(self) -> list[ManifestRecord]:
@@ -234,8 +239,8 @@ class OutputFolder:
 
     def _clear(self, plan: Plan) -> None:
         """Delete what an earlier plan than ``plan`` made: listed clips, then the lists, then empty folders."""
-        if not plan.filter and self.frozen() is not None:
-            (self.root / FROZEN).unlink(missing_ok=True)
+        if not plan.filter and self.selected() is not None:
+            (self.root / SELECTED).unlink(missing_ok=True)
         if self.plan() is None:
             return
         self.refuse_while_shards_work()
@@ -291,3 +296,56 @@ def _files(root: Path, skip: str) -> Iterator[Path]:
 def _listed(paths: list[Path], most: int = 3) -> str:
     more = f" and {len(paths) - most} more" if len(paths) > most else ""
     return ", ".join(path.as_posix() for path in paths[:most]) + more
+
+
+def freeze(
+    folder: OutputFolder,
+    plan: Plan,
+    request: FilterRequest,
+    choose: Callable[[], SelectedIdentities],
+    force: bool = False,
+    waiting: Callable[[], None] = lambda: None,
+) -> SelectedIdentities:
+    """The identities that ``request`` names: those in the folder, or else chosen now, while others wait.
+
+    Args:
+        folder: Where the run goes; its file :data:`SELECTED` is there from then on.
+        plan: What the run would be without a filter, to see at once what is in the way.
+        request: All that decides who is chosen.
+        choose: Chooses; called only where the identities are not there yet.
+        force: Replace identities that other settings chose.
+        waiting: Called once if another process is choosing and must be waited for.
+
+    Raises:
+        ConflictError: The folder holds what is not ours or what other settings made, and ``force`` was not given.
+        StorageError: The folder cannot be written.
+    """
+    _selected_before(folder, plan, request, force)  # before anything of ours is written
+    with folder.selecting(waiting):
+        found = _selected_before(folder, plan, request, force)
+        if found is None:
+            found = choose()
+            folder.refuse_while_shards_work()
+            atomic_write_text(folder.root / SELECTED, found.to_json())
+    return found
+
+
+def _selected_before(
+    folder: OutputFolder, plan: Plan, request: FilterRequest, force: bool
+) -> SelectedIdentities | None:
+    """The identities that are there; None where they must be chosen."""
+    found = folder.selected()
+    if found is not None and found.request == request:
+        return found
+    if found is not None and not force:
+        raise ConflictError(
+            f"{folder.root / SELECTED} was chosen by other settings (other "
+            f"{', '.join(found.request.differences(request))}); choose another --out, or --force to choose again"
+        )
+    if folder.plan() is not None and not force:
+        raise ConflictError(
+            f"{folder.root} belongs to a plan without this filter; choose another --out, or --force to delete the "
+            "clips that its manifest lists"
+        )
+    folder.check(plan, force)
+    return None

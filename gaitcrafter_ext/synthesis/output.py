@@ -37,7 +37,7 @@ def write_outputs(plan: Plan, folder: OutputFolder) -> None:
     Partition(train=plan.identities).save(folder.root / PARTITION)
     atomic_write_text(folder.root / ENTRY, opengait_entry(plan, folder.root))
     contact_sheet([(_label(key), _clip(folder, key)) for key in sheet_keys(plan)], folder.root / SHEET)
-    manifest.merge(folder.manifests(), folder.root / MANIFEST, plan.clips)
+    manifest.merge(folder.manifests(), folder.root / MANIFEST, plan.keys)
 
 
 def opengait_entry(plan: Plan, root: Path) -> str:
@@ -66,10 +66,10 @@ class_count:
 def sheet_keys(plan: Plan) -> list[ClipKey]:
     """Which clips the contact sheet shows: all, or each chosen person once a condition, from changing views."""
     if len(plan.clips) <= MOST_ROWS:
-        return list(plan.clips)
+        return list(plan.keys)
     clips: dict[tuple[str, str], list[ClipKey]] = {}
-    for key in plan.clips:
-        clips.setdefault((key.identity, key.condition), []).append(key)
+    for key in plan.keys:
+        clips.setdefault((key.identity, plan.conditions[key.take]), []).append(key)
     conditions = len({condition for _, condition in clips})
     people = [plan.identities[index] for index in spread(len(plan.identities), max(1, MOST_ROWS // conditions))]
     rows = [keys for (identity, _), keys in clips.items() if identity in people][:MOST_ROWS]

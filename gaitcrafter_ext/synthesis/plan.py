@@ -7,42 +7,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, field
+import math
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from pydantic import Field
 
 from gaitcrafter_ext.errors import DataError, UsageError
-from gaitcrafter_ext.generator.card import Card
-from gaitcrafter_ext.identities.codes import BlendSettings, known_recipe, novel_identities
+from gaitcrafter_ext.generator.shape import FRAMES, LONGEST, SHORTEST
+from gaitcrafter_ext.generator.weights import Card
+from gaitcrafter_ext.records import fill, record
+from gaitcrafter_ext.synthesis.identities import BlendSettings, Cadence, Identity, known_identity, novel_identities
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["ClipRequest", "Plan", "Redraws", "Sampling", "Selection", "clip_seed", "make_plan", "noise_key"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-#: Version of the plan's text and of how it is sampled; 4: clips drawn as level sets.
-FORMAT = 4
+__all__ = ["ClipRequest", "ClipSampler", "Plan", "Sampling", "Selection", "clip_seed", "make_plan", "noise_key"]
 
+#: Version of the plan's text and of how it is sampled; 5: phases, codes, clips of any length.
+FORMAT = 5
 
-@dataclass(frozen=True)
-class Redraws:
-    """Which clips are drawn again, see :mod:`gaitcrafter_ext.synthesis.redrawing`.
-
-    Attributes:
-        times: How often at most.
-        shortest: Shortest gait cycle, frames, that is not drawn again.
-        longest: Longest one.
-    """
-
-    times: int
-    shortest: float
-    longest: float
-
-    def __post_init__(self) -> None:
-        if type(self.times) is not int or self.times < 1 or not 0 < self.shortest <= self.longest:
-            raise ValueError(f"redraws {self}")
+#: Gait cycles that can be asked for, and to which a person's are held, frames.
+CYCLE_MIN, CYCLE_MAX = 10.0, 80.0
 
 
-@dataclass(frozen=True)
+@record
 class Sampling:
     """How clips are sampled; every field decides their bytes.
 
@@ -50,29 +43,47 @@ class Sampling:
         sampler: One of ``generator.samplers.SAMPLER_NAMES``.
         steps: Sampling steps.
         guidance: Weight of the guidance towards what is asked for.
+        seed: Of the run; each clip's noise is keyed by it, the clip's name and its identity.
         frames: Length of each clip.
-        seed: Of the run; each clip's noise is keyed by it, the clip's name and its recipe.
         precision: ``fp32`` or ``bf16``, see ``generator.samplers.PRECISIONS``.
-        redraws: Which clips are drawn again; None draws each once.
+        cadence: ``""`` = each person's own; ``"27"`` = so many frames a gait cycle; ``"x1.1"`` = so much longer.
+        size: Rows of a written frame, 64 or 128.
+        columns: Columns of a written frame of 64 rows, 64 or 44, as the dataset's own are.
     """
 
     sampler: str
-    steps: int
-    guidance: float
-    frames: int
-    seed: int
+    steps: Annotated[int, Field(ge=1)]
+    guidance: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    seed: Annotated[int, Field(ge=0)]
+    frames: Annotated[int, Field(ge=SHORTEST, le=LONGEST)] = FRAMES
     precision: str = "fp32"
-    redraws: Redraws | None = None
+    cadence: str = ""
+    size: int = 64
+    columns: int = 64
 
-    @classmethod
-    def from_facts(cls, facts: Mapping[str, Any]) -> Sampling:
-        """What ``facts`` gave; raises TypeError, ValueError or AttributeError for anything else."""
-        redraws = facts.get("redraws")
-        return cls(**{**facts, "redraws": None if redraws is None else Redraws(**redraws)})
+    def __post_init__(self) -> None:
+        cycle_rule(self.cadence)
 
-    def facts(self) -> dict[str, Any]:
-        """The fields by name, as JSON takes them; ``redraws`` only where clips are drawn again."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+
+def cycle_rule(text: str, option: str = "--cadence") -> Callable[[float], float]:
+    """What ``--cadence`` makes of a person's own gait cycle.
+
+    Raises:
+        UsageError: ``text`` is neither frames nor a factor.
+    """
+    try:
+        value = float(text.removeprefix("x")) if text else 1.0
+    except ValueError:
+        value = math.nan
+    if not text:
+        return lambda own: own
+    if text.startswith("x") and 0.5 <= value <= 2:
+        return lambda own: own * value
+    if not text.startswith("x") and CYCLE_MIN <= value <= CYCLE_MAX:
+        return lambda own: value
+    raise UsageError(
+        f"{option}: '{text}'; allowed: frames a gait cycle ({CYCLE_MIN:g} to {CYCLE_MAX:g}) or a factor (x0.5 to x2)"
+    )
 
 
 @dataclass(frozen=True)
@@ -85,8 +96,9 @@ class Selection:
         takes: Take names, e.g. ``"nm-01"``, in the order in which they are made.
         views: View names, in the order in which they are made.
         blend: How novel people are made.
-        frozen: Recipes of novel people whom a filter chose, instead of the first ``novel`` of ``blend``.
-        frozen_by: Fingerprint of what the filter wrote; empty without one.
+        like: People read from silhouettes, by name.
+        selected: Novel people whom a filter chose, instead of the first ``novel`` of ``blend``.
+        selected_by: Fingerprint of what the filter wrote; empty without one.
     """
 
     identities: tuple[str, ...]
@@ -94,8 +106,9 @@ class Selection:
     takes: tuple[str, ...]
     views: tuple[str, ...]
     blend: BlendSettings = field(default_factory=BlendSettings)
-    frozen: Mapping[str, Mapping[str, float]] | None = None
-    frozen_by: str = ""
+    like: Mapping[str, Identity] = field(default_factory=dict)
+    selected: Mapping[str, Identity] | None = None
+    selected_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,18 +117,28 @@ class ClipRequest:
 
     Attributes:
         key: Its name.
-        recipe: Training person -> weight.
+        condition: Its walking condition.
+        identity: Who.
         view_deg: Its view in degrees; None where the weights' dataset does not know angles.
         seed: Key of its noise, 0 <= seed < 2**63.
+        cycle: Gait cycle, frames; None where nothing is known of it.
+        start: Phase of the first frame, radians.
     """
 
     key: ClipKey
-    recipe: Mapping[str, float]
+    condition: str
+    identity: Identity
     view_deg: float | None
     seed: int
+    cycle: float | None
+    start: float
 
 
-@dataclass(frozen=True)
+#: Makes the clips, uint8 [n, T, h, w], of n requests; a clip depends on its own request alone.
+ClipSampler = Callable[[Sequence[ClipRequest]], "NDArray[np.uint8]"]
+
+
+@record
 class Plan:
     """A whole run.
 
@@ -123,19 +146,26 @@ class Plan:
         weights: Fingerprint of the weights.
         dataset: What the weights were trained on.
         sampling: How clips are sampled.
-        recipes: Person -> recipe, in canonical order: known people first, then novel ones by number.
+        people: Name -> identity, in canonical order: known people first, then those read from silhouettes, then novel
+            ones by number.
+        conditions: Take -> walking condition.
         views: View -> degrees, as the weights understand them.
-        clips: Every clip, in canonical order: by person, then take, then view.
-        filter: Fingerprint of the frozen identities; empty without a filter, and then not in the text.
+        clips: Every clip, ``identity/take/view``, in canonical order: by person, then take, then view.
+        filter: Fingerprint of the selected identities; empty without a filter.
+        file: Name of a clip's file in its view folder.
+        format: Version.
     """
 
     weights: str
     dataset: str
     sampling: Sampling
-    recipes: Mapping[str, Mapping[str, float]]
-    views: Mapping[str, float | None]
-    clips: tuple[ClipKey, ...]
+    people: dict[str, Identity]
+    conditions: dict[str, str]
+    views: dict[str, float | None]
+    clips: tuple[str, ...]
     filter: str = ""
+    file: str = "{view}.pkl"
+    format: int = FORMAT
 
     @property
     def fingerprint(self) -> str:
@@ -145,18 +175,27 @@ class Plan:
     @property
     def identities(self) -> tuple[str, ...]:
         """Everybody in the plan, in canonical order."""
-        return tuple(self.recipes)
+        return tuple(self.people)
+
+    @property
+    def keys(self) -> tuple[ClipKey, ...]:
+        """Every clip's name."""
+        return tuple(_key(name) for name in self.clips)
 
     def requests(self) -> list[ClipRequest]:
         """One request a clip, in the plan's order."""
-        return [self._request(key, self.recipes[key.identity]) for key in self.clips]
+        rule = cycle_rule(self.sampling.cadence)
+        return [self._request(key, rule) for key in self.keys]
 
-    def _request(self, key: ClipKey, recipe: Mapping[str, float]) -> ClipRequest:
-        return ClipRequest(key, recipe, self.views[key.view], clip_seed(self.sampling.seed, key, recipe))
+    def _request(self, key: ClipKey, rule: Callable[[float], float]) -> ClipRequest:
+        who = self.people[key.identity]
+        cycle, start = walk_of(self.sampling.seed, key, who, self.sampling.cadence, rule)
+        seed = clip_seed(self.sampling.seed, key, who)
+        return ClipRequest(key, self.conditions[key.take], who, self.views[key.view], seed, cycle, start)
 
     def to_json(self) -> str:
         """The text of ``plan.json``; equal plans have equal texts."""
-        return json.dumps({"format": FORMAT, **_facts(self)}, indent=1, ensure_ascii=False) + "\n"
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
@@ -167,14 +206,17 @@ class Plan:
         """
         try:
             facts = json.loads(text)
-            if facts.pop("format") != FORMAT:
-                raise DataError(f"a plan of another version; this one reads {FORMAT}")
-            facts["sampling"] = Sampling.from_facts(facts["sampling"])
-            facts["clips"] = tuple(ClipKey(*name.split("/")) for name in facts["clips"])
-            plan = cls(**facts)
-            plan.requests()
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except ValueError as error:
             raise DataError(f"not a plan ({error})") from None
+        found = facts.get("format") if isinstance(facts, dict) else None
+        if found != FORMAT:
+            raise DataError(f"a plan of version {found}; this one reads {FORMAT}")
+        plan = fill(cls, facts, "plan")
+        lost = {key.identity for key in plan.keys} - set(plan.people)
+        lost |= {key.take for key in plan.keys} - set(plan.conditions)
+        lost |= {key.view for key in plan.keys} - set(plan.views)
+        if lost:
+            raise DataError(f"plan: its clips name {sorted(lost)[0]}, of whom it says nothing")
         return plan
 
     def differences(self, other: Plan) -> list[str]:
@@ -183,9 +225,27 @@ class Plan:
         return [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
 
 
-def clip_seed(seed: int, key: ClipKey, recipe: Mapping[str, float]) -> int:
+def clip_seed(seed: int, key: ClipKey, who: Identity) -> int:
     """Key of a clip's noise: the same clip of the same person, whatever else the run makes, and in whatever order."""
-    return noise_key(seed, str(key), sorted(recipe.items()))
+    return noise_key(seed, str(key), sorted(who.mix.items()), list(who.code))
+
+
+def walk_of(
+    seed: int, key: ClipKey, who: Identity, cadence: str, rule: Callable[[float], float]
+) -> tuple[float | None, float]:
+    """Gait cycle, frames, and phase of the first frame, radians: the views of a take show one walk.
+
+    A cadence that was asked for in frames is met exactly; else takes differ as the person's own do.
+    """
+    rng = np.random.default_rng(noise_key(seed, key.identity, key.take, sorted(who.mix.items()), list(who.code)))
+    start, wander = round(2 * math.pi * float(rng.random()), 4), float(rng.standard_normal())
+    if cadence and not cadence.startswith("x"):
+        return rule(0.0), start
+    own = who.cadence
+    if own is None:
+        return None, start
+    cycle = rule(own.mean + own.spread * min(2.0, max(-2.0, wander)))
+    return round(min(CYCLE_MAX, max(CYCLE_MIN, cycle)), 3), start
 
 
 def noise_key(*facts: object) -> int:
@@ -203,51 +263,57 @@ def make_plan(card: Card, selection: Selection, sampling: Sampling, there: Set[C
         there: Clips that exist already and are left out.
 
     Raises:
-        UsageError: Nobody, no take or no view was chosen, or novel people cannot be blended as asked.
+        UsageError: Nobody, no take or no view was chosen, or novel people cannot be made as asked.
     """
-    recipes = _recipes(selection, card.vocabulary.identities)
+    people = _people(selection, card)
     for what, names, option in (
-        ("nobody", list(recipes), "--identities all or --novel 10"),
+        ("nobody", list(people), "--identities all or --novel 10"),
         ("no condition", selection.takes, "--conditions all"),
         ("no view", selection.views, "--views all"),
     ):
         if not names:
             raise UsageError(f"{what} to synthesize; use e.g. {option}")
-    grid = [ClipKey(*cell) for cell in product(recipes, selection.takes, selection.views)]
-    clips = tuple(key for key in grid if key not in there)
-    busy = {key.identity for key in clips}
+    grid = [ClipKey(*cell) for cell in product(people, selection.takes, selection.views)]
+    clips = tuple(str(key) for key in grid if key not in there)
+    busy = {name.split("/")[0] for name in clips}
     return Plan(
         weights=card.fingerprint,
         dataset=card.trained_on.dataset,
         sampling=sampling,
-        recipes={name: recipe for name, recipe in recipes.items() if name in busy},
-        views={view: card.vocabulary.views[view] for view in selection.views},
+        people={name: who for name, who in people.items() if name in busy},
+        conditions={take: card.dataset.condition_of(take) for take in selection.takes},
+        views={view: card.vocabulary.views[card.dataset.view_name(view)] for view in selection.views},
         clips=clips,
-        filter=selection.frozen_by,
+        filter=selection.selected_by,
+        file=card.dataset.file,
     )
 
 
-def _recipes(selection: Selection, subjects: Sequence[str]) -> dict[str, Mapping[str, float]]:
-    known: dict[str, Mapping[str, float]] = {name: known_recipe(name) for name in selection.identities}
-    if selection.frozen is not None:
-        return known | dict(selection.frozen)
-    blend = selection.blend
-    novel = novel_identities(selection.novel, subjects, blend.seed, blend.parents, blend.concentration, blend.strategy)
-    return known | {person.name: person.recipe for person in novel}
+def _people(selection: Selection, card: Card) -> dict[str, Identity]:
+    known = {name: known_identity(name, card.cadence) for name in selection.identities}
+    known |= selection.like
+    if selection.selected is not None:
+        return known | dict(selection.selected)
+    words = card.vocabulary.identities
+    novel = novel_identities(selection.novel, words, selection.blend, card.cadence, card.code_dim)
+    taken = set(novel) & set(known)
+    if taken:
+        raise UsageError(f"--like: a person is called {sorted(taken)[0]}, as novel ones are; use --novel 0")
+    return known | novel
 
 
-def _facts(plan: Plan) -> dict[str, Any]:
-    facts = {
-        "weights": plan.weights,
-        "dataset": plan.dataset,
-        "sampling": plan.sampling.facts(),
-        "recipes": {name: dict(recipe) for name, recipe in plan.recipes.items()},
-        "views": dict(plan.views),
-        "clips": [str(key) for key in plan.clips],
-    }
-    return {**facts, "filter": plan.filter} if plan.filter else facts
+def _key(name: str) -> ClipKey:
+    parts = name.split("/")
+    if len(parts) != 3:
+        raise DataError(f"plan: '{name}' names no clip; expected identity/take/view")
+    return ClipKey(*parts)
 
 
 def _flat(plan: Plan) -> dict[str, Any]:
-    facts = _facts(plan)
+    facts = asdict(plan)
     return {**facts.pop("sampling"), **facts}
+
+
+def with_cadence(who: Identity, mean: float, spread: float) -> Identity:
+    """The same person, walking so fast."""
+    return replace(who, cadence=Cadence(mean, spread))

@@ -13,8 +13,7 @@ from gaitcrafter_ext.silhouettes.manifest import ManifestRecord, pixels_sha256
 from gaitcrafter_ext.silhouettes.store import write_clip
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.output import outputs_there, write_outputs
-from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan
-from gaitcrafter_ext.synthesis.redrawing import ClipSampler, draw
+from gaitcrafter_ext.synthesis.plan import ClipRequest, ClipSampler, Plan
 
 __all__ = ["Outcome", "missing", "synthesize"]
 
@@ -28,16 +27,12 @@ class Outcome:
         made: Clips that this run made.
         kept: Clips of this shard that were there before.
         there: Clips of the plan that are there now.
-        redrawn: Clips that this run drew more than once.
-        strange: Those of them that walk too fast or too slowly all the same.
     """
 
     planned: int
     made: int
     kept: int
     there: int
-    redrawn: int = 0
-    strange: int = 0
 
     @property
     def complete(self) -> bool:
@@ -81,18 +76,18 @@ def synthesize(
         todo = missing(plan, folder, shard)
         total = len(range(shard.index - 1, len(plan.clips), shard.count))
         kept = total - len(todo)
-        made = draw(todo, load(), plan.sampling, chunk) if todo else ()
         progress(kept, total)
-        redrawn = strange = 0
-        for done, drawn in enumerate(made, start=kept + 1):
-            _save(plan, folder, shard, drawn.request, drawn.frames)
-            redrawn, strange = redrawn + (drawn.draws > 1), strange + (drawn.strange > 0)
-            progress(done, total)
-        there = sum(folder.path(key).is_file() for key in plan.clips)
+        sample = load() if todo else None
+        for start in range(0, len(todo), chunk):
+            batch = todo[start : start + chunk]
+            for request, frames in zip(batch, sample(batch) if sample else (), strict=True):
+                _save(plan, folder, shard, request, frames)
+            progress(kept + start + len(batch), total)
+        there = sum(folder.path(key).is_file() for key in plan.keys)
         if there == len(plan.clips) and (todo or not outputs_there(folder)):
             with folder.finishing():
                 write_outputs(plan, folder)
-    return Outcome(len(plan.clips), len(todo), kept, there, redrawn, strange)
+    return Outcome(len(plan.clips), len(todo), kept, there)
 
 
 def _save(plan: Plan, folder: OutputFolder, shard: Shard, request: ClipRequest, frames: NDArray[np.uint8]) -> None:
@@ -113,6 +108,7 @@ def _record(plan: Plan, request: ClipRequest, frames: NDArray[np.uint8]) -> Mani
         guidance=plan.sampling.guidance,
         frames=len(frames),
         sha256=pixels_sha256(frames),
-        recipe=dict(request.recipe),
-        redraws=vars(plan.sampling.redraws) if plan.sampling.redraws else {},
+        mix=dict(request.identity.mix),
+        cycle=request.cycle,
+        start=request.start,
     )

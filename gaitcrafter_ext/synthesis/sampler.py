@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.synthesis.plan import ClipRequest, Sampling
-from gaitcrafter_ext.synthesis.redrawing import ClipSampler
+from gaitcrafter_ext.silhouettes.clip import trim, upsample
+from gaitcrafter_ext.synthesis.plan import ClipRequest, ClipSampler, Sampling
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["DEVICES", "pipeline_sampler"]
+__all__ = ["DEVICES", "pipeline_sampler", "settle_precision"]
 
 
 #: Where clips can be computed; ``auto`` is the first of cuda, mps and cpu that is there.
@@ -22,7 +24,7 @@ DEVICES = ("auto", "cuda", "mps", "cpu")
 
 
 def pipeline_sampler(weights: Path, sampling: Sampling, device: str = "auto") -> ClipSampler:
-    """Load a pipeline and wrap it; each call draws once (:func:`redrawing.draw` draws again).
+    """Load a pipeline and wrap it.
 
     Args:
         weights: Folder of the weights.
@@ -37,13 +39,40 @@ def pipeline_sampler(weights: Path, sampling: Sampling, device: str = "auto") ->
     from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
 
     pipeline = GaitCrafterPipeline.from_pretrained(weights).to(_device(device))
-    options = {name: value for name, value in vars(sampling).items() if name not in ("seed", "redraws")}
+    options = {name: getattr(sampling, name) for name in ("frames", "steps", "sampler", "guidance", "precision")}
 
     def sample(requests: Sequence[ClipRequest]) -> NDArray[np.uint8]:
-        wanted = [SampleRequest(each.recipe, each.key.condition, each.view_deg, each.seed) for each in requests]
-        return pipeline.sample(wanted, **options)
+        wanted = [
+            SampleRequest(
+                weights=each.identity.mix,
+                condition=each.condition,
+                view_deg=each.view_deg,
+                seed=each.seed,
+                cycle=math.nan if each.cycle is None else each.cycle,
+                start=each.start,
+                code=each.identity.code,
+            )
+            for each in requests
+        ]
+        return shape_clips(pipeline(wanted, **options).clips, sampling)
 
     return sample
+
+
+def shape_clips(clips: NDArray[np.uint8], sampling: Sampling) -> NDArray[np.uint8]:
+    """Frames of 64 x 64 as the plan wants them: 44 columns wide, or twice as large."""
+    if sampling.size == 128:
+        return np.stack([upsample(clip) for clip in clips])
+    return np.stack([trim(clip) for clip in clips]) if sampling.columns == 44 else clips
+
+
+def settle_precision(asked: str, device: str) -> str:
+    """``auto`` made definite: bf16 where the device multiplies it fast, else fp32."""
+    if asked != "auto":
+        return asked
+    from gaitcrafter_ext.hardware import multiplies_bfloat16
+
+    return "bf16" if multiplies_bfloat16(_device(device)) else "fp32"
 
 
 def _device(name: str) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.cli.main import main
-from gaitcrafter_ext.generator import card as weights_card
+from gaitcrafter_ext.generator import weights as weights_card
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
 from gaitcrafter_ext.silhouettes.partition import Partition

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.cli.main import main
-from gaitcrafter_ext.generator.card import Card, SamplingDefaults, TrainedOn, Vocabulary
+from gaitcrafter_ext.generator.weights import Card, SamplingDefaults, TrainedOn, Vocabulary
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 from tests.stick_walkers import CYCLES, stick_clip

@@ -9,7 +9,7 @@ import pytest
 
 from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.synthesis.folder import OutputFolder
-from gaitcrafter_ext.synthesis.frozen import read_frozen
+from gaitcrafter_ext.synthesis.selection import read_selected
 from tests.e2e.test_synthesize_command import clip_bytes, everything, write_tiny_weights
 from tests.filter_fakes import write_tiny_filter
 
@@ -46,7 +46,7 @@ def test_a_selection_is_written_once(
     assert ask("filter", out, weights, lenient, "--novel", "3", "--json") == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["asked"], facts["judged"], facts["kept"], facts["control"]["people"]) == (3, 3, 3, 3)
-    assert list(read_frozen(out).recipes) == ["syn-0001", "syn-0002", "syn-0003"]
+    assert list(read_selected(out).recipes) == ["syn-0001", "syn-0002", "syn-0003"]
     before = out.read_bytes()
     assert ask("filter", out, weights, lenient, "--novel", "3") == 0
     assert out.read_bytes() == before
@@ -63,7 +63,7 @@ def test_other_settings_do_not_overwrite_it_without_force(
     assert "frozen by other settings (other settings)" in capsys.readouterr().err
     assert out.read_bytes() == before
     assert ask("filter", out, weights, lenient, "--novel", "2", "--force") == 0
-    assert len(read_frozen(out).recipes) == 2
+    assert len(read_selected(out).recipes) == 2
 
 
 def test_a_foreign_file_is_left_alone(
@@ -99,7 +99,7 @@ def test_too_few_are_written_and_said_to_be_too_few(
     told = capsys.readouterr()
     assert "--novel: 0 of the 2 people asked for, after 5 candidates (--max-candidates)" in told.err
     assert "5 too near a training person" in told.out
-    assert len(read_frozen(out).verdicts) == 5
+    assert len(read_selected(out).verdicts) == 5
 
 
 def test_a_filtered_run_in_shards_is_the_run_in_one(tmp_path: Path, weights: Path, lenient: Path) -> None:

@@ -30,7 +30,7 @@ def write_tiny_weights(folder: Path) -> Path:
     """Weights of three people, two conditions and two views, all numbers random."""
     import torch
 
-    from gaitcrafter_ext.generator.card import SamplingDefaults, TrainedOn, Vocabulary
+    from gaitcrafter_ext.generator.weights import SamplingDefaults, TrainedOn, Vocabulary
     from gaitcrafter_ext.generator.export import write_weights
     from gaitcrafter_ext.generator.network import GaitUNet
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gaitcrafter_ext.cli.main import main
-from gaitcrafter_ext.generator.card import read_card
+from gaitcrafter_ext.generator.weights import read_card
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import identities_hash

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gaitcrafter_ext.generator.card import read_card
+from gaitcrafter_ext.generator.weights import read_card
 from tests.e2e.test_train_command import CONFIG
 from tests.tiny import tiny_tree
 

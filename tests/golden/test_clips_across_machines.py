@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 import gaitcrafter_ext
-from gaitcrafter_ext.generator.card import CARD_NAME
+from gaitcrafter_ext.generator.weights import CARD_NAME
 from tests.golden.tiny_generator import STORED, sample_all, worst_share
 
 SHARE = 0.999

@@ -22,7 +22,7 @@ PEOPLE = ("sim-001", "sim-002")
 
 def tiny_pipeline() -> GaitCrafterPipeline:
     """Two people, two conditions; the same numbers wherever it is made."""
-    from gaitcrafter_ext.generator.card import Card, SamplingDefaults, TrainedOn, Vocabulary
+    from gaitcrafter_ext.generator.weights import Card, SamplingDefaults, TrainedOn, Vocabulary
 
     denoiser = GaitUNet(
         identities=2, conditions=2, channels=(8, 64), blocks=(1, 1), embedding=16, canvas_channels=2

@@ -20,7 +20,7 @@ from gaitcrafter_ext.audit.data import (
     split,
 )
 from gaitcrafter_ext.errors import DataError, MissingError
-from gaitcrafter_ext.generator.card import Card, SamplingDefaults, TrainedOn, Vocabulary
+from gaitcrafter_ext.generator.weights import Card, SamplingDefaults, TrainedOn, Vocabulary
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord

@@ -10,7 +10,7 @@ import torch
 
 from gaitcrafter_ext.audit.membership import Losses, clip_losses, membership, membership_of_weights
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.generator.card import TrainedOn, Vocabulary
+from gaitcrafter_ext.generator.weights import TrainedOn, Vocabulary
 from gaitcrafter_ext.generator.export import write_weights
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline

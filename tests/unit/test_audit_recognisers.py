@@ -9,15 +9,15 @@ import pytest
 
 from gaitcrafter_ext.audit.recognisers import chosen_by, filter_people, open_recognisers
 from gaitcrafter_ext.errors import DataError, MissingError
-from gaitcrafter_ext.generator.card import checksum
-from gaitcrafter_ext.identities.codes import BlendSettings
+from gaitcrafter_ext.generator.weights import checksum
+from gaitcrafter_ext.synthesis.identities import BlendSettings
 from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE, Card, save_recogniser
 from gaitcrafter_ext.recognition.config import GaitSetConfig
 from gaitcrafter_ext.recognition.filter_card import write_filter_card
 from gaitcrafter_ext.recognition.networks import build_network
-from gaitcrafter_ext.synthesis.filtering import filter_request, select_identities
-from gaitcrafter_ext.synthesis.folder import FROZEN
-from gaitcrafter_ext.synthesis.frozen import FilterSettings
+from gaitcrafter_ext.synthesis.selection import filter_request, select_identities
+from gaitcrafter_ext.synthesis.folder import SELECTED
+from gaitcrafter_ext.synthesis.selection import FilterSettings
 from tests.filter_fakes import fake_card, try_codes
 from tests.synthesis_fakes import CARD, SAMPLING
 
@@ -49,9 +49,9 @@ def test_the_recogniser_that_chose_is_named_by_its_fingerprint(tmp_path: Path) -
     judge = fake_card(centre=0.15, clip=0.1)
     request = filter_request(CARD, judge, FilterSettings(1, 60), BlendSettings(), SAMPLING)
     chosen = select_identities(CARD, judge, request, try_codes)
-    (tmp_path / FROZEN).write_text(chosen.to_json())
+    (tmp_path / SELECTED).write_text(chosen.to_json())
     assert chosen_by(tmp_path) == chosen.request.recogniser
-    (tmp_path / FROZEN).write_text("{}")
+    (tmp_path / SELECTED).write_text("{}")
     with pytest.raises(DataError, match="not frozen identities"):
         chosen_by(tmp_path)
 

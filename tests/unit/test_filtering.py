@@ -14,17 +14,17 @@ import pytest
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import ConflictError, DataError, UsageError
-from gaitcrafter_ext.generator.card import Vocabulary
-from gaitcrafter_ext.identities.codes import BlendSettings, novel_identities
+from gaitcrafter_ext.generator.weights import Vocabulary
+from gaitcrafter_ext.synthesis.identities import BlendSettings, novel_identities
 from gaitcrafter_ext.synthesis.comparing import WAYS, compare_ways, row_of_real
-from gaitcrafter_ext.synthesis.filtering import filter_request, select_identities
+from gaitcrafter_ext.synthesis.selection import filter_request, select_identities
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.freezing import freeze
-from gaitcrafter_ext.synthesis.frozen import FilterRequest, FilterSettings, FrozenIdentities, read_frozen
+from gaitcrafter_ext.synthesis.selection import FilterRequest, FilterSettings, SelectedIdentities, read_selected
 from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, Selection, make_plan
-from gaitcrafter_ext.synthesis.probing import choose_probes
+from gaitcrafter_ext.synthesis.selection import choose_probes
 from gaitcrafter_ext.synthesis.run import synthesize
-from gaitcrafter_ext.synthesis.trials import forget, remembering
+from gaitcrafter_ext.synthesis.selection import forget, remembering
 from tests.filter_fakes import fake_card, features, try_codes
 from tests.synthesis_fakes import CARD, PEOPLE, SAMPLING, paint, small_plan, tree_bytes
 
@@ -36,7 +36,7 @@ def request(wanted: int = 3, most: int = 60, judge: object = None, **blend: obje
     return filter_request(CARD, JUDGE, settings, BlendSettings(**blend), SAMPLING)  # type: ignore[arg-type]
 
 
-def choose(wanted: int = 3, most: int = 60, **blend: object) -> FrozenIdentities:
+def choose(wanted: int = 3, most: int = 60, **blend: object) -> SelectedIdentities:
     return select_identities(CARD, JUDGE, request(wanted, most, **blend), try_codes)
 
 
@@ -96,14 +96,14 @@ def test_trial_clips_have_the_noise_of_the_clips_delivered() -> None:
     assert all(seen[str(each.key)] == each.seed for each in plan.requests())
 
 
-def plan_of(found: FrozenIdentities) -> Plan:
+def plan_of(found: SelectedIdentities) -> Plan:
     selection = Selection((), 0, ("nm-01",), ("000", "090"), frozen=found.recipes, frozen_by=found.fingerprint)
     return make_plan(CARD, selection, SAMPLING)
 
 
 def test_the_text_gives_the_selection_back() -> None:
     found = choose()
-    again = FrozenIdentities.from_json(found.to_json())
+    again = SelectedIdentities.from_json(found.to_json())
     assert again == found
     assert again.fingerprint == found.fingerprint
 
@@ -111,7 +111,7 @@ def test_the_text_gives_the_selection_back() -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 9}', '{"format": 1, "request": {}}'])
 def test_another_text_is_no_selection(text: str) -> None:
     with pytest.raises(DataError):
-        FrozenIdentities.from_json(text)
+        SelectedIdentities.from_json(text)
 
 
 def test_the_selection_is_part_of_the_plan() -> None:
@@ -149,7 +149,7 @@ def test_settings_out_of_range_are_refused(settings: FilterSettings, message: st
         filter_request(CARD, JUDGE, settings, BlendSettings(), SAMPLING)
 
 
-def never() -> FrozenIdentities:
+def never() -> SelectedIdentities:
     raise AssertionError("chosen anew")
 
 
@@ -157,7 +157,7 @@ def test_frozen_identities_are_chosen_once(tmp_path: Path) -> None:
     folder, found = OutputFolder(tmp_path / "out"), choose()
     assert freeze(folder, small_plan(), found.request, lambda: found) == found
     assert freeze(folder, small_plan(), found.request, never) == found
-    assert read_frozen(tmp_path / "out" / "identities.json") == found
+    assert read_selected(tmp_path / "out" / "identities.json") == found
 
 
 def test_other_settings_are_refused_and_force_chooses_anew(tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def test_a_shard_waits_for_the_one_that_chooses_and_takes_its_people(tmp_path: P
     folder, found, events = OutputFolder(tmp_path / "out"), choose(), list[str]()
     waits = Event()
 
-    def choose_slowly() -> FrozenIdentities:
+    def choose_slowly() -> SelectedIdentities:
         events.append("choosing")
         assert waits.wait(20)
         return found

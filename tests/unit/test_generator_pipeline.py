@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gaitcrafter_ext.errors import MissingError, UsageError, WeightsError
-from gaitcrafter_ext.generator.card import CARD_NAME, WEIGHTS_NAME, TrainedOn, Vocabulary, read_card
+from gaitcrafter_ext.generator.weights import CARD_NAME, WEIGHTS_NAME, TrainedOn, Vocabulary, read_card
 from gaitcrafter_ext.generator.export import write_weights
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest

@@ -105,7 +105,7 @@ def test_several_processes_make_the_clips_once(home: Path) -> None:
 def test_a_shard_on_each_gpu_makes_the_same_clips_as_one_process(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gaitcrafter_ext.generator.card import read_card
+    from gaitcrafter_ext.generator.weights import read_card
 
     weights = write_tiny_weights(tmp_path / "weights")
     card = read_card(weights)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.identities.selection import Criteria, Sieve, parent_retrieval, shares_within, tally
+from gaitcrafter_ext.synthesis.selection import Criteria, Sieve, parent_retrieval, shares_within, tally
 from gaitcrafter_ext.metrics.centroids import Centroids, find_centroids, to_own_centroid
 from tests.filter_fakes import features
 

@@ -155,7 +155,7 @@ def test_the_manifest_tells_how_each_clip_was_made_in_plan_order(tmp_path: Path)
     records = manifest.read(tmp_path / "manifest.jsonl")
     assert [record.key for record in records] == list(plan.clips)
     for record in records:
-        assert record.recipe == plan.recipes[record.identity]
+        assert record.mix == plan.recipes[record.identity]
         assert record.sha256 == pixels_sha256(folder.store().read(record.key))
         assert (record.weights, record.sampler, record.steps, record.seed) == (plan.weights, "euler", 2, 0)
 

@@ -99,8 +99,7 @@ def _refuse_unwritable(folder: Path) -> None:
 def _data(args: argparse.Namespace) -> AuditData:
     """Who is who, and the features of all clips."""
     from gaitcrafter_ext.audit.data import card_splits, load_audit_data, open_trees
-    from gaitcrafter_ext.generator.card import read_card
-    from gaitcrafter_ext.generator.weights import locate
+    from gaitcrafter_ext.generator.weights import locate, read_card
     from gaitcrafter_ext.silhouettes.parallel import available_cores
     from gaitcrafter_ext.silhouettes.partition import Partition
 

@@ -12,7 +12,7 @@ from gaitcrafter_ext.vocabulary import choose
 
 if TYPE_CHECKING:
     from gaitcrafter_ext.audit.data import AuditData, Splits, Trees
-    from gaitcrafter_ext.generator.card import Card
+    from gaitcrafter_ext.generator.weights import Card
 
 HELP = "copies, cadence, masks, motion and rank-1 of synthetic clips, each beside held-out real clips and chance"
 
@@ -49,8 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from gaitcrafter_ext.audit.card import plain
     from gaitcrafter_ext.audit.data import load_audit_data, open_trees
     from gaitcrafter_ext.cli.evaluation.clips_text import as_text
-    from gaitcrafter_ext.generator.card import read_card
-    from gaitcrafter_ext.generator.weights import locate
+    from gaitcrafter_ext.generator.weights import locate, read_card
     from gaitcrafter_ext.silhouettes.parallel import available_cores
 
     card = read_card(locate(args.trained_weights)) if takes is None else None

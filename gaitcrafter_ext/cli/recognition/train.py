@@ -113,7 +113,7 @@ def _synthetic(folder: str | None, partition: Partition, dataset: DatasetConfig)
     store = SilhouetteStore(inner if inner.is_dir() else folder, dataset)
     root = store.root.resolve()
     made = OutputFolder(root.parent if root.name == "pkl" else root)
-    parents = {name for record in made.records() for name in record.recipe}
+    parents = {name for record in made.records() for name in record.mix}
     manifest.refuse_tested(f"--synthetic: {folder}", parents, partition.test)
     return store
 
@@ -130,7 +130,7 @@ def _delete_run(out: Path) -> None:
 
 
 def _train(config: TrainingConfig, people: TrainingSet, out: Path, device: torch.device, save_every: int) -> None:
-    from gaitcrafter_ext.generator.memory import keep_freed_memory
+    from gaitcrafter_ext.generator.training import keep_freed_memory
     from gaitcrafter_ext.recognition.training import train
 
     keep_freed_memory()

@@ -1,7 +1,7 @@
-"""Identity codes: one-hot for a known person, a blend of several for a novel one.
+"""Identities: who is generated, as mixing weights of known people or as a place in the space of people.
 
-The generator brings a code to length 1 and goes on linearly, so blending codes is what the paper (arXiv 2508.13300)
-calls interpolating identity embeddings. It leaves open who is blended, and how; here
+A known person is their one-hot token. A novel one blends several: the paper (arXiv 2508.13300) interpolates identity
+embeddings and leaves open whose, and how; here
 
 - the k parents of successive people are drawn evenly (who has been a parent least often comes first) and no set of
   parents comes back before every other one has been used;
@@ -11,29 +11,38 @@ calls interpolating identity embeddings. It leaves open who is blended, and how;
 
 That is the strategy ``even``. ``spread`` draws many blends for each person and takes the one whose code lies farthest
 from its nearest neighbour among the known people and the novel ones before it (farthest-point sampling, Gonzalez 1985;
-by angle, since the network brings all codes to one length).
-``beyond`` extrapolates: it blends all parents but one and goes on in the direction that leads away from that one, as
-far as that one's share of the even blend. Of two parents it stays near the other, so it is there for three or more.
+by angle, since codes of mixtures have one length). ``beyond`` extrapolates: it blends all parents but one and goes on
+in the direction that leads away from that one, as far as that one's share of the even blend. ``draw`` has no parents: a
+standard normal draw in the space of people, whose codes are whitened.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import field
 from itertools import count as count_up
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.vocabulary import suggest
+from gaitcrafter_ext.errors import UsageError, suggest
+from gaitcrafter_ext.records import record
 
-__all__ = ["STRATEGIES", "BlendSettings", "NovelIdentity", "known_recipe", "novel_identities"]
+__all__ = [
+    "PARENTS",
+    "STRATEGIES",
+    "BlendSettings",
+    "Cadence",
+    "Identity",
+    "known_identity",
+    "novel_identities",
+    "novel_series",
+]
 
-#: How people are blended: evenly, so that codes lie far apart, or beyond the space between the parents.
-STRATEGIES = ("even", "spread", "beyond")
+#: How novel people are made.
+STRATEGIES = ("even", "spread", "beyond", "draw")
 
 #: Blends from which ``spread`` takes the farthest.
 POOL = 64
@@ -48,7 +57,11 @@ Blend = tuple[tuple[int, ...], list[float]]
 MOST_PARENTS = 100
 
 
-@dataclass(frozen=True)
+#: Parents of a novel person. Blends of ten are as far from everybody as strangers are (``docs/results.md``).
+PARENTS = 10
+
+
+@record
 class BlendSettings:
     """How novel people are made of known ones.
 
@@ -59,80 +72,124 @@ class BlendSettings:
         strategy: One of :data:`STRATEGIES`.
     """
 
-    parents: int = 2
+    parents: int = PARENTS
     concentration: float = 5.0
     seed: int = 0
     strategy: str = "even"
 
 
-@dataclass(frozen=True)
-class NovelIdentity:
-    """A person who does not exist.
+@record
+class Cadence:
+    """Gait cycle of a person, frames: its mean, and its standard deviation between takes."""
+
+    mean: float
+    spread: float
+
+
+@record
+class Identity:
+    """Who is generated.
 
     Attributes:
-        name: Stable name, e.g. ``"syn-0001"``.
-        recipe: Parent -> weight; weights sum to 1, and only ``beyond`` makes one that is below 0.
+        mix: Known person -> mixing weight; weights sum to 1, and only ``beyond`` makes one that is below 0. Empty where
+            ``code`` says who it is.
+        code: Place in the space of people.
+        cadence: How fast they walk; None where that is not known.
     """
 
-    name: str
-    recipe: Mapping[str, float]
+    mix: dict[str, float] = field(default_factory=dict)
+    code: tuple[float, ...] = ()
+    cadence: Cadence | None = None
 
 
-def known_recipe(identity: str) -> dict[str, float]:
-    """The recipe of a known person: nobody else in it."""
-    return {identity: 1.0}
+def known_identity(name: str, cadence: Mapping[str, Sequence[float]]) -> Identity:
+    """A known person; ``cadence`` is the card's."""
+    return Identity({name: 1.0}, cadence=mixed_cadence({name: 1.0}, cadence))
+
+
+def mixed_cadence(mix: Mapping[str, float], cadence: Mapping[str, Sequence[float]]) -> Cadence | None:
+    """Cadence of a mixture: the parents' mean, and the mean of their variances; None where no parent's is known."""
+    known = {name: weight for name, weight in mix.items() if name in cadence and weight > 0}
+    total = sum(known.values())
+    if not total:
+        return None
+    mean = sum(weight * cadence[name][0] for name, weight in known.items()) / total
+    variance = sum(weight * cadence[name][1] ** 2 for name, weight in known.items()) / total
+    return Cadence(round(mean, 3), round(math.sqrt(variance), 3))
 
 
 def novel_identities(
     count: int,
     subjects: Sequence[str],
-    seed: int = 0,
-    parents: int = 2,
-    concentration: float = 5.0,
-    strategy: str = "even",
-) -> tuple[NovelIdentity, ...]:
-    """The first ``count`` people of the series that ``seed`` names.
+    blend: BlendSettings,
+    cadence: Mapping[str, Sequence[float]] | None = None,
+    code_dim: int = 0,
+) -> dict[str, Identity]:
+    """The first ``count`` people of the series that ``blend`` names.
 
     Args:
         count: How many; the first ones are the same however many are asked for.
         subjects: Known people, in the order of the identity code.
-        seed: Who is blended, and how much of each.
-        parents: How many known people make one novel person, 2 to the smaller of ``len(subjects)`` and 100.
-        concentration: Of the symmetric Dirichlet distribution of their weights, above 0.
-        strategy: One of :data:`STRATEGIES`.
+        blend: How they are made.
+        cadence: Of the known people, see the card.
+        code_dim: Length of a code, for the strategy ``draw``.
 
     Returns:
-        People named ``syn-0001``, ``syn-0002``, ...; where a known person bears such a name already, ``syn2-0001``, ...
+        Name -> identity: ``syn-0001``, ...; where a known person bears such a name already, ``syn2-0001``, ...
 
     Raises:
         UsageError: An argument is out of its range; the message names the option.
     """
-    blend = BlendSettings(parents, concentration, seed, strategy)
-    _check(count, len(subjects), blend)
-    if count == 0:
-        return ()
-    prefix = _free_prefix(subjects)
-    series = _SERIES[strategy](len(subjects), blend)
-    people = []
-    for number, (members, weights) in enumerate(islice(series, count), 1):
-        recipe = {subjects[member]: weight for member, weight in zip(members, weights, strict=True)}
-        people.append(NovelIdentity(f"{prefix}-{number:04d}", recipe))
-    return tuple(people)
-
-
-def _check(count: int, known: int, blend: BlendSettings) -> None:
     if count < 0:
         raise UsageError(f"--novel: {count} people; allowed: 0 or more")
+    return dict(islice(novel_series(subjects, blend, cadence, code_dim), count)) if count else {}
+
+
+def novel_series(
+    subjects: Sequence[str],
+    blend: BlendSettings,
+    cadence: Mapping[str, Sequence[float]] | None = None,
+    code_dim: int = 0,
+) -> Iterator[tuple[str, Identity]]:
+    """The endless series of :func:`novel_identities`, one person at a time; raises as it does, before the first."""
+    _check(len(subjects), blend)
+    return _series(subjects, blend, cadence or {}, code_dim)
+
+
+def _series(
+    subjects: Sequence[str], blend: BlendSettings, cadence: Mapping[str, Sequence[float]], code_dim: int
+) -> Iterator[tuple[str, Identity]]:
+    prefix = _free_prefix(subjects)
+    if blend.strategy == "draw":
+        for number in count_up(1):
+            yield f"{prefix}-{number:04d}", _drawn(blend.seed, number, code_dim, cadence)
+    for number, (members, weights) in enumerate(_SERIES[blend.strategy](len(subjects), blend), 1):
+        mix = {subjects[member]: weight for member, weight in zip(members, weights, strict=True)}
+        yield f"{prefix}-{number:04d}", Identity(mix, cadence=mixed_cadence(mix, cadence))
+
+
+def _drawn(seed: int, number: int, code_dim: int, cadence: Mapping[str, Sequence[float]]) -> Identity:
+    """A person drawn from the space, who walks as fast as some known person."""
+    rng = np.random.default_rng([seed, number, 2])
+    code = tuple(round(float(value), 4) for value in rng.standard_normal(code_dim))
+    walks = sorted(cadence.values())
+    walk = walks[rng.integers(len(walks))] if walks else None
+    return Identity(code=code, cadence=None if walk is None else Cadence(walk[0], walk[1]))
+
+
+def _check(known: int, blend: BlendSettings) -> None:
     if blend.seed < 0:
         raise UsageError(f"--identity-seed: {blend.seed}; allowed: 0 or more")
     if not 0 < blend.concentration < math.inf:
         raise UsageError(f"--concentration: {blend.concentration}; allowed: a number above 0 (1 is uniform)")
-    if count and known < 2:
-        raise UsageError(f"--novel: the weights know {known} people, a blend needs 2; use --novel 0")
     if blend.strategy not in STRATEGIES:
         raise UsageError(f"--blend: unknown '{blend.strategy}'; {suggest(blend.strategy, STRATEGIES)}")
+    if blend.strategy == "draw":
+        return
+    if known < 2:
+        raise UsageError(f"--novel: the weights know {known} people, a blend needs 2; use --novel 0")
     most = min(known, MOST_PARENTS)
-    if count and not 2 <= blend.parents <= most:
+    if not 2 <= blend.parents <= most:
         raise UsageError(f"--blend-parents: {blend.parents}; allowed: 2 to {most} (the weights know {known} people)")
 
 

@@ -1,0 +1,492 @@
+"""Choosing novel people before anything is planned: candidates are tried out until enough of them pass.
+
+A candidate stays if it is
+
+- *consistent*: enough of its clips lie within ``clip`` of the centroid of its other clips (C of DCFace, 2304.07060);
+- *new*: its centroid is farther than ``known`` from that of every person the generator was trained on;
+- *unique*: its centroid is farther than ``unique`` from that of every candidate that stayed before it (U, greedy).
+
+They are asked in this order, and the first that fails is why the candidate fell: of clips that are not one person there
+is no centroid to compare.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import islice, product
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.generator.shape import TILE
+from gaitcrafter_ext.generator.weights import Card
+from gaitcrafter_ext.metrics.centroids import (
+    Centroids,
+    find_centroids,
+    greedily_unique,
+    nearest,
+    shares_within,
+    to_own_centroid,
+)
+from gaitcrafter_ext.metrics.features import Features
+from gaitcrafter_ext.recognition.filter_card import FilterCard
+from gaitcrafter_ext.records import fill, read_json, record
+from gaitcrafter_ext.silhouettes.files import atomic_write
+from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, known_identity, novel_series
+from gaitcrafter_ext.synthesis.plan import ClipRequest, Sampling, clip_seed, cycle_rule, walk_of
+from gaitcrafter_ext.vocabulary import ClipKey, view_deg
+
+__all__ = [
+    "OUTCOMES",
+    "Criteria",
+    "Decision",
+    "Embedder",
+    "FilterRequest",
+    "FilterSettings",
+    "IdentityFilter",
+    "Known",
+    "Probes",
+    "SelectedIdentities",
+    "cached",
+    "choose_probes",
+    "criteria_of",
+    "embed_known",
+    "embed_people",
+    "filter_request",
+    "forget",
+    "notes_of",
+    "parent_retrieval",
+    "read_selected",
+    "select_identities",
+    "tally",
+]
+
+#: Version of the file's text.
+FORMAT = 2
+
+Outcome = Literal["kept", "inconsistent", "known", "duplicate"]
+
+#: What becomes of a candidate, in the order in which it is asked.
+OUTCOMES: tuple[Outcome, ...] = ("kept", "inconsistent", "known", "duplicate")
+
+#: Takes of each candidate that are tried.
+TAKES = 2
+
+#: The condition that people are judged by, where the weights know it: nothing hides the body.
+PLAIN = "nm"
+
+Floats = NDArray[np.float32]
+Progress = Callable[[int, int], None]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+#: Makes the clips of some requests and embeds them: float32 [n, channels, parts].
+Embedder = Callable[[Sequence[ClipRequest]], Floats]
+
+
+@record
+class Criteria:
+    """Thresholds: cosine distances, and the least share of a person's clips that must lie near their centroid."""
+
+    clip: float
+    consistency: Share
+    known: float
+    unique: float
+
+
+@record
+class Decision:
+    """What became of a candidate.
+
+    Attributes:
+        consistency: Share of its clips near its centroid.
+        nearest: Who was nearest to it: of the training people if it fell as known, else of those that stayed before it
+            (of the training people again where none had stayed).
+        distance: How near.
+    """
+
+    name: str
+    outcome: Outcome
+    consistency: float
+    nearest: str
+    distance: float
+
+
+@record
+class Probes:
+    """Which clips of each person are judged: take names, and view -> degrees as the weights understand them."""
+
+    takes: tuple[str, ...]
+    condition: str
+    views: dict[str, float | None]
+
+
+@record
+class FilterSettings:
+    """What a filter shall deliver.
+
+    Attributes:
+        wanted: How many people.
+        most: How many candidates to judge at most.
+        false_match_rate: Share of pairs of real people that the thresholds take for one, and so of good candidates
+            that fall for each person they are compared to.
+        consistency: Least share of a candidate's clips that must lie near its centroid.
+    """
+
+    wanted: Annotated[int, Field(ge=1)]
+    most: int
+    false_match_rate: float = 0.01
+    consistency: Share = 0.75
+
+
+@record
+class FilterRequest:
+    """All that decides who stays; ``weights`` and ``recogniser`` are fingerprints."""
+
+    weights: str
+    recogniser: str
+    settings: FilterSettings
+    blend: BlendSettings
+    sampling: Sampling
+    probes: Probes
+
+    def differences(self, other: FilterRequest) -> list[str]:
+        """What differs from another request, by name."""
+        mine, theirs = asdict(self), asdict(other)
+        return [name for name in mine if mine[name] != theirs[name]]
+
+
+@record
+class SelectedIdentities:
+    """Who stays.
+
+    Attributes:
+        request: What decided it.
+        criteria: The thresholds that the recogniser's calibration gave.
+        control: How the training people fare, as the weights make them: how many there are, how many of them are
+            consistent, and how many would be kept as unique.
+        notes: What a reader should know, a line each.
+        decisions: On every candidate that was judged, in order.
+        people: Those that stayed.
+    """
+
+    request: FilterRequest
+    criteria: Criteria
+    control: dict[str, int]
+    notes: tuple[str, ...]
+    decisions: tuple[Decision, ...]
+    people: dict[str, Identity]
+    format: int = FORMAT
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many candidates had each outcome."""
+        return tally(self.decisions)
+
+    @property
+    def short(self) -> int:
+        """How many people are missing from what was wanted."""
+        return self.request.settings.wanted - len(self.people)
+
+    @property
+    def fingerprint(self) -> str:
+        """Short name of exactly this selection: 16 hex digits of the SHA-256 of its text."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        """The text of the file; equal selections have equal texts."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+
+def read_selected(path: Path) -> SelectedIdentities:
+    """Read what ``filter --out`` wrote.
+
+    Raises:
+        MissingError: There is no such file.
+        DataError: It holds something else, or a selection of another version.
+    """
+    values = read_json(path)
+    found = values.get("format") if isinstance(values, dict) else None
+    if found != FORMAT:
+        raise DataError(f"{path}: not selected identities of version {FORMAT}; run 'filter' again")
+    return fill(SelectedIdentities, values, path)
+
+
+class IdentityFilter:
+    """Decides on candidates in order; those it keeps decide on those that come after.
+
+    Args:
+        criteria: Thresholds.
+        known: Centroids of the training people.
+    """
+
+    def __init__(self, criteria: Criteria, known: Centroids) -> None:
+        self.criteria = criteria
+        self.known = known
+        self._kept: list[tuple[str, Floats]] = []
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Names of those that stayed, in order."""
+        return tuple(name for name, _ in self._kept)
+
+    def decide(self, name: str, centroid: Floats, consistency: float) -> Decision:
+        """Keep a candidate, or say why not.
+
+        Args:
+            name: Whose.
+            centroid: Unit vector, float32 [D].
+            consistency: Share of the candidate's clips within ``criteria.clip`` of its centroid.
+        """
+        known, to_known = nearest(centroid, self.known)
+        if consistency < self.criteria.consistency:
+            return Decision(name, "inconsistent", consistency, known, to_known)
+        if to_known <= self.criteria.known:
+            return Decision(name, "known", consistency, known, to_known)
+        other, distance = known, to_known
+        if self._kept:
+            kept = Centroids(self.kept, np.stack([vector for _, vector in self._kept]))
+            other, distance = nearest(centroid, kept)
+            if distance <= self.criteria.unique:
+                return Decision(name, "duplicate", consistency, other, distance)
+        self._kept.append((name, centroid))
+        return Decision(name, "kept", consistency, other, distance)
+
+
+class Known:
+    """The training people, as the weights make them: what a user has who has the weights and nothing else."""
+
+    def __init__(self, clips: Features, criteria: Criteria) -> None:
+        self.centroids = find_centroids(clips)
+        self.consistency = shares_within(to_own_centroid(clips), clips.identity, criteria.clip)
+
+    def control(self, criteria: Criteria) -> dict[str, int]:
+        """How they would fare in the filter."""
+        consistent = sum(share >= criteria.consistency for share in self.consistency.values())
+        unique = int(greedily_unique(self.centroids.vectors, criteria.unique).sum())
+        return {"people": len(self.centroids), "consistent": consistent, "unique": unique}
+
+
+def tally(decisions: Sequence[Decision]) -> dict[str, int]:
+    """How many of each outcome there are, all of :data:`OUTCOMES` included."""
+    counts = Counter(decision.outcome for decision in decisions)
+    return {outcome: counts[outcome] for outcome in OUTCOMES}
+
+
+def parent_retrieval(centroids: Centroids, parents: Sequence[Sequence[str]], known: Centroids) -> float:
+    """Share of people whose nearest training person is one of their parents; NaN of no people."""
+    found = [nearest(vector, known)[0] in names for vector, names in zip(centroids.vectors, parents, strict=True)]
+    return float(np.mean(found)) if found else float("nan")
+
+
+def filter_request(
+    card: Card, judge: FilterCard, settings: FilterSettings, blend: BlendSettings, sampling: Sampling
+) -> FilterRequest:
+    """Spell out a request, after checking it.
+
+    Raises:
+        UsageError: A setting is out of its range; the message names the option.
+    """
+    if settings.wanted < 1:
+        raise UsageError(f"--novel: {settings.wanted} people to choose; a filter needs 1 or more")
+    if settings.most < settings.wanted:
+        raise UsageError(f"--max-candidates: {settings.most}; allowed: {settings.wanted} (--novel) or more")
+    judge.calibration.centre_radius(settings.false_match_rate)
+    novel_series(card.vocabulary.identities, blend)
+    return FilterRequest(
+        card.fingerprint, judge.fingerprint, settings, blend, sampling, choose_probes(card, judge.calibration.views)
+    )
+
+
+def choose_probes(card: Card, calibrated: tuple[str, ...]) -> Probes:
+    """Two takes of plain walking at the views that the thresholds were calibrated on, or those nearest to them.
+
+    Args:
+        card: Of the weights.
+        calibrated: View names of the calibration.
+    """
+    words = card.vocabulary
+    condition = PLAIN if PLAIN in words.conditions else words.conditions[0]
+    views: dict[str, float | None] = {}
+    for wanted in calibrated:
+        left = [name for name in words.views if name not in views]
+        if left:
+            best = min(left, key=lambda name: _degrees_apart(words.views[name], wanted))
+            views[best] = words.views[best]
+    takes = card.dataset.take_names({condition: TAKES})
+    return Probes(tuple(takes), condition, views)
+
+
+def criteria_of(judge: FilterCard, settings: FilterSettings, population: int) -> Criteria:
+    """The thresholds at a request's false match rate, and the leak radius of a population of that size."""
+    return Criteria(
+        clip=judge.calibration.clip_radius(settings.false_match_rate),
+        consistency=settings.consistency,
+        known=judge.calibration.leak_radius(population),
+        unique=judge.calibration.centre_radius(settings.false_match_rate),
+    )
+
+
+def select_identities(
+    card: Card,
+    judge: FilterCard,
+    request: FilterRequest,
+    embed: Embedder,
+    progress: Progress = lambda done, total: None,
+) -> SelectedIdentities:
+    """Try out candidates, in the order of their numbers, until enough pass or all that may be tried were.
+
+    Args:
+        card: Of the weights.
+        judge: Card of the recogniser.
+        request: What to choose.
+        embed: Makes and embeds clips.
+        progress: Called with (done, total) people: the training people, then those that passed.
+    """
+    settings, subjects = request.settings, card.vocabulary.identities
+    criteria, total = criteria_of(judge, settings, len(subjects)), len(subjects) + settings.wanted
+    known = embed_known(card, request, criteria, embed, lambda done, _: progress(done, total))
+    sieve, decisions = IdentityFilter(criteria, known.centroids), list[Decision]()
+    people: dict[str, Identity] = {}
+    series = novel_series(subjects, request.blend, card.cadence, card.code_dim)
+    for start in range(0, settings.most, TILE):
+        chunk = dict(islice(series, min(TILE, settings.most - start)))
+        people |= chunk
+        decisions += _decide(sieve, embed_people(chunk, request, embed), settings.wanted)
+        progress(len(subjects) + len(sieve.kept), total)
+        if len(sieve.kept) == settings.wanted:
+            break
+    kept = {name: people[name] for name in sieve.kept}
+    notes = notes_of(card, judge, request)
+    return SelectedIdentities(request, criteria, known.control(criteria), notes, tuple(decisions), kept)
+
+
+def notes_of(card: Card, judge: FilterCard, request: FilterRequest) -> tuple[str, ...]:
+    """What a reader of a filter's figures should know, a line each."""
+    notes, trained_on = list[str](), {name.partition("/")[2] for name in judge.people}
+    if judge.training.get("dataset") == card.trained_on.dataset:
+        shared = len(trained_on & set(card.vocabulary.identities))
+        if shared:
+            notes.append(f"the recogniser was trained on {shared} of the weights' people too; it tells them apart best")
+    if set(request.probes.views) != set(judge.calibration.views):
+        views = ", ".join(judge.calibration.views)
+        notes.append(f"the thresholds were calibrated at views {views}, which the weights do not know by that name")
+    real = judge.calibration
+    if real.unique and real.alone:
+        group, share = next(iter(real.alone.items()))
+        of = ", ".join(f"{kept:.0%} of {size}" for size, kept in real.unique.items())
+        notes.append(
+            f"for comparison, real people whom the recogniser never saw, at a rate of 0.01: {of} are unique; "
+            f"{1 - share:.0%} are too near one of {group} others"
+        )
+    return tuple(notes)
+
+
+def embed_known(card: Card, request: FilterRequest, criteria: Criteria, embed: Embedder, progress: Progress) -> Known:
+    """Try out the people whom the weights know."""
+    people = {name: known_identity(name, card.cadence) for name in card.vocabulary.identities}
+    return Known(embed_people(people, request, embed, progress), criteria)
+
+
+def embed_people(
+    people: Mapping[str, Identity],
+    request: FilterRequest,
+    embed: Embedder,
+    progress: Progress = lambda done, total: None,
+) -> Features:
+    """Features of trial clips of people, some people at a time; ``progress`` is called with (done, total) people.
+
+    A trial clip is the clip of that name in a run of the same seed: what is judged is what is delivered.
+    """
+    names, vectors, keys = list(people), list[Floats](), list[ClipKey]()
+    for start in range(0, len(names), TILE):
+        progress(start, len(names))
+        requests = [each for name in names[start : start + TILE] for each in _trial_clips(name, people[name], request)]
+        vectors.append(embed(requests))
+        keys += [each.key for each in requests]
+    return Features(
+        np.concatenate(vectors),
+        np.array([key.identity for key in keys], dtype=str),
+        np.array([key.take for key in keys], dtype=str),
+        np.array([key.view for key in keys], dtype=str),
+    )
+
+
+def _trial_clips(name: str, who: Identity, request: FilterRequest) -> list[ClipRequest]:
+    sampling, probes = request.sampling, request.probes
+    rule, found = cycle_rule(sampling.cadence), []
+    for take, (view, degrees) in product(probes.takes, probes.views.items()):
+        key = ClipKey(name, take, view)
+        cycle, start = walk_of(sampling.seed, key, who, sampling.cadence, rule)
+        seed = clip_seed(sampling.seed, key, who)
+        found.append(ClipRequest(key, probes.condition, who, degrees, seed, cycle, start))
+    return found
+
+
+def _decide(sieve: IdentityFilter, clips: Features, wanted: int) -> list[Decision]:
+    """Decisions on the people of some clips, until enough were kept."""
+    centroids = find_centroids(clips)
+    shares = shares_within(to_own_centroid(clips), clips.identity, sieve.criteria.clip)
+    decisions = list[Decision]()
+    for name, centroid in zip(centroids.names, centroids.vectors, strict=True):
+        if len(sieve.kept) < wanted:
+            decisions.append(sieve.decide(name, centroid, shares[name]))
+    return decisions
+
+
+def cached(folder: Path, request: FilterRequest, embed: Embedder) -> Embedder:
+    """An embedder that keeps each result in a folder, so that a choice that was interrupted goes on.
+
+    Args:
+        folder: Where, made when something is kept; nothing else may lie in it.
+        request: Its networks and sampling are part of the question.
+        embed: Makes clips and embeds them.
+
+    Returns:
+        A function that raises ``StorageError`` if the disk refuses.
+    """
+
+    def recall(requests: Sequence[ClipRequest]) -> Floats:
+        path = folder / f"{_question(request, requests)}.npy"
+        found = _load(path)
+        if found is None or len(found) != len(requests):
+            found = embed(requests)
+            with atomic_write(path) as file:
+                np.save(file, found, allow_pickle=False)
+        return found
+
+    return recall
+
+
+def forget(folder: Path) -> None:
+    """Delete what was kept."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _load(path: Path) -> Floats | None:
+    """What is kept; None where there is nothing whole."""
+    try:
+        kept: Floats = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return kept if kept.ndim == 3 and kept.dtype == np.float32 else None
+
+
+def _question(request: FilterRequest, requests: Sequence[ClipRequest]) -> str:
+    """Short name of what is asked: 32 hex digits."""
+    asked = [[str(each.key), asdict(each.identity), each.view_deg, each.seed, each.cycle] for each in requests]
+    text = json.dumps([request.weights, request.recogniser, asdict(request.sampling), asked])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _degrees_apart(degrees: float | None, wanted: str) -> float:
+    """Degrees between a view and the one wanted; views without an angle are all alike."""
+    return 360.0 if degrees is None else abs(degrees - view_deg(wanted))
