@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     from gaitcrafter_ext.errors import GaitCrafterError
     from gaitcrafter_ext.generator.network import GaitUNet
     from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
-    from gaitcrafter_ext.recipes import code_matrix
     from gaitcrafter_ext.silhouettes.partition import Partition
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_clip, write_clip
-    from gaitcrafter_ext.synthesis.identities import NovelIdentity, novel_identities
+    from gaitcrafter_ext.synthesis.identities import Identity, novel_identities
     from gaitcrafter_ext.synthesis.plan import Plan
     from gaitcrafter_ext.vocabulary import ClipKey
 
@@ -27,13 +26,12 @@ _HOME = {
     "GaitCrafterError": "errors",
     "GaitCrafterPipeline": "generator.pipeline",
     "GaitUNet": "generator.network",
-    "NovelIdentity": "identities.codes",
+    "Identity": "synthesis.identities",
     "Partition": "silhouettes.partition",
     "Plan": "synthesis.plan",
     "SampleRequest": "generator.pipeline",
     "SilhouetteStore": "silhouettes.store",
-    "code_matrix": "recipes",
-    "novel_identities": "identities.codes",
+    "novel_identities": "synthesis.identities",
     "read_clip": "silhouettes.store",
     "write_clip": "silhouettes.store",
 }
@@ -43,13 +41,12 @@ __all__ = [
     "GaitCrafterError",
     "GaitCrafterPipeline",
     "GaitUNet",
-    "NovelIdentity",
+    "Identity",
     "Partition",
     "Plan",
     "SampleRequest",
     "SilhouetteStore",
     "__version__",
-    "code_matrix",
     "novel_identities",
     "read_clip",
     "write_clip",

@@ -19,6 +19,7 @@ from gaitcrafter_ext.audit.clips import condition_in
 from gaitcrafter_ext.errors import DataError, MissingError, WeightsError
 from gaitcrafter_ext.generator.objective import add_noise
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
+from gaitcrafter_ext.generator.weights import Vocabulary
 from gaitcrafter_ext.metrics.distances import win_rates
 from gaitcrafter_ext.metrics.intervals import Estimate, bootstrap_mean
 from gaitcrafter_ext.silhouettes.clip import encode, window
@@ -119,15 +120,26 @@ def _predict(
     pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Sequence[ClipKey], noisy: torch.Tensor, t: torch.Tensor
 ) -> torch.Tensor:
     """The clean clips [b, frames, h, w] that the denoiser sees in noisy ones, given who, how and from where."""
-    words, device = pipeline.vocabulary, noisy.device
-    code = torch.eye(len(words.identities))[[words.identities.index(key.identity) for key in keys]]
+    words, device = vocabulary(pipeline), noisy.device
+    code = torch.stack([pipeline.people.blend({key.identity: 1.0}) for key in keys])
     condition = [words.conditions.index(condition_in(store.dataset, key.take)) for key in keys]
-    angles = [words.views.get(key.view) for key in keys]
+    angles = [words.views.get(store.dataset.view_name(key.view)) for key in keys]
     view_deg = torch.tensor([float("nan") if angle is None else angle for angle in angles])
     predicted: torch.Tensor = pipeline.denoiser(
-        noisy, t, code.to(device), torch.tensor(condition, device=device), view_deg.to(device)
+        noisy,
+        t,
+        code.to(device),
+        torch.tensor(condition, device=device),
+        view_deg.to(device),
+        torch.full(noisy.shape[:2], float("nan"), device=device),  # the attacker does not know the phase
     )
     return predicted
+
+
+def vocabulary(pipeline: GaitCrafterPipeline) -> Vocabulary:
+    """What may be asked of a pipeline that was loaded from a folder."""
+    assert pipeline.card is not None
+    return pipeline.card.vocabulary
 
 
 def _losses(pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Sequence[ClipKey]) -> Losses:
@@ -140,7 +152,7 @@ def _some(
     pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Sequence[ClipKey], rng: np.random.Generator
 ) -> list[ClipKey]:
     """Random clips that the weights have words for and that are long enough."""
-    words, frames = pipeline.vocabulary, pipeline.denoiser.config.frames
+    words, frames = vocabulary(pipeline), pipeline.denoiser.config.frames
     people, conditions = set(words.identities), set(words.conditions)
     known = [key for key in keys if key.identity in people and condition_in(store.dataset, key.take) in conditions]
     drawn = [known[index] for index in rng.permutation(len(known))[:MOST]]

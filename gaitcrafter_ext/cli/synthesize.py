@@ -27,13 +27,13 @@ from gaitcrafter_ext.generator.weights import BUNDLED, Card, check_weights, loca
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.completion import Inventory, take_inventory
 from gaitcrafter_ext.synthesis.estimate import estimate
-from gaitcrafter_ext.synthesis.folder import ENTRY, MANIFEST, PARTITION, SHEET, OutputFolder, Shard
+from gaitcrafter_ext.synthesis.folder import ENTRY, MANIFEST, PARTITION, SHEET, OutputFolder, Shard, freeze
 from gaitcrafter_ext.synthesis.identities import Identity
 from gaitcrafter_ext.synthesis.likeness import people_like, permitted_people
 from gaitcrafter_ext.synthesis.plan import ClipSampler, Plan, Sampling, Selection, make_plan
 from gaitcrafter_ext.synthesis.run import Outcome, synthesize
 from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
-from gaitcrafter_ext.synthesis.selection import SelectedIdentities, forget, freeze, read_selected
+from gaitcrafter_ext.synthesis.selection import SelectedIdentities, forget, read_selected
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, choose, take_names
 
 HELP = "Make clips of known and novel people, in a tree that OpenGait trains on"
@@ -216,7 +216,7 @@ def _read_selected(args: argparse.Namespace, card: Card, plan: Plan, folder: Out
             f"--filter: the people of {args.filter} were chosen for weights {selected.request.weights}, these are "
             f"{card.fingerprint}; run 'filter' again with these weights"
         )
-    if args.novel is not None and args.novel != len(selected.recipes):
+    if args.novel is not None and args.novel != len(selected.people):
         raise UsageError(f"--novel: {args.novel}; {args.filter} holds {len(selected.people)} people: leave --novel out")
     return selected if args.dry_run else freeze(folder, plan, selected.request, lambda: selected, args.force)
 

@@ -81,9 +81,10 @@ class PhaseEmbedding(nn.Module):
         super().__init__()
         self.patch_frames = patch_frames
         features = patch_frames * (2 * len(PHASE_HARMONICS) + 2)
-        self.mix = nn.Sequential(nn.Linear(features, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
-        nn.init.zeros_(self.mix[2].weight)
-        nn.init.zeros_(self.mix[2].bias)
+        last = nn.Linear(embedding, embedding)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.mix = nn.Sequential(nn.Linear(features, embedding), nn.SiLU(), last)
 
     def forward(self, phase: Tensor) -> Tensor:
         """Embed ``phase`` [b, frames], radians (NaN: not known), as [b, frames / patch_frames, e]."""

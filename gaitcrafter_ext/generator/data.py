@@ -247,9 +247,9 @@ def _pack(
                     if len(clip) < window:
                         continue
                     middle = np.ascontiguousarray(clip[:, :, margin : 64 - margin])
-                    file.write(middle)
+                    file.write(middle.data)
                     digest.update(str(key).encode())
-                    digest.update(middle)
+                    digest.update(middle.data)
                     kept.append(key)
                     lengths.append(len(clip))
                     features.append(gei_features(middle if columns == 48 else clip[:, :, 8:56]))

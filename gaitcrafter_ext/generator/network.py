@@ -170,8 +170,8 @@ class Refinement(nn.Module):
         super().__init__()
         self.expand = nn.Conv2d(1, channels, 3, padding=1)
         self.reduce = nn.Conv2d(channels, 1, 3, padding=1)
-        nn.init.zeros_(self.reduce.weight)
-        nn.init.zeros_(self.reduce.bias)
+        for parameter in self.reduce.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, clips: Tensor) -> Tensor:
         """Refine ``clips`` [b, t, h, w]."""

@@ -75,7 +75,7 @@ class SampleRequest:
 
 
 @dataclass
-class GaitCrafterOutput(BaseOutput):  # type: ignore[misc]
+class GaitCrafterOutput(BaseOutput):
     """What a call of the pipeline gives.
 
     Attributes:
@@ -85,7 +85,7 @@ class GaitCrafterOutput(BaseOutput):  # type: ignore[misc]
     clips: NDArray[np.uint8]
 
 
-class GaitCrafterPipeline(DiffusionPipeline):  # type: ignore[misc]
+class GaitCrafterPipeline(DiffusionPipeline):
     """Samples silhouette clips of known, blended or encoded people.
 
     Args:
@@ -104,8 +104,8 @@ class GaitCrafterPipeline(DiffusionPipeline):  # type: ignore[misc]
         denoiser: GaitUNet,
         people: PeopleSpace,
         scheduler: Any,
-        conditions: Sequence[str] = (),
-        cadence: Mapping[str, Sequence[float]] | None = None,
+        conditions: list[str] | None = None,
+        cadence: dict[str, Any] | None = None,
         sampler: str = SamplingDefaults.sampler,
         steps: int = SamplingDefaults.steps,
         guidance: float = SamplingDefaults.guidance,
@@ -113,7 +113,7 @@ class GaitCrafterPipeline(DiffusionPipeline):  # type: ignore[misc]
         super().__init__()
         self.register_modules(denoiser=denoiser, people=people, scheduler=scheduler)
         self.register_to_config(
-            conditions=list(conditions), cadence=dict(cadence or {}), sampler=sampler, steps=steps, guidance=guidance
+            conditions=conditions or [], cadence=cadence or {}, sampler=sampler, steps=steps, guidance=guidance
         )
         self.card = None
 
@@ -123,7 +123,7 @@ class GaitCrafterPipeline(DiffusionPipeline):  # type: ignore[misc]
 
         Args:
             folder: ``"bundled"`` or a folder that ``train --out`` or ``save_pretrained`` wrote.
-            options: Passed on to ``diffusers``, e.g. ``torch_dtype``; full precision by default.
+            options: Passed on to ``diffusers``, e.g. ``dtype``; full precision by default.
 
         Raises:
             MissingError: No weights are there.
@@ -134,13 +134,13 @@ class GaitCrafterPipeline(DiffusionPipeline):  # type: ignore[misc]
         check_weights(path, card)
         diffusers_logging.disable_progress_bar()
         try:
-            pipeline = super().from_pretrained(str(path), **{"torch_dtype": torch.float32, **options})
+            pipeline = super().from_pretrained(str(path), **{"dtype": torch.float32, **options})
         except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise WeightsError(f"{path}: the weights do not load ({reason}); copy the folder again") from None
         pipeline.card = card
         pipeline.denoiser.eval()
-        return pipeline  # type: ignore[no-any-return]
+        return pipeline
 
     def save_pretrained(self, folder: str | Path, **options: Any) -> None:
         """Write the weights, the card last: a kill leaves the old ones or such as are refused, never mixed ones.

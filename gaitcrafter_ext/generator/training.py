@@ -177,7 +177,7 @@ class Trainer:
         )
         scheduler = make_scheduler("euler", config.training.noise_shift)
         half = self.averaged().to(torch.float16)
-        pipeline = GaitCrafterPipeline(half, self.people, scheduler, words.conditions, cadence)
+        pipeline = GaitCrafterPipeline(half, self.people, scheduler, list(words.conditions), cadence)
         pipeline.card = Card(
             words, trained_on, config.dataset, cadence, training=training, code_dim=config.model.code_dim
         )
@@ -187,7 +187,9 @@ class Trainer:
         """Show a sheet of clips of the averaged weights in TensorBoard."""
         words = self.dataset.vocabulary
         scheduler = make_scheduler("euler", self.config.training.noise_shift)
-        pipeline = GaitCrafterPipeline(self.averaged(), self.people, scheduler, words.conditions, self.dataset.cadence)
+        pipeline = GaitCrafterPipeline(
+            self.averaged(), self.people, scheduler, list(words.conditions), self.dataset.cadence
+        )
         image = preview(pipeline, words)
         for tracker in self.accelerator.trackers:
             tracker.writer.add_image("samples", image, self.progress.clips, dataformats="HW")

@@ -112,7 +112,7 @@ class GeneratedEntry:
     novel: Annotated[int, Field(ge=0, le=100_000, strict=True)] = 0
     filter: str | None = None
     blend: str = "even"
-    blend_parents: Annotated[int, Field(ge=2, strict=True)] = 2
+    blend_parents: Annotated[int, Field(ge=2, strict=True)] = 10
     concentration: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] = 5.0
     identity_seed: Natural = 0
     conditions: Names = "all"

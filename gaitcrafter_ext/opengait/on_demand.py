@@ -16,37 +16,32 @@ from pathlib import Path
 
 from gaitcrafter_ext.errors import GaitCrafterError, StorageError, UsageError, suggest
 from gaitcrafter_ext.generator.samplers import PRECISIONS, check_sampler
-from gaitcrafter_ext.generator.shape import FRAMES
+from gaitcrafter_ext.generator.shape import FRAMES, LONGEST
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.opengait.checkout import cache_root
 from gaitcrafter_ext.opengait.config_keys import GeneratedEntry
 from gaitcrafter_ext.opengait.interpreter import choose_python, start_module
 from gaitcrafter_ext.opengait.notices import notify
+from gaitcrafter_ext.opengait.people import RealPeople
 from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write_text
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.folder import MANIFEST, OutputFolder
-from gaitcrafter_ext.synthesis.identities import BlendSettings
+from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity
+from gaitcrafter_ext.synthesis.likeness import people_like
 from gaitcrafter_ext.synthesis.plan import Plan, Sampling, Selection, make_plan
 from gaitcrafter_ext.synthesis.selection import read_selected
-from gaitcrafter_ext.vocabulary import choose, take_names
+from gaitcrafter_ext.vocabulary import choose
 
 __all__ = ["LONGEST", "check_child", "get_or_synthesize", "plan_of"]
 
-#: Frames of the longest clip that the generator makes.
-LONGEST = FRAMES
 
-
-def plan_of(entry: GeneratedEntry, card: Card) -> Plan:
+def plan_of(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) -> Plan:
     """The plan that ``tools/synthesize.py`` would make of the same options: the one place where they are mapped.
 
     Raises:
-        UsageError: The weights do not know a name, or an option is out of its range.
+        UsageError: The weights do not know a name, an option is out of its range, or ``like`` names test people.
     """
     where, words = "data_cfg.synthetic", card.vocabulary
-    for name, value in (("like", entry.like), ("cadence", entry.cadence)):
-        if value is not None:
-            raise UsageError(f"{where}.{name}: these weights (format {card.format}) cannot follow it; take it out")
-    if entry.frames not in (None, FRAMES):
-        raise UsageError(f"{where}.frames: {entry.frames}; these weights make clips of {FRAMES} frames")
     precision = entry.precision or PRECISIONS[0]
     if precision not in PRECISIONS:
         raise UsageError(f"{where}.precision: unknown '{precision}'; {suggest(precision, PRECISIONS)}")
@@ -54,26 +49,38 @@ def plan_of(entry: GeneratedEntry, card: Card) -> Plan:
         sampler=check_sampler(entry.sampler or card.sampling.sampler, f"{where}.sampler"),
         steps=entry.steps or card.sampling.steps,
         guidance=card.sampling.guidance if entry.guidance is None else entry.guidance,
-        frames=FRAMES,
+        frames=entry.frames or FRAMES,
         seed=entry.seed,
         precision=precision,
+        cadence=entry.cadence or "",
+        columns=card.dataset.columns or 64,
     )
     conditions = choose(entry.conditions, words.conditions, f"{where}.conditions")
-    frozen = None if entry.filter is None else read_selected(Path(entry.filter))
-    if frozen is not None and frozen.request.weights != card.fingerprint:
+    selected = None if entry.filter is None else read_selected(Path(entry.filter))
+    if selected is not None and selected.request.weights != card.fingerprint:
         raise UsageError(
-            f"{where}.filter: {entry.filter} chose people of weights {frozen.request.weights}; filter again"
+            f"{where}.filter: {entry.filter} chose people of weights {selected.request.weights}; filter again"
         )
     selection = Selection(
         identities=choose(entry.identities, words.identities, f"{where}.identities"),
         novel=entry.novel,
-        takes=tuple(take_names(dict.fromkeys(conditions, entry.takes), conditions)),
+        takes=tuple(card.dataset.take_names(dict.fromkeys(conditions, entry.takes))),
         views=choose(entry.views, list(words.views), f"{where}.views"),
         blend=BlendSettings(entry.blend_parents, entry.concentration, entry.identity_seed, entry.blend),
-        frozen=None if frozen is None else frozen.recipes,
-        frozen_by="" if frozen is None else frozen.fingerprint,
+        like=_like(entry, card, weights, real),
+        selected=None if selected is None else selected.people,
+        selected_by="" if selected is None else selected.fingerprint,
     )
     return make_plan(card, selection, sampling)
+
+
+def _like(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) -> dict[str, Identity]:
+    """People of ``like`` whom the config trains on: nobody of its TEST_SET is imitated."""
+    if entry.like is None:
+        return {}
+    store = SilhouetteStore(entry.like, card.dataset)
+    tested = set(real.test)
+    return people_like(card, weights, store, [name for name in store.identities() if name not in tested])
 
 
 def get_or_synthesize(plan: Plan, weights: Path, python: str | None = None, device: str = "auto") -> OutputFolder:
@@ -114,7 +121,7 @@ def is_complete(folder: OutputFolder, plan: Plan) -> bool:
     return (
         (folder.root / MANIFEST).is_file()
         and folder.plan() == plan
-        and all(folder.path(key).is_file() for key in plan.clips)
+        and all(folder.path(key).is_file() for key in plan.keys)
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from gaitcrafter_ext.opengait.notices import listed
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import folder_names
+from gaitcrafter_ext.synthesis.identities import Identity
 from gaitcrafter_ext.vocabulary import condition_of
 
 __all__ = [
@@ -83,11 +84,11 @@ def real_people(dataset: str, root: str | Path, partition: str | Path) -> RealPe
     return RealPeople(dataset, tuple(name for name in sets.train if name in there), sets.test, absent, there, root)
 
 
-def person_of_plan(name: str, recipe: Mapping[str, float], weights: str) -> SyntheticPerson:
-    """A person of a plan: known where the recipe is that person alone; other weights' equal blend is another person."""
-    if dict(recipe) == {name: 1.0}:
+def person_of_plan(name: str, who: Identity, weights: str) -> SyntheticPerson:
+    """A person of a plan: known where the mixture is that person alone; an equal blend of other weights is new."""
+    if who.mix == {name: 1.0}:
         return SyntheticPerson(name, True)
-    return SyntheticPerson(name, False, _mark([weights, sorted(recipe.items())]))
+    return SyntheticPerson(name, False, _mark([weights, sorted(who.mix.items()), list(who.code)]))
 
 
 def person_of_folder(name: str, origin: str) -> SyntheticPerson:

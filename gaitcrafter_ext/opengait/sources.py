@@ -66,13 +66,13 @@ def _folder(entry: FolderEntry, real: RealPeople, pattern: str | None) -> Source
     root = Path(entry.root)
     names = _train_people(entry, root)
     plan = OutputFolder(root.parent).plan() if root.name == "pkl" else None
-    recipes = {} if plan is None else plan.recipes
+    known = {} if plan is None else plan.people
     origin, weights = str(root.resolve()), "" if plan is None else plan.weights
     people = tuple(
-        person_of_plan(name, recipes[name], weights) if name in recipes else person_of_folder(name, origin)
+        person_of_plan(name, known[name], weights) if name in known else person_of_folder(name, origin)
         for name in names
     )
-    parents = {parent for recipe in recipes.values() for parent in recipe}
+    parents = {parent for who in known.values() for parent in who.mix}
     check_origin(entry.root, "" if plan is None else plan.dataset, parents, people, real)
     tree = scan_tree(root, names)
     if not tree.folders:
@@ -110,14 +110,14 @@ def _layout(root: Path) -> str:
 def _generated(entry: GeneratedEntry, real: RealPeople) -> Source:
     weights = locate(entry.weights)
     card = read_card(weights)
-    plan = plan_of(entry, card)
-    people = tuple(person_of_plan(name, recipe, plan.weights) for name, recipe in plan.recipes.items())
+    plan = plan_of(entry, card, weights, real)
+    people = tuple(person_of_plan(name, who, plan.weights) for name, who in plan.people.items())
     check_origin(f"weights '{entry.weights}'", card.trained_on.dataset, card.vocabulary.identities, people, real)
     check_weights(weights, card)
 
     def clips() -> Sequence[tuple[ClipKey, Path]]:
         folder = get_or_synthesize(plan, weights, entry.python, entry.device)
-        return [(key, folder.path(key)) for key in plan.clips]
+        return [(key, folder.path(key)) for key in plan.keys]
 
     return Source(people, clips)
 

@@ -166,8 +166,8 @@ class DatasetConfig:
             chosen = next(fits, None)
             if chosen is None:
                 raise DataError(
-                    f"dataset.takes_pattern '{self.takes_pattern}' reads none of {word}-01, 01-{word}, 01 as {count} takes "
-                    f"of '{condition}'; set dataset.new_takes, e.g. '{word}_{{n}}', or ask for fewer takes"
+                    f"dataset.takes_pattern '{self.takes_pattern}' reads none of {word}-01, 01-{word}, 01 as {count} "
+                    f"takes of '{condition}'; set dataset.new_takes, e.g. '{word}_{{n}}', or ask for fewer takes"
                 )
             found += chosen
         return found

@@ -63,7 +63,7 @@ def gait_phases(
     joint = _share_a_clock(clips, take, takes) if shared_clock else np.zeros(takes, dtype=bool)
     cycle = _cycles(clips, take, reliable, joint)[take]
     first, second = np.zeros(n, np.complex128), np.zeros(n, np.complex128)
-    for index in np.flatnonzero(np.isfinite(cycle)):
+    for index in np.flatnonzero(np.isfinite(cycle)).tolist():
         first[index], second[index] = leg_harmonics(clips[index], float(cycle[index]))
     summed = np.zeros(takes, np.complex128)
     np.add.at(summed, take[reliable], second[reliable])

@@ -172,7 +172,7 @@ def _drawn(seed: int, number: int, code_dim: int, cadence: Mapping[str, Sequence
     """A person drawn from the space, who walks as fast as some known person."""
     rng = np.random.default_rng([seed, number, 2])
     code = tuple(round(float(value), 4) for value in rng.standard_normal(code_dim))
-    walks = sorted(cadence.values())
+    walks = [cadence[name] for name in sorted(cadence)]
     walk = walks[rng.integers(len(walks))] if walks else None
     return Identity(code=code, cadence=None if walk is None else Cadence(walk[0], walk[1]))
 

@@ -17,10 +17,8 @@ FLOORS = (
     ("errors",),
     ("records",),
     ("vocabulary", "hardware", "torchvision_build"),
-    ("recipes",),
     ("silhouettes", "metrics"),
     ("simulation", "generator", "recognition"),
-    ("identities",),
     ("synthesis",),
     ("audit",),
     ("opengait",),
@@ -31,8 +29,8 @@ FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in room
 FACADE = ("__init__", "__main__")
 
 # Rooms the command line reads before it knows that it will need torch, and those that old environments import.
-TORCH_FREE = ("errors", "records", "vocabulary", "cli", "identities", "synthesis", "silhouettes")
-TORCH_FREE_MODULES = ("generator.card", "generator.samplers", "generator.shape", "generator.weights")
+TORCH_FREE = ("errors", "records", "vocabulary", "cli", "synthesis", "silhouettes")
+TORCH_FREE_MODULES = ("generator.samplers", "generator.shape", "generator.weights")
 
 
 def module_paths() -> list[Path]:
@@ -85,7 +83,7 @@ def test_modules_import_only_from_floors_below() -> None:
         ("generator", "import gaitcrafter_ext.simulation"),
         ("simulation", "def late():\n    from gaitcrafter_ext.cli.main import main"),
         ("synthesis", "from . import plan"),
-        ("identities", "from gaitcrafter_ext import SilhouetteStore"),
+        ("synthesis", "from gaitcrafter_ext import SilhouetteStore"),
     ],
 )
 def test_an_arrow_that_runs_upward_or_sideways_is_found(room: str, statement: str) -> None:

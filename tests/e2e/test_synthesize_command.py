@@ -29,10 +29,10 @@ PEOPLE = ("sim-001", "sim-002", "sim-003")
 def write_tiny_weights(folder: Path) -> Path:
     """Weights of three people, two conditions and two views, all numbers random."""
     import torch
-
-    from gaitcrafter_ext.generator.weights import SamplingDefaults, TrainedOn, Vocabulary
     from gaitcrafter_ext.generator.export import write_weights
+
     from gaitcrafter_ext.generator.network import GaitUNet
+    from gaitcrafter_ext.generator.weights import SamplingDefaults, TrainedOn, Vocabulary
 
     with torch.random.fork_rng():
         torch.manual_seed(0)

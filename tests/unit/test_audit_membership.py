@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from gaitcrafter_ext.generator.export import write_weights
 
 from gaitcrafter_ext.audit.membership import Losses, clip_losses, membership, membership_of_weights
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.generator.weights import TrainedOn, Vocabulary
-from gaitcrafter_ext.generator.export import write_weights
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
+from gaitcrafter_ext.generator.weights import TrainedOn, Vocabulary
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from tests.tiny import PEOPLE, tiny_tree
 

@@ -10,14 +10,13 @@ import pytest
 from gaitcrafter_ext.audit.recognisers import chosen_by, filter_people, open_recognisers
 from gaitcrafter_ext.errors import DataError, MissingError
 from gaitcrafter_ext.generator.weights import checksum
-from gaitcrafter_ext.synthesis.identities import BlendSettings
 from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE, Card, save_recogniser
 from gaitcrafter_ext.recognition.config import GaitSetConfig
 from gaitcrafter_ext.recognition.filter_card import write_filter_card
 from gaitcrafter_ext.recognition.networks import build_network
-from gaitcrafter_ext.synthesis.selection import filter_request, select_identities
 from gaitcrafter_ext.synthesis.folder import SELECTED
-from gaitcrafter_ext.synthesis.selection import FilterSettings
+from gaitcrafter_ext.synthesis.identities import BlendSettings
+from gaitcrafter_ext.synthesis.selection import FilterSettings, filter_request, select_identities
 from tests.filter_fakes import fake_card, try_codes
 from tests.synthesis_fakes import CARD, SAMPLING
 

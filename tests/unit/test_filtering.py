@@ -11,20 +11,27 @@ from threading import Event
 
 import numpy as np
 import pytest
+from gaitcrafter_ext.synthesis.freezing import freeze
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import ConflictError, DataError, UsageError
 from gaitcrafter_ext.generator.weights import Vocabulary
-from gaitcrafter_ext.synthesis.identities import BlendSettings, novel_identities
 from gaitcrafter_ext.synthesis.comparing import WAYS, compare_ways, row_of_real
-from gaitcrafter_ext.synthesis.selection import filter_request, select_identities
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
-from gaitcrafter_ext.synthesis.freezing import freeze
-from gaitcrafter_ext.synthesis.selection import FilterRequest, FilterSettings, SelectedIdentities, read_selected
+from gaitcrafter_ext.synthesis.identities import BlendSettings, novel_identities
 from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, Selection, make_plan
-from gaitcrafter_ext.synthesis.selection import choose_probes
 from gaitcrafter_ext.synthesis.run import synthesize
-from gaitcrafter_ext.synthesis.selection import forget, remembering
+from gaitcrafter_ext.synthesis.selection import (
+    FilterRequest,
+    FilterSettings,
+    SelectedIdentities,
+    choose_probes,
+    filter_request,
+    forget,
+    read_selected,
+    remembering,
+    select_identities,
+)
 from tests.filter_fakes import fake_card, features, try_codes
 from tests.synthesis_fakes import CARD, PEOPLE, SAMPLING, paint, small_plan, tree_bytes
 

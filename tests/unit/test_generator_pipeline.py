@@ -4,12 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from gaitcrafter_ext.generator.export import write_weights
 
 from gaitcrafter_ext.errors import MissingError, UsageError, WeightsError
-from gaitcrafter_ext.generator.weights import CARD_NAME, WEIGHTS_NAME, TrainedOn, Vocabulary, read_card
-from gaitcrafter_ext.generator.export import write_weights
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
+from gaitcrafter_ext.generator.weights import CARD_NAME, WEIGHTS_NAME, TrainedOn, Vocabulary, read_card
 from tests.tiny import PEOPLE
 
 WORDS = Vocabulary(PEOPLE, ("nm", "cl"), {"000": 0.0, "090": 90.0})

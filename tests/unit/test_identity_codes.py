@@ -8,10 +8,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from gaitcrafter_ext.recipes import code_matrix
 
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.synthesis.identities import NovelIdentity, known_recipe, novel_identities
-from gaitcrafter_ext.recipes import code_matrix
 
 SUBJECTS = [f"sim-{number:03d}" for number in range(1, 21)]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.synthesis.selection import Criteria, Sieve, parent_retrieval, shares_within, tally
 from gaitcrafter_ext.metrics.centroids import Centroids, find_centroids, to_own_centroid
+from gaitcrafter_ext.synthesis.selection import Criteria, Sieve, parent_retrieval, shares_within, tally
 from tests.filter_fakes import features
 
 AXES = np.eye(30, dtype=np.float32)

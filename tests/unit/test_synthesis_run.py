@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from gaitcrafter_ext.synthesis.redrawing import ClipSampler
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import StorageError
@@ -22,7 +23,6 @@ from gaitcrafter_ext.synthesis.estimate import estimate
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.output import opengait_entry, sheet_keys
 from gaitcrafter_ext.synthesis.plan import ClipRequest
-from gaitcrafter_ext.synthesis.redrawing import ClipSampler
 from gaitcrafter_ext.synthesis.run import synthesize
 from tests.synthesis_fakes import paint, small_plan, tree_bytes
 
