@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,14 +63,28 @@ def loads(data: bytes, source: object) -> Any:
         DataError: The bytes are no pickle, are cut short, or name anything but a plain array.
     """
     try:
+        _check_memo(data)
         content = _PlainUnpickler(io.BytesIO(data), encoding="latin1").load()
         return _built(content)
     except _RefusedError as error:
-        raise DataError(f"{source}: refused, it holds more than a plain array ({error}); nothing was run") from None
-    except (EOFError, pickle.UnpicklingError) as error:
-        raise DataError(f"{source}: not a pickle, or cut short ({error})") from None
+        raise DataError(
+            f"{source}: refused, it holds more than a plain array ({_shown(error)}); nothing was run"
+        ) from None
+    except (EOFError, pickle.UnpicklingError, ValueError) as error:
+        raise DataError(f"{source}: not a pickle, or cut short ({_shown(error)})") from None
     except Exception as error:  # a hostile or damaged pickle may fail in any way
-        raise DataError(f"{source}: damaged pickle ({type(error).__name__}: {error})") from None
+        raise DataError(f"{source}: damaged pickle ({type(error).__name__}: {_shown(error)})") from None
+
+
+def _check_memo(data: bytes) -> None:
+    """Refuse a pickle that numbers its objects higher than it can have any: Python would make room for all numbers."""
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > len(data):
+            raise _RefusedError(f"object number {argument}")
+
+
+def _shown(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 class _RefusedError(Exception):
