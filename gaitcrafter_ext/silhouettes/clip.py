@@ -1,7 +1,7 @@
 """The one codec between gait clips, uint8 [T, 64, 64], and what a model sees, float32 [T, 64, columns] in [-1, 1].
 
 A walker fills the middle columns of OpenGait's 64 x 64 frame (its own training cuts 10 columns off each side), so
-models work on the middle ``columns`` only; ``columns_lost`` tells what that costs.
+models work on the middle ``columns`` only; ``columns_lost`` says what that costs.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SIZES = ((64, 64), (64, 44), (128, 128), (128, 88))
 #: A clip without a value as bright is no clip of silhouettes: 0 and 1, labels, dim greys.
 DIM = 200
 
-#: Middle columns that models work on unless told otherwise.
+#: Middle columns that models work on by default.
 COLUMNS = 48
 
 #: Fewer frames are no walk: nothing moves in a single one.
@@ -195,7 +195,7 @@ def _margin(columns: int) -> int:
 def window(frames: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
     """The middle ``length`` frames of a clip; all of a shorter one.
 
-    So real clips are cut to the length of synthetic ones wherever the length itself would tell them apart.
+    So real clips are cut to the length of synthetic ones wherever the length itself would give them away.
     """
     start = max(0, (len(frames) - length) // 2)
     return frames[start : start + length]

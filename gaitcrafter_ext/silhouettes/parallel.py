@@ -69,7 +69,7 @@ def _start_worker() -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent does: one that is killed cannot tell its workers, who would wait for ever."""
+    """End this process when its parent does: a killed one cannot stop its workers, which would wait for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

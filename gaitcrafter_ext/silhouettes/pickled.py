@@ -1,6 +1,6 @@
 """Clips as pickles: bytes that every numpy reads, and a reader that runs nothing it finds in a file.
 
-``pickle.load`` executes what a file tells it to. Here the few names that a pickled array needs are bound to inert
+``pickle.load`` executes what a file asks for. Here the few names that a pickled array needs are bound to inert
 stand-ins, every other name is refused, and the array is built from the plain bytes that remain.
 """
 
@@ -79,7 +79,7 @@ def loads(data: bytes, source: object) -> Any:
 def _check_memo(data: bytes) -> None:
     """Refuse a pickle that numbers its objects higher than it can have any: Python would make room for all numbers."""
     for opcode, argument, _ in pickletools.genops(data):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > len(data):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > len(data):
             raise _RefusedError(f"object number {argument}")
 
 

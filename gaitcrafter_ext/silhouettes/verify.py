@@ -23,7 +23,7 @@ from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey, file_name
 
 __all__ = ["BadFile", "FrameStatistics", "StoreReport", "verify"]
 
-#: Beyond this many cells, identity x take x view is no grid that anybody meant to fill (OUMVLP: 300 thousand).
+#: Beyond this many cells, identity x take x view is no grid that was meant to be filled (OUMVLP: 300 thousand).
 LARGEST_GRID = 1_000_000
 
 

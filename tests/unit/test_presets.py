@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import DataError, MissingError, UsageError
 from gaitcrafter_ext.generator.config import load_config
+from gaitcrafter_ext.silhouettes.clip import normalise
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, Protocol, load_dataset, preset_names, preset_path
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.silhouettes.verify import verify
 from gaitcrafter_ext.vocabulary import ClipKey
 
 # Of each preset: a take and its condition, a view and its angle, the file that is read (OpenGait's own tutorials).
@@ -41,6 +46,52 @@ def test_a_variant_reads_the_same_dataset_and_trains_otherwise() -> None:
         variant, original = load_config(name), load_config(base)
         assert variant.dataset == original.dataset
         assert (variant.model, variant.training) != (original.model, original.training)
+
+
+# Frames of what lies beside silhouettes: ratios, RGB images, points, body models.
+OTHER = {"ratios": (), "HW": (2,), "rgb": (3, 8, 8), "RGB": (8, 8, 3), "PCD": (16, 3), "Pose": (17, 3), "smpls": (85,)}
+
+# SUSTech1K's sixteen files, by OpenGait's tutorial.
+SUSTECH1K = [
+    *("00-{}-LiDAR-PCDs", "01-{}-LiDAR-PCDs_depths", "02-{}-LiDAR-PCDs_sils", "03-{}-Camera-Pose"),
+    *("04-{}-Camera-Ratios-HW", "05-{}-Camera-RGB_raw", "06-{}-Camera-Sils_aligned", "07-{}-Camera-Sils_raw"),
+    *("08-sync-{}-LiDAR-PCDs", "09-sync-{}-LiDAR-PCDs_depths", "10-sync-{}-LiDAR-PCDs_sils", "11-sync-{}-Camera-Pose"),
+    *("12-sync-{}-Camera-Ratios-HW", "13-sync-{}-Camera-RGB_raw", "14-sync-{}-Camera-Sils_aligned"),
+    "15-sync-{}-Camera-Sils_raw",
+]
+
+# Of each dataset: view folders as they lie on the disk, the files in one, height and width of the silhouettes.
+FOUR = ("{}-aligned-sils", "{}-ratios", "{}-rgbs", "{}-sils")
+LAYOUTS = {
+    "casia-b": (("001/nm-01/000", "075/cl-02/180"), ("{}",), (64, 64)),
+    "casia-b-star": (("001/nm-01/000", "075/cl-02/180"), FOUR, (64, 44)),
+    "oumvlp": (("00001/00/000", "00002/01/270"), ("{}",), (64, 64)),
+    "grew": (("00001train/00/4XPn5Z28", "00001/02/t16VLaQf"), ("{}",), (64, 64)),
+    "gait3d": (("0000/camid0_videoid2/seq0", "0002/camid33_videoid2/seq1"), ("{}",), (64, 44)),
+    "gait3d-merged": (("0000/camid0_videoid2/seq0",), ("sils-{}", "smpls-{}"), (128, 128)),
+    "ccpg": (("000/U0_D0/01_1", "100/U0_D0_BG/10_0"), FOUR, (64, 64)),
+    "sustech1k": (("0000/00-nm/000-far", "0001/02-bg-nt/045"), tuple(SUSTECH1K), (64, 64)),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_tree_as_the_dataset_leaves_it_is_listed_read_and_verified(tmp_path: Path, name: str) -> None:
+    folders, files, size = LAYOUTS[name]
+    clip = np.zeros((6, *size), np.uint8)
+    clip[:, 2:-2, size[1] // 2 - 8 : size[1] // 2 + 8] = 255
+    for folder in folders:
+        for file in files:
+            kind = next((kind for kind in OTHER if kind in file and "sils" not in file.lower()), None)
+            path = tmp_path / folder / f"{file.format(Path(folder).name)}.pkl"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(pickle.dumps(clip if kind is None else np.ones((6, *OTHER[kind]), np.float32)))
+    store = SilhouetteStore(tmp_path, load_dataset(name))
+    keys = [ClipKey(*folder.split("/")) for folder in sorted(folders)]
+    assert store.keys() == keys
+    assert all(np.array_equal(store.read_real(key), normalise(clip)) for key in keys)
+    assert store.look(keys).columns == (64 if size[0] == size[1] else 44)
+    report = verify(tmp_path, dataset=store.dataset)
+    assert (report.ok, report.sizes) == (True, {f"{size[0]}x{size[1]}": len(folders)})
 
 
 # What OpenGait's evaluators compare: (preset, column, takes of the gallery, of the probes, neither).
