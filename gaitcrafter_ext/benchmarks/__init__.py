@@ -1,1 +1,1 @@
-"""How fast the networks are, beside published ones and beside what the machine's convolutions allow."""
+"""How fast the networks are beside published ones, and how listing and planning grow with a dataset."""

@@ -205,10 +205,10 @@ def test_tables_agree_to_the_digit(metric: Distance, answer: tuple[dict[str, np.
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_benchmark_trains_opengaits_models_with_our_sizes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gaitcrafter_ext.benchmarks.child import Child
+    from gaitcrafter_ext.benchmarks.speed import Worker
 
     beside = str(CHECKOUT.parent / "torchvision")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), beside))))
-    with Child(f"opengait-{name}", threads=1) as theirs, Child(name, threads=1) as ours:
+    with Worker(f"opengait-{name}", threads=1) as theirs, Worker(name, threads=1) as ours:
         assert theirs.contender.parameters == ours.contender.parameters
         assert theirs.measure("recognition", "fp32", 0.0)["rate"] > 0

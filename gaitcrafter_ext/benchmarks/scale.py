@@ -1,0 +1,265 @@
+"""What listing, planning and splitting cost at OU-MVLP's and GREW's size, on a tree of links to one tiny clip.
+
+Each task runs in a process of its own: ``python -m gaitcrafter_ext.benchmarks.scale TASK SIZE FOLDER`` prints what it
+counted and its peak of memory. Nothing here depends on what the clips show.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gaitcrafter_ext.benchmarks.speed import peak_memory_gb
+from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.silhouettes.dataset import load_dataset
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore, write_clip
+from gaitcrafter_ext.vocabulary import ClipKey, identities_hash
+
+if TYPE_CHECKING:
+    from gaitcrafter_ext.generator.card import Card
+    from gaitcrafter_ext.synthesis.plan import Selection
+
+__all__ = ["SIZES", "TASKS", "Cost", "build", "measure_scale"]
+
+#: Links to one file that a file system allows (ext4: 65,000), with some to spare.
+LINKS = 60_000
+
+#: What a task may take: seconds and 10^9 bytes.
+LIMITS = (60.0, 2.0)
+
+
+@dataclass(frozen=True)
+class Size:
+    """A dataset's size: people to train on and to test, the clips of each, and synthetic people beside them."""
+
+    train: int
+    test: int
+    clips: Callable[[int, bool], Iterator[tuple[str, str]]]
+    novel: int = 1000
+
+    def people(self) -> Partition:
+        """Everybody, by number."""
+        names = [f"{number:05d}" for number in range(self.train + self.test)]
+        return Partition(tuple(names[: self.train]), tuple(names[self.train :]))
+
+    def keys(self) -> Iterator[ClipKey]:
+        """Every clip."""
+        for number, name in enumerate((*self.people().train, *self.people().test)):
+            yield from (ClipKey(name, take, view) for take, view in self.clips(number, number < self.train))
+
+
+def _oumvlp(number: int, train: bool) -> Iterator[tuple[str, str]]:
+    angles = [f"{degrees:03d}" for degrees in (*range(0, 91, 15), *range(180, 271, 15))]
+    return product(("00", "01"), angles)
+
+
+def _grew(number: int, train: bool) -> Iterator[tuple[str, str]]:
+    takes = ("00",) * 5 if train else ("01", "01", "02", "02")
+    return ((take, f"{number:05d}{place:03d}") for place, take in enumerate(takes))
+
+
+#: 10,307 people x 14 views x 2 takes; 26,000 people with 124,000 clips, each at a view of its own.
+SIZES = {"oumvlp": Size(5153, 5154, _oumvlp), "grew": Size(20_000, 6000, _grew)}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a task took: ``count`` is how many things it found; ``cpu_seconds`` and the peak of memory (10^9 bytes) are
+    those of its process; on a busy machine ``seconds`` is more than it need be."""
+
+    size: str
+    task: str
+    count: int
+    seconds: float
+    cpu_seconds: float
+    memory_gb: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is within the limits."""
+        return self.seconds < LIMITS[0] and self.memory_gb < LIMITS[1]
+
+    def __str__(self) -> str:
+        verdict = "" if self.ok else f"  over the limit of {LIMITS[0]:.0f} s and {LIMITS[1]:.0f} GB"
+        cost = f"{self.seconds:>8.1f} s ({self.cpu_seconds:.1f} s of processor){self.memory_gb:>7.2f} GB"
+        return f"{self.size:<8}{self.task:<12}{self.count:>9,}{cost}{verdict}"
+
+
+def build(folder: Path, size: Size) -> None:
+    """Write ``pkl``, synthetic people with 20 clips each in ``synthetic``, and ``partition.json`` last."""
+    if (folder / "partition.json").is_file():
+        return
+    _link_tree(folder / "pkl", size.keys())
+    novel = (
+        ClipKey(f"syn-{number:04d}", f"nm-{take:02d}", "090") for number in range(size.novel) for take in range(20)
+    )
+    _link_tree(folder / "synthetic", novel)
+    size.people().save(folder / "partition.json")
+
+
+def _link_tree(root: Path, keys: Iterator[ClipKey]) -> None:
+    store, source = SilhouetteStore(root, create=True), root.parent / "clip.pkl"
+    frames = np.zeros((2, 64, 64), np.uint8)
+    frames[:, 4:60, 24:40] = 255
+    for number, key in enumerate(keys):
+        if number % LINKS == 0:
+            source = root.parent / f"{root.name}-{number}.pkl"
+            write_clip(source, frames)
+        path = store.path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            os.link(source, path)
+
+
+def measure_scale(size: str, folder: Path, tasks: Sequence[str] = ()) -> Iterator[Cost]:
+    """Run every task on a tree in ``folder``, which is built where it is missing.
+
+    Raises:
+        DataError: A task failed.
+    """
+    build(folder, SIZES[size])
+    path = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path}
+    angles = size != "grew"  # without them there are no cells to complete
+    for task in tasks or [task for task in TASKS if angles or task != "complete"]:
+        command = [sys.executable, "-m", "gaitcrafter_ext.benchmarks.scale", task, size, str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        if done.returncode:
+            last = done.stderr.strip().splitlines()[-1:] or ["it said nothing; was memory short?"]
+            raise DataError(f"{task} at the size of {size} ended with exit code {done.returncode}: {last[0]}")
+        yield Cost(size, task, **json.loads(done.stdout.splitlines()[-1]))
+
+
+def _list(size: str, folder: Path) -> int:
+    return len(_store(size, folder).keys())
+
+
+def _verify(size: str, folder: Path) -> int:
+    from gaitcrafter_ext.silhouettes.parallel import available_cores
+    from gaitcrafter_ext.silhouettes.verify import verify
+
+    return verify(folder / "pkl", jobs=available_cores()).clips
+
+
+def _partition(size: str, folder: Path) -> int:
+    partition = Partition.load(folder / "partition.json")
+    partition.check(_store(size, folder))
+    return len(partition.train) + len(partition.test)
+
+
+def _recognise(size: str, folder: Path) -> int:
+    """What ``recognise train`` does before it trains."""
+    from gaitcrafter_ext.recognition.data import PKSampler, training_set
+    from gaitcrafter_ext.recognition.evaluation import assign_roles, protocol_for
+
+    store, partition = _store(size, folder), Partition.load(folder / "partition.json")
+    people = training_set(store, partition, SilhouetteStore(folder / "synthetic"))
+    PKSampler(people, (8, 16, 2), 0, ((0, 0.5),)).batch(0)
+    tested = frozenset(partition.test)
+    keys = [key for key in store.keys() if key.identity in tested]  # noqa: SIM118
+    roles = assign_roles(keys, protocol_for(store.dataset, keys))
+    return len(people.clips) + int(roles.used.sum())
+
+
+def _plan(size: str, folder: Path) -> int:
+    """What ``synthesize`` plans for everybody and novel people at the known views, or at the one unknown."""
+    from gaitcrafter_ext.synthesis.plan import Selection
+
+    card = _card(_trained(size, folder), size)
+    return _planned(
+        card, Selection(card.vocabulary.identities, SIZES[size].novel, ("nm-01",), tuple(card.vocabulary.views))
+    )
+
+
+def _complete(size: str, folder: Path) -> int:
+    """What ``synthesize --complete`` plans where a thousand clips are missing; needs views of known angles."""
+    from gaitcrafter_ext.synthesis.completion import take_inventory
+    from gaitcrafter_ext.synthesis.plan import Selection
+
+    keys = _trained(size, folder)
+    card, there = _card(keys, size), frozenset(keys[:-1000])
+    inventory = take_inventory(card, _store(size, folder))
+    return _planned(card, Selection(card.vocabulary.identities, 0, inventory.takes, inventory.views), there)
+
+
+def _trained(size: str, folder: Path) -> list[ClipKey]:
+    train = frozenset(Partition.load(folder / "partition.json").train)
+    return [key for key in _store(size, folder).keys() if key.identity in train]  # noqa: SIM118
+
+
+def _card(keys: Sequence[ClipKey], size: str) -> Card:
+    """The card of a generator that was trained on these clips."""
+    from gaitcrafter_ext.generator.card import read_card
+    from gaitcrafter_ext.generator.data import vocabulary_of
+    from gaitcrafter_ext.generator.weights import locate
+
+    card, words = read_card(locate("bundled")), vocabulary_of(keys, load_dataset(size))
+    trained = dataclasses.replace(card.trained_on, identities_hash=identities_hash(words.identities))
+    return dataclasses.replace(card, vocabulary=words, trained_on=trained)
+
+
+def _planned(card: Card, selection: Selection, there: Set[ClipKey] = frozenset()) -> int:
+    from gaitcrafter_ext.synthesis.plan import Plan, Sampling, make_plan
+
+    plan = make_plan(card, selection, Sampling("euler", 3, 2.0, 30, 0), there)
+    return len(Plan.from_json(plan.to_json()).clips)
+
+
+def _opengait(size: str, folder: Path) -> int:
+    """Our data source in OpenGait, real people and synthetic ones."""
+    from gaitcrafter_ext.opengait.checkout import Checkout
+    from gaitcrafter_ext.opengait.models import open_models
+
+    open_models(Checkout())
+    from utils import get_msg_mgr  # type: ignore[import-not-found]
+
+    get_msg_mgr().init_manager(str(folder / "log"), False, 1)
+    from gaitcrafter_ext.opengait.dataset import GaitDataSet
+
+    given: dict[str, Any] = {
+        "dataset_name": size,
+        "dataset_root": str(folder / "pkl"),
+        "dataset_partition": str(folder / "partition.json"),
+        "synthetic": [{"root": str(folder / "synthetic")}],
+        "cache": False,
+    }
+    return len(GaitDataSet(given, True))
+
+
+def _store(size: str, folder: Path) -> SilhouetteStore:
+    return SilhouetteStore(folder / "pkl", load_dataset(size))
+
+
+#: Task -> what does it and counts.
+TASKS: dict[str, Callable[[str, Path], int]] = {
+    "list": _list,
+    "verify": _verify,
+    "partition": _partition,
+    "recognise": _recognise,
+    "plan": _plan,
+    "complete": _complete,
+    "opengait": _opengait,
+}
+
+
+def _main(task: str, size: str, folder: str) -> None:
+    started = time.perf_counter()
+    count, seconds = TASKS[task](size, Path(folder)), time.perf_counter() - started
+    cost = {"count": count, "seconds": seconds, "cpu_seconds": time.process_time(), "memory_gb": peak_memory_gb()}
+    print(json.dumps(cost))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
