@@ -7,6 +7,7 @@ counted and its peak of memory. Nothing here depends on what the clips show.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import os
 import subprocess
@@ -150,7 +151,7 @@ def _verify(size: str, folder: Path) -> int:
     from gaitcrafter_ext.silhouettes.parallel import available_cores
     from gaitcrafter_ext.silhouettes.verify import verify
 
-    return verify(folder / "pkl", jobs=available_cores()).clips
+    return verify(folder / "pkl", jobs=available_cores(), dataset=load_dataset(size)).clips
 
 
 def _partition(size: str, folder: Path) -> int:
@@ -223,9 +224,7 @@ def _opengait(size: str, folder: Path) -> int:
     from gaitcrafter_ext.opengait.models import open_models
 
     open_models(Checkout())
-    from utils import get_msg_mgr  # type: ignore[import-not-found]
-
-    get_msg_mgr().init_manager(str(folder / "log"), False, 1)
+    importlib.import_module("utils").get_msg_mgr().init_manager(str(folder / "log"), False, 1)
     from gaitcrafter_ext.opengait.dataset import GaitDataSet
 
     given: dict[str, Any] = {
