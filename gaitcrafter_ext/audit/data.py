@@ -171,14 +171,14 @@ def held_out_of_card(real: Keys, card: Card, root: object) -> tuple[list[ClipKey
             " no person in common; name the root that the weights were trained on"
         )
     names = set(card.trained_on.held_out)
-    held = [key for key in known if f"{key.identity}/{key.take}" in names]
+    held = [key for key in known if card.was_held_out(key.identity, key.take)]
     if not held:
         why = "held no take out" if not names else f"held out {_some(names)}, which {root} lacks"
         raise (DataError if not names else MissingError)(
             f"the weights {why}: nothing to measure against; use weights with held-out takes and their own root"
         )
     rule = f"as the weights' card says ({card.trained_on.dataset})"
-    return [key for key in known if f"{key.identity}/{key.take}" not in names], held, rule
+    return sorted(set(known) - set(held)), held, rule
 
 
 def held_out_of_last_takes(

@@ -173,6 +173,7 @@ class Trainer:
             config.dataset.name,
             identities_hash(words.identities),
             tuple(sorted({f"{key.identity}/{key.take}" for key in held})),
+            tuple(sorted({key.take for key in (*self.dataset.keys, *held)})),
             tuple(sorted(before - known)),
         )
         scheduler = make_scheduler("euler", config.training.noise_shift)

@@ -65,12 +65,14 @@ class TrainedOn:
         dataset: The dataset's name.
         identities_hash: :func:`gaitcrafter_ext.vocabulary.identities_hash` of the training people.
         held_out: Takes of these people that were kept from training, as ``identity/take``.
+        takes: Names of all takes trained on; a take of another name was not, whoever's it is. Empty where not known.
         before: ``dataset/identity`` of everybody else that these weights, or those they began with, ever saw.
     """
 
     dataset: str
     identities_hash: str
     held_out: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
 
 
@@ -117,6 +119,11 @@ class Card:
         """Short name of exactly these weights: 16 hex digits."""
         text = "\n".join(f"{name} {digest}" for name, digest in sorted(self.files.items()))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def was_held_out(self, identity: str, take: str) -> bool:
+        """Whether a take of a known person was kept from training."""
+        known = self.trained_on
+        return f"{identity}/{take}" in known.held_out or (bool(known.takes) and take not in known.takes)
 
     def everybody(self) -> set[str]:
         """``dataset/identity`` of all people that these weights ever saw."""
