@@ -10,6 +10,7 @@ import dataclasses
 import importlib
 import importlib.metadata
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -33,8 +34,8 @@ GIGA = 1e9
 #: Clips of the denoisers; the length of the condition that peers get (ours takes identity, condition, view).
 FRAMES, HEIGHT, WIDTH, CONDITION = 30, 64, 48, 64
 
-#: People, conditions and classes of the networks.
-IDENTITIES, CONDITIONS, CLASSES = 50, 3, 74
+#: Conditions and classes of the networks.
+CONDITIONS, CLASSES = 3, 74
 
 #: Images, channels (in = out), rows, columns of 3x3 convolutions: those of our levels, and rounder ones of classifiers.
 SHAPES = (
@@ -164,12 +165,14 @@ def gait_unet() -> Stopwatch:
     from gaitcrafter_ext.generator.network import GaitUNet
     from gaitcrafter_ext.generator.shape import TILE
 
-    network = GaitUNet(IDENTITIES, CONDITIONS, frames=FRAMES, height=HEIGHT, width=WIDTH, **asdict(ModelConfig()))
+    sizes = ModelConfig()
+    network = GaitUNet(conditions=CONDITIONS, frames=FRAMES, height=HEIGHT, width=WIDTH, **asdict(sizes))
 
     def denoise(clips: Tensor) -> Tensor:
         b = len(clips)
-        code = F.one_hot(torch.arange(b) % IDENTITIES, IDENTITIES).float()
-        clean: Tensor = network(clips, torch.full((b,), 0.5), code, torch.arange(b) % CONDITIONS, torch.zeros(b))
+        code, phase = torch.ones(b, sizes.code_dim), torch.linspace(0, 2 * math.pi, FRAMES).expand(b, -1)
+        condition = torch.arange(b) % CONDITIONS
+        clean: Tensor = network(clips, torch.full((b,), 0.5), code, condition, torch.zeros(b), phase)
         return clean
 
     batch = {"training": GeneratorTraining.batch_size, "sampling": TILE}

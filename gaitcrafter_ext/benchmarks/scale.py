@@ -6,7 +6,6 @@ counted and its peak of memory. Nothing here depends on what the clips show.
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import json
 import os
@@ -29,7 +28,7 @@ from gaitcrafter_ext.silhouettes.store import SilhouetteStore, write_clip
 from gaitcrafter_ext.vocabulary import ClipKey, identities_hash
 
 if TYPE_CHECKING:
-    from gaitcrafter_ext.generator.card import Card
+    from gaitcrafter_ext.generator.weights import Card
     from gaitcrafter_ext.synthesis.plan import Selection
 
 __all__ = ["SIZES", "TASKS", "Cost", "build", "measure_scale"]
@@ -202,19 +201,19 @@ def _trained(size: str, folder: Path) -> list[ClipKey]:
 
 def _card(keys: Sequence[ClipKey], size: str) -> Card:
     """The card of a generator that was trained on these clips."""
-    from gaitcrafter_ext.generator.card import read_card
     from gaitcrafter_ext.generator.data import vocabulary_of
-    from gaitcrafter_ext.generator.weights import locate
+    from gaitcrafter_ext.generator.weights import Card, TrainedOn
 
-    card, words = read_card(locate("bundled")), vocabulary_of(keys, load_dataset(size))
-    trained = dataclasses.replace(card.trained_on, identities_hash=identities_hash(words.identities))
-    return dataclasses.replace(card, vocabulary=words, trained_on=trained)
+    dataset = load_dataset(size)
+    words = vocabulary_of(keys, dataset)
+    cadence = dict.fromkeys(words.identities, (27.0, 0.6))
+    return Card(words, TrainedOn(size, identities_hash(words.identities)), dataset, cadence)
 
 
 def _planned(card: Card, selection: Selection, there: Set[ClipKey] = frozenset()) -> int:
     from gaitcrafter_ext.synthesis.plan import Plan, Sampling, make_plan
 
-    plan = make_plan(card, selection, Sampling("euler", 3, 2.0, 30, 0), there)
+    plan = make_plan(card, selection, Sampling("euler", 3, 2.0, seed=0), there)
     return len(Plan.from_json(plan.to_json()).clips)
 
 

@@ -188,14 +188,14 @@ def test_every_task_of_the_scale_benchmark_counts_what_is_there(
     size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = scale.SIZES[size]
-    monkeypatch.setitem(scale.SIZES, size, scale.Size(3, 2, whole.clips, novel=2))
+    monkeypatch.setitem(scale.SIZES, size, scale.Size(12, 2, whole.clips, novel=2))
     scale.build(tmp_path, scale.SIZES[size])
     clips = len(list(scale.SIZES[size].keys()))
     assert {name: scale.TASKS[name](size, tmp_path) for name in ("list", "verify", "partition")} == {
         "list": clips,
         "verify": clips,
-        "partition": 5,
+        "partition": 14,
     }
     assert scale.TASKS["recognise"](size, tmp_path) == clips + 40
-    assert scale.TASKS["plan"](size, tmp_path) == (3 + 2) * (14 if size == "oumvlp" else 1)
+    assert scale.TASKS["plan"](size, tmp_path) == (12 + 2) * (14 if size == "oumvlp" else 1)
     assert (whole.train + whole.test, len(list(whole.keys()))) in ((10_307, 288_596), (26_000, 124_000))
