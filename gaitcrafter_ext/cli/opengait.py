@@ -50,24 +50,22 @@ def run(args: argparse.Namespace) -> int:
         return _shim(args)
     if not args.cfgs:
         raise UsageError("--cfgs: no config named; e.g. --cfgs opengait_configs/gaitset.yaml")
-    from gaitcrafter_ext.opengait.launch import LaunchOptions, compose, launch
+    from gaitcrafter_ext.opengait.launch import compose, launch
 
     if args.action == "compose":
         print(compose(args.cfgs, args.set, args.opengait), end="")
         return 0
 
     launch(
-        LaunchOptions(
-            opengait=args.opengait,
-            cfgs=args.cfgs,
-            phase=args.phase,
-            device=args.device,
-            sets=tuple(args.set),
-            workdir=args.workdir,
-            iteration=args.iter,
-            log_to_file=args.log_to_file,
-            allow_missing=args.allow_missing,
-        )
+        args.opengait,
+        args.cfgs,
+        phase=args.phase,
+        device=args.device,
+        sets=args.set,
+        workdir=args.workdir,
+        iteration=args.iter,
+        log_to_file=args.log_to_file,
+        allow_missing=args.allow_missing,
     )
     return 0
 

@@ -9,7 +9,6 @@ import runpy
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +17,28 @@ from gaitcrafter_ext.opengait.checkout import Checkout
 from gaitcrafter_ext.opengait.device import choose_device, patch_device, prepare_environment, world_size
 from gaitcrafter_ext.opengait.overrides import apply_arm, apply_override, parse_override
 from gaitcrafter_ext.opengait.plugin import caller_folders, last_line, register
-from gaitcrafter_ext.opengait.prepare import Run
+from gaitcrafter_ext.opengait.prepare import Run, data_cfgs, find_paths
 from gaitcrafter_ext.records import read_yaml
 from gaitcrafter_ext.silhouettes.files import storage_error
 
-__all__ = ["LaunchOptions", "compose", "launch"]
+__all__ = ["compose", "launch"]
 
 
-@dataclass(frozen=True)
-class LaunchOptions:
-    """One run of OpenGait.
+def launch(
+    opengait: str | None,
+    cfgs: Sequence[str],
+    *,
+    phase: str = "train",
+    device: str = "auto",
+    sets: Sequence[str] = (),
+    workdir: str | None = None,
+    iteration: int | None = None,
+    log_to_file: bool = False,
+    allow_missing: bool = False,
+) -> None:
+    """Check everything that can be checked, then run OpenGait in this process until it is done.
 
-    Attributes:
+    Args:
         opengait: The checkout; where None, ``$OPENGAIT_ROOT`` or the one in the cache.
         cfgs: The config, then arms to lay over it.
         phase: ``"train"`` or ``"test"``.
@@ -39,49 +48,24 @@ class LaunchOptions:
         iteration: Checkpoint to start from; None where the config says.
         log_to_file: OpenGait's own option.
         allow_missing: Go on where people of the partition are not on disk.
-    """
-
-    opengait: str | None
-    cfgs: Sequence[str]
-    phase: str = "train"
-    device: str = "auto"
-    sets: Sequence[str] = ()
-    workdir: str | None = None
-    iteration: int | None = None
-    log_to_file: bool = False
-    allow_missing: bool = False
-
-
-def launch(options: LaunchOptions) -> None:
-    """Check everything that can be checked, then run OpenGait in this process until it is done.
 
     Raises:
         GaitCrafterError: What was refused.
     """
-    checkout = Checkout(options.opengait)
-    overrides = tuple(parse_override(text) for text in options.sets)
-    config, *arms = (find_config(name, checkout) for name in options.cfgs)
-    workdir = [Path(options.workdir).resolve()] if options.workdir else []
-    folders = (*workdir, *caller_folders(checkout.root, config, *arms))
-    prepare_environment(options.device)
-    _enter(Path(options.workdir) if options.workdir else checkout.root)
+    checkout, overrides = Checkout(opengait), tuple(parse_override(text) for text in sets)
+    config, *arms = (find_config(name, checkout) for name in cfgs)
+    place = Path(workdir).resolve() if workdir else checkout.root
+    folders = (*([place] if workdir else []), *caller_folders(checkout.root, config, *arms))
+    prepare_environment(device)
+    _enter(place)
     sys.path.insert(0, str(checkout.package))
-    patch_device(choose_device(options.device))
-    register(
-        Run(
-            checkout,
-            options.phase,
-            world_size(),
-            folders,
-            tuple(read_arm(arm) for arm in arms),
-            overrides,
-            options.iteration,
-            options.allow_missing,
-        )
-    )
+    patch_device(choose_device(device))
+    changes = tuple(read_arm(arm) for arm in arms)
+    register(Run(checkout, phase, world_size(), folders, changes, overrides, iteration, allow_missing))
     importlib.import_module("modeling.models")
     importlib.import_module("utils").config_loader(str(config))
-    sys.argv = _argv(checkout, config, options)
+    sys.argv = [str(checkout.package / "main.py"), "--cfgs", str(config), "--phase", phase]
+    sys.argv += ([] if iteration is None else ["--iter", str(iteration)]) + ["--log_to_file"] * log_to_file
     with _one_line_errors():
         runpy.run_path(sys.argv[0], run_name="__main__")
 
@@ -116,10 +100,13 @@ def compose(names: Sequence[str], sets: Sequence[str], opengait: str | None) -> 
     import yaml
 
     checkout, whole = Checkout(opengait), dict[str, Any]()
-    for name in names:
-        apply_arm(whole, read_arm(find_config(name, checkout)))
+    paths = [find_config(name, checkout) for name in names]
+    for path in paths:
+        apply_arm(whole, read_arm(path))
     for text in sets:
         apply_override(whole, *parse_override(text))
+    for data in data_cfgs(whole):
+        find_paths(data, caller_folders(checkout.root, *paths))
     return yaml.safe_dump(whole, sort_keys=False, default_flow_style=None, width=110)
 
 
@@ -129,13 +116,6 @@ def _enter(workdir: Path) -> None:
         os.chdir(workdir)
     except OSError as error:
         raise storage_error(workdir, error, "work in") from error
-
-
-def _argv(checkout: Checkout, config: Path, options: LaunchOptions) -> list[str]:
-    argv = [str(checkout.package / "main.py"), "--cfgs", str(config), "--phase", options.phase]
-    if options.iteration is not None:
-        argv += ["--iter", str(options.iteration)]
-    return argv + (["--log_to_file"] if options.log_to_file else [])
 
 
 @contextlib.contextmanager

@@ -80,8 +80,7 @@ def _complete(real: RealPeople, partition: str | Path) -> RealPeople:
 
 
 def _real_files(real: RealPeople, people: Sequence[str], file: str | None) -> dict[ClipKey, Path]:
-    tree = scan_tree(real.root, people)
-    files = {folder.key: tree.path(folder, file) for folder in tree.folders}
+    files = {folder.key: folder.path(file) for folder in scan_tree(real.root, people)}
     for path in list(files.values())[:1]:
         frame_size(read_pickle(path), str(path))
     return files

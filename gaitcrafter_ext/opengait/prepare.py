@@ -27,14 +27,6 @@ from gaitcrafter_ext.silhouettes.files import atomic_write_text
 
 __all__ = ["Run", "class_counts", "prepare"]
 
-#: CASIA-B's protocol: gallery, and probes by condition.
-PROTOCOL = {
-    "gallery": ("nm-01", "nm-02", "nm-03", "nm-04"),
-    "NM": ("nm-05", "nm-06"),
-    "BG": ("bg-01", "bg-02"),
-    "CL": ("cl-01", "cl-02"),
-}
-
 #: Beside the checkpoints: the class count they were trained with, so that a test needs no synthetic clips.
 NOTE = "gaitcrafter.json"
 
@@ -88,7 +80,7 @@ def prepare(cfgs: dict[str, Any], run: Run) -> dict[str, Any]:
     real = [look_up(each) for each in data]
     check_people(real, run)
     if will_test(cfgs, run):
-        check_protocol(cfgs, real[0])  # OpenGait tests on the first data set of a list
+        check_views(cfgs, real[0])  # OpenGait tests on the first data set of a list
     settle_frames(cfgs, data)
     settle_schedule(cfgs, run)
     if not labels_are_identities(cfgs):
@@ -161,28 +153,17 @@ def check_people(real: Sequence[RealPeople], run: Run) -> None:
             raise MissingError(f"data_cfg.dataset_partition: no one of TEST_SET is in {one.root}; nothing to test")
 
 
-def check_protocol(cfgs: Mapping[str, Any], real: RealPeople) -> None:
-    """Refuse test data that ``evaluate_indoor_dataset`` would divide by zero on.
-
-    Raises:
-        DataError: What the protocol lacks.
-    """
-    evaluator, data = cfgs["evaluator_cfg"], data_cfgs(cfgs)[0]
-    if evaluator.get("eval_func") != "evaluate_indoor_dataset" or evaluator.get("cross_view_gallery"):
+def check_views(cfgs: Mapping[str, Any], real: RealPeople) -> None:
+    """Refuse test data of one view, on which ``evaluate_indoor_dataset`` has nothing to average."""
+    if cfgs["evaluator_cfg"].get("eval_func") != "evaluate_indoor_dataset":
         return
-    tested = scan_tree(real.root, [name for name in real.test if name not in set(real.absent)], hidden=True)
-    if len(tested.views) < 2:
+    absent = set(real.absent)
+    views = {folder.key.view for folder in scan_tree(real.root, [name for name in real.test if name not in absent])}
+    if len(views) < 2 and not cfgs["evaluator_cfg"].get("cross_view_gallery"):
         raise DataError(
-            f"the test people have {len(tested.views)} view ({listed(sorted(tested.views))}), and the protocol leaves "
-            "identical views out: nothing to average; test on two views or more"
+            f"the test people have {len(views)} view ({listed(sorted(views))}), and the protocol leaves identical "
+            "views out: nothing to average; test on two views or more"
         )
-    for what, takes in PROTOCOL.items():
-        dataset = data.get("test_dataset_name") or real.dataset
-        if dataset == "CASIA-B" and not tested.takes & set(takes):
-            raise DataError(
-                f"the test people have no take of {what} ({', '.join(takes)}), which the CASIA-B protocol needs; "
-                "name another protocol by evaluator_cfg.eval_func, or test on people who have them"
-            )
 
 
 def settle_frames(cfgs: Mapping[str, Any], data: Sequence[Mapping[str, Any]]) -> None:

@@ -74,16 +74,16 @@ def _folder(entry: FolderEntry, real: RealPeople, pattern: str | None) -> Source
     )
     parents = {parent for who in known.values() for parent in who.mix}
     check_origin(entry.root, "" if plan is None else plan.dataset, parents, people, real)
-    tree = scan_tree(root, names)
-    if not tree.folders:
+    folders = tuple(scan_tree(root, names))
+    if not folders:
         raise MissingError(f"{root} holds no clip; {_layout(root)}")
-    several = any(len(folder.files) > 1 for folder in tree.folders)
+    several = any(len(folder.files) > 1 for folder in folders)
     file = entry.file or (pattern if several else None)
     if file or not several:
-        first = {folder.key.identity: folder for folder in reversed(tree.folders)}
+        first = {folder.key.identity: folder for folder in reversed(folders)}
         for folder in list(first.values())[:: max(1, len(first) // CHECKED)]:
-            read_frames(tree.path(folder, file))
-    return Source(people, lambda: [(folder.key, tree.path(folder, file)) for folder in tree.folders])
+            read_frames(folder.path(file))
+    return Source(people, lambda: [(folder.key, folder.path(file)) for folder in folders])
 
 
 def _train_people(entry: FolderEntry, root: Path) -> Sequence[str]:

@@ -1,9 +1,8 @@
 """Packages that OpenGait imports for some of its models: where one is missing, a stand-in that fails only when used.
 
-OpenGait imports every model whatever the config names, so that one missing package breaks each run. Here every package
-that the checkout imports outside a ``try`` and that cannot be found is replaced: importing it, naming its classes and
-deriving from them works, calling them is refused with the package's name. Two functions that every run needs
-(``torchvision.utils.make_grid``, ``torchvision.transforms.Compose``) are there in full.
+OpenGait imports every model whatever the config names, so that one missing package breaks each run. Importing a
+stand-in, naming its classes and deriving from them works; calling them is refused with the package's name. What every
+run needs of torchvision (``make_grid``, ``Compose``) is there in full.
 """
 
 from __future__ import annotations

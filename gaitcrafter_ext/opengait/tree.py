@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,87 +11,52 @@ from gaitcrafter_ext.errors import DataError, MissingError
 from gaitcrafter_ext.silhouettes.files import storage_error
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["Tree", "ViewFolder", "scan_tree"]
+__all__ = ["ViewFolder", "scan_tree"]
 
 
 @dataclass(frozen=True)
 class ViewFolder:
     """A view folder that is not empty; ``files`` are sorted, as OpenGait counts them."""
 
+    root: Path
     key: ClipKey
     files: tuple[str, ...]
 
-
-@dataclass(frozen=True)
-class Tree:
-    """The view folders of some people, in OpenGait's order, and the empty folders among them, relative to the root."""
-
-    root: Path
-    folders: tuple[ViewFolder, ...]
-    empty: tuple[str, ...]
-
-    @property
-    def takes(self) -> set[str]:
-        """Every take."""
-        return {folder.key.take for folder in self.folders}
-
-    @property
-    def views(self) -> set[str]:
-        """Every view."""
-        return {folder.key.view for folder in self.folders}
-
-    def path(self, folder: ViewFolder, pattern: str | None) -> Path:
-        """The file of that pattern, e.g. ``{view}-aligned-sils.pkl``; without a pattern the only file.
+    def path(self, file: str | None = None) -> Path:
+        """The file of that name, e.g. ``{view}-aligned-sils.pkl``; without a name the only one there is.
 
         Raises:
             MissingError: There is no such file.
-            DataError: There are several, and no pattern.
+            DataError: There are several, and no name.
         """
-        key = folder.key
-        place = self.root / key.identity / key.take / key.view
-        if pattern is None:
-            if len(folder.files) == 1:
-                return place / folder.files[0]
+        place, some = Path(self.root, self.key.identity, self.key.take, self.key.view), ", ".join(self.files[:4])
+        if file is None and len(self.files) > 1:
             raise DataError(
-                f"{place} holds {len(folder.files)} files ({', '.join(folder.files[:4])}); name the silhouettes by "
-                "'file', e.g. {view}-aligned-sils.pkl"
+                f"{place} holds {len(self.files)} files ({some}); name the silhouettes by 'file': {{view}}-sils.pkl"
             )
-        name = pattern.replace("{view}", key.view)
-        if name not in folder.files:
-            raise MissingError(f"{place}: there is no {name}, but {', '.join(folder.files[:4])}; correct 'file'")
+        name = self.files[0] if file is None else file.replace("{view}", self.key.view)
+        if name not in self.files:
+            raise MissingError(f"{place}: there is no {name}, but {some}; correct 'file'")
         return place / name
 
 
-def scan_tree(root: Path, people: Iterable[str], hidden: bool = False) -> Tree:
-    """List the view folders of people who are there.
-
-    Args:
-        root: Folder of identities.
-        people: Whose.
-        hidden: Count names that begin with a dot, as OpenGait does.
+def scan_tree(root: Path, people: Iterable[str]) -> Iterator[ViewFolder]:
+    """The view folders of people who are there, in OpenGait's order; names that begin with a dot are passed over.
 
     Raises:
         DataError: A file lies where OpenGait expects a folder.
     """
-    folders, empty = list[ViewFolder](), list[str]()
-
-    def inside(*parts: str) -> list[str]:
-        names = _names(os.path.join(root, *parts), hidden)
-        if not names:
-            empty.append("/".join(parts))
-        return names
-
     for person in people:
-        for take in inside(person):
-            for view in inside(person, take):
-                if files := inside(person, take, view):
-                    folders.append(ViewFolder(ClipKey(person, take, view), tuple(files)))
-    return Tree(root, tuple(folders), tuple(empty))
+        for take in _names(root, person):
+            for view in _names(root, person, take):
+                if files := _names(root, person, take, view):
+                    yield ViewFolder(root, ClipKey(person, take, view), tuple(files))
 
 
-def _names(folder: str, hidden: bool) -> list[str]:
+def _names(*parts: str | Path) -> list[str]:
+    folder = os.path.join(*parts)
     try:
-        return sorted(name for name in os.listdir(folder) if hidden or name[0] != ".")
+        return sorted(name for name in os.listdir(folder) if name[0] != ".")
     except NotADirectoryError:
         raise DataError(f"{folder}: a file where OpenGait expects a folder; move it away") from None
     except OSError as error:

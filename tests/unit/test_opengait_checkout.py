@@ -182,9 +182,9 @@ def test_a_wrong_command_is_one_line(
 
 def test_compose_prints_one_plain_config(checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "base.yaml").write_text("data_cfg: {dataset_name: A, num_workers: 1}\n")
-    (tmp_path / "arm.yaml").write_text("data_cfg: {views: ['000']}\n")
+    (tmp_path / "arm.yaml").write_text("data_cfg: {dataset_partition: base.yaml}\n")
     names = [str(tmp_path / name) for name in ("base.yaml", "arm.yaml")]
     command = ["opengait", "compose", "--opengait", str(checkout), "--cfgs", *names, "--set", "data_cfg.num_workers=4"]
     assert main(command) == 0
     composed = yaml.safe_load(capsys.readouterr().out)
-    assert composed == {"data_cfg": {"dataset_name": "A", "num_workers": 4, "views": ["000"]}}
+    assert composed == {"data_cfg": {"dataset_name": "A", "num_workers": 4, "dataset_partition": names[0]}}
