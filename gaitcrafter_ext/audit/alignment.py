@@ -12,14 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.metrics.distances import squared_distances
-
 __all__ = ["best_shift", "clip_distances"]
 
 Frames = NDArray[np.uint8]
 
 #: Frames of clips that are multiplied at once; bounds the memory.
-BATCH_FRAMES = 8192
+BATCH_FRAMES = 2048
 
 
 def clip_distances(clips: Sequence[Frames], others: Sequence[Frames], cyclic: bool = False) -> NDArray[np.float64]:
@@ -39,14 +37,16 @@ def clip_distances(clips: Sequence[Frames], others: Sequence[Frames], cyclic: bo
         step = max(1, BATCH_FRAMES // length)
         for some in (rows[at : at + step] for at in range(0, len(rows), step)):
             batch = _flat(np.stack([clips[row] for row in some]))
+            norms = (batch**2).sum(axis=2)
             for column, other in enumerate(flat):
-                result[some, column] = _over_shifts(batch, other, cyclic).min(axis=1)
+                result[some, column] = _over_shifts(batch, norms, other, cyclic).min(axis=1)
     return np.sqrt(result)
 
 
 def best_shift(clip: Frames, other: Frames, cyclic: bool = False) -> int:
     """The frame of ``other`` that the first frame of ``clip`` matches best; negative where ``other`` begins later."""
-    best = int(_over_shifts(_flat(clip)[None], _flat(other), cyclic)[0].argmin())
+    flat = _flat(clip)[None]
+    best = int(_over_shifts(flat, (flat**2).sum(axis=2), _flat(other), cyclic)[0].argmin())
     return best if cyclic or len(clip) <= len(other) else -best
 
 
@@ -55,12 +55,17 @@ def _flat(frames: Frames) -> NDArray[np.float32]:
     return frames.reshape(*frames.shape[:-2], -1).astype(np.float32) / np.float32(255)
 
 
-def _over_shifts(clips: NDArray[np.float32], other: NDArray[np.float32], cyclic: bool) -> NDArray[np.float64]:
-    """Mean squared difference of clips [n, T, D] and one other [L, D] at each shift, float64 [n, shifts]."""
+def _over_shifts(
+    clips: NDArray[np.float32], norms: NDArray[np.float32], other: NDArray[np.float32], cyclic: bool
+) -> NDArray[np.float64]:
+    """Mean squared difference of clips [n, T, D], of squared lengths [n, T], and one other [L, D] at each shift."""
     count, length, size = clips.shape
     if cyclic:
         other = other[np.arange(len(other) + length - 1) % len(other)]
-    table = squared_distances(clips.reshape(-1, size), other).reshape(count, length, len(other))
+    table = clips.reshape(-1, size) @ (-2 * other.T)
+    table += norms.reshape(-1, 1)
+    table += (other**2).sum(1)
+    table = np.maximum(table, 0, out=table).reshape(count, length, len(other))
     if length > len(other):
         table = table.transpose(0, 2, 1)
     table = np.ascontiguousarray(table)
