@@ -155,6 +155,19 @@ class IdentityCard:
         names = ("schema", "asked", "groups", "caveats", "rows", "unmeasured")
         return json.dumps({name: plain(getattr(self, name)) for name in names}, indent=1, allow_nan=False) + "\n"
 
+    def to_text(self, notes: bool = False) -> str:
+        """Caveats and tables for a terminal; the notes stand below their figures where they are asked for."""
+        lines = [f"caveat: {each}" for each in self.caveats]
+        for question, rows, missing in self.by_question():
+            lines += ["", f"{question:<46}{'value':>8}{'95 % interval':>18}{'floor':>8}{'ceiling':>8}{'chance':>8}"]
+            for each in rows:
+                bounds = "".join(f"{figure(value, each.unit):>8}" for value in (each.floor, each.ceiling, each.chance))
+                value = f"{figure(each.value, each.unit):>8}{interval(each):>18}"
+                lines.append(f"  {each.measure:<20}{each.features[:23]:<24}{value}{bounds}")
+                lines += [f"    {each.note}"] if notes and each.note else []
+            lines += [f"  {each.measure} ({each.features}): not measured: {each.why}" for each in missing]
+        return "\n".join(lines)
+
     def by_question(self) -> list[tuple[str, list[Row], list[Unmeasured]]]:
         """The questions that have figures or reasons why not, with both."""
         found = [

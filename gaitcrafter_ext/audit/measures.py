@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 import numpy as np
 
 from gaitcrafter_ext.audit.cadence import Cadence, cadence
 from gaitcrafter_ext.audit.card import NONE, Measure, Row, row
 from gaitcrafter_ext.audit.clips import ClipFeatures, common_length, geis, small_geis
-from gaitcrafter_ext.audit.copies import Copies, copies
+from gaitcrafter_ext.audit.copies import Copies, Scope, copies
 from gaitcrafter_ext.audit.data import AuditData
 from gaitcrafter_ext.audit.membership import Membership
 from gaitcrafter_ext.audit.spaces import PIXELS, Space
@@ -21,7 +22,7 @@ from gaitcrafter_ext.metrics.centroids import find_centroids
 from gaitcrafter_ext.metrics.distances import win_rates
 from gaitcrafter_ext.metrics.features import FeatureSet
 from gaitcrafter_ext.metrics.gei_protocol import Faithfulness, faithfulness
-from gaitcrafter_ext.metrics.identification import Identification, identification, rank_one
+from gaitcrafter_ext.metrics.identification import Identification, Ranks, identification, rank_one, ranks
 from gaitcrafter_ext.metrics.intervals import Estimate, bootstrap_mean, estimate_share
 from gaitcrafter_ext.metrics.leakage import Leakage, Retrieval, ThreeSample, leakage, parent_retrieval, three_sample
 from gaitcrafter_ext.metrics.uniqueness import (
@@ -46,7 +47,15 @@ from gaitcrafter_ext.metrics.variety import (
     two_sample_accuracy,
 )
 
-__all__ = ["ConsistencyBeside", "Copied", "UniquenessBeside", "clip_measures", "membership_measure", "people_measures"]
+__all__ = [
+    "ConsistencyBeside",
+    "Copied",
+    "UniquenessBeside",
+    "clip_measures",
+    "membership_measure",
+    "people_measures",
+    "rank_measure",
+]
 
 STYLE, ORDERED, FRAMES = "view and condition style", "ordered frames", "frames"
 
@@ -127,8 +136,8 @@ def people_measures(data: AuditData, space: Space, seed: int) -> list[Measure]:
     ]  # fmt: skip
 
 
-def clip_measures(data: AuditData, seed: int) -> list[Measure]:
-    """What can be asked about clips."""
+def clip_measures(data: AuditData, seed: int, scope: Scope = "same", cyclic: bool = False) -> list[Measure]:
+    """What can be asked about clips; ``scope`` and ``cyclic`` are those of :func:`copies`."""
 
     def rng(number: int) -> Rng:
         return np.random.default_rng([seed, 100 + number])
@@ -138,12 +147,22 @@ def clip_measures(data: AuditData, seed: int) -> list[Measure]:
         Measure("faithfulness", "read_as_asked", PIXELS,
                 lambda: faithfulness(geis(training), geis(held_out), geis(synthetic)), _faithful),
         Measure("variety", "d_intra", STYLE, lambda: _find_variety(data, rng(1)), _variety),
-        Measure("copies", "copies", FRAMES, lambda: _find_copies(data, rng(5)), _copied),
+        Measure("copies", "copies", FRAMES, lambda: _find_copies(data, rng(5), scope, cyclic), _copied),
         Measure("likeness", "likeness", ORDERED, lambda: _find_likeness(data, rng(2)), _likeness),
         Measure("motion", "motion", FRAMES, lambda: motion(data.clips, rng(3)), _motion),
         Measure("motion", "cadence", FRAMES, lambda: cadence(data.clips, rng(4)), _cadence),
         Measure("masks", "masks", FRAMES, lambda: masks(data.clips, rng(6)), _masks),
     ]  # fmt: skip
+
+
+def rank_measure(data: AuditData, seed: int) -> Measure:
+    """Rank-1 by pixel GEI with every ceiling."""
+
+    def find() -> Ranks:
+        synthetic, held_out, training = map(geis, data.clips)
+        return ranks(synthetic, held_out, training, np.random.default_rng([seed, 0]))
+
+    return Measure("identification", "rank", PIXELS, find, _every_rank)
 
 
 def membership_measure(find: Callable[[], Membership]) -> Measure:
@@ -165,6 +184,25 @@ def _ranks(found: Identification, name: str) -> list[Row]:
         row("identification", f"rank1{part}", name, share, ceiling=ceiling, chance=found.chance,
             note="" if part else note)
         for part, share, ceiling in rows
+    ]  # fmt: skip
+
+
+def _every_rank(found: Ranks) -> list[Row]:
+    ceilings = {each.condition: each.share.value for each in found.same_gallery.conditions}
+    ratio = found.of_same_gallery
+    note = (
+        f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}] of the ceiling, real training takes as probes; real,"
+        f" leave one take out: {100 * found.leave_one_out.share.value:.1f} %; against training takes, which the"
+        f" generator saw: {100 * found.seen.share.value:.1f} %, held-out real"
+        f" {100 * found.seen_ceiling.share.value:.1f} %; {found.synthetic.left_out} clips left out, without a held-out"
+        " clip of their person and view"
+    )
+    total = row("identification", "rank1", PIXELS, found.synthetic.share, ceiling=found.same_gallery.share.value,
+                chance=found.chance, note=note)  # fmt: skip
+    return [total] + [
+        row("identification", f"rank1_{each.condition}", PIXELS, each.share,
+            ceiling=ceilings.get(each.condition, NONE), chance=found.chance)
+        for each in found.synthetic.conditions
     ]  # fmt: skip
 
 
@@ -259,8 +297,8 @@ def _variety(found: tuple[Recall, Recall]) -> list[Row]:
     return [row("variety", "d_intra", STYLE, ours.share, ceiling=real.share.value, note=note)]
 
 
-def _find_copies(data: AuditData, rng: Rng) -> Copied:
-    found = copies(data.clips)
+def _find_copies(data: AuditData, rng: Rng, scope: Scope, cyclic: bool) -> Copied:
+    found = copies(data.clips, scope, cyclic)
     ours, theirs = found.synthetic, found.held_out
     people = np.array([match.clip.identity for match in ours.matches], dtype=str)
     return Copied(
@@ -272,10 +310,15 @@ def _find_copies(data: AuditData, rng: Rng) -> Copied:
 
 
 def _copied(found: Copied) -> list[Row]:
-    test, floor = found.test, found.copies.held_out.share
+    test, floor, worst = (
+        found.test,
+        found.copies.held_out.share,
+        min(found.copies.synthetic.matches, key=attrgetter("ratio")),
+    )
     return [
         row("copies", "copies", FRAMES, found.share, floor=floor,
-            note="nearest training clip less than a third as far as the nearest other take, phases aligned"),
+            note="nearest training clip less than a third as far as the nearest other take, phases aligned; nearest of"
+                 f" all: {worst.clip} to {worst.nearest} from frame {worst.shift}, ratio {worst.ratio:.2f}"),
         row("copies", "closer", FRAMES, found.closer, chance=0.5,
             note="pairs in which the synthetic clip lies nearer to training clips than a held-out one"),
         Row("copies", "three_sample", FRAMES, "z", test.score, NONE, NONE, found.share.count, floor=0.0,
@@ -365,6 +408,10 @@ def _medians(question: str, statistics: Sequence[Beside]) -> list[Row]:
 
 
 def _cadence(found: Cadence) -> list[Row]:
-    note = "mean error of the gait cycle; floor: the person's training takes; chance: everyone given the median"
+    gain = found.difference
+    note = (
+        "mean error of the gait cycle; floor: the person's training takes; chance: everyone given the median;"
+        f" difference to that {gain.value:.2f} [{gain.low:.2f}, {gain.high:.2f}]; {found.left_out} clips left out"
+    )
     return [row("motion", "cadence_error", FRAMES, found.synthetic, "frames", floor=found.floor.value,
                 chance=found.median.value, note=note)]  # fmt: skip

@@ -67,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
         asked={name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()},
     )
     write_report(args.out, card, data, spaces)
-    print(card.to_json() if args.json else _as_text(card, args.out), end="" if args.json else "\n")
+    written = f"\n\n{args.out / HTML_NAME}\n{args.out / JSON_NAME}\n"
+    print(card.to_json() if args.json else card.to_text() + written, end="")
     return 0
 
 
@@ -143,18 +144,3 @@ def _measured(args: argparse.Namespace, data: AuditData, spaces: list[Space], de
     people = [each for space in spaces for each in people_measures(data, space, args.seed)]
     with bars("measure") as bar:
         return run_measures([*people, *clip_measures(data, args.seed), membership], bar("measuring"))
-
-
-def _as_text(card: IdentityCard, folder: Path) -> str:
-    from gaitcrafter_ext.audit.card import figure, interval
-
-    lines = [f"caveat: {each}" for each in card.caveats]
-    for question, rows, missing in card.by_question():
-        lines += ["", f"{question:<46}{'value':>8}{'95 % interval':>18}{'floor':>8}{'ceiling':>8}{'chance':>8}"]
-        lines += [
-            f"  {each.measure:<20}{each.features[:23]:<24}{figure(each.value, each.unit):>8}{interval(each):>18}"
-            f"{figure(each.floor, each.unit):>8}{figure(each.ceiling, each.unit):>8}{figure(each.chance, each.unit):>8}"
-            for each in rows
-        ]
-        lines += [f"  {each.measure} ({each.features}): not measured: {each.why}" for each in missing]
-    return "\n".join([*lines, "", f"{folder / HTML_NAME}", f"{folder / JSON_NAME}"])

@@ -11,6 +11,7 @@ from gaitcrafter_ext.errors import DataError, UsageError
 from gaitcrafter_ext.vocabulary import choose
 
 if TYPE_CHECKING:
+    from gaitcrafter_ext.audit.card import IdentityCard
     from gaitcrafter_ext.audit.data import AuditData, Splits, Trees
     from gaitcrafter_ext.generator.weights import Card
 
@@ -48,18 +49,21 @@ def run(args: argparse.Namespace) -> int:
     takes = _held_out_takes(args)
     from gaitcrafter_ext.audit.card import plain
     from gaitcrafter_ext.audit.data import load_audit_data, open_trees
-    from gaitcrafter_ext.cli.evaluation.clips_text import as_text
     from gaitcrafter_ext.generator.weights import locate, read_card
     from gaitcrafter_ext.silhouettes.parallel import available_cores
 
-    card = read_card(locate(args.trained_weights)) if takes is None else None
-    trees = open_trees(args.real, args.synthetic, args.views, card, args.config)
-    splits = _splits(args, trees, card, takes or 1, [name for name in measures if name in PERSONAL])
+    weights = read_card(locate(args.trained_weights)) if takes is None else None
+    trees = open_trees(args.real, args.synthetic, args.views, weights, args.config)
+    splits = _splits(args, trees, weights, takes or 1, [name for name in measures if name in PERSONAL])
     with bars("clip") as bar:
         data = load_audit_data(trees, splits, args.skip_broken, args.jobs or available_cores(), bar)
-    results = _measure(args, measures, data)
-    answer = {"asked": vars(args), **_counts(splits), "measures": results}
-    print(json.dumps(plain(answer), indent=1) if args.json else as_text(splits, results))
+    card = _measured(args, measures, data)
+    if args.json:
+        results = {name: result for (name, _), result in card.results.items()}
+        answer = {"asked": vars(args), **_counts(splits), "rows": card.rows, "unmeasured": card.unmeasured}
+        print(json.dumps(plain({**answer, "measures": results}), indent=1))
+    else:
+        print(_head(splits) + card.to_text(notes=True))
     return 0
 
 
@@ -89,24 +93,13 @@ def _splits(args: argparse.Namespace, trees: Trees, card: Card | None, takes: in
     return split(trees, *held_out_of_last_takes(trees.real_keys, common, takes, trees.dataset))
 
 
-def _measure(args: argparse.Namespace, measures: tuple[str, ...], data: AuditData) -> dict[str, Any]:
-    """Result dataclass of each measure."""
-    import numpy as np
+def _measured(args: argparse.Namespace, measures: tuple[str, ...], data: AuditData) -> IdentityCard:
+    from gaitcrafter_ext.audit.card import run_measures
+    from gaitcrafter_ext.audit.measures import clip_measures, rank_measure
 
-    from gaitcrafter_ext.audit.cadence import cadence
-    from gaitcrafter_ext.audit.clips import geis
-    from gaitcrafter_ext.audit.copies import copies
-    from gaitcrafter_ext.audit.statistics import masks, motion
-    from gaitcrafter_ext.metrics.identification import ranks
-
-    calls = {
-        "rank": lambda rng: ranks(geis(data.synthetic), geis(data.held_out), geis(data.training), rng),
-        "copies": lambda _: copies(data.clips, scope=args.copies_among, cyclic=args.cyclic),
-        "cadence": lambda rng: cadence(data.clips, rng),
-        "masks": lambda rng: masks(data.clips, rng),
-        "motion": lambda rng: motion(data.clips, rng),
-    }
-    return {name: calls[name](np.random.default_rng([args.seed, MEASURES.index(name)])) for name in measures}
+    every = [rank_measure(data, args.seed), *clip_measures(data, args.seed, args.copies_among, args.cyclic)]
+    with bars("measure") as bar:
+        return run_measures([each for each in every if each.name in measures], bar("measuring"))
 
 
 def _counts(splits: Splits) -> dict[str, Any]:
@@ -116,3 +109,11 @@ def _counts(splits: Splits) -> dict[str, Any]:
         "clips": {"synthetic": len(splits.synthetic), "held_out": len(splits.held_out),
                   "training": len(splits.training), "synthetic_of_other_views": splits.passed_over},
     }  # fmt: skip
+
+
+def _head(splits: Splits) -> str:
+    left = f"; {splits.passed_over} synthetic clips of other views left out" if splits.passed_over else ""
+    return (
+        f"{len(splits.synthetic)} synthetic clips; real: {len(splits.training)} training clips,"
+        f" {len(splits.held_out)} held-out clips ({splits.rule}); {len(splits.people)} people in common{left}\n"
+    )
