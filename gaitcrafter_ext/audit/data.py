@@ -148,7 +148,7 @@ def open_trees(
         MissingError: There is no such folder or config, or no clip in a folder.
         UsageError: A view is in neither tree.
     """
-    dataset = load_dataset(config) if config else getattr(card, "dataset", None) or DatasetConfig()
+    dataset = load_dataset(config) if config or card is None else card.dataset
     (real_store, real_keys), (made_store, made_keys) = open_tree(real, dataset), open_tree(synthetic, dataset)
     if views != "all":
         wanted = choose(views, sorted({key.view for key in [*real_keys, *made_keys]}), "--views")

@@ -11,13 +11,13 @@ import pytest
 from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
-from tests.tiny import tiny_clip
+from tests.stick_walkers import stick_clip
 
 
 def _store(root: Path, *names: str) -> Path:
     store = SilhouetteStore(root, create=True)
     for name in names:
-        store.write(ClipKey(*name.split("/")), tiny_clip(0, 0))
+        store.write(ClipKey(*name.split("/")), stick_clip(0, 25.0, 30))
     return root
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import pytest
@@ -20,7 +18,7 @@ from gaitcrafter_ext.audit.data import (
     split,
 )
 from gaitcrafter_ext.errors import DataError, MissingError
-from gaitcrafter_ext.generator.weights import Card, SamplingDefaults, TrainedOn, Vocabulary
+from gaitcrafter_ext.generator.weights import Card, TrainedOn, Vocabulary
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
@@ -48,7 +46,7 @@ def splits(root: Path, made: tuple[str, ...], partition: Partition) -> Splits:
 
 def card(people: tuple[str, ...] = ("001", "002"), held_out: tuple[str, ...] = ("001/nm-02", "002/cl-02")) -> Card:
     words = Vocabulary(people, ("nm", "cl"), {"090": 90.0})
-    return Card(words, TrainedOn("tiny", "0" * 16, held_out), SamplingDefaults(), {}, "0" * 64)
+    return Card(words, TrainedOn("tiny", "0" * 16, held_out))
 
 
 def write_recipes(root: Path, recipes: dict[str, dict[str, float]], name: str = "manifest.jsonl") -> None:
@@ -97,11 +95,11 @@ def test_takes_are_read_by_the_datasets_rules_and_synthetic_ones_by_their_own_na
 
 def test_the_rules_come_from_the_weights_card_unless_a_config_names_others(tmp_path: Path) -> None:
     SilhouetteStore(tmp_path).write(ClipKey("000", "00", "090"), np.zeros((2, 64, 64), np.uint8))
-    numbered = SimpleNamespace(dataset=DatasetConfig(takes_pattern=r"\d+"))
+    numbered = replace(card(), dataset=DatasetConfig(takes_pattern=r"\d+"))
     root = str(tmp_path)
-    assert open_trees(root, root, card=cast(Card, numbered)).cell(ClipKey("000", "00", "090")) == ("090", "nm")
-    assert open_trees(root, root, card=card(), config="grew").dataset.name == "GREW"
-    assert open_trees(root, root, card=card()).dataset == getattr(card(), "dataset", DatasetConfig())
+    assert open_trees(root, root, card=numbered).cell(ClipKey("000", "00", "090")) == ("090", "nm")
+    assert open_trees(root, root, card=numbered, config="grew").dataset.name == "GREW"
+    assert open_trees(root, root).dataset == DatasetConfig()
 
 
 def test_recipes_tell_the_generators_people_and_parents(tmp_path: Path) -> None:
