@@ -179,7 +179,7 @@ def _plan(size: str, folder: Path) -> int:
 
     card = _card(_trained(size, folder), size)
     return _planned(
-        card, Selection(card.vocabulary.identities, SIZES[size].novel, ("nm-01",), tuple(card.vocabulary.views))
+        card, Selection(card.vocabulary.identities, SIZES[size].novel, ("00",), tuple(card.vocabulary.views))
     )
 
 
