@@ -18,6 +18,7 @@ from gaitcrafter_ext.errors import ConflictError, UsageError
 if TYPE_CHECKING:
     from gaitcrafter_ext.generator.config import GeneratorConfig
     from gaitcrafter_ext.generator.training import Trainer
+    from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
     from gaitcrafter_ext.vocabulary import ClipKey
 
@@ -66,21 +67,22 @@ def run(args: argparse.Namespace) -> int:
         config = replace(config, dataset=replace(config.dataset, name=args.name))
     if args.max_clips:
         config = replace(config, training=replace(config.training, max_clips=args.max_clips))
-    store, keys = _training_clips(args.data, args.partition)
+    store, keys = _training_clips(args.data, args.partition, config.dataset)
+    config = replace(config, dataset=store.look(keys))
     return _train(args, config, store, keys, folder)
 
 
-def _training_clips(data: str, partition: str) -> tuple[SilhouetteStore, list[ClipKey]]:
+def _training_clips(data: str, partition: str, dataset: DatasetConfig) -> tuple[SilhouetteStore, list[ClipKey]]:
     """The clips of the people in TRAIN_SET, nobody else's."""
     from gaitcrafter_ext.silhouettes.partition import Partition
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
-    store = SilhouetteStore(data)
+    store = SilhouetteStore(data, dataset)
     people = Partition.load(partition)
     people.check(store)
     if not people.train:
         raise UsageError(f"--partition: TRAIN_SET of {partition} is empty; name the people to train on")
-    wanted, clips = set(people.train), store.keys()
+    wanted, clips = set(people.train), store.require_keys()
     return store, [key for key in clips if key.identity in wanted]
 
 

@@ -242,7 +242,7 @@ def _pack(
         ):
             for start in range(0, len(keys), CHUNK):
                 chunk = keys[start : start + CHUNK]
-                for key, clip in zip(chunk, readers.map(store.read, chunk), strict=True):
+                for key, clip in zip(chunk, readers.map(store.read_real, chunk), strict=True):
                     bar.update()
                     if len(clip) < window:
                         continue
