@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ class Splits:
         passed_over: Synthetic clips of views that the real clips lack.
         others: Real clips of people whom the generator never saw.
         generator: The people it was trained on, as far as is known.
+        before: ``dataset/identity`` of everyone else that the weights ever saw.
         test: The people of TEST_SET.
         parents: Synthetic person -> training people in the recipe; one for a known person.
         caveats: What limits the audit.
@@ -76,6 +77,7 @@ class Splits:
     passed_over: int = 0
     others: tuple[ClipKey, ...] = ()
     generator: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
     parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     caveats: tuple[str, ...] = ()
@@ -252,11 +254,15 @@ def card_splits(trees: Trees, partition: Partition, folder: str, card: Card | No
     found = split(trees, *parts)
     cells = {trees.cell(key) for key in (*found.training, *found.held_out)}
     others = tuple(key for key in keys if key.identity not in generator and trees.cell(key) in cells)
-    return Splits(
-        found.training, found.held_out, found.synthetic, found.rule, found.passed_over, others,
-        tuple(sorted(generator)), partition.test, _parents(recipes),
-        (*caveats, *_absent(generator, found.training, others)),
-    )  # fmt: skip
+    return replace(
+        found,
+        others=others,
+        generator=tuple(sorted(generator)),
+        before=card.trained_on.before if card else (),
+        test=partition.test,
+        parents=_parents(recipes),
+        caveats=(*caveats, *_absent(generator, found.training, others)),
+    )
 
 
 def load_audit_data(trees: Trees, splits: Splits, skip_broken: bool, jobs: int, bar: Bar) -> AuditData:

@@ -98,7 +98,7 @@ def open_judges(
     judges, chose = open_recognisers(folders, dataset, other_people), chosen_by(synthetic)
     caveats = check_disjoint(
         People(
-            named(dataset, splits.generator),
+            (*named(dataset, splits.generator), *splits.before),
             named(dataset, splits.test),
             {each.name: each.people for each in judges},
             filter_people(chose, judges) if chose else (),

@@ -117,9 +117,8 @@ def test_novel_people_alone_are_measured_where_no_measure_needs_known_ones(
     assert "0 people in common" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("words", "code", "message"),
-    [
+def test_bad_input_is_one_line_and_the_right_exit_code(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, code, message in (
         (("--synthetic", "novel"), 1, "no common person"),
         (("--synthetic", "novel", "--trained-weights", "weights"), 1, "--measures copies,masks,motion"),
         (("--synthetic", "other_view"), 1, "no common view"),
@@ -133,15 +132,11 @@ def test_novel_people_alone_are_measured_where_no_measure_needs_known_ones(
         (("--synthetic", "made", "--trained-weights", "bundled"), 1, "no person in common"),
         (("--synthetic", "made", "--measures", "copys"), 2, "did you mean 'copies'"),
         (("--synthetic", "made", "--views", "091"), 2, "did you mean '090'"),
-    ],
-)
-def test_bad_input_is_one_line_and_the_right_exit_code(
-    folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, message: str
-) -> None:
-    assert evaluate(folder, "clips", "--real", "real", *words) == code
-    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
-    assert len(errors) == 1
-    assert message in errors[0]
+    ):
+        assert evaluate(folder, "clips", "--real", "real", *words) == code
+        errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+        assert len(errors) == 1
+        assert message in errors[0]
 
 
 def test_a_blind_sheet_is_written_and_scored(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,18 +152,13 @@ def test_a_blind_sheet_is_written_and_scored(folder: Path, tmp_path: Path, capsy
     assert "is there already" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("words", "code", "message"),
-    [
+def test_bad_blind_input_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, code, message in (
         (("--real", "real"), 2, "--synthetic is missing"),
         (("--real", "real", "--synthetic", "made", "--out", "x", "--rows", "7"), 2, "is odd"),
         (("--real", "real", "--synthetic", "made", "--out", "x", "--rows", "80"), 1, "fewer --rows"),
         (("--score", "key.json"), 2, "belong together"),
         (("--score", "nowhere.json", "--answers", "nowhere.json"), 1, "nowhere.json is not there"),
-    ],
-)
-def test_bad_blind_input_is_one_line(
-    folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, message: str
-) -> None:
-    assert evaluate(folder, "blind", *words) == code
-    assert message in capsys.readouterr().err
+    ):
+        assert evaluate(folder, "blind", *words) == code
+        assert message in capsys.readouterr().err

@@ -63,9 +63,8 @@ def test_the_protocol_prints_synthetic_beside_real_and_reads_view_and_condition(
     assert "view        cannot be read" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("options", "code", "words"),
-    [
+def test_bad_input_is_one_line_and_the_right_exit_code(real: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for options, code, words in (
         ([], 2, "no real clips named"),
         (["ROOT", "--gallery", "nm-01..05", "--probes", "nm-05"], 2, "nm-05 is in the gallery and among the probes"),
         (["ROOT", "--probes", "nm-09"], 1, "no clip of take nm-09"),
@@ -73,12 +72,8 @@ def test_the_protocol_prints_synthetic_beside_real_and_reads_view_and_condition(
         (["ROOT", "--centroids", "ROOT"], 2, "--probe-root"),
         (["ROOT", "--config", "gait3d"], 2, "names its probes clip by clip"),
         (["nowhere"], 1, "there is no folder nowhere"),
-    ],
-)
-def test_bad_input_is_one_line_and_the_right_exit_code(
-    real: Path, capsys: pytest.CaptureFixture[str], options: list[str], code: int, words: str
-) -> None:
-    assert main(["evaluate", "gei", *(str(real) if word == "ROOT" else word for word in options)]) == code
-    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
-    assert len(errors) == 1
-    assert words in errors[0]
+    ):
+        assert main(["evaluate", "gei", *(str(real) if word == "ROOT" else word for word in options)]) == code
+        errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+        assert len(errors) == 1
+        assert words in errors[0]

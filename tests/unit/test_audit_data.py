@@ -67,6 +67,13 @@ def test_the_card_names_people_and_held_out_takes() -> None:
     assert "tiny" in rule
 
 
+def test_whom_the_weights_saw_before_is_kept(tmp_path: Path) -> None:
+    known = replace(card(), trained_on=TrainedOn("tiny", "0" * 16, ("001/nm-02", "002/cl-02"), before=("old/003",)))
+    made = [*clips("001", "002"), *clips("001", "002", take="cl-01")]
+    found = card_splits(trees(tmp_path, made), Partition(("001", "002"), ("003",)), str(tmp_path), known)
+    assert (found.generator, found.before) == (("001", "002"), ("old/003",))
+
+
 def test_without_a_card_the_last_takes_are_held_out_as_training_does() -> None:
     training, held, _ = held_out_of_last_takes(REAL, ("001", "003"), 1, DatasetConfig())
     assert names(held) == {f"{i}/{t}" for i in ("001", "003") for t in ("nm-02", "cl-02")}
