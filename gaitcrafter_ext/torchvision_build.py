@@ -1,4 +1,4 @@
-"""A torchvision that was built for another torch: others import it, and trip over it, where nobody asked for it."""
+"""A torchvision that was built for another torch: other packages import it and fail, though no one asked for it."""
 
 from __future__ import annotations
 

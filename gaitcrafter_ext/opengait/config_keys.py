@@ -120,6 +120,7 @@ class GeneratedEntry:
     takes: Annotated[int, Field(ge=1, le=1000, strict=True)] = 1
     frames: Annotated[int, Field(ge=20, le=600, strict=True)] | None = None
     cadence: Annotated[str, BeforeValidator(_cadence)] | None = None
+    size: Literal[64, 128] = 64
     seed: Natural = 0
     steps: Positive | None = None
     sampler: str | None = None

@@ -29,7 +29,7 @@ _HostDataSet: Any = importlib.import_module("data.dataset").DataSet
 
 
 class SyntheticPaths(list):
-    """The one path of a synthetic clip, told from OpenGait's plain lists by its class."""
+    """The one path of a synthetic clip, its class tells it from OpenGait's plain lists."""
 
 
 class GaitDataSet(_HostDataSet):

@@ -53,6 +53,7 @@ def plan_of(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) 
         seed=entry.seed,
         precision=precision,
         cadence=entry.cadence or "",
+        size=entry.size,
         columns=card.dataset.columns or 64,
     )
     conditions = choose(entry.conditions, words.conditions, f"{where}.conditions")
@@ -75,7 +76,7 @@ def plan_of(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) 
 
 
 def _like(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) -> dict[str, Identity]:
-    """People of ``like`` whom the config trains on: nobody of its TEST_SET is imitated."""
+    """People of ``like`` whom the config trains on: no one of its TEST_SET is imitated."""
     if entry.like is None:
         return {}
     store = SilhouetteStore(entry.like, card.dataset)

@@ -27,6 +27,7 @@ from gaitcrafter_ext.silhouettes.clip import SIZES, normalise, trim, upsample
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import folder_names, read_frames
 from gaitcrafter_ext.synthesis.folder import OutputFolder
+from gaitcrafter_ext.synthesis.plan import Plan
 from gaitcrafter_ext.vocabulary import ClipKey
 
 __all__ = ["Source", "fit", "frame_size", "open_source"]
@@ -111,8 +112,10 @@ def _generated(entry: GeneratedEntry, real: RealPeople) -> Source:
     weights = locate(entry.weights)
     card = read_card(weights)
     plan = plan_of(entry, card, weights, real)
-    people = tuple(person_of_plan(name, who, plan.weights) for name, who in plan.people.items())
-    check_origin(f"weights '{entry.weights}'", card.trained_on.dataset, card.vocabulary.identities, people, real)
+    alike = _alike(entry, plan, real)
+    others = tuple(person_of_plan(name, who, plan.weights) for name, who in plan.people.items() if name not in alike)
+    people = tuple(SyntheticPerson(name, True) for name in alike) + others
+    check_origin(f"weights '{entry.weights}'", card.trained_on.dataset, card.vocabulary.identities, others, real)
     check_weights(weights, card)
 
     def clips() -> Sequence[tuple[ClipKey, Path]]:
@@ -120,6 +123,13 @@ def _generated(entry: GeneratedEntry, real: RealPeople) -> Source:
         return [(key, folder.path(key)) for key in plan.keys]
 
     return Source(people, clips)
+
+
+def _alike(entry: GeneratedEntry, plan: Plan, real: RealPeople) -> tuple[str, ...]:
+    """Train people whom the generator imitates after their own silhouettes: they join themselves."""
+    if entry.like is None or Path(entry.like).resolve() != real.root.resolve():
+        return ()
+    return tuple(name for name in real.train if name in plan.people and plan.people[name].code)
 
 
 def frame_size(clip: Any, where: str) -> tuple[int, int]:

@@ -118,7 +118,7 @@ get_msg_mgr().init_manager(sys.argv[3] + "/log", False, 1)
 from data.dataset import DataSet
 from data.collate_fn import CollateFn
 random.seed(0); np.random.seed(0)
-told = {}
+found = {}
 for training in (True, False):
     root, partition = sys.argv[2] + "/pkl", sys.argv[2] + "/partition.json"
     data = DataSet(dict(dataset_name="CASIA-B", dataset_root=root, dataset_partition=partition, cache=False), training)
@@ -127,12 +127,12 @@ for training in (True, False):
     for kind in ("fixed_unordered", "fixed_ordered", "all_ordered"):
         collate = CollateFn(data.label_set, dict(sample_type=kind, frames_num_fixed=10, frames_skip_num=0))
         batch, labels, takes, views, _ = collate([data[index] for index in range(len(data))])
-        told[f"{kind} {training}"] = [list(np.asarray(batch[0]).shape), str(np.asarray(batch[0]).dtype)]
-    told[f"{training}"] = dict(
+        found[f"{kind} {training}"] = [list(np.asarray(batch[0]).shape), str(np.asarray(batch[0]).dtype)]
+    found[f"{training}"] = dict(
         labels=data.label_set, takes=data.types_set, views=data.views_set, modalities=lengths,
         sums=[int(clip.sum()) for clip in frames], shapes=[list(clip.shape) for clip in frames],
     )
-print(json.dumps(told))
+print(json.dumps(found))
 """
 
 
@@ -147,16 +147,16 @@ def test_opengaits_data_set_reads_the_tree_that_we_write(tmp_path: Path) -> None
             store.write(key, clip)
             sums[key] = int(clip.sum())
     Partition(("001", "syn-0001"), ("075",)).save(tmp_path / "out" / "partition.json")
-    told = _run(READ, str(CHECKOUT / "opengait"), str(tmp_path / "out"), str(tmp_path))
-    assert told["True"]["labels"] == ["CASIA-B-001", "CASIA-B-syn-0001"]
-    assert told["False"]["labels"] == ["075"]
-    assert (told["True"]["takes"], told["True"]["views"]) == (["bg-01", "nm-01"], ["090"])
-    assert told["True"]["modalities"] == [1] * 4
-    assert told["True"]["shapes"] == [[12, 64, 64]] * 4
-    assert told["True"]["sums"] == [sums[key] for key in sorted(sums) if key.identity != "075"]
-    assert told["fixed_unordered True"] == [[4, 10, 64, 64], "uint8"]
-    assert told["fixed_ordered False"] == [[2, 10, 64, 64], "uint8"]
-    assert told["all_ordered False"] == [[1, 24, 64, 64], "uint8"]
+    found = _run(READ, str(CHECKOUT / "opengait"), str(tmp_path / "out"), str(tmp_path))
+    assert found["True"]["labels"] == ["CASIA-B-001", "CASIA-B-syn-0001"]
+    assert found["False"]["labels"] == ["075"]
+    assert (found["True"]["takes"], found["True"]["views"]) == (["bg-01", "nm-01"], ["090"])
+    assert found["True"]["modalities"] == [1] * 4
+    assert found["True"]["shapes"] == [[12, 64, 64]] * 4
+    assert found["True"]["sums"] == [sums[key] for key in sorted(sums) if key.identity != "075"]
+    assert found["fixed_unordered True"] == [[4, 10, 64, 64], "uint8"]
+    assert found["fixed_ordered False"] == [[2, 10, 64, 64], "uint8"]
+    assert found["all_ordered False"] == [[1, 24, 64, 64], "uint8"]
 
 
 def _opened(files: list[IO[Any]], path: str, mode: str) -> IO[Any]:

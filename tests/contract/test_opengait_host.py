@@ -28,7 +28,6 @@ import torch
 from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from tests.e2e.test_synthesize_command import write_tiny_weights
 from tests.opengait_fakes import (
     CHECKOUT,
     REPOSITORY,
@@ -291,31 +290,26 @@ def test_two_processes_train_and_test_together(data: Path, tmp_path: Path) -> No
     assert len(table(done.stderr)) == 3
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Untrained weights of three of the four train people."""
-    return write_tiny_weights(tmp_path_factory.mktemp("weights"))
-
-
-def on_demand(data: Path, weights: Path, **more: Any) -> dict[str, Any]:
-    entry = {"weights": str(weights), "novel": 2, "identities": ["sim-002"], "conditions": ["nm"], **more}
+def on_demand(data: Path) -> dict[str, Any]:
+    """Novel people of the bundled weights, beside people whom they do not know."""
     cfgs = joined(data, "DeepGaitV2")
-    cfgs["data_cfg"]["synthetic"] = [entry]
+    entry = {"weights": "bundled", "novel": 3, "conditions": ["nm"], "views": ["000", "090"]}
+    cfgs["data_cfg"] |= {"synthetic": [entry], "dataset_name": "mine"}
     return cfgs
 
 
 def test_clips_are_made_on_demand_once_by_two_processes_and_reused(
-    data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GAITCRAFTER_CACHE", str(tmp_path / "cache"))
-    first = torchrun(tmp_path, on_demand(data, weights))
+    first = torchrun(tmp_path, on_demand(data))
     assert first.returncode == 0, first.stderr
     assert first.stderr.count("making 6 clips of 3 people") == 1
     assert "synthesizing" in first.stderr  # the progress bar
-    assert "and 6 synthetic clips, 2 of the 6 people" in first.stderr
+    assert "and 6 synthetic clips, 3 of the 7 people" in first.stderr
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.pkl")}
     assert len(made) == 6
-    again = launch(data, tmp_path, on_demand(data, weights))
+    again = launch(data, tmp_path, on_demand(data))
     assert again.returncode == 0, again.stderr
     assert "making" not in again.stderr
     assert {path: path.stat().st_mtime_ns for path in made} == made

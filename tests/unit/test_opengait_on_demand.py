@@ -5,23 +5,23 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gaitcrafter_ext.errors import GaitCrafterError, MissingError, StorageError, UsageError
+from gaitcrafter_ext.generator.weights import locate, read_card
 from gaitcrafter_ext.opengait import generate, on_demand
-from gaitcrafter_ext.opengait.config_keys import GeneratedEntry
+from gaitcrafter_ext.opengait.config_keys import GeneratedEntry, read_entries
 from gaitcrafter_ext.opengait.interpreter import choose_python, start_module
 from gaitcrafter_ext.opengait.on_demand import get_or_synthesize, plan_of
+from gaitcrafter_ext.opengait.people import RealPeople, real_people
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.synthesis.plan import Plan
 from gaitcrafter_ext.synthesis.run import synthesize
-from tests.e2e.test_synthesize_command import write_tiny_weights
-from tests.opengait_fakes import REPOSITORY
-from tests.synthesis_fakes import CARD, paint, small_plan
+from tests.opengait_fakes import REPOSITORY, paint, small_plan, write_tree
 
 
 @pytest.fixture
@@ -38,19 +38,28 @@ def refuse(plan: Plan, folder: OutputFolder, weights: Path, python: str, device:
     raise AssertionError("made a second time")
 
 
-def test_an_entry_becomes_the_plan_that_synthesize_makes() -> None:
-    plan = plan_of(
-        GeneratedEntry("w", "sim-002", novel=2, conditions="nm", views="090", takes=2, seed=7, steps=3), CARD
-    )
-    assert [str(key) for key in plan.clips[:2]] == ["sim-002/nm-01/090", "sim-002/nm-02/090"]
-    assert (len(plan.identities), plan.sampling.seed, plan.sampling.steps) == (3, 7, 3)
-    for wrong, said in (
-        (GeneratedEntry("w", novel=1, conditions="xx"), r"data_cfg\.synthetic\.conditions: unknown 'xx'"),
-        (GeneratedEntry("w", novel=1, sampler="heun"), r"data_cfg\.synthetic\.sampler"),
-        (GeneratedEntry("w", novel=1, precision="fp8"), r"data_cfg\.synthetic\.precision"),
-    ):
-        with pytest.raises(UsageError, match=said):
-            plan_of(wrong, CARD)
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> RealPeople:
+    root = write_tree(tmp_path_factory.mktemp("real"), ("x-1", "x-2"), ("nm-01",), ("090",))
+    return real_people("other", root / "pkl", root / "partition.json")
+
+
+def planned(real: RealPeople, **options: Any) -> Plan:
+    (entry,) = read_entries({"weights": "bundled", **options})
+    assert isinstance(entry, GeneratedEntry)
+    weights = locate("bundled")
+    return plan_of(entry, read_card(weights), weights, real)
+
+
+def test_an_entry_becomes_the_plan_that_synthesize_makes(real: RealPeople) -> None:
+    plan = planned(real, novel=2, conditions="nm", views="090", takes=2, frames=60, cadence="x1.1", seed=7, steps=3)
+    assert [name.split("/", 1)[1] for name in plan.clips] == ["nm-01/090", "nm-02/090"] * 2
+    sampling = plan.sampling
+    assert (sampling.seed, sampling.steps, sampling.frames, sampling.cadence) == (7, 3, 60, "x1.1")
+    for wrong in ({"conditions": "xx"}, {"sampler": "heun"}, {"precision": "fp8"}):
+        (name,) = wrong
+        with pytest.raises(UsageError, match=rf"data_cfg\.synthetic\.{name}"):
+            planned(real, novel=1, **wrong)
 
 
 def test_clips_are_made_once_and_kept_by_what_was_asked_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,11 +67,11 @@ def test_clips_are_made_once_and_kept_by_what_was_asked_for(home: Path, monkeypa
     plan = small_plan()
     folder = get_or_synthesize(plan, Path("weights"))
     assert folder.root.parent == home / "synthetic"
-    assert SilhouetteStore(folder.clips).keys() == sorted(plan.clips)
-    lost = folder.path(plan.clips[3])
+    assert SilhouetteStore(folder.clips).keys() == sorted(plan.keys)
+    lost = folder.path(plan.keys[3])
     before = lost.read_bytes()
     lost.unlink()
-    assert get_or_synthesize(plan, Path("weights")).path(plan.clips[3]).read_bytes() == before
+    assert get_or_synthesize(plan, Path("weights")).path(plan.keys[3]).read_bytes() == before
     monkeypatch.setattr(on_demand, "_make", refuse)
     assert get_or_synthesize(plan, Path("weights")).root == folder.root
     with pytest.raises(AssertionError):
@@ -77,7 +86,7 @@ import sys, time
 from pathlib import Path
 from gaitcrafter_ext.opengait import on_demand
 from gaitcrafter_ext.synthesis.run import synthesize
-from tests.synthesis_fakes import paint, small_plan
+from tests.opengait_fakes import paint, small_plan
 def slowly(requests):
     time.sleep(0.2)
     return paint(requests)
@@ -103,21 +112,15 @@ def test_several_processes_make_the_clips_once(home: Path) -> None:
 
 @pytest.mark.slow
 def test_a_shard_on_each_gpu_makes_the_same_clips_as_one_process(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, real: RealPeople, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gaitcrafter_ext.generator.weights import read_card
-
-    weights = write_tiny_weights(tmp_path / "weights")
-    card = read_card(weights)
-    plan = plan_of(GeneratedEntry(str(weights), novel=2, conditions="nm", device="auto"), card)
-    whole = get_or_synthesize(plan, weights, device="cpu")
+    plan = planned(real, novel=2, conditions="nm", views="090")
+    whole = get_or_synthesize(plan, locate("bundled"), device="cpu")
     (tmp_path / "plan.json").write_text(plan.to_json())
     monkeypatch.setattr(generate, "visible_gpus", lambda: ["0", "1"])
     out = tmp_path / "shards"
-    assert generate.main([str(tmp_path / "plan.json"), str(weights), str(out), "auto"]) == 0
-    assert sorted(path.name for path in (out / ".gaitcrafter").glob("shard-*-of-2.jsonl")) != []
-    assert all(OutputFolder(out).path(key).read_bytes() == whole.path(key).read_bytes() for key in plan.clips)
-    assert not on_demand.is_complete(whole, replace(plan, clips=plan.clips[:1]))
+    assert generate.main([str(tmp_path / "plan.json"), str(locate("bundled")), str(out), "auto"]) == 0
+    assert all(OutputFolder(out).path(key).read_bytes() == whole.path(key).read_bytes() for key in plan.keys)
 
 
 def test_what_a_child_refuses_becomes_the_error(home: Path) -> None:

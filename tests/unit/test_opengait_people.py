@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, WeightsError
-from gaitcrafter_ext.opengait.config_keys import FolderEntry
+from gaitcrafter_ext.opengait import sources
+from gaitcrafter_ext.opengait.config_keys import FolderEntry, GeneratedEntry
 from gaitcrafter_ext.opengait.people import (
     TakeNames,
     check_origin,
@@ -20,10 +21,12 @@ from gaitcrafter_ext.opengait.people import (
     real_people,
 )
 from gaitcrafter_ext.opengait.sources import Source, fit, frame_size, open_source
-from tests.opengait_fakes import synthetic_set, write_tree
+from gaitcrafter_ext.synthesis.identities import Identity
+from tests.opengait_fakes import small_plan, synthetic_set, write_tree
 
 PEOPLE = ("sim-001", "sim-002", "sim-003", "sim-004")
 BLEND = {"sim-001": 0.4, "sim-002": 0.6}
+ALONE = Identity({"sim-001": 1.0})
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,7 @@ def opened(real_root: Path, made: Path, dataset: str = "simulated") -> Source:
 
 
 def test_known_people_share_a_label_and_novel_ones_sort_after_all() -> None:
-    known, novel = person_of_plan("sim-001", {"sim-001": 1.0}, "w"), person_of_plan("syn-0001", BLEND, "w")
+    known, novel = person_of_plan("sim-001", ALONE, "w"), person_of_plan("syn-0001", Identity(BLEND), "w")
     assert known.known
     assert known.label("CASIA-B") == "CASIA-B-sim-001"
     assert not novel.known
@@ -46,13 +49,13 @@ def test_known_people_share_a_label_and_novel_ones_sort_after_all() -> None:
 
 def test_a_novel_person_is_the_recipe_and_the_weights_not_the_name() -> None:
     labels = {
-        person_of_plan("syn-0001", recipe, weights).label("x")
+        person_of_plan("syn-0001", Identity(recipe), weights).label("x")
         for recipe, weights in ((BLEND, "w"), (dict(reversed(BLEND.items())), "w"), (BLEND, "v"))
     }
     assert len(labels) == 2
     assert person_of_folder("syn-0001", "a").label("x") != person_of_folder("syn-0001", "b").label("x")
     # One person at weight 1 under another name is a copy of a real person, and has a label of its own.
-    assert not person_of_plan("syn-0001", {"sim-001": 1.0}, "w").known
+    assert not person_of_plan("syn-0001", ALONE, "w").known
 
 
 def test_a_made_set_joins_by_its_plan(real_root: Path, tmp_path: Path) -> None:
@@ -102,7 +105,7 @@ def test_a_root_that_is_not_there_is_refused(real_root: Path, tmp_path: Path) ->
 
 def test_check_origin_lets_a_subset_of_the_train_people_pass(real_root: Path) -> None:
     real = real_people("simulated", real_root / "pkl", real_root / "partition.json")
-    check_origin("w", "simulated", PEOPLE[:2], [person_of_plan("sim-001", {"sim-001": 1.0}, "w")], real)
+    check_origin("w", "simulated", PEOPLE[:2], [person_of_plan("sim-001", ALONE, "w")], real)
     check_origin("w", "simulated", ["sim-909"], [], real)  # not of this data set at all
     held_out = replace(real, train=PEOPLE[:2])
     with pytest.raises(WeightsError, match=r"on 2 people of 'simulated', of whom sim-003 not in TRAIN_SET"):
@@ -118,7 +121,7 @@ def test_a_taken_name_gets_a_mark_and_keeps_its_condition() -> None:
 
 def test_takes_of_several_sources_never_meet(real_root: Path) -> None:
     names = TakeNames(real_people("simulated", real_root / "pkl", real_root / "partition.json"))
-    known, novel = person_of_plan("sim-001", {"sim-001": 1.0}, "w"), person_of_plan("syn-0001", BLEND, "w")
+    known, novel = person_of_plan("sim-001", ALONE, "w"), person_of_plan("syn-0001", Identity(BLEND), "w")
     assert names.fresh("a", known, ["nm-01", "nm-02"]) == {"nm-01": "nm-syn-01", "nm-02": "nm-02"}
     assert names.fresh("a", known, ["nm-01"]) == {"nm-01": "nm-syn2-01"}
     assert names.fresh("b", novel, ["nm-01"]) == {"nm-01": "nm-01"}
@@ -163,3 +166,17 @@ def test_of_several_files_the_one_with_the_real_clips_name_is_taken(real_root: P
     }
     with pytest.raises(DataError, match="2 files"):
         open_source(entry, real).clips()
+
+
+def test_people_imitated_after_the_real_root_join_themselves(real_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = small_plan()
+    plan = replace(plan, people={**plan.people, "sim-003": Identity(code=(0.1,) * 4)})
+    monkeypatch.setattr(sources, "plan_of", lambda *_: plan)
+    real = real_people("other", real_root / "pkl", real_root / "partition.json")
+    asked = GeneratedEntry("bundled", like=str(real_root / "pkl"))
+    with pytest.raises(WeightsError, match="sim-002 as known people"):
+        open_source(asked, real)
+    plan = replace(plan, people={name: who for name, who in plan.people.items() if name != "sim-002"})
+    assert [person.name for person in open_source(asked, real).people if person.known] == ["sim-003"]
+    with pytest.raises(ConflictError, match="sim-003 is a real person"):
+        open_source(replace(asked, like="elsewhere"), real)

@@ -157,15 +157,15 @@ def test_one_view_cannot_be_averaged(checkout: Checkout, tmp_path: Path) -> None
         prepare(full(tmp_path / "view"), run(checkout, "test"))
 
 
-def test_clips_shorter_than_ordered_sampling_takes_are_mentioned(
+def test_clips_on_demand_are_as_long_as_ordered_sampling_takes(
     data: Path, checkout: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cfgs = full(data, "DeepGaitV2", synthetic=[{"weights": "bundled", "novel": 2}])
-    cfgs["trainer_cfg"]["sampler"] |= {"frames_num_fixed": 700}
-    with pytest.raises(GaitCrafterError):  # the bundled weights know other people
+    for wanted, frames in ((10, 30), (40, 44), (700, 600)):
+        cfgs = full(data, "DeepGaitV2", synthetic=[{"weights": "bundled", "novel": 2}], dataset_name="other")
+        cfgs["trainer_cfg"]["sampler"] |= {"frames_num_fixed": wanted, "frames_skip_num": 4}
         prepare(cfgs, run(checkout))
-    assert "ordered sampling takes 700 frames" in capsys.readouterr().err
-    assert cfgs["data_cfg"]["synthetic"][0]["frames"] <= 600
+        assert cfgs["data_cfg"]["synthetic"][0]["frames"] == frames
+        assert ("are repeated, with a jump" in capsys.readouterr().err) == (frames < wanted)
 
 
 def test_a_config_without_synthetic_people_is_left_alone_by_the_shim(checkout: Checkout) -> None:

@@ -1,4 +1,4 @@
-"""A torchvision that does not fit this torch stands in nobody's way."""
+"""A torchvision that does not fit this torch does no harm."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 RAISES = "raise RuntimeError('operator torchvision::nms does not exist')"
 
-#: Fails as long as nobody has declared the operator that its compiled half would bring.
+#: Fails until there is the operator that its compiled half would bring.
 NEEDS_THE_OPERATOR = "import torch; torch.library.register_fake('torchvision::nms')(lambda *_: None)"
 
 
