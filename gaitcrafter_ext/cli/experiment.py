@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = "; ".join(f"{name}: {each.question}" for name, each in DESIGNS.items())
     parser.add_argument("name", metavar="NAME", help=names)
     whole, path = {"type": at_least(1), "metavar": "N"}, {"type": Path}
-    for option, more, told in (
+    for option, more, meaning in (
         ("--out", path | {"required": True, "metavar": "DIR"}, "folder of all that is made; resumes; can be shared"),
         ("--size", {"default": "cpu"}, "cpu: on the simulated cohort; gpu: full schedules, with --data"),
         ("--data", path | {"metavar": "ROOT"}, "a real dataset: folder of identities"),
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--labels", {"metavar": "P,Q"}, "few-labels: shares of the training people in percent"),
         ("--seeds", whole, "trainings of each arm (default: the size's)"),
     ):  # fmt: skip
-        parser.add_argument(option, help=told, **more)
+        parser.add_argument(option, help=meaning, **more)
     parser.add_argument("--dry-run", action="store_true", help="print the commands; run nothing")
     add_json(parser)
 

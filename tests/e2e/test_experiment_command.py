@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import shutil
 from pathlib import Path
 
@@ -28,13 +27,6 @@ def test_a_dry_run_prints_the_commands_and_writes_nothing(tmp_path: Path, capsys
     assert not (tmp_path / "x").exists()
     assert main(["experiment", "same-vs-novel", "--out", str(tmp_path / "x"), "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == lines
-
-
-def test_a_dry_run_can_be_given_to_a_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "it's a folder"
-    assert main(["experiment", "same-vs-novel", "--out", str(out), "--dry-run"]) == 0
-    first = shlex.split(capsys.readouterr().out.splitlines()[0])
-    assert first[first.index("--out") + 1] == str(out / "cohort")
 
 
 @pytest.mark.parametrize("name", ["few-labels", "completion", "clip-length"])

@@ -196,12 +196,6 @@ def test_clips_of_a_generator_that_saw_the_test_people_are_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_clips_of_a_generator_that_saw_the_training_people_only_are_welcome(data: Path, tmp_path: Path) -> None:
-    folder = made_of(tmp_path / "made", "001", "002")
-    options = ["--out", str(tmp_path / "out"), *QUICK, "--no-test", "--synthetic", str(folder)]
-    assert main(["recognise", "train", *where(data), *options]) == 0
-
-
 def test_a_recogniser_that_knows_the_test_people_is_refused(
     data: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -108,11 +108,6 @@ def test_the_last_quarter_of_a_training_is_real() -> None:
     assert all(share_at(read_schedule(default_mixing(iterations)), 0) == 1 for iterations in range(1, 9))
 
 
-def test_an_unknown_experiment_is_refused_with_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="few-labels"):
-        design("few-lables", tmp_path, SMALL)
-
-
 def test_clip_length_is_refused_on_real_data(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="without --data"):
         design("clip-length", tmp_path, replace(SMALL, data=tmp_path, partition=Partition(("a",), ("b",))))
@@ -125,14 +120,6 @@ def test_a_run_that_was_cut_goes_on_where_it_stopped(tmp_path: Path) -> None:
     _run(lab, rest)
     assert cut.calls + rest.calls == _commands(lab)
     assert _run(lab, Bench()) == 0
-
-
-def test_other_settings_in_the_same_folder_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        _run(design("same-vs-novel", tmp_path, SMALL), Bench(fail_at=1))
-    other = design("same-vs-novel", tmp_path, replace(SMALL, subjects=9))
-    with pytest.raises(ConflictError, match=r"step 'cohort' .* other settings"):
-        _run(other, Bench())
 
 
 class Failing(Bench):
@@ -175,16 +162,6 @@ def test_an_edited_config_is_another_setting_and_a_renamed_one_is_not(tmp_path: 
         run(renamed)
 
 
-def test_an_edited_partition_is_another_setting(tmp_path: Path) -> None:
-    def run(*train: str) -> int:
-        setting = replace(SMALL, data=tmp_path / "pkl", partition=Partition(train, ("c",)))
-        return _run(design("same-vs-novel", tmp_path / "x", setting), Bench())
-
-    assert run("a") > 0
-    with pytest.raises(ConflictError, match=r"step 'partition-all' .* other settings"):
-        run("a", "b")
-
-
 def test_a_folder_named_otherwise_or_moved_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "completion"
     (tmp_path / "elsewhere").mkdir()
@@ -195,23 +172,6 @@ def test_a_folder_named_otherwise_or_moved_resumes(tmp_path: Path, monkeypatch: 
     assert _run(design(name, Path("../x"), SMALL), Bench()) == 0
     (tmp_path / "x").rename("moved")
     assert _run(design(name, Path("moved"), SMALL), Bench()) == 0
-
-
-def test_data_and_weights_are_the_same_from_wherever_they_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def run(up: str) -> int:
-        where = {"data": Path(up) / "pkl", "weights": Path(up) / "weights"}
-        setting = replace(SMALL, **where, partition=Partition(("a",), ("b",)))
-        return _run(design("same-vs-novel", tmp_path / "x", setting), Bench())
-
-    monkeypatch.chdir(tmp_path)
-    assert run(".") > 0
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir("elsewhere")
-    assert run("..") == 0
-    with pytest.raises(ConflictError, match="other settings"):
-        run(".")
 
 
 def test_a_shell_reads_the_words_of_a_command_as_they_are() -> None:
@@ -232,12 +192,6 @@ def test_a_dataset_is_read_and_tested_by_its_config(tmp_path: Path) -> None:
         assert _value(words, "--config") == "casia-b"
     (step,) = (step for step in lab.steps if isinstance(step, Reduction))
     assert step.dataset.name == "CASIA-B"
-
-
-def test_all_views_of_a_cohort_that_is_not_there_yet_are_known(tmp_path: Path) -> None:
-    lab = design("completion", tmp_path, replace(SMALL, views=("all",)))
-    (step,) = (step for step in lab.steps if isinstance(step, Reduction))
-    assert step.lacking["sim-003"] == ("018", "054", "090", "126", "162")
 
 
 def test_all_views_of_a_dataset_are_read_from_it(tmp_path: Path) -> None:
@@ -300,9 +254,3 @@ def test_a_reduced_tree_beside_its_source_may_be_moved_with_it(tmp_path: Path) -
     Reduction("reduced", tree / "pkl", tree / "reduced", {}).do(Bench())
     tree.rename(tmp_path / "moved")
     assert len(SilhouetteStore(tmp_path / "moved" / "reduced").keys()) == 20
-
-
-def test_a_single_seed_has_no_spread(tmp_path: Path) -> None:
-    lab = design("same-vs-novel", tmp_path, replace(SMALL, seeds=1))
-    _run(lab, Bench())
-    assert "+-" not in summary(collect(lab), "Why?")

@@ -1,16 +1,18 @@
-"""The parts of GaitSet and GaitBase against naive twins."""
+"""The parts of GaitSet and GaitBase, and their losses, against naive twins."""
 
 from __future__ import annotations
+
+import math
 
 import pytest
 import torch
 from torch.nn import functional as F
 
 from gaitcrafter_ext.recognition.config import GaitBaseConfig, GaitSetConfig, NetworkConfig
+from gaitcrafter_ext.recognition.losses import cross_entropy_loss, part_distances, triplet_loss
 from gaitcrafter_ext.recognition.networks import (
     MaxPool,
     SeparateBNNecks,
-    as_images,
     build_network,
     horizontal_pyramid,
     set_max,
@@ -36,11 +38,6 @@ def test_set_max_gives_the_whole_gradient_to_the_first_frame_that_holds_the_maxi
     set_max(frames, (4,)).backward(torch.full((1, 1, 1, 1), 5.0))
     assert frames.grad is not None
     assert frames.grad.flatten().tolist() == [0.0, 5.0, 0.0, 0.0]
-
-
-def test_set_max_has_torchs_gradient_where_nothing_ties() -> None:
-    frames = torch.randn(6, 3, 4, 4, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x: set_max(x, (3, 3)), frames)
 
 
 def test_max_pool_is_torchs_with_and_without_gradient() -> None:
@@ -70,14 +67,6 @@ def test_gaitbases_shortcut_is_a_strided_convolution() -> None:
     shortcut = build_network(SMALL[1], 2).get_submodule("Backbone.forward_block.layer2.0.downsample.0")
     x = torch.randn(2, 16, 9, 6)
     torch.testing.assert_close(shortcut(x), F.conv2d(x, shortcut.weight, stride=2))
-
-
-def test_as_images_copies_nothing_and_says_channels_last() -> None:
-    sils = torch.rand(2, 64, 44)
-    images = as_images(sils)
-    assert images.data_ptr() == sils.data_ptr()
-    assert images.shape == (2, 1, 64, 44)
-    assert images.stride()[1:] == (1, 44, 1)
 
 
 @pytest.mark.parametrize("config", SMALL)
@@ -111,3 +100,55 @@ def test_training_step_in_bfloat16_has_nearly_the_gradient_of_float32(config: Ne
         return torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
 
     assert F.cosine_similarity(gradient(False), gradient(True), dim=0) > 0.9
+
+
+def test_part_distances_are_euclidean() -> None:
+    left, right = torch.randn(4, 5, 3), torch.randn(6, 5, 3)
+    distances = part_distances(left, right)
+    naive = torch.stack([torch.cdist(left[..., part], right[..., part]) for part in range(3)])
+    torch.testing.assert_close(distances, naive, rtol=1e-4, atol=1e-5)
+
+
+def test_equal_embeddings_have_zero_distance_and_a_finite_gradient() -> None:
+    x = torch.ones(2, 3, 1, requires_grad=True)
+    distances = part_distances(x, x)
+    distances.sum().backward()
+    assert torch.equal(distances, torch.zeros(1, 2, 2))
+    assert x.grad is not None
+    assert torch.isfinite(x.grad).all()
+
+
+@pytest.mark.parametrize("people", [[0, 1, 0, 1, 0, 1], [0, 0, 1, 0, 1, 2], [2, 0, 0, 0, 0, 1]])
+def test_triplet_loss_agrees_with_a_loop_over_all_triplets(people: list[int]) -> None:
+    embeddings, labels = torch.randn(6, 4, 2, generator=torch.Generator().manual_seed(0)), torch.tensor(people)
+    parts = []
+    for part in range(2):
+        x, losses = embeddings[..., part], []
+        for a in range(6):
+            for p in range(6):
+                for n in range(6):
+                    if labels[a] == labels[p] and labels[a] != labels[n]:
+                        losses.append(max(0.0, float((x[a] - x[p]).norm() - (x[a] - x[n]).norm()) + 0.2))
+        wrong = [loss for loss in losses if loss > 0]
+        parts.append(sum(wrong) / len(wrong))
+    assert triplet_loss(embeddings, labels, 0.2).item() == pytest.approx(sum(parts) / 2, rel=1e-4)
+
+
+def test_the_gradient_of_uneven_batches_is_finite() -> None:
+    embeddings = torch.randn(6, 4, 2, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    triplet_loss(embeddings, torch.tensor([0, 0, 0, 1, 1, 2])).backward()
+    assert embeddings.grad is not None
+    assert torch.isfinite(embeddings.grad).all()
+    assert embeddings.grad.abs().sum() > 0
+
+
+def test_triplet_loss_of_one_person_is_zero() -> None:
+    assert triplet_loss(torch.randn(3, 4, 2), torch.tensor([1, 1, 1])).item() == 0.0
+
+
+def test_cross_entropy_with_smoothing_has_its_closed_form() -> None:
+    logits = torch.zeros(1, 4, 1)
+    logits[0, 2] = 0.5
+    log_partition = math.log(3 + math.exp(8.0))
+    expected = log_partition - 8.0 * (0.9 + 0.1 / 4)
+    assert cross_entropy_loss(logits, torch.tensor([2]), scale=16.0, smoothing=0.1).item() == pytest.approx(expected)
