@@ -45,11 +45,11 @@ def phase_errors(
     keys, clips, phase, cycle = list[ClipKey](), list[NDArray[np.uint8]](), list[Floats](), list[float]()
     for number in range(1, people + 1):
         progress(number - 1, people)
-        for take in takes:
-            truth, length = true_phase(seed, number, take, frames)
-            seen = render_take(seed, person(seed, number), take, views, frames)
-            keys += [ClipKey(identity_name(number, seed), take, view) for view in views]
-            clips += [seen[view] for view in views]
+        for name in takes:
+            truth, length = true_phase(seed, number, name, frames)
+            seen = render_take(seed, person(seed, number), name, views, frames)
+            keys += [ClipKey(identity_name(number, seed), name, angle) for angle in views]
+            clips += [seen[angle] for angle in views]
             phase += [2 * np.pi * truth] * len(views)
             cycle += [length] * len(views)
     walks = {walk: index for index, walk in enumerate(dict.fromkeys((key.identity, key.take) for key in keys))}
