@@ -31,7 +31,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY)
-	$(BIN)/python tools/synthesize.py --out $(DEMO) --identities sim-001,sim-002 --novel 2 \
+	$(BIN)/python tools/synthesize.py --out $(DEMO) --identities sim2508-001,sim2508-002 --novel 2 \
 		--views 000,054,090 --conditions nm,bg,cl --takes 1
 	@echo "data:          $(DEMO)/pkl  (an OpenGait tree; $(DEMO)/opengait_entry.yaml has the lines to paste)"
 	@echo "contact sheet: $(DEMO)/contact_sheet.png"

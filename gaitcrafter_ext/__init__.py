@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gaitcrafter_ext.synthesis.plan import Plan
     from gaitcrafter_ext.vocabulary import ClipKey
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "ClipKey": "vocabulary",

@@ -13,6 +13,7 @@ import pytest
 from gaitcrafter_ext.cli.main import command_names, load_command
 
 TOOLS = Path(__file__).parents[2] / "tools"
+SCRIPTS = {"export_bodies"}  # a maintainer's, of no command
 NAMES = command_names()
 TEMPLATE = '''"""``gaitcrafter {name}`` for people working in a checkout."""
 
@@ -29,7 +30,7 @@ if __name__ == "__main__":
 
 
 def test_each_command_has_its_tool_and_each_tool_its_command() -> None:
-    assert sorted(path.stem for path in TOOLS.glob("*.py")) == NAMES
+    assert sorted({path.stem for path in TOOLS.glob("*.py")} - SCRIPTS) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -48,9 +49,10 @@ def test_no_tool_bears_the_name_of_a_module() -> None:
     assert {path.stem for path in TOOLS.glob("*.py")} & (installed - ours) == set()
 
 
-@pytest.mark.parametrize("path", sorted(TOOLS.glob("*.py")), ids=lambda path: path.name)
-def test_a_tool_only_calls_its_command(path: Path) -> None:
-    assert path.read_text() == TEMPLATE.format(name=path.stem)
+def test_a_tool_only_calls_its_command() -> None:
+    assert {name: (TOOLS / f"{name}.py").read_text() for name in NAMES} == {
+        name: TEMPLATE.format(name=name) for name in NAMES
+    }
 
 
 def ask(*command: str) -> tuple[int, str, str]:
