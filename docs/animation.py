@@ -1,14 +1,11 @@
-"""Draw ``docs/walks.gif``: walks of known people that the bundled weights never saw, their synthetic twins, novel people.
+"""Draw ``docs/walks.gif``: walks of known people not trained on, their synthetic twins, novel people.
 
-Run it from the checkout after the bundled weights change::
-
-    python docs/animation.py
+From the checkout, each time the bundled weights change: ``PYTHONPATH=. python docs/animation.py``.
 """
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,9 +13,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
 
 from gaitcrafter_ext import GaitCrafterPipeline, SampleRequest, novel_identities
 from gaitcrafter_ext.simulation.cohort import identity_name, person, render_take, true_phase
@@ -90,6 +84,6 @@ if __name__ == "__main__":
     real = real_clips()
     clips = [*real, *in_step(real)]
     pictures = [canvas(clips, frame) for frame in range(FRAMES)]
-    target = HERE / "walks.gif"
+    target = Path(__file__).with_name("walks.gif")
     pictures[0].save(target, save_all=True, append_images=pictures[1:], duration=40, loop=0, optimize=True)
     print(f"{target}: {target.stat().st_size / 1000:.0f} kB")
