@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import argparse
 
-from gaitcrafter_ext.cli.evaluation import blind, card, clips, gei, pairs, phases
+from gaitcrafter_ext.cli.evaluation import blind, card, clips, control, gei, pairs, phases
 
 HELP = "measure a gait set: synthetic clips beside held-out real ones and chance"
 
-_MEASURES = {"gei": gei, "clips": clips, "blind": blind, "pairs": pairs, "phases": phases, "card": card}
+_MEASURES = {
+    "gei": gei,
+    "clips": clips,
+    "blind": blind,
+    "pairs": pairs,
+    "phases": phases,
+    "control": control,
+    "card": card,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
