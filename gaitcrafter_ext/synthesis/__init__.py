@@ -1,4 +1,5 @@
-"""What to make (``plan``) and making it (``run``): a resumable, sharded run into a tree that OpenGait reads.
+"""Who and what to make (``plan``) and making it (``run``): a resumable, sharded run into a tree that OpenGait reads.
 
-Clips that do not walk as people do are drawn again (``redrawing``); a filter may choose the people (``filtering``).
+People are known ones, blends (``identities``) or read from silhouettes (``likeness``); a recogniser may choose among
+novel ones (``selection``).
 """
