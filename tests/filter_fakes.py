@@ -64,9 +64,9 @@ def features(people: Mapping[str, Sequence[NDArray[np.float64]]], views: Sequenc
 
 
 def try_codes(requests: Sequence[ClipRequest]) -> NDArray[np.float32]:
-    """Embeddings that are the recipes, in the order of ``sim-001``, ``sim-002``, ..."""
+    """Embeddings that are the mixing weights, in the order of ``sim-001``, ``sim-002``, ..."""
     embeddings = np.zeros((len(requests), 9, 1), np.float32)
     for embedding, request in zip(embeddings, requests, strict=True):
-        for name, weight in request.recipe.items():
+        for name, weight in request.identity.mix.items():
             embedding[int(name[-3:])] = weight
     return embeddings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Literal
 
 from gaitcrafter_ext.cli._options import at_least, number
 from gaitcrafter_ext.errors import UsageError, suggest
@@ -10,8 +11,8 @@ from gaitcrafter_ext.generator.samplers import PRECISIONS, SAMPLER_NAMES, check_
 from gaitcrafter_ext.generator.shape import FRAMES, LONGEST, SHORTEST
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.synthesis.identities import PARENTS, STRATEGIES, BlendSettings
-from gaitcrafter_ext.synthesis.plan import Sampling, cycle_rule
-from gaitcrafter_ext.synthesis.sampler import DEVICES, settle_precision
+from gaitcrafter_ext.synthesis.plan import Sampling
+from gaitcrafter_ext.synthesis.sampler import DEVICES
 
 __all__ = ["MOST_PEOPLE", "add_blending", "add_sampling", "blend_of", "sampling_of"]
 
@@ -87,21 +88,20 @@ def add_sampling(group: Group) -> None:
     group.add_argument("--device", choices=DEVICES, default="auto", help="default: a GPU where there is one")
 
 
-def sampling_of(args: argparse.Namespace, card: Card, size: int = 64) -> Sampling:
-    """What ``add_sampling``'s options say, completed by the weights' defaults.
+def sampling_of(args: argparse.Namespace, card: Card, size: Literal[64, 128] = 64) -> Sampling:
+    """What ``add_sampling``'s options say, completed by the weights' defaults; ``auto`` stays for later.
 
     Raises:
-        UsageError: There is no such sampler, device or cadence.
+        UsageError: There is no such sampler or cadence.
     """
-    cycle_rule(args.cadence)
     return Sampling(
         sampler=check_sampler(args.sampler) if args.sampler else card.sampling.sampler,
         steps=args.steps or card.sampling.steps,
         guidance=card.sampling.guidance if args.guidance is None else args.guidance,
         seed=args.seed,
         frames=args.frames,
-        precision=settle_precision(args.precision, args.device),
+        precision=args.precision,
         cadence=args.cadence,
         size=size,
-        columns=64 if size != 64 else card.dataset.columns or 64,
+        columns=card.dataset.columns or 64,
     )

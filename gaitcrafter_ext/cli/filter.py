@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from gaitcrafter_ext.cli._filtering import (
@@ -24,6 +24,7 @@ from gaitcrafter_ext.generator.weights import BUNDLED, Card, check_weights, loca
 from gaitcrafter_ext.recognition.filter_card import FilterCard, locate_filter
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text
 from gaitcrafter_ext.synthesis.comparing import Row, compare_ways, row_of_real
+from gaitcrafter_ext.synthesis.sampler import settle_precision
 from gaitcrafter_ext.synthesis.selection import (
     FilterRequest,
     SelectedIdentities,
@@ -61,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     weights = locate(args.weights)
     card = read_card(weights)
     request, judge = request_of(args, card, args.novel, sampling_of(args, card))
+    request = replace(request, sampling=settle_precision(request.sampling, args.device, _precision(args)))
     check_weights(weights, card)
     if args.real is not None and not args.compare:
         raise UsageError("--real: only with --compare")
@@ -82,6 +84,14 @@ def _trials(args: argparse.Namespace) -> Path:
     """Where trials are kept until the file is written."""
     out: Path = args.out
     return out.with_name(f"{STAGED_PREFIX}{out.name}.trials")
+
+
+def _precision(args: argparse.Namespace) -> str:
+    """That of an earlier run, so that another machine finds the same people; empty where there was none."""
+    try:
+        return read_selected(args.out).request.sampling.precision
+    except (MissingError, DataError):
+        return ""
 
 
 def _found(args: argparse.Namespace, request: FilterRequest) -> SelectedIdentities | None:

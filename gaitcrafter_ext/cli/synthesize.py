@@ -32,7 +32,7 @@ from gaitcrafter_ext.synthesis.identities import Identity
 from gaitcrafter_ext.synthesis.likeness import people_like, permitted_people
 from gaitcrafter_ext.synthesis.plan import ClipSampler, Plan, Sampling, Selection, make_plan
 from gaitcrafter_ext.synthesis.run import Outcome, synthesize
-from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
+from gaitcrafter_ext.synthesis.sampler import pipeline_sampler, settle_precision
 from gaitcrafter_ext.synthesis.selection import SelectedIdentities, forget, read_selected
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, choose, take_names
 
@@ -118,9 +118,10 @@ def run(args: argparse.Namespace) -> int:
     weights = locate(args.weights)
     card = read_card(weights)
     shard, sampling = Shard.parse(args.shard), sampling_of(args, card, args.size)
-    selection, there = _selection(args, weights, card)
-    plan = make_plan(card, selection, sampling, there)
     folder = OutputFolder(args.out)
+    selection, there = _selection(args, weights, card)
+    sampling = settle_precision(sampling, args.device, folder.precision())
+    plan = make_plan(card, selection, sampling, there)
     check_weights(weights, card)
     if not plan.clips:
         _say(args, {"planned": 0}, [f"{args.complete} lacks nothing: no clip to make"])

@@ -1,5 +1,5 @@
-"""Who and what to make (``plan``) and making it (``run``): a resumable, sharded run into a tree that OpenGait reads.
+"""From people to clips in a tree that OpenGait reads.
 
-People are known ones, blends (``identities``) or read from silhouettes (``likeness``); a recogniser may choose among
-novel ones (``selection``).
+Who (``identities``, ``likeness``, ``selection``), what to make (``plan``, ``completion``), and making it (``run``): in
+shards that may share a folder, and resumable.
 """

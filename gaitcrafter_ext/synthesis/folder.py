@@ -20,6 +20,7 @@ from pathlib import Path
 
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, StorageError, UsageError
 from gaitcrafter_ext.silhouettes import manifest
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, FileLock, atomic_write_text, storage_error
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -95,7 +96,7 @@ class OutputFolder:
 
     def store(self) -> SilhouetteStore:
         """The OpenGait tree, made where it is missing."""
-        return SilhouetteStore(self.clips, create=True)
+        return SilhouetteStore(self.clips, DatasetConfig(file=self.file), create=True)
 
     def path(self, key: ClipKey) -> Path:
         """Where a clip goes."""
@@ -115,9 +116,15 @@ class OutputFolder:
         return [path for path in found if path.is_file()]
 
     def plan(self) -> Plan | None:
-        """The plan that the folder was made by; None where there is none of ours."""
+        """The plan that the folder was made by; None where there is none of ours.
+
+        Raises:
+            ConflictError: It is of another version.
+        """
         try:
             return Plan.from_json((self.root / PLAN).read_text(encoding="utf-8"))
+        except ConflictError as error:
+            raise ConflictError(f"{self.root} was made by {error}") from None
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError, UnicodeDecodeError, DataError):
             return None
         except OSError as error:
@@ -134,8 +141,16 @@ class OutputFolder:
                 raise
             return None
 
+    def precision(self) -> str:
+        """In which arithmetic the clips that are there, or the selected identities, were made; empty where unknown."""
+        found = self.plan()
+        if found is not None:
+            return found.sampling.precision
+        selected = self.selected()
+        return "" if selected is None else selected.request.sampling.precision
+
     def check(self, plan: Plan, force: bool = False) -> None:
-        """Refuse a folder that holds another plan's clips or somebody else's files; changes nothing.
+        """Refuse a folder that holds another plan's clips or files that are not ours; changes nothing.
 
         Raises:
             ConflictError: What is in the way, and whether ``--force`` helps.
@@ -220,7 +235,7 @@ class OutputFolder:
             yield
 
     def _foreign(self, earlier: Plan | None) -> list[Path]:
-        """Files that nobody knows, relative to the folder; listed before the manifests are read, see the module."""
+        """Files that no manifest names, relative to the folder; listed before the manifests are read."""
         found = list(_files(self.root, skip=_STATE))
         ours = {Path(name) for name in (PLAN, *OUTPUTS)} if earlier is not None else set()
         if earlier is not None:
@@ -252,7 +267,7 @@ class OutputFolder:
         except OSError as error:
             raise storage_error(self.root, error, "delete in") from error
         for folder, _, _ in os.walk(self.clips, topdown=False):
-            with contextlib.suppress(OSError):  # not empty: somebody else's file is in it
+            with contextlib.suppress(OSError):  # not empty: a file that is not ours is in it
                 os.rmdir(folder)
 
     def refuse_while_shards_work(self) -> None:

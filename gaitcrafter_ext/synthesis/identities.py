@@ -13,7 +13,7 @@ That is the strategy ``even``. ``spread`` draws many blends for each person and 
 from its nearest neighbour among the known people and the novel ones before it (farthest-point sampling, Gonzalez 1985;
 by angle, since codes of mixtures have one length). ``beyond`` extrapolates: it blends all parents but one and goes on
 in the direction that leads away from that one, as far as that one's share of the even blend. ``draw`` has no parents: a
-standard normal draw in the space of people, whose codes are whitened.
+standard normal draw in the space of people, whose codes are whitened, along the dimensions that they span.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ Blend = tuple[tuple[int, ...], list[float]]
 MOST_PARENTS = 100
 
 
-#: Parents of a novel person. Blends of ten are as far from everybody as strangers are (``docs/results.md``).
+#: Parents of a novel person. Blends of ten are as far from the known people as strangers are (``docs/results.md``).
 PARENTS = 10
 
 
@@ -161,20 +161,30 @@ def _series(
 ) -> Iterator[tuple[str, Identity]]:
     prefix = _free_prefix(subjects)
     if blend.strategy == "draw":
-        for number in count_up(1):
-            yield f"{prefix}-{number:04d}", _drawn(blend.seed, number, code_dim, cadence)
-    for number, (members, weights) in enumerate(_SERIES[blend.strategy](len(subjects), blend), 1):
+        people = _drawn(blend.seed, len(subjects), code_dim, cadence)
+    else:
+        people = _blended(subjects, blend, cadence)
+    for number, who in enumerate(people, 1):
+        yield f"{prefix}-{number:04d}", who
+
+
+def _blended(
+    subjects: Sequence[str], blend: BlendSettings, cadence: Mapping[str, Sequence[float]]
+) -> Iterator[Identity]:
+    for members, weights in _SERIES[blend.strategy](len(subjects), blend):
         mix = {subjects[member]: weight for member, weight in zip(members, weights, strict=True)}
-        yield f"{prefix}-{number:04d}", Identity(mix, cadence=mixed_cadence(mix, cadence))
+        yield Identity(mix, cadence=mixed_cadence(mix, cadence))
 
 
-def _drawn(seed: int, number: int, code_dim: int, cadence: Mapping[str, Sequence[float]]) -> Identity:
-    """A person drawn from the space, who walks as fast as some known person."""
-    rng = np.random.default_rng([seed, number, 2])
-    code = tuple(round(float(value), 4) for value in rng.standard_normal(code_dim))
-    walks = [cadence[name] for name in sorted(cadence)]
-    walk = walks[rng.integers(len(walks))] if walks else None
-    return Identity(code=code, cadence=None if walk is None else Cadence(walk[0], walk[1]))
+def _drawn(seed: int, known: int, code_dim: int, cadence: Mapping[str, Sequence[float]]) -> Iterator[Identity]:
+    """People drawn from the space; each walks as fast as some known person."""
+    spanned = min(code_dim, known - 1)  # the other dimensions are 0 in every code that the weights were trained on
+    walks = [Cadence(*cadence[name]) for name in sorted(cadence)]
+    for number in count_up(1):
+        rng = np.random.default_rng([seed, number, 2])
+        code = [round(float(value), 4) for value in rng.standard_normal(spanned)]
+        walk = walks[rng.integers(len(walks))] if walks else None
+        yield Identity(code=(*code, *[0.0] * (code_dim - spanned)), cadence=walk)
 
 
 def _check(known: int, blend: BlendSettings) -> None:
@@ -184,10 +194,10 @@ def _check(known: int, blend: BlendSettings) -> None:
         raise UsageError(f"--concentration: {blend.concentration}; allowed: a number above 0 (1 is uniform)")
     if blend.strategy not in STRATEGIES:
         raise UsageError(f"--blend: unknown '{blend.strategy}'; {suggest(blend.strategy, STRATEGIES)}")
+    if known < 2:
+        raise UsageError(f"--novel: the weights know {known} people, novel ones need 2; use --novel 0")
     if blend.strategy == "draw":
         return
-    if known < 2:
-        raise UsageError(f"--novel: the weights know {known} people, a blend needs 2; use --novel 0")
     most = min(known, MOST_PARENTS)
     if not 2 <= blend.parents <= most:
         raise UsageError(f"--blend-parents: {blend.parents}; allowed: 2 to {most} (the weights know {known} people)")
@@ -208,17 +218,28 @@ def _even(known: int, blend: BlendSettings) -> Iterator[Blend]:
 
 def _spread(known: int, blend: BlendSettings) -> Iterator[Blend]:
     """Of a pool of random blends the one whose code is farthest from all before it and from the known people."""
-    codes = np.eye(known)
-    for number in count_up(1):
-        rng = np.random.default_rng([blend.seed, number])
-        pool = [_random_blend(known, blend, rng) for _ in range(POOL)]
-        points = np.zeros((POOL, known))
-        for point, (members, weights) in zip(points, pool, strict=True):
-            point[list(members)] = weights
-        points /= np.linalg.norm(points, axis=1, keepdims=True)
-        best = int((points @ codes.T).max(1).argmin())
-        codes = np.vstack([codes, points[best]])
-        yield pool[best]
+    shares: list[list[tuple[int, float]]] = [[] for _ in range(known)]  # of each parent: child -> part of its code
+    for number in count_up(0):
+        rng = np.random.default_rng([blend.seed, number + 1])
+        weights = rng.dirichlet(np.full(blend.parents, blend.concentration), POOL)
+        codes = (weights / np.linalg.norm(weights, axis=1, keepdims=True)).tolist()
+        sets = [rng.choice(known, blend.parents, replace=False, shuffle=False).tolist() for _ in codes]
+        best = min(range(POOL), key=lambda index: _largest_cosine(sets[index], codes[index], shares))
+        for member, part in zip(sets[best], codes[best], strict=True):
+            shares[member].append((number, part))
+        order = np.argsort(sets[best])
+        yield tuple(sorted(sets[best])), _on_grain(np.maximum(1 / GRAIN, weights[best][order]))
+
+
+def _largest_cosine(
+    members: Sequence[int], code: Sequence[float], shares: Sequence[Sequence[tuple[int, float]]]
+) -> float:
+    """Cosine of a blend with the nearest known person or earlier child; only those who share a parent are looked at."""
+    cosines: dict[int, float] = {}
+    for member, part in zip(members, code, strict=True):
+        for child, share in shares[member]:
+            cosines[child] = cosines.get(child, 0.0) + part * share
+    return max(*code, *cosines.values())
 
 
 def _beyond(known: int, blend: BlendSettings) -> Iterator[Blend]:
@@ -229,11 +250,6 @@ def _beyond(known: int, blend: BlendSettings) -> Iterator[Blend]:
         scale = (1 + away) / (1 - away)
         led = [-away if place == left else scale * weight for place, weight in enumerate(weights)]
         yield members, _on_grain(np.array(led))
-
-
-def _random_blend(known: int, blend: BlendSettings, rng: np.random.Generator) -> Blend:
-    members = sorted(int(index) for index in rng.permutation(known)[: blend.parents])
-    return tuple(members), _weights(blend, rng)
 
 
 def _parent_sets(known: int, parents: int, rng: np.random.Generator) -> Iterator[tuple[int, ...]]:

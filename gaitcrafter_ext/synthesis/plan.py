@@ -9,18 +9,18 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import product
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.errors import ConflictError, DataError, UsageError
 from gaitcrafter_ext.generator.shape import FRAMES, LONGEST, SHORTEST
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.records import fill, record
-from gaitcrafter_ext.synthesis.identities import BlendSettings, Cadence, Identity, known_identity, novel_identities
+from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, known_identity, novel_identities
 from gaitcrafter_ext.vocabulary import ClipKey
 
 if TYPE_CHECKING:
@@ -41,14 +41,11 @@ class Sampling:
 
     Attributes:
         sampler: One of ``generator.samplers.SAMPLER_NAMES``.
-        steps: Sampling steps.
-        guidance: Weight of the guidance towards what is asked for.
         seed: Of the run; each clip's noise is keyed by it, the clip's name and its identity.
-        frames: Length of each clip.
         precision: ``fp32`` or ``bf16``, see ``generator.samplers.PRECISIONS``.
         cadence: ``""`` = each person's own; ``"27"`` = so many frames a gait cycle; ``"x1.1"`` = so much longer.
         size: Rows of a written frame, 64 or 128.
-        columns: Columns of a written frame of 64 rows, 64 or 44, as the dataset's own are.
+        columns: Columns of a written frame of 64 rows, 64 or 44 (of 128: twice as many), as the dataset's own are.
     """
 
     sampler: str
@@ -58,8 +55,8 @@ class Sampling:
     frames: Annotated[int, Field(ge=SHORTEST, le=LONGEST)] = FRAMES
     precision: str = "fp32"
     cadence: str = ""
-    size: int = 64
-    columns: int = 64
+    size: Literal[64, 128] = 64
+    columns: Literal[44, 64] = 64
 
     def __post_init__(self) -> None:
         cycle_rule(self.cadence)
@@ -174,7 +171,7 @@ class Plan:
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """Everybody in the plan, in canonical order."""
+        """All people of the plan, in canonical order."""
         return tuple(self.people)
 
     @property
@@ -202,15 +199,18 @@ class Plan:
         """Read a plan's text.
 
         Raises:
-            DataError: It is not a plan, or one of another version.
+            DataError: It is not a plan.
+            ConflictError: It is one of another version.
         """
         try:
             facts = json.loads(text)
         except ValueError as error:
             raise DataError(f"not a plan ({error})") from None
         found = facts.get("format") if isinstance(facts, dict) else None
+        if isinstance(found, int) and found != FORMAT and "clips" in facts:
+            raise ConflictError(f"a plan of version {found}, this program reads {FORMAT}; choose another --out")
         if found != FORMAT:
-            raise DataError(f"a plan of version {found}; this one reads {FORMAT}")
+            raise DataError("not a plan")
         plan = fill(cls, facts, "plan")
         lost = {key.identity for key in plan.keys} - set(plan.people)
         lost |= {key.take for key in plan.keys} - set(plan.conditions)
@@ -263,11 +263,11 @@ def make_plan(card: Card, selection: Selection, sampling: Sampling, there: Set[C
         there: Clips that exist already and are left out.
 
     Raises:
-        UsageError: Nobody, no take or no view was chosen, or novel people cannot be made as asked.
+        UsageError: No person, no take or no view was chosen, or novel people cannot be made as asked.
     """
     people = _people(selection, card)
     for what, names, option in (
-        ("nobody", list(people), "--identities all or --novel 10"),
+        ("no person", list(people), "--identities all or --novel 10"),
         ("no condition", selection.takes, "--conditions all"),
         ("no view", selection.views, "--views all"),
     ):
@@ -312,8 +312,3 @@ def _key(name: str) -> ClipKey:
 def _flat(plan: Plan) -> dict[str, Any]:
     facts = asdict(plan)
     return {**facts.pop("sampling"), **facts}
-
-
-def with_cadence(who: Identity, mean: float, spread: float) -> Identity:
-    """The same person, walking so fast."""
-    return replace(who, cadence=Cadence(mean, spread))

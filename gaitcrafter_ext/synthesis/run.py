@@ -68,7 +68,7 @@ def synthesize(
         progress: Called with (done, total) clips of the shard.
 
     Raises:
-        ConflictError: The folder or the shard is somebody else's.
+        ConflictError: The folder belongs to another plan, or the shard is being worked on.
         StorageError: The disk refused; what was made stays, and the same call goes on.
     """
     shard = shard or Shard()

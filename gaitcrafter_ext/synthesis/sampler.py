@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.hardware import multiplies_bfloat16, pick_device
 from gaitcrafter_ext.silhouettes.clip import trim, upsample
 from gaitcrafter_ext.synthesis.plan import ClipRequest, ClipSampler, Sampling
 
@@ -38,7 +38,7 @@ def pipeline_sampler(weights: Path, sampling: Sampling, device: str = "auto") ->
     """
     from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
 
-    pipeline = GaitCrafterPipeline.from_pretrained(weights).to(_device(device))
+    pipeline = GaitCrafterPipeline.from_pretrained(weights).to(pick_device(device))
     options = {name: getattr(sampling, name) for name in ("frames", "steps", "sampler", "guidance", "precision")}
 
     def sample(requests: Sequence[ClipRequest]) -> NDArray[np.uint8]:
@@ -48,7 +48,7 @@ def pipeline_sampler(weights: Path, sampling: Sampling, device: str = "auto") ->
                 condition=each.condition,
                 view_deg=each.view_deg,
                 seed=each.seed,
-                cycle=math.nan if each.cycle is None else each.cycle,
+                cycle=float("nan") if each.cycle is None else each.cycle,
                 start=each.start,
                 code=each.identity.code,
             )
@@ -62,26 +62,19 @@ def pipeline_sampler(weights: Path, sampling: Sampling, device: str = "auto") ->
 def shape_clips(clips: NDArray[np.uint8], sampling: Sampling) -> NDArray[np.uint8]:
     """Frames of 64 x 64 as the plan wants them: 44 columns wide, or twice as large."""
     if sampling.size == 128:
-        return np.stack([upsample(clip) for clip in clips])
+        clips = np.stack([upsample(clip) for clip in clips])
     return np.stack([trim(clip) for clip in clips]) if sampling.columns == 44 else clips
 
 
-def settle_precision(asked: str, device: str) -> str:
-    """``auto`` made definite: bf16 where the device multiplies it fast, else fp32."""
-    if asked != "auto":
-        return asked
-    from gaitcrafter_ext.hardware import multiplies_bfloat16
+def settle_precision(sampling: Sampling, device: str, earlier: str = "") -> Sampling:
+    """``auto`` made definite: that of what is there already, else bf16 where the device multiplies it fast, else fp32.
 
-    return "bf16" if multiplies_bfloat16(_device(device)) else "fp32"
-
-
-def _device(name: str) -> str:
-    import torch
-
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    usable = [device for device, found in there.items() if found]
-    if name == "auto":
-        return usable[0]
-    if name not in usable:
-        raise UsageError(f"--device: this machine has no '{name}'; allowed here: auto, {', '.join(usable)}")
-    return name
+    Args:
+        sampling: How clips are sampled.
+        device: Where, one of :data:`DEVICES`.
+        earlier: Precision of clips that were made before; empty where there are none.
+    """
+    if sampling.precision != "auto":
+        return sampling
+    fast = "bf16" if not earlier and multiplies_bfloat16(pick_device(device).type) else "fp32"
+    return replace(sampling, precision=earlier or fast)

@@ -37,6 +37,7 @@ from gaitcrafter_ext.metrics.centroids import (
     shares_within,
     to_own_centroid,
 )
+from gaitcrafter_ext.metrics.distances import cosine_distances
 from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.filter_card import FilterCard
 from gaitcrafter_ext.records import fill, read_json, record
@@ -226,17 +227,22 @@ class IdentityFilter:
     Args:
         criteria: Thresholds.
         known: Centroids of the training people.
+
+    Attributes:
+        kept: Names of those that stayed, in order.
     """
 
     def __init__(self, criteria: Criteria, known: Centroids) -> None:
         self.criteria = criteria
         self.known = known
-        self._kept: list[tuple[str, Floats]] = []
+        self.kept: list[str] = []
+        self._vectors = np.zeros((0, known.vectors.shape[1]), np.float32)
 
-    @property
-    def kept(self) -> tuple[str, ...]:
-        """Names of those that stayed, in order."""
-        return tuple(name for name, _ in self._kept)
+    def _keep(self, name: str, centroid: Floats) -> None:
+        if len(self.kept) == len(self._vectors):  # room for as many again: copying stays linear
+            self._vectors = np.vstack([self._vectors, np.zeros((len(self.kept) + 8, len(centroid)), np.float32)])
+        self._vectors[len(self.kept)] = centroid
+        self.kept.append(name)
 
     def decide(self, name: str, centroid: Floats, consistency: float) -> Decision:
         """Keep a candidate, or say why not.
@@ -252,12 +258,12 @@ class IdentityFilter:
         if to_known <= self.criteria.known:
             return Decision(name, "known", consistency, known, to_known)
         other, distance = known, to_known
-        if self._kept:
-            kept = Centroids(self.kept, np.stack([vector for _, vector in self._kept]))
-            other, distance = nearest(centroid, kept)
+        if self.kept:
+            distances = cosine_distances(centroid[None], self._vectors[: len(self.kept)])[0]
+            other, distance = self.kept[int(distances.argmin())], float(distances.min())
             if distance <= self.criteria.unique:
                 return Decision(name, "duplicate", consistency, other, distance)
-        self._kept.append((name, centroid))
+        self._keep(name, centroid)
         return Decision(name, "kept", consistency, other, distance)
 
 
@@ -482,7 +488,7 @@ def _load(path: Path) -> Floats | None:
 
 def _question(request: FilterRequest, requests: Sequence[ClipRequest]) -> str:
     """Short name of what is asked: 32 hex digits."""
-    asked = [[str(each.key), asdict(each.identity), each.view_deg, each.seed, each.cycle] for each in requests]
+    asked = [asdict(each) for each in requests]
     text = json.dumps([request.weights, request.recogniser, asdict(request.sampling), asked])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

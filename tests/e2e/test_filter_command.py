@@ -10,8 +10,9 @@ import pytest
 from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.synthesis.selection import read_selected
-from tests.e2e.test_synthesize_command import clip_bytes, everything, write_tiny_weights
+from tests.e2e.test_synthesize_command import clip_bytes, everything
 from tests.filter_fakes import write_tiny_filter
+from tests.synthesis_fakes import write_tiny_weights
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +22,13 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def lenient(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recogniser that lets everybody pass: no two centres are as near as -1."""
+    """A recogniser that lets everyone pass: no two centres are as near as -1."""
     return write_tiny_filter(tmp_path_factory.mktemp("lenient"), centre=-1.0, clip=2.0)
 
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recogniser to whom everybody is one person."""
+    """A recogniser to whom all people are one person."""
     return write_tiny_filter(tmp_path_factory.mktemp("strict"), centre=2.1, clip=2.0)
 
 
@@ -46,7 +47,7 @@ def test_a_selection_is_written_once(
     assert ask("filter", out, weights, lenient, "--novel", "3", "--json") == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["asked"], facts["judged"], facts["kept"], facts["control"]["people"]) == (3, 3, 3, 3)
-    assert list(read_selected(out).recipes) == ["syn-0001", "syn-0002", "syn-0003"]
+    assert list(read_selected(out).people) == ["syn-0001", "syn-0002", "syn-0003"]
     before = out.read_bytes()
     assert ask("filter", out, weights, lenient, "--novel", "3") == 0
     assert out.read_bytes() == before
@@ -60,10 +61,10 @@ def test_other_settings_do_not_overwrite_it_without_force(
     assert ask("filter", out, weights, lenient, "--novel", "1") == 0
     before = out.read_bytes()
     assert ask("filter", out, weights, lenient, "--novel", "2") == 1
-    assert "frozen by other settings (other settings)" in capsys.readouterr().err
+    assert "chosen by other settings (other settings)" in capsys.readouterr().err
     assert out.read_bytes() == before
     assert ask("filter", out, weights, lenient, "--novel", "2", "--force") == 0
-    assert len(read_selected(out).recipes) == 2
+    assert len(read_selected(out).people) == 2
 
 
 def test_a_foreign_file_is_left_alone(
@@ -76,18 +77,18 @@ def test_a_foreign_file_is_left_alone(
     assert out.read_text() == "mine"
 
 
-@pytest.mark.parametrize("how", [(), ("--force",), ("--compare",), ("--compare", "--force")])
-def test_a_folder_is_refused_before_anybody_is_tried(
-    tmp_path: Path, weights: Path, lenient: Path, how: tuple[str, ...],
+def test_a_folder_is_refused_before_anyone_is_tried(
+    tmp_path: Path, weights: Path, lenient: Path,
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     def no_trial(*_: object) -> None:
         raise AssertionError("a trial was begun")
 
     for module in ("_filtering", "filter"):
-        monkeypatch.setattr(f"gaitcrafter_ext.cli.{module}.load_trier", no_trial)
-    assert ask("filter", tmp_path, weights, lenient, "--novel", "1", *how) == 1
-    assert f"--out: {tmp_path} is a folder; name a file" in capsys.readouterr().err
+        monkeypatch.setattr(f"gaitcrafter_ext.cli.{module}.load_embedder_of", no_trial)
+    for how in ((), ("--compare", "--force")):
+        assert ask("filter", tmp_path, weights, lenient, "--novel", "1", *how) == 1
+        assert f"--out: {tmp_path} is a folder; name a file" in capsys.readouterr().err
     assert list(tmp_path.parent.glob(".gaitcrafter-*")) == []
 
 
@@ -96,10 +97,10 @@ def test_too_few_are_written_and_said_to_be_too_few(
 ) -> None:
     out = tmp_path / "chosen.json"
     assert ask("filter", out, weights, strict, "--novel", "2", "--max-candidates", "5") == 1
-    told = capsys.readouterr()
-    assert "--novel: 0 of the 2 people asked for, after 5 candidates (--max-candidates)" in told.err
-    assert "5 too near a training person" in told.out
-    assert len(read_selected(out).verdicts) == 5
+    printed = capsys.readouterr()
+    assert "--novel: 0 of the 2 people asked for, after 5 candidates (--max-candidates)" in printed.err
+    assert "5 too near a training person" in printed.out
+    assert len(read_selected(out).decisions) == 5
 
 
 def test_a_filtered_run_in_shards_is_the_run_in_one(tmp_path: Path, weights: Path, lenient: Path) -> None:
@@ -133,8 +134,8 @@ def test_a_filtered_run_delivers_what_passed_and_says_that_it_is_short(
     assert "--novel: 0 of the 2 people asked for, after 3 candidates" in capsys.readouterr().err
     assert clip_bytes(out) == {}
     assert synthesize(out, weights, strict, *wish, "--identities", "sim-001", "--json") == 1
-    told = capsys.readouterr()
-    assert json.loads(told.out)["filter"] == {
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["filter"] == {
         "asked": 2,
         "judged": 3,
         "kept": 0,
@@ -142,7 +143,7 @@ def test_a_filtered_run_delivers_what_passed_and_says_that_it_is_short(
         "known": 3,
         "duplicate": 0,
     }
-    assert "0 of the 2 people" in told.err
+    assert "0 of the 2 people" in printed.err
     assert len(clip_bytes(out)) == 2
 
 
@@ -178,19 +179,14 @@ def test_a_wish_that_cannot_be_met_is_refused_before_anything_is_made(
     assert not (tmp_path / "chosen.json").exists()
 
 
-def test_a_dry_run_chooses_nobody(
+def test_a_dry_run_and_a_refused_completion_choose_no_one(
     tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert synthesize(tmp_path / "out", weights, lenient, "--filter", "--novel", "2", "--dry-run") == 0
     assert "before that the filter chooses" in capsys.readouterr().out
-    assert OutputFolder(tmp_path / "out").frozen() is None
-
-
-def test_completion_has_no_novel_people_to_filter(
-    tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
     assert synthesize(tmp_path / "out", weights, lenient, "--filter", "--complete", str(tmp_path)) == 2
     assert "--filter: with --complete" in capsys.readouterr().err
+    assert OutputFolder(tmp_path / "out").selected() is None
 
 
 def test_ways_to_blend_in_a_table(

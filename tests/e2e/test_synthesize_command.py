@@ -12,38 +12,21 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.silhouettes import manifest
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import FileLock
-from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_clip
-from gaitcrafter_ext.vocabulary import ClipKey, identities_hash
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_clip, read_frames
+from gaitcrafter_ext.synthesis.folder import OutputFolder
+from gaitcrafter_ext.vocabulary import ClipKey
+from tests.synthesis_fakes import TINY_PEOPLE, walking_tree, write_tiny_weights
 from tests.unit.test_command_line import obey_interrupts
 
 ROOT = Path(__file__).parents[2]
-PEOPLE = ("sim-001", "sim-002", "sim-003")
-
-
-def write_tiny_weights(folder: Path) -> Path:
-    """Weights of three people, two conditions and two views, all numbers random."""
-    import torch
-    from gaitcrafter_ext.generator.export import write_weights
-
-    from gaitcrafter_ext.generator.network import GaitUNet
-    from gaitcrafter_ext.generator.weights import SamplingDefaults, TrainedOn, Vocabulary
-
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        denoiser = GaitUNet(identities=len(PEOPLE), conditions=2, channels=(8, 16, 64), blocks=(1, 1, 1), embedding=16)
-        for parameter in denoiser.parameters():
-            torch.nn.init.normal_(parameter, std=0.05)
-    vocabulary = Vocabulary(PEOPLE, ("nm", "cl"), {"000": 0.0, "090": 90.0})
-    trained_on = TrainedOn("simulated", identities_hash(PEOPLE), ())
-    sampling = SamplingDefaults("euler", 2, redraws=2)
-    write_weights(folder, denoiser, vocabulary, trained_on, {}, 3.0, sampling, gait_cycle=(24.0, 30.0))
-    return folder
+WHO = ("--identities", "sim-002", "--novel", "2")
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +42,10 @@ def everything(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def synthesize(out: Path, weights: Path, *more: str, who: tuple[str, ...] = WHO) -> int:
+    return main(["synthesize", "--out", str(out), "--weights", str(weights), *who, *more])
+
+
 @pytest.fixture(scope="module")
 def made(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One finished run: a known and two novel people, twelve clips."""
@@ -67,122 +54,112 @@ def made(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def synthesize(out: Path, weights: Path, *more: str) -> int:
-    return main(["synthesize", "--out", str(out), "--weights", str(weights), *WHO, *more])
-
-
-WHO = ("--identities", "sim-002", "--novel", "2")
-
-
-def test_a_run_gives_a_tree_for_opengait(made: Path) -> None:
-    names = sorted(clip_bytes(made))
-    people = ("sim-002", "syn-0001", "syn-0002")
-    wanted = [f"pkl/{p}/{c}-01/{v}/{v}.pkl" for p in people for c in ("cl", "nm") for v in ("000", "090")]
-    assert names == wanted
-    clip = read_clip(made / names[0])
-    assert clip.shape == (30, 64, 64)
-    assert json.loads((made / "partition.json").read_text()) == {"TRAIN_SET": list(people), "TEST_SET": []}
-    assert {path.name for path in made.iterdir()} == {
-        *("pkl", "plan.json", "partition.json", "manifest.jsonl", "contact_sheet.png", "opengait_entry.yaml"),
-        ".gaitcrafter",
-    }
-
-
-def test_people_takes_and_views_give_different_clips(made: Path) -> None:
+def test_a_run_gives_a_tree_for_opengait_of_different_clips(made: Path) -> None:
     clips = clip_bytes(made)
+    people = ("sim-002", "syn-0001", "syn-0002")
+    assert sorted(clips) == [
+        f"pkl/{p}/{c}-01/{v}/{v}.pkl" for p in people for c in ("cl", "nm") for v in ("000", "090")
+    ]
     assert len(set(clips.values())) == len(clips)
+    assert read_clip(made / next(iter(clips))).shape == (30, 64, 64)
+    assert json.loads((made / "partition.json").read_text()) == {"TRAIN_SET": list(people), "TEST_SET": []}
+    beside = {"plan.json", "partition.json", "manifest.jsonl", "contact_sheet.png", "opengait_entry.yaml"}
+    assert {path.name for path in made.iterdir()} == {"pkl", ".gaitcrafter", *beside}
 
 
-@pytest.mark.parametrize("how", [["--batch-size", "5"], ["--batch-size", "1"]])
-def test_the_batch_size_changes_no_byte(made: Path, weights: Path, tmp_path: Path, how: list[str]) -> None:
-    assert synthesize(tmp_path, weights, *how) == 0
-    assert clip_bytes(tmp_path) == clip_bytes(made)
-
-
-def test_shards_change_no_byte(made: Path, weights: Path, tmp_path: Path) -> None:
-    for shard in ("2/3", "1/3", "3/3"):
-        assert synthesize(tmp_path, weights, "--shard", shard) == 0
+def test_shards_and_batch_sizes_change_no_byte(made: Path, weights: Path, tmp_path: Path) -> None:
+    for shard, size in (("2/3", "1"), ("1/3", "3"), ("3/3", "8")):
+        assert synthesize(tmp_path, weights, "--shard", shard, "--batch-size", size) == 0
     assert clip_bytes(tmp_path) == clip_bytes(made)
     assert (tmp_path / "manifest.jsonl").read_bytes() == (made / "manifest.jsonl").read_bytes()
 
 
-def test_clips_that_walk_strangely_are_drawn_again_unless_told_otherwise(
-    made: Path, weights: Path, tmp_path: Path
-) -> None:
-    assert synthesize(tmp_path / "out", weights, "--redraws", "0") == 0
-    once, again = clip_bytes(tmp_path / "out"), clip_bytes(made)
-    changed = {name for name in once if once[name] != again[name]}
-    assert changed
-    assert all("/090/" in name for name in changed)  # frontal views do not tell
-    for out, said in ((made, {"times": 2, "shortest": 24.0, "longest": 30.0}), (tmp_path / "out", {})):
-        assert all(record.redraws == said for record in manifest.read(out / "manifest.jsonl"))
+def test_batch_sizes_change_no_byte_of_long_clips(weights: Path, tmp_path: Path) -> None:
+    long = ("--frames", "60", "--views", "090", "--conditions", "nm")
+    for size in ("1", "2", "8"):
+        assert synthesize(tmp_path / size, weights, *long, "--batch-size", size) == 0
+    assert clip_bytes(tmp_path / "1") == clip_bytes(tmp_path / "2") == clip_bytes(tmp_path / "8")
+    assert read_clip(tmp_path / "1/pkl/sim-002/nm-01/090/090.pkl").shape == (60, 64, 64)
 
 
-def test_weights_that_do_not_know_how_people_walk_draw_once(
-    made: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    older = shutil.copytree(weights, tmp_path / "older")
-    card = json.loads((older / "card.json").read_text())
-    del card["gait_cycle"], card["sampling"]["redraws"]
-    (older / "card.json").write_text(json.dumps(card))
-    assert synthesize(tmp_path / "out", older) == 0
-    assert clip_bytes(tmp_path / "out") != clip_bytes(made)
-    capsys.readouterr()
-    assert synthesize(tmp_path / "again", older, "--redraws", "2") == 2
-    assert "--redraws: 2; these weights do not say" in capsys.readouterr().err
-    assert not (tmp_path / "again").exists()
-
-
-def test_a_seed_changes_the_clips(made: Path, weights: Path, tmp_path: Path) -> None:
+def test_a_seed_changes_every_clip(made: Path, weights: Path, tmp_path: Path) -> None:
     assert synthesize(tmp_path, weights, "--seed", "1") == 0
     ours, theirs = clip_bytes(tmp_path), clip_bytes(made)
     assert ours.keys() == theirs.keys()
     assert not set(ours.values()) & set(theirs.values())
 
 
-def test_json_tells_what_was_made(made: Path, weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cadence_in_frames_is_that_of_every_clip_and_changes_them(made: Path, weights: Path, tmp_path: Path) -> None:
+    assert synthesize(tmp_path, weights, "--cadence", "35") == 0
+    assert {record.cycle for record in manifest.read(tmp_path / "manifest.jsonl")} == {35.0}
+    assert not set(clip_bytes(tmp_path).values()) & set(clip_bytes(made).values())
+
+
+def test_clips_have_the_size_asked_for_and_the_form_of_the_datasets_own(made: Path, tmp_path: Path) -> None:
+    rules = DatasetConfig("simulated", file="{view}-aligned-sils.pkl", columns=44)
+    narrow = write_tiny_weights(tmp_path / "weights", rules)
+    few = ("--conditions", "nm", "--views", "090")
+    for size, shape in (("64", (30, 64, 44)), ("128", (30, 128, 88))):
+        assert synthesize(tmp_path / size, narrow, *few, "--size", size) == 0
+        clip = tmp_path / size / "pkl/syn-0001/nm-01/090/090-aligned-sils.pkl"
+        assert read_frames(clip).shape == shape
+    square = read_clip(made / "pkl/syn-0001/nm-01/090/090.pkl")
+    assert (read_frames(tmp_path / "64/pkl/syn-0001/nm-01/090/090-aligned-sils.pkl") == square[:, :, 10:54]).all()
+
+
+def test_json_says_what_was_made(made: Path, weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert synthesize(made, weights, "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["planned"], told["made"], told["kept"], told["complete"]) == (12, 0, 12, True)
-    assert Path(told["contact_sheet"]).is_file()
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["planned"], facts["made"], facts["kept"], facts["complete"]) == (12, 0, 12, True)
+    assert Path(facts["contact_sheet"]).is_file()
 
 
 def test_a_dry_run_counts_and_times_and_writes_nothing(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert synthesize(tmp_path / "out", weights, "--dry-run", "--json", "--casia-b") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["to_make"] == 3 * (6 + 2) * 2
-    assert told["seconds"] > 0
-    assert told["disk_bytes"] > told["to_make"] * 30 * 64 * 64
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["to_make"] == 3 * (6 + 2) * 2
+    assert facts["seconds"] > 0
+    assert synthesize(tmp_path / "out", weights, "--dry-run", "--json", who=()) == 0
+    assert json.loads(capsys.readouterr().out)["planned"] == 10 * 2 * 2  # ten novel people are the default
     assert not (tmp_path / "out").exists()
 
 
-def test_defaults_are_ten_novel_people_in_all_conditions_and_views(
-    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_automatic_precision_is_that_of_the_clips_that_are_there_or_else_the_devices(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["synthesize", "--out", str(tmp_path / "o"), "--weights", str(weights), "--dry-run", "--json"]
-    assert main(command) == 0
-    assert json.loads(capsys.readouterr().out)["planned"] == 10 * 2 * 2
+    def precision() -> str:
+        plan = OutputFolder(tmp_path).plan()
+        return "" if plan is None else plan.sampling.precision
+
+    few = ("--conditions", "nm", "--views", "090")
+    monkeypatch.setattr("gaitcrafter_ext.synthesis.sampler.multiplies_bfloat16", lambda device: device == "cpu")
+    assert synthesize(tmp_path, weights, *few) == 0
+    assert precision() == "bf16"
+    monkeypatch.setattr("gaitcrafter_ext.synthesis.sampler.multiplies_bfloat16", lambda device: False)
+    assert synthesize(tmp_path, weights, *few) == 0  # another machine goes on
+    capsys.readouterr()
+    assert "another plan (other precision)" in refused(
+        capsys, synthesize(tmp_path, weights, *few, "--precision", "fp32")
+    )
 
 
-def real_tree(root: Path, people: tuple[str, ...] = PEOPLE) -> Path:
-    store = SilhouetteStore(root, create=True)
-    for name in people:
-        for take in ("nm-01", "nm-02"):
-            for view in ("000", "090"):
-                store.write(ClipKey(name, take, view), np.full((5, 64, 64), 255, np.uint8))
-    return root
+def real_tree(root: Path, people: tuple[str, ...] = TINY_PEOPLE) -> Path:
+    return walking_tree(root, people, ("nm-01", "nm-02"))
 
 
 def complete(real: Path, out: Path, weights: Path, *more: str) -> int:
-    return main(["synthesize", "--out", str(out), "--weights", str(weights), "--complete", str(real), *more])
+    return synthesize(out, weights, "--complete", str(real), *more, who=())
 
 
 def test_complete_makes_only_what_the_root_lacks(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = real_tree(tmp_path / "real", (*PEOPLE, "a-test-person"))
+    real = real_tree(tmp_path / "real", (*TINY_PEOPLE, "a-test-person"))
+    assert complete(real, tmp_path / "out", weights) == 0
+    assert "lacks nothing" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
     lacking = [ClipKey("sim-001", "nm-02", "090"), ClipKey("sim-003", "nm-01", "000")]
     for key in lacking:
         (real / key.relative_path).unlink()
@@ -190,18 +167,47 @@ def test_complete_makes_only_what_the_root_lacks(
     assert complete(real, tmp_path / "out", weights) == 0
     assert SilhouetteStore(tmp_path / "out" / "pkl").keys() == lacking
     assert everything(real) == before
+    assert complete(real, tmp_path / "cl", weights, "--takes", "1", "--conditions", "cl", "--views", "090") == 0
+    assert SilhouetteStore(tmp_path / "cl" / "pkl").keys() == [ClipKey(name, "cl-01", "090") for name in TINY_PEOPLE]
 
 
-def test_complete_makes_a_condition_that_nobody_has(weights: Path, tmp_path: Path) -> None:
-    real = real_tree(tmp_path / "real")
-    assert complete(real, tmp_path / "out", weights, "--takes", "1", "--conditions", "cl", "--views", "090") == 0
-    made = SilhouetteStore(tmp_path / "out" / "pkl").keys()
-    assert made == [ClipKey(name, "cl-01", "090") for name in PEOPLE]
+def test_complete_reads_takes_without_conditions_by_the_weights_rules(tmp_path: Path) -> None:
+    rules = DatasetConfig("oumvlp", takes_pattern=r"\d+", columns=44)
+    weights = write_tiny_weights(tmp_path / "weights", rules)
+    real = walking_tree(tmp_path / "real", TINY_PEOPLE, ("00", "01"), rules)
+    (real / "sim-002/01/090/090.pkl").unlink()
+    assert complete(real, tmp_path / "out", weights, "--conditions", "nm") == 0
+    assert [path.name for path in (tmp_path / "out/pkl/sim-002/01").iterdir()] == ["090"]
+    assert read_frames(tmp_path / "out/pkl/sim-002/01/090/090.pkl").shape == (30, 64, 44)
+    assert len(clip_bytes(tmp_path / "out")) == 1
 
 
-def test_a_complete_root_needs_nothing(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert complete(real_tree(tmp_path / "real"), tmp_path / "out", weights) == 0
-    assert "lacks nothing" in capsys.readouterr().out
+def test_people_like_those_of_a_tree_keep_their_names_and_cadence(weights: Path, tmp_path: Path) -> None:
+    real = real_tree(tmp_path / "real", ("ann", "bob", "tess"))
+    Partition(("ann", "bob"), ("tess",)).save(tmp_path / "partition.json")
+    (real / "bob/nm-02/000/000.pkl").unlink()
+    like = ("--like", str(real))
+    assert synthesize(tmp_path / "all", weights, *like, who=()) == 0
+    assert OutputFolder(tmp_path / "all").plan().identities == ("ann", "bob")  # type: ignore[union-attr]
+    cycles = [record.cycle for record in manifest.read(tmp_path / "all/manifest.jsonl")]
+    assert cycles == [pytest.approx(26, abs=0.5)] * 8
+    assert synthesize(tmp_path / "some", weights, *like, "--like-people", "bob", "--novel", "1", who=()) == 0
+    assert {name.split("/")[1] for name in clip_bytes(tmp_path / "some")} == {"bob", "syn-0001"}
+    assert complete(real, tmp_path / "lack", weights, *like) == 0
+    assert list(clip_bytes(tmp_path / "lack")) == ["pkl/bob/nm-02/000/000.pkl"]
+
+
+def test_people_to_test_on_and_people_whom_the_weights_know_are_not_imitated(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    like = ("--like", str(real_tree(tmp_path / "real", ("ann", "sim-001", "tess"))))
+    Partition(("ann",), ("tess",)).save(tmp_path / "partition.json")
+    for names, said in (("tess", "tess belongs to TEST_SET of"), ("sim-001", "the weights know sim-001 already")):
+        capsys.readouterr()
+        assert synthesize(tmp_path / "out", weights, *like, "--like-people", names, who=()) == 2
+        error = capsys.readouterr().err
+        assert said in error
+        assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
@@ -213,39 +219,29 @@ def test_a_complete_root_needs_nothing(weights: Path, tmp_path: Path, capsys: py
         (["--conditions", "bg"], "--conditions: unknown 'bg'"),
         (["--views", "091"], "--views: unknown '091'; did you mean '090'?"),
         (["--sampler", "eular"], "--sampler: unknown 'eular'; did you mean 'euler'?"),
-        (["--novel", "-1"], "--novel: -1 is too small"),
         (["--takes", "0"], "--takes: 0 is too small"),
         (["--takes", "1", "--casia-b"], "not allowed with"),
-        (["--frames", "60"], "--frames: 60; these weights make clips of 30 frames only"),
-        (["--seed", "-1"], "--seed: -1 is too small"),
-        (["--steps", "0"], "--steps: 0 is too small"),
-        (["--redraws", "-1"], "--redraws: -1 is too small"),
-        (["--guidance", "-1"], "--guidance: '-1' is not a finite number from 0 to 100"),
+        (["--frames", "19"], "--frames: 19 is too small; at least 20"),
+        (["--frames", "601"], "--frames: 601 is too large; at most 600"),
+        (["--cadence", "5"], "--cadence: '5'; allowed: frames a gait cycle (10 to 80)"),
         (["--guidance", "nan"], "--guidance: 'nan' is not a finite number from 0 to 100"),
-        (["--guidance", "1e39"], "--guidance: '1e39' is not a finite number from 0 to 100"),
         (["--novel", "99999999999", "--dry-run"], "--novel: 99999999999 is too large; at most 100000"),
-        (["--takes", "99999999999", "--dry-run"], "--takes: 99999999999 is too large; at most 1000"),
         (["--novel", "\u00b2"], "--novel: '\u00b2' is not a whole number"),
-        (["--identity-seed", "-1"], "--identity-seed: -1 is too small"),
-        (["--false-match-rate", "5"], "--false-match-rate: '5' is not a finite number from 0 to 1"),
-        (["--consistency", "nan"], "--consistency: 'nan' is not a finite number from 0 to 1"),
         (["--false-match-rate", "0.05"], "--false-match-rate: only with --filter"),
-        (["--consistency", "0.5"], "--consistency: only with --filter"),
-        (["--max-candidates", "7"], "--max-candidates: only with --filter"),
         (["--recogniser", "nowhere"], "--recogniser: only with --filter"),
-        (["--batch-size", "0"], "--batch-size: 0 is too small"),
+        (["--partition", "p.json"], "--partition: only with --like"),
         (["--shard", "3/2"], "--shard: '3/2' is not I/N"),
         (["--blend-parents", "4"], "--blend-parents: 4; allowed: 2 to 3"),
-        (["--concentration", "0"], "--concentration: '0' is not a finite number above 0"),
         (["--concentration", "inf"], "--concentration: 'inf' is not a finite number above 0"),
-        (["--novel", "0", "--identities", "none"], "nobody to synthesize"),
+        (["--novel", "0", "--identities", "none"], "no person to synthesize"),
+        (["--novel", "1", "--complete", "real"], "--novel: 1 with --complete"),
         (["--identity", "all"], "unknown argument '--identity'; did you mean '--identities'?"),
     ],
 )
 def test_a_bad_option_is_one_line_and_writes_nothing(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
 ) -> None:
-    assert main(["synthesize", "--out", str(tmp_path / "out"), "--weights", str(weights), *options]) == 2
+    assert synthesize(tmp_path / "out", weights, *options, who=()) == 2
     printed = capsys.readouterr()
     assert said in printed.err
     assert printed.err.count("\n") == 1
@@ -263,62 +259,48 @@ def refused(capsys: pytest.CaptureFixture[str], code: int) -> str:
 
 
 def test_a_root_of_other_people_is_refused(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    real = real_tree(tmp_path / "real", PEOPLE[:2])
+    real = real_tree(tmp_path / "real", TINY_PEOPLE[:2])
     assert "trained on 3 people of 'simulated'" in refused(capsys, complete(real, tmp_path / "out", weights))
     assert "there is no folder" in refused(capsys, complete(tmp_path / "none", tmp_path / "out", weights))
     assert not (tmp_path / "out").exists()
 
 
-def damage(weights: Path, to: Path, name: str) -> Path:
-    shutil.copytree(weights, to)
-    if name == "truncated":
-        path = to / "denoiser" / "diffusion_pytorch_model.safetensors"
-        path.write_bytes(path.read_bytes()[:1000])
-    elif name == "without its file":
-        (to / "denoiser" / "diffusion_pytorch_model.safetensors").unlink()
-    elif name == "of another version":
-        card = json.loads((to / "card.json").read_text())
-        (to / "card.json").write_text(json.dumps({**card, "format": 99}))
-    elif name == "with a torn card":
-        (to / "card.json").write_text((to / "card.json").read_text()[:50])
-    return to
-
-
-@pytest.mark.parametrize("name", ["truncated", "without its file", "of another version", "with a torn card"])
-def test_damaged_weights_are_refused_before_anything_is_written(
-    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+def test_unusable_weights_are_refused_before_anything_is_written(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    damaged = damage(weights, tmp_path / "weights", name)
-    refused(capsys, synthesize(tmp_path / "out", damaged))
+    damaged = shutil.copytree(weights, tmp_path / "weights")
+    card, file = damaged / "card.json", damaged / "denoiser" / "diffusion_pytorch_model.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    assert "does not match the checksum" in refused(capsys, synthesize(tmp_path / "out", damaged))
+    file.unlink()
+    assert "is missing" in refused(capsys, synthesize(tmp_path / "out", damaged))
+    card.write_text(json.dumps({**json.loads(card.read_text()), "format": 2}))
+    assert "is of format 2, this version reads 3" in refused(capsys, synthesize(tmp_path / "out", damaged))
+    card.write_text(card.read_text()[:50])
+    assert "is not JSON" in refused(capsys, synthesize(tmp_path / "out", damaged))
+    assert "no weights at" in refused(capsys, synthesize(tmp_path / "out", tmp_path / "none"))
     assert not (tmp_path / "out").exists()
 
 
-def test_weights_that_are_not_there_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "no weights at" in refused(capsys, synthesize(tmp_path / "out", tmp_path / "none"))
-
-
-def test_another_plan_is_refused_until_forced(made: Path, weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_of_another_plan_version_or_owner_is_left_as_it_was(
+    made: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = everything(made)
-    assert "another plan (other seed)" in refused(capsys, synthesize(made, weights, "--seed", "5"))
-    assert "another plan (other seed)" in refused(capsys, synthesize(made, weights, "--seed", "5", "--dry-run"))
+    for more in ((), ("--dry-run",)):
+        assert "another plan (other seed)" in refused(capsys, synthesize(made, weights, "--seed", "5", *more))
     assert everything(made) == before
-
-
-def test_a_foreign_file_is_refused(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "thesis.tex").write_text("mine")
+    (tmp_path / "plan.json").write_text('{"format": 4, "clips": []}')
+    for more in ((), ("--force",)):
+        assert "was made by a plan of version 4" in refused(capsys, synthesize(tmp_path, weights, *more))
+    (tmp_path / "plan.json").rename(tmp_path / "thesis.tex")
     assert "thesis.tex" in refused(capsys, synthesize(tmp_path, weights))
-    assert everything(tmp_path) == {"thesis.tex": b"mine"}
+    refused(capsys, synthesize(tmp_path / "thesis.tex" / "out", weights))
+    assert list(tmp_path.iterdir()) == [tmp_path / "thesis.tex"]
 
 
-def test_an_unwritable_output_is_refused(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "file").write_text("mine")
-    refused(capsys, synthesize(tmp_path / "file" / "out", weights))
-    if os.geteuid() != 0:  # everything is writable for root
-        tmp_path.chmod(0o500)
-        assert "no permission" in refused(capsys, synthesize(tmp_path / "out", weights))
-
-
-def test_a_second_run_of_a_shard_is_refused(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_shard_that_is_being_made_is_refused(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with FileLock(tmp_path / ".gaitcrafter" / "shard-1-of-2.lock"):
         assert "shard 1/2" in refused(capsys, synthesize(tmp_path, weights, "--shard", "1/2"))
         assert synthesize(tmp_path, weights, "--shard", "2/2") == 0
@@ -387,7 +369,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(weights: Path, tmp_path: Path, s
             assert process.wait() == 0
     killed, straight = everything(tmp_path / "killed"), everything(tmp_path / "straight")
     hidden = [name for name in killed | straight if name.startswith(".gaitcrafter")]
-    for name in (*hidden, "opengait_entry.yaml"):
+    for name in (*hidden, "opengait_entry.yaml", "index.html"):
         killed.pop(name, None)
         straight.pop(name, None)
     assert killed == straight

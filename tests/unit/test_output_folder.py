@@ -1,7 +1,8 @@
-"""The output folder: whose files are whose, what is refused, what --force deletes, who may work in it."""
+"""The output folder: what is refused, what --force deletes, who may work in it."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,6 @@ from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.run import synthesize
 from tests.synthesis_fakes import paint, small_plan, tree_bytes
-
-CLIP = "pkl/sim-002/nm-01/000/000.pkl"
 
 
 def made(root: Path, seed: int = 0) -> OutputFolder:
@@ -27,11 +26,11 @@ def put(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/0", "-1/2", "a/b", "1/2/3", ""])
-def test_a_shard_is_one_of_n(text: str) -> None:
-    with pytest.raises(UsageError, match="--shard"):
-        Shard.parse(text)
+def test_a_shard_is_one_of_n() -> None:
     assert Shard.parse("2/3") == Shard(2, 3)
+    for text in ("0/2", "3/2", "1", "1/0", "-1/2", "a/b", "1/2/3", ""):
+        with pytest.raises(UsageError, match="--shard"):
+            Shard.parse(text)
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "pkl/other/nm-01/000/000.pkl", "partition.json"])
@@ -43,23 +42,22 @@ def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path, name: str) -> 
     assert foreign.read_text() == "mine"
 
 
-def test_force_goes_on_beside_a_foreign_file(tmp_path: Path) -> None:
-    foreign = put(tmp_path / "notes.txt")
-    assert synthesize(small_plan(), OutputFolder(tmp_path), lambda: paint, force=True).complete
-    assert foreign.read_text() == "mine"
+def test_force_goes_on_beside_a_foreign_file_but_never_over_or_into_one(tmp_path: Path) -> None:
+    beside = put(tmp_path / "beside" / "notes.txt")
+    put(tmp_path / "beside" / ".DS_Store")
+    assert synthesize(small_plan(), OutputFolder(beside.parent), lambda: paint, force=True).complete
+    assert beside.read_text() == "mine"
+    clip = "pkl/sim-002/nm-01/000"
+    for name in (f"{clip}/000.pkl", f"{clip}/notes.txt", "plan.json", "contact_sheet.png"):
+        foreign = put(tmp_path / name.replace("/", "-") / name)
+        with pytest.raises(ConflictError, match="not ours and in the way"):
+            synthesize(small_plan(), OutputFolder(tmp_path / name.replace("/", "-")), lambda: paint, force=True)
+        assert foreign.read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", [CLIP, "pkl/sim-002/nm-01/000/notes.txt", "plan.json", "contact_sheet.png"])
-def test_force_never_overwrites_or_mixes_with_a_foreign_file(tmp_path: Path, name: str) -> None:
-    foreign = put(tmp_path / name)
-    with pytest.raises(ConflictError, match="not ours and in the way"):
-        synthesize(small_plan(), OutputFolder(tmp_path), lambda: paint, force=True)
-    assert foreign.read_text() == "mine"
-
-
-def test_a_foreign_file_at_a_place_not_yet_made_is_not_taken_for_ours(tmp_path: Path) -> None:
+def test_a_file_that_no_manifest_names_is_not_taken_for_ours(tmp_path: Path) -> None:
     folder = made(tmp_path)
-    last = folder.path(small_plan().clips[-1])
+    last = folder.path(small_plan().keys[-1])
     for part in folder.manifests():
         lines = part.read_text().splitlines(keepends=True)
         part.write_text("".join(lines[:-1]))
@@ -78,19 +76,21 @@ def test_another_plan_is_refused_by_name_of_what_differs(tmp_path: Path) -> None
     assert tree_bytes(tmp_path) == before
 
 
+def test_a_folder_of_an_earlier_version_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text(json.dumps({"format": 4, "clips": []}))
+    with pytest.raises(ConflictError, match=r".* was made by a plan of version 4, this program reads 5; choose"):
+        OutputFolder(tmp_path)
+
+
 def test_force_deletes_only_what_the_manifest_lists(tmp_path: Path) -> None:
     folder = made(tmp_path)
+    assert synthesize(small_plan(), folder, lambda: paint, force=True).made == 0  # an equal plan resumes
     foreign = put(folder.clips / "sim-002" / "notes.txt")
     plan = small_plan(seed=1, novel=0, takes=("bg-01",))
     synthesize(plan, folder, lambda: paint, force=True)
     assert sorted(path.name for path in folder.clips.iterdir()) == ["sim-002"]
-    assert folder.store().keys() == sorted(plan.clips)
+    assert folder.store().keys() == sorted(plan.keys)
     assert foreign.read_text() == "mine"
-
-
-def test_force_with_an_equal_plan_resumes(tmp_path: Path) -> None:
-    folder = made(tmp_path)
-    assert synthesize(small_plan(), folder, lambda: paint, force=True).made == 0
 
 
 @pytest.mark.parametrize("name", ["../outside", "a/b", "", "."])
@@ -105,20 +105,16 @@ def test_a_manifest_that_names_a_path_elsewhere_deletes_nothing(tmp_path: Path, 
     assert (tmp_path / "outside" / "nm-01" / "000" / "000.pkl").exists()
 
 
-def test_two_runs_of_one_shard_are_refused_and_another_shard_is_not(tmp_path: Path) -> None:
+def test_a_shard_runs_once_at_a_time_and_force_waits_for_no_shard(tmp_path: Path) -> None:
     folder, plan = OutputFolder(tmp_path), small_plan()
     with folder.claim(plan, Shard(1, 2)):
         with pytest.raises(ConflictError, match=r"shard 1/2 of .* another process"):
             synthesize(plan, OutputFolder(tmp_path), lambda: paint, Shard(1, 2))
         assert synthesize(plan, OutputFolder(tmp_path), lambda: paint, Shard(2, 2)).made == 6
+        with pytest.raises(ConflictError, match="another process"):
+            synthesize(small_plan(seed=1), OutputFolder(tmp_path), lambda: paint, Shard(2, 2), force=True)
+        assert folder.plan() == plan
     assert synthesize(plan, folder, lambda: paint, Shard(1, 2)).complete
-
-
-def test_force_waits_for_nobody_who_is_at_work(tmp_path: Path) -> None:
-    folder = OutputFolder(tmp_path)
-    with folder.claim(small_plan(), Shard(1, 2)), pytest.raises(ConflictError, match="another process"):
-        synthesize(small_plan(seed=1), OutputFolder(tmp_path), lambda: paint, Shard(2, 2), force=True)
-    assert folder.plan() == small_plan()
 
 
 def test_an_output_that_cannot_be_a_folder_is_refused(tmp_path: Path) -> None:
@@ -128,8 +124,3 @@ def test_an_output_that_cannot_be_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="is a file, not a folder"):
         made(tmp_path / "file" / "below")
     assert (tmp_path / "file").read_text() == "mine"
-
-
-def test_a_finder_file_is_no_foreign_file(tmp_path: Path) -> None:
-    put(tmp_path / ".DS_Store")
-    assert made(tmp_path).plan() == small_plan()

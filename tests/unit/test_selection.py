@@ -1,83 +1,300 @@
-"""The sieve on constructed people: each kind of bad candidate falls, for its own reason."""
+"""The filter: decisions on constructed people, choosing with a recogniser that reads mixing weights, and freezing."""
 
 from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.metrics.centroids import Centroids, find_centroids, to_own_centroid
-from gaitcrafter_ext.synthesis.selection import Criteria, Sieve, parent_retrieval, shares_within, tally
-from tests.filter_fakes import features
+from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, UsageError
+from gaitcrafter_ext.generator.weights import Vocabulary
+from gaitcrafter_ext.metrics.centroids import Centroids, find_centroids, shares_within, to_own_centroid
+from gaitcrafter_ext.synthesis.comparing import WAYS, compare_ways, row_of_real
+from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard, freeze
+from gaitcrafter_ext.synthesis.identities import BlendSettings, novel_identities
+from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, Selection, make_plan
+from gaitcrafter_ext.synthesis.run import synthesize
+from gaitcrafter_ext.synthesis.selection import (
+    Criteria,
+    FilterRequest,
+    FilterSettings,
+    IdentityFilter,
+    SelectedIdentities,
+    cached,
+    choose_probes,
+    criteria_of,
+    filter_request,
+    forget,
+    parent_retrieval,
+    read_selected,
+    select_identities,
+    tally,
+)
+from tests.filter_fakes import fake_card, features, try_codes
+from tests.synthesis_fakes import BLEND, CARD, PEOPLE, SAMPLING, paint, small_plan, tree_bytes
 
 AXES = np.eye(30, dtype=np.float32)
 CRITERIA = Criteria(clip=0.2, consistency=0.75, known=0.1, unique=0.1)
 KNOWN = Centroids(("sim-001", "sim-002"), AXES[:2])
-
-
-def sieve() -> Sieve:
-    return Sieve(CRITERIA, KNOWN)
+JUDGE = fake_card(centre=0.15, clip=0.1)
 
 
 def towards(one: int, other: int, share: float) -> NDArray[np.float32]:
     vector = AXES[one] * (1 - share) + AXES[other] * share
-    return vector / np.linalg.norm(vector)
+    return np.asarray(vector / np.linalg.norm(vector))
 
 
-def test_twenty_different_people_all_stay() -> None:
-    judge = sieve()
-    verdicts = [judge.judge(f"n{number}", AXES[number + 2], 1.0) for number in range(20)]
-    assert tally(verdicts) == {"kept": 20, "inconsistent": 0, "known": 0, "duplicate": 0}
-    assert judge.kept == tuple(f"n{number}" for number in range(20))
-
-
-def test_one_person_under_twenty_names_stays_once() -> None:
-    judge = sieve()
-    verdicts = [judge.judge(f"n{number}", AXES[5], 1.0) for number in range(20)]
-    assert tally(verdicts) == {"kept": 1, "inconsistent": 0, "known": 0, "duplicate": 19}
-    assert {verdict.nearest for verdict in verdicts[1:]} == {"n0"}
-
-
-def test_half_of_the_training_people_passed_off_as_novel_fall() -> None:
-    judge = sieve()
-    verdicts = [judge.judge("a", AXES[4], 1.0), judge.judge("b", towards(1, 7, 0.1), 1.0)]
-    assert [verdict.outcome for verdict in verdicts] == ["kept", "known"]
-    assert (verdicts[1].nearest, judge.kept) == ("sim-002", ("a",))
-
-
-def test_many_people_under_one_name_fall_as_inconsistent() -> None:
+def test_each_kind_of_bad_candidate_falls_for_its_own_reason() -> None:
     clips = features({"crowd": [AXES[4], AXES[5], AXES[6], AXES[7]], "one": [AXES[8]] * 4})
     shares = shares_within(to_own_centroid(clips), clips.identity, CRITERIA.clip)
-    judge = sieve()
-    centres = find_centroids(clips)
-    verdicts = [
-        judge.judge(name, vector, shares[name]) for name, vector in zip(centres.names, centres.vectors, strict=True)
-    ]
     assert shares == {"crowd": 0.0, "one": 1.0}
-    assert [verdict.outcome for verdict in verdicts] == ["inconsistent", "kept"]
+    crowd = find_centroids(clips).vectors[0]
+    sieve = IdentityFilter(CRITERIA, KNOWN)
+    candidates = {
+        "crowd": (crowd, 0.0),
+        "same place": (crowd, 1.0),  # nobody's duplicate: the crowd fell
+        "trained on": (towards(1, 7, 0.1), 1.0),
+        "new": (AXES[9], 0.75),  # consistent enough at the threshold itself
+        "new again": (AXES[9], 1.0),
+    }
+    decisions = [sieve.decide(name, *candidate) for name, candidate in candidates.items()]
+    assert [each.outcome for each in decisions] == ["inconsistent", "kept", "known", "kept", "duplicate"]
+    assert sieve.kept == ["same place", "new"]
+    assert tally(decisions) == {"kept": 2, "inconsistent": 1, "known": 1, "duplicate": 1}
+    assert [(each.nearest, each.distance) for each in decisions[2:]] == [
+        ("sim-002", pytest.approx(0.00612, abs=1e-4)),
+        ("same place", pytest.approx(1.0)),
+        ("new", pytest.approx(0.0)),
+    ]
 
 
-def test_who_fell_is_nobodys_duplicate() -> None:
-    judge = sieve()
-    judge.judge("scattered", AXES[4], 0.0)
-    assert judge.judge("same place", AXES[4], 1.0).outcome == "kept"
-
-
-def test_a_threshold_itself_is_too_near_and_consistent_enough() -> None:
+def test_a_distance_at_the_threshold_is_too_near() -> None:
     vector = towards(0, 9, 0.3)
     exact = float(1 - vector @ AXES[0])
-    assert Sieve(Criteria(0.2, 0.75, exact, 0.1), KNOWN).judge("a", vector, 0.75).outcome == "known"
-    assert Sieve(Criteria(0.2, 0.75, exact - 1e-4, 0.1), KNOWN).judge("a", vector, 0.75).outcome == "kept"
+    for radius, outcome in ((exact, "known"), (exact - 1e-4, "kept")):
+        assert IdentityFilter(replace(CRITERIA, known=radius), KNOWN).decide("a", vector, 1.0).outcome == outcome
 
 
-def test_distances_tell_how_near_the_nearest_was() -> None:
-    judge = sieve()
-    first = judge.judge("a", AXES[4], 1.0)
-    assert (first.nearest, first.distance) == ("sim-001", pytest.approx(1.0))
-    second = judge.judge("b", towards(4, 9, 0.5), 1.0)
-    assert (second.nearest, second.distance) == ("a", pytest.approx(1 - np.sqrt(0.5), abs=1e-6))
-
-
-def test_parents_are_found_or_not() -> None:
+def test_parent_retrieval_is_the_share_whose_nearest_training_person_is_a_parent() -> None:
     people = Centroids(("a", "b"), np.stack([towards(0, 9, 0.4), towards(1, 9, 0.4)]))
     assert parent_retrieval(people, [["sim-001", "sim-009"], ["sim-001"]], KNOWN) == 0.5
+
+
+def test_the_radius_around_training_people_is_that_of_their_number() -> None:
+    judge = replace(JUDGE, calibration=replace(JUDGE.calibration, leak={"50": 0.3, "200": 0.1}))
+    radii = [criteria_of(judge, FilterSettings(1, 1), population).known for population in (5, 50, 100, 200, 400)]
+    assert radii == pytest.approx([0.3, 0.3, 0.2, 0.1, 0.0])
+
+
+def request(wanted: int = 3, most: int = 60, **blend: object) -> FilterRequest:
+    settings = BlendSettings(**{"parents": 2, **blend})  # type: ignore[arg-type]
+    return filter_request(CARD, JUDGE, FilterSettings(wanted, most), settings, SAMPLING)
+
+
+def choose(wanted: int = 3, most: int = 60, **blend: object) -> SelectedIdentities:
+    return select_identities(CARD, JUDGE, request(wanted, most, **blend), try_codes)
+
+
+def cosine(one: dict[str, float], other: dict[str, float]) -> float:
+    codes = np.array([[mix.get(name, 0.0) for name in PEOPLE] for mix in (one, other)])
+    return float(1 - codes[0] @ codes[1] / np.linalg.norm(codes[0]) / np.linalg.norm(codes[1]))
+
+
+def test_those_kept_are_the_first_that_a_naive_loop_would_keep() -> None:
+    kept: dict[str, dict[str, float]] = {}
+    for name, person in novel_identities(60, PEOPLE, BLEND).items():
+        others = [{name: 1.0} for name in PEOPLE] + list(kept.values())
+        if len(kept) < 6 and all(cosine(person.mix, other) > 0.15 for other in others):
+            kept[name] = person.mix
+    found = choose(wanted=6)
+    assert {name: who.mix for name, who in found.people.items()} == kept
+    assert found.decisions[-1].name == list(kept)[-1]
+    assert list(choose(2).people) == list(kept)[:2]
+
+
+def test_it_stops_at_the_most_candidates_and_counts_how_many_are_short() -> None:
+    found = choose(wanted=20, most=20)
+    assert len(found.decisions) == sum(found.counts.values()) == 20
+    assert 0 < len(found.people) < 20
+    assert found.short == 20 - len(found.people)
+    assert choose(20, 20, concentration=0.05).counts["known"] > 10  # near copies of one parent
+
+
+def test_clips_that_do_not_show_a_person_make_no_one_consistent() -> None:
+    def noise(requests: Sequence[ClipRequest]) -> NDArray[np.float32]:
+        rows = [np.random.default_rng(each.seed).normal(size=(64, 1)) for each in requests]
+        return np.stack(rows).astype(np.float32)
+
+    found = select_identities(CARD, JUDGE, request(3, 10), noise)
+    assert found.counts["inconsistent"] == 10
+    assert found.control == {"people": 5, "consistent": 0, "unique": 5}
+
+
+def plan_of(found: SelectedIdentities) -> Plan:
+    chosen = Selection((), 0, ("nm-01",), ("000", "090"), selected=found.people, selected_by=found.fingerprint)
+    return make_plan(CARD, chosen, SAMPLING)
+
+
+def test_what_is_judged_is_what_is_delivered() -> None:
+    seen: dict[str, ClipRequest] = {}
+
+    def spy(requests: Sequence[ClipRequest]) -> NDArray[np.float32]:
+        seen.update({str(each.key): each for each in requests})
+        return try_codes(requests)
+
+    plan = plan_of(select_identities(CARD, JUDGE, request(), spy))
+    assert all(seen[str(each.key)] == each for each in plan.requests())
+
+
+def test_the_file_gives_the_selection_back_and_is_part_of_the_plan(tmp_path: Path) -> None:
+    found = choose()
+    (tmp_path / "chosen.json").write_text(found.to_json())
+    again = read_selected(tmp_path / "chosen.json")
+    assert (again, again.fingerprint) == (found, found.fingerprint)
+    plan = plan_of(found)
+    assert Plan.from_json(plan.to_json()) == plan
+    unfiltered = make_plan(CARD, Selection((), 3, ("nm-01",), ("000", "090"), BLEND), SAMPLING)
+    assert "filter" in plan.differences(unfiltered)
+
+
+def test_another_file_is_no_selection(tmp_path: Path) -> None:
+    file = tmp_path / "chosen.json"
+    with pytest.raises(MissingError):
+        read_selected(file)
+    facts = json.loads(choose().to_json())
+    for text in ("", "[]", json.dumps(facts | {"format": 1}), json.dumps(facts | {"people": {"a": {"mix": 1}}})):
+        file.write_text(text)
+        with pytest.raises(DataError, match=r"chosen\.json"):
+            read_selected(file)
+
+
+def test_probes_are_the_calibrated_views_or_the_nearest() -> None:
+    views = {"000": 0.0, "018": 18.0, "072": 72.0, "108": 108.0}
+    card = replace(CARD, vocabulary=Vocabulary(("a", "b"), ("bg", "nm"), views))
+    assert choose_probes(card, ("000", "090")).takes == ("nm-01", "nm-02")
+    assert list(choose_probes(card, ("018", "000")).views) == ["018", "000"]
+    assert list(choose_probes(card, ("054", "090")).views) == ["072", "108"]
+    nameless = replace(CARD, vocabulary=Vocabulary(("a", "b"), ("walk",), {"left": None}))
+    assert choose_probes(nameless, ("054", "090")).takes == ("walk-01", "walk-02")
+    assert list(choose_probes(nameless, ("054", "090")).views) == ["left"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (FilterSettings(0, 10), "--novel: 0"),
+        (FilterSettings(5, 4), "--max-candidates: 4; allowed: 5"),
+        (FilterSettings(1, 9, 0.5), "--false-match-rate: 0.5"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: FilterSettings, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        filter_request(CARD, JUDGE, settings, BLEND, SAMPLING)
+
+
+def test_trials_are_cached_by_all_that_decides_them(tmp_path: Path) -> None:
+    wish, asked = request(6), list[str]()
+
+    def cut(requests: Sequence[ClipRequest]) -> NDArray[np.float32]:
+        if asked:
+            raise KeyboardInterrupt
+        return count(requests)
+
+    def count(requests: Sequence[ClipRequest]) -> NDArray[np.float32]:
+        asked.append(requests[0].key.identity)
+        return try_codes(requests)
+
+    with pytest.raises(KeyboardInterrupt):
+        select_identities(CARD, JUDGE, wish, cached(tmp_path / "trials", wish, cut))
+    found = select_identities(CARD, JUDGE, wish, cached(tmp_path / "trials", wish, count))
+    assert found == choose(6)
+    assert len(set(asked)) == len(asked) > 1  # nothing was made twice
+    for path in (tmp_path / "trials").iterdir():
+        path.write_bytes(path.read_bytes()[:200])  # torn by a kill
+    before = len(asked)
+    assert select_identities(CARD, JUDGE, wish, cached(tmp_path / "trials", wish, count)) == found
+    assert len(asked) == 2 * before
+    for other in (replace(wish, weights="0" * 16), replace(wish, sampling=replace(SAMPLING, steps=3))):
+        select_identities(CARD, JUDGE, other, cached(tmp_path / "trials", other, count))
+    assert len(asked) == 4 * before
+    forget(tmp_path / "trials")
+    assert list(tmp_path.iterdir()) == []
+
+
+def never() -> SelectedIdentities:
+    raise AssertionError("chosen again")
+
+
+def test_a_folder_keeps_the_people_that_were_chosen_until_forced(tmp_path: Path) -> None:
+    folder, found, other = OutputFolder(tmp_path / "out"), choose(3), choose(2)
+    assert freeze(folder, small_plan(), found.request, lambda: found) == found
+    assert freeze(folder, small_plan(), found.request, never) == found
+    with pytest.raises(ConflictError, match=r"chosen by other settings \(other settings\)"):
+        freeze(folder, small_plan(), other.request, never)
+    assert freeze(folder, small_plan(), other.request, lambda: other, force=True) == other
+    synthesize(plan_of(other), folder, lambda: paint)
+    synthesize(small_plan(), folder, lambda: paint, force=True)
+    assert not (folder.root / "identities.json").exists()  # a run without a filter holds no selection
+
+
+def test_nothing_is_chosen_where_the_folder_is_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "identities.json").write_text("mine")
+    with pytest.raises(ConflictError, match=r"identities\.json not ours"):
+        freeze(OutputFolder(tmp_path / "foreign"), small_plan(), choose().request, never, force=True)
+    folder = OutputFolder(tmp_path / "out")
+    synthesize(small_plan(), folder, lambda: paint)
+    before = tree_bytes(tmp_path)
+    with pytest.raises(ConflictError, match="plan without this filter"):
+        freeze(folder, small_plan(), choose().request, never)
+    assert tree_bytes(tmp_path) == before
+
+
+def test_a_filtered_run_resumes_in_shards_to_the_same_bytes(tmp_path: Path) -> None:
+    found = choose()
+    for name, shards in (("whole", ("1/1",)), ("parts", ("2/2", "1/2", "2/2"))):
+        folder = OutputFolder(tmp_path / name)
+        for shard in shards:
+            frozen = freeze(folder, small_plan(), found.request, lambda: found)
+            synthesize(plan_of(frozen), folder, lambda: paint, Shard.parse(shard))
+    assert tree_bytes(tmp_path / "whole") == tree_bytes(tmp_path / "parts")
+
+
+def test_a_shard_waits_for_the_one_that_chooses_and_takes_its_people(tmp_path: Path) -> None:
+    folder, found, events = OutputFolder(tmp_path / "out"), choose(), list[str]()
+    waits = Event()
+
+    def choose_slowly() -> SelectedIdentities:
+        events.append("choosing")
+        assert waits.wait(20)
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(freeze, folder, small_plan(), found.request, choose_slowly)
+        while not events:
+            time.sleep(0.01)
+        assert freeze(folder, small_plan(), found.request, never, waiting=waits.set) == found
+        assert first.result() == found
+    assert events == ["choosing"]
+
+
+def test_ways_to_make_people_and_real_people_stand_in_one_table() -> None:
+    table = compare_ways(CARD, JUDGE, request(8, 8), try_codes)
+    rows = {row.name: row for row in table.rows}
+    fits = [name for name, way in WAYS.items() if way.strategy == "draw" or way.parents <= len(PEOPLE)]
+    assert list(rows) == ["training people", *fits]
+    assert rows["training people"].unique == rows["training people"].consistent == 1
+    two = rows["two parents"]
+    assert (two.people, two.parent, two.chance) == (8, 1.0, 0.4)
+    assert two.kept <= min(two.unique, 1 - two.known)
+    real = row_of_real(features({"a": [np.eye(9)[7]] * 2, "b": [np.eye(9)[8]] * 2}), table)
+    assert (real.people, real.unique, real.consistent) == (2, 1.0, 1.0)
+    assert np.isnan([real.known, real.kept, real.parent]).all()
