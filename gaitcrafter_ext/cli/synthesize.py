@@ -27,7 +27,7 @@ from gaitcrafter_ext.generator.weights import BUNDLED, Card, check_weights, loca
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.completion import Inventory, take_inventory
 from gaitcrafter_ext.synthesis.estimate import estimate
-from gaitcrafter_ext.synthesis.folder import ENTRY, MANIFEST, PARTITION, SHEET, OutputFolder, Shard, freeze
+from gaitcrafter_ext.synthesis.folder import ENTRY, MANIFEST, PAGE, PARTITION, SHEET, OutputFolder, Shard, freeze
 from gaitcrafter_ext.synthesis.identities import Identity
 from gaitcrafter_ext.synthesis.likeness import people_like, permitted_people
 from gaitcrafter_ext.synthesis.plan import ClipSampler, Plan, Sampling, Selection, make_plan
@@ -261,7 +261,13 @@ def _tell_outcome(
         facts |= {"filter": facts_of(selected)}
         lines += [f"filter: {line}" for line in lines_of(selected)]
     if done.complete:
-        made = {"partition": PARTITION, "opengait_entry": ENTRY, "contact_sheet": SHEET, "manifest": MANIFEST}
+        made = {
+            "page": PAGE,
+            "partition": PARTITION,
+            "opengait_entry": ENTRY,
+            "contact_sheet": SHEET,
+            "manifest": MANIFEST,
+        }
         facts |= {name: str(args.out / file) for name, file in made.items()}
         lines.append(f"beside it: {', '.join(made.values())}")
     else:

@@ -1,9 +1,10 @@
 """The output folder of a run: what in it is ours, who may write to it, and what must not be touched.
 
 Inside ``DIR``: ``identities.json`` where a filter chose people; ``plan.json``; ``pkl/``; ``partition.json``,
-``opengait_entry.yaml``, ``contact_sheet.png`` and ``manifest.jsonl`` once the plan is complete; ``.gaitcrafter/`` with
-one lock, one manifest part and one folder for temporary files a shard. A clip is named in a manifest part before it
-appears, so that a file which no manifest names is never taken for ours: not overwritten, not deleted.
+``opengait_entry.yaml``, ``index.html``, ``contact_sheet.png`` and ``manifest.jsonl`` once the plan is complete;
+``.gaitcrafter/`` with one lock, one manifest part and one folder for temporary files a shard. A clip is named in a
+manifest part before it appears, so that a file which no manifest names is never taken for ours: not overwritten, not
+deleted.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ __all__ = ["OutputFolder", "Shard", "freeze"]
 
 PLAN, MANIFEST, PARTITION = "plan.json", "manifest.jsonl", "partition.json"
 SELECTED = "identities.json"
-ENTRY, SHEET = "opengait_entry.yaml", "contact_sheet.png"
+ENTRY, SHEET, PAGE = "opengait_entry.yaml", "contact_sheet.png", "index.html"
 
 #: What stands in the folder beside ``pkl/``, once everything is made.
-OUTPUTS = (PARTITION, ENTRY, SHEET, MANIFEST)
+OUTPUTS = (PARTITION, ENTRY, SHEET, PAGE, MANIFEST)
 
 _STATE, _CLIPS = ".gaitcrafter", "pkl"
 _HARMLESS = {".DS_Store"}

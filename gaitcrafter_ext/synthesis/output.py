@@ -1,4 +1,4 @@
-"""What stands beside the clips of a finished plan: partition, lines for OpenGait, merged manifest, contact sheet."""
+"""What stands beside the clips of a finished plan: partition, lines for OpenGait, merged manifest, pictures."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from gaitcrafter_ext.silhouettes.files import atomic_write_text
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.sheet import contact_sheet, spread
 from gaitcrafter_ext.silhouettes.store import read_clip
-from gaitcrafter_ext.synthesis.folder import ENTRY, MANIFEST, OUTPUTS, PARTITION, SHEET, OutputFolder
+from gaitcrafter_ext.synthesis.folder import ENTRY, MANIFEST, OUTPUTS, PAGE, PARTITION, SHEET, OutputFolder
+from gaitcrafter_ext.synthesis.page import page
 from gaitcrafter_ext.synthesis.plan import Plan
-from gaitcrafter_ext.vocabulary import ClipKey
+from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey
 
 __all__ = ["opengait_entry", "outputs_there", "sheet_keys", "write_outputs"]
 
@@ -35,22 +36,38 @@ def write_outputs(plan: Plan, folder: OutputFolder) -> None:
         StorageError: The disk refused.
     """
     Partition(train=plan.identities).save(folder.root / PARTITION)
-    atomic_write_text(folder.root / ENTRY, opengait_entry(plan, folder.root))
+    entry = opengait_entry(plan, folder.root)
+    atomic_write_text(folder.root / ENTRY, entry)
+    atomic_write_text(folder.root / PAGE, page(plan, folder, entry))
     contact_sheet([(_label(key), _clip(folder, key)) for key in sheet_keys(plan)], folder.root / SHEET)
     manifest.merge(folder.manifests(), folder.root / MANIFEST, plan.keys)
 
 
 def opengait_entry(plan: Plan, root: Path) -> str:
     """Lines to paste into an OpenGait config, as YAML that says where each goes."""
-    people = len(plan.identities)
+    people = len(plan.people)
+    new = sum(who.mix != {name: 1.0} for name, who in plan.people.items())
+    clips, partition = _quoted(root.resolve() / "pkl"), _quoted(root.resolve() / PARTITION)
+    file = "" if plan.file == DEFAULT_FILE else f"\n      file: {_quoted(plan.file)}"
     return f"""\
 # {people} synthetic people, {len(plan.clips)} clips; plan {plan.fingerprint}, weights {plan.weights} ({plan.dataset}).
-# To train on them alone, paste these two lines into data_cfg. TEST_SET is empty: test with your own data_cfg.
-data_cfg:
-  dataset_root: {_quoted(root.resolve() / "pkl")}
-  dataset_partition: {_quoted(root.resolve() / PARTITION)}
 
-# The number of people to train on, in model_cfg of each model. Beside real people, add their number to it.
+# Beside real people: paste 'synthetic' into data_cfg of your config, and run it by 'gaitcrafter opengait --cfgs'.
+data_cfg:
+  synthetic:
+    - root: {clips}
+      partition: {partition}{file}
+
+# On them alone, with OpenGait as it is: these two lines in data_cfg. TEST_SET is empty: test with your own data_cfg.
+alone:
+  dataset_root: {clips}
+  dataset_partition: {partition}
+
+# People to train on: alone, and beside the {plan.trained_people} people of {plan.dataset} whom the generator knows (who
+# count once if they are in the clips too). Beside another set: the size of its TRAIN_SET and {new} more.
+classes: {{alone: {people}, beside_real: {plan.trained_people + new}}}
+
+# Where the number goes, in model_cfg of each model (here for 'alone').
 class_count:
   Baseline:          # GaitBase
     model_cfg: {{SeparateBNNecks: {{class_num: {people}}}}}
@@ -84,6 +101,6 @@ def _clip(folder: OutputFolder, key: ClipKey) -> NDArray[np.uint8]:
     return read_clip(folder.path(key))
 
 
-def _quoted(path: Path) -> str:
+def _quoted(path: Path | str) -> str:
     """A path as a YAML scalar, whatever characters are in it."""
     return "'" + str(path).replace("'", "''") + "'"

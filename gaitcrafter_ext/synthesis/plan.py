@@ -21,7 +21,7 @@ from gaitcrafter_ext.generator.shape import FRAMES, LONGEST, SHORTEST
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.records import fill, record
 from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, known_identity, novel_identities
-from gaitcrafter_ext.vocabulary import ClipKey
+from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -149,6 +149,7 @@ class Plan:
         views: View -> degrees, as the weights understand them.
         clips: Every clip, ``identity/take/view``, in canonical order: by person, then take, then view.
         filter: Fingerprint of the selected identities; empty without a filter.
+        trained_people: How many people of ``dataset`` the weights know.
         file: Name of a clip's file in its view folder.
         format: Version.
     """
@@ -161,7 +162,8 @@ class Plan:
     views: dict[str, float | None]
     clips: tuple[str, ...]
     filter: str = ""
-    file: str = "{view}.pkl"
+    trained_people: Annotated[int, Field(ge=0)] = 0
+    file: str = DEFAULT_FILE
     format: int = FORMAT
 
     @property
@@ -285,6 +287,7 @@ def make_plan(card: Card, selection: Selection, sampling: Sampling, there: Set[C
         views={view: card.vocabulary.views[card.dataset.view_name(view)] for view in selection.views},
         clips=clips,
         filter=selection.selected_by,
+        trained_people=len(card.vocabulary.identities),
         file=card.dataset.file,
     )
 

@@ -43,4 +43,4 @@ def test_every_model_of_the_entry_is_checked_and_data_keys_are_opengaits() -> No
     entry = yaml.safe_load(opengait_entry(small_plan(), Path("out")))
     assert set(entry["class_count"]) == set(CONFIGS)
     default = yaml.safe_load((CHECKOUT / "configs" / "default.yaml").read_text())
-    assert set(entry["data_cfg"]) <= set(default["data_cfg"])
+    assert set(entry["alone"]) <= set(default["data_cfg"])

@@ -63,7 +63,7 @@ def test_a_run_gives_a_tree_for_opengait_of_different_clips(made: Path) -> None:
     assert len(set(clips.values())) == len(clips)
     assert read_clip(made / next(iter(clips))).shape == (30, 64, 64)
     assert json.loads((made / "partition.json").read_text()) == {"TRAIN_SET": list(people), "TEST_SET": []}
-    beside = {"plan.json", "partition.json", "manifest.jsonl", "contact_sheet.png", "opengait_entry.yaml"}
+    beside = {"plan.json", "partition.json", "manifest.jsonl", "contact_sheet.png", "opengait_entry.yaml", "index.html"}
     assert {path.name for path in made.iterdir()} == {"pkl", ".gaitcrafter", *beside}
 
 

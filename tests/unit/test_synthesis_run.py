@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import yaml
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import StorageError
+from gaitcrafter_ext.opengait.config_keys import FolderEntry, read_entries
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.manifest import pixels_sha256
 from gaitcrafter_ext.silhouettes.partition import Partition
@@ -22,9 +24,9 @@ from gaitcrafter_ext.synthesis import run
 from gaitcrafter_ext.synthesis.estimate import estimate
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.output import opengait_entry, sheet_keys
-from gaitcrafter_ext.synthesis.plan import ClipRequest, ClipSampler
+from gaitcrafter_ext.synthesis.plan import ClipRequest, ClipSampler, Selection, make_plan
 from gaitcrafter_ext.synthesis.run import synthesize
-from tests.synthesis_fakes import paint, small_plan, tree_bytes
+from tests.synthesis_fakes import BLEND, CARD, SAMPLING, paint, small_plan, tree_bytes
 
 
 class KilledError(BaseException):
@@ -54,7 +56,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 def test_a_run_leaves_clips_and_what_stands_beside_them(straight: dict[str, bytes]) -> None:
     clips = [f"pkl/{key.relative_path}" for key in small_plan().keys]
-    beside = ["contact_sheet.png", "manifest.jsonl", "partition.json", "plan.json"]
+    beside = ["contact_sheet.png", "manifest.jsonl", "partition.json", "plan.json"]  # and two that name the folder
     assert sorted(straight) == sorted(clips + beside)
 
 
@@ -154,18 +156,44 @@ def test_all_people_are_to_be_trained_on(tmp_path: Path) -> None:
     assert Partition.load(tmp_path / "partition.json") == Partition(("sim-002", "syn-0001", "syn-0002"), ())
 
 
-def test_the_entry_is_yaml_to_paste_with_every_models_class_count(tmp_path: Path) -> None:
+def test_the_entry_is_yaml_to_paste_with_both_ways_to_use_the_clips(tmp_path: Path) -> None:
     root = tmp_path / "it's: a folder"
-    entry = yaml.safe_load(opengait_entry(small_plan(), root))
-    assert entry["data_cfg"] == {
-        "dataset_root": str(root.resolve() / "pkl"),
-        "dataset_partition": str(root.resolve() / "partition.json"),
-    }
+    entry = yaml.safe_load(opengait_entry(replace(small_plan(), file="{view}-sils.pkl"), root))
+    clips, partition = str(root.resolve() / "pkl"), str(root.resolve() / "partition.json")
+    assert next(iter(entry)) == "data_cfg"
+    assert read_entries(entry["data_cfg"]["synthetic"]) == (FolderEntry(clips, partition, "{view}-sils.pkl"),)
+    assert entry["alone"] == {"dataset_root": clips, "dataset_partition": partition}
+
+
+def test_class_counts_count_known_people_once() -> None:
+    entry = yaml.safe_load(opengait_entry(small_plan(), Path("out")))  # one known person of five, and two novel ones
+    assert entry["classes"] == {"alone": 3, "beside_real": 7}
     nested = {"model_cfg": {"SeparateBNNecks": {"class_num": 3}}}
-    assert entry["class_count"]["Baseline"] == nested
-    assert entry["class_count"]["DeepGaitV2"] == nested
+    assert entry["class_count"]["Baseline"] == entry["class_count"]["DeepGaitV2"] == nested
     assert entry["class_count"]["GaitGL"] == {"model_cfg": {"class_num": 3}}
     assert entry["class_count"]["GaitSet"] == {}
+
+
+def test_the_page_shows_novel_people_beside_their_parents_and_holds_no_link(tmp_path: Path) -> None:
+    selection = Selection(CARD.vocabulary.identities, 2, ("nm-01",), ("000", "090"), BLEND)
+    plan, folder = make_plan(CARD, selection, SAMPLING), OutputFolder(tmp_path / "<b>")
+    synthesize(plan, folder, lambda: paint)
+    page = (folder.root / "index.html").read_text()
+    assert page.count("<figure>") == 7 * 2 + 2 * 2  # two views of each, and two parents of two
+    for parent, share in plan.people["syn-0001"].mix.items():
+        assert f"<figcaption>{parent} {share:.0%}</figcaption>" in page
+    assert plan.weights in page
+    assert "&lt;b&gt;" in page  # the folder's name in the lines to paste
+    assert "<b>" not in page
+    assert not re.findall(r"""(?:src|href)=|url\((?!data:)|@import|<script""", page)
+
+
+def test_the_page_of_a_long_plan_is_small(tmp_path: Path) -> None:
+    plan, folder = small_plan(novel=20, takes=("nm-01", "bg-01", "cl-01")), OutputFolder(tmp_path)
+    synthesize(plan, folder, lambda: paint, chunk=100)
+    page = (tmp_path / "index.html").read_text()
+    assert 20 <= page.count("<figure>") <= 40
+    assert len(page) < 3_000_000  # of noise, which does not compress
 
 
 def test_the_sheet_of_a_long_plan_shows_many_people_each_condition_and_several_views() -> None:
