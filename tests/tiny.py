@@ -5,18 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.generator.config import DatasetConfig, GeneratorConfig, ModelConfig, TrainingConfig
-from gaitcrafter_ext.generator.data import ClipLibrary, hold_out, vocabulary_of
+from gaitcrafter_ext.generator.data import ClipDataset, hold_out, vocabulary_of
+from gaitcrafter_ext.generator.network import GaitUNet
+from gaitcrafter_ext.generator.people import PeopleSpace
+from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
+from gaitcrafter_ext.generator.samplers import make_scheduler
+from gaitcrafter_ext.generator.weights import Card, TrainedOn, Vocabulary
 from gaitcrafter_ext.silhouettes.clip import COLUMNS
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from gaitcrafter_ext.vocabulary import ClipKey
+from gaitcrafter_ext.vocabulary import ClipKey, identities_hash
 
-__all__ = ["PEOPLE", "tiny_clip", "tiny_config", "tiny_library", "tiny_tree"]
+__all__ = ["PEOPLE", "tiny_clip", "tiny_config", "tiny_dataset", "tiny_network", "tiny_pipeline", "tiny_tree"]
 
 PEOPLE = ("sim-001", "sim-002")
+
+MODEL = ModelConfig(channels=(8, 64), blocks=(1, 1), embedding=16, canvas_channels=2, code_dim=4)
 
 
 def tiny_clip(person: int, take: int, frames: int = 32) -> NDArray[np.uint8]:
@@ -44,14 +52,38 @@ def tiny_config(**training: object) -> GeneratorConfig:
     settings = {"batch_size": 4, "warmup_steps": 4, "cooldown": 0.0, "validate_every": 1000, "precision": "no"}
     return GeneratorConfig(
         DatasetConfig(name="tiny"),
-        ModelConfig(channels=(8, 64), blocks=(1, 1), embedding=16, canvas_channels=2),
+        MODEL,
         TrainingConfig(**{**settings, **training}),  # type: ignore[arg-type]
     )
 
 
-def tiny_library(root: Path, config: GeneratorConfig, held_out: bool = False) -> ClipLibrary:
+def tiny_dataset(root: Path, config: GeneratorConfig, held_out: bool = False) -> ClipDataset:
     """The training clips of :func:`tiny_tree`, or its held-out ones."""
     store = SilhouetteStore(root / "pkl")
     training, held = hold_out(store.keys(), config.dataset, 1)
-    words = vocabulary_of(training, config.dataset)
-    return ClipLibrary(store, held if held_out else training, words, config.dataset, 30, COLUMNS)
+    words = vocabulary_of(training, config.dataset) if held_out else None
+    return ClipDataset(store, held if held_out else training, config.dataset, 30, COLUMNS, root / "clips.u8", words)
+
+
+def tiny_network(conditions: int = 2) -> GaitUNet:
+    """A network whose numbers come from numpy: none is zero, and they are the same on every machine."""
+    size = {name: getattr(MODEL, name) for name in ("channels", "blocks", "embedding", "canvas_channels", "code_dim")}
+    denoiser = GaitUNet(conditions=conditions, **size).eval()
+    rng, state = np.random.default_rng(0), denoiser.state_dict()
+    for name in sorted(state):
+        state[name] = torch.from_numpy(0.1 * rng.standard_normal(state[name].shape)).to(state[name].dtype)
+    denoiser.load_state_dict(state)
+    return denoiser
+
+
+def tiny_pipeline(people: tuple[str, ...] = PEOPLE, cadence: tuple[float, float] = (24.0, 0.5)) -> GaitCrafterPipeline:
+    """Weights that know these people, nm and cl, 000 and 090, with their card; all numbers random, seeds fixed."""
+    space = PeopleSpace(people, ("nm", "cl"), (0.0, 90.0), MODEL.code_dim)
+    codes = np.random.default_rng(1).standard_normal((len(people), MODEL.code_dim))
+    space.codes.copy_(torch.from_numpy(codes))
+    walks = dict.fromkeys(people, cadence)
+    pipeline = GaitCrafterPipeline(tiny_network(), space, make_scheduler("euler", 3.0), ["nm", "cl"], walks)
+    words = Vocabulary(people, ("nm", "cl"), {"000": 0.0, "090": 90.0})
+    trained_on = TrainedOn("tiny", identities_hash(people), (f"{people[0]}/nm-03",))
+    pipeline.card = Card(words, trained_on, DatasetConfig(name="tiny"), walks, code_dim=MODEL.code_dim)
+    return pipeline

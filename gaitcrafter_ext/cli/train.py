@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gaitcrafter_ext.cli._options import at_least, number
 from gaitcrafter_ext.errors import ConflictError, UsageError
+from gaitcrafter_ext.records import read_json
 
 if TYPE_CHECKING:
     from gaitcrafter_ext.generator.config import GeneratorConfig
@@ -82,8 +83,8 @@ def _training_clips(data: str, partition: str, dataset: DatasetConfig) -> tuple[
     people.check(store)
     if not people.train:
         raise UsageError(f"--partition: TRAIN_SET of {partition} is empty; name the people to train on")
-    wanted, clips = set(people.train), store.require_keys()
-    return store, [key for key in clips if key.identity in wanted]
+    wanted = set(people.train)
+    return store, [key for key in store.require_keys() if key.identity in wanted]
 
 
 def _state_folder(out: Path) -> Path:
@@ -93,7 +94,7 @@ def _state_folder(out: Path) -> Path:
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out: {out} is a file; name a folder")
     training = out / TRAINING_FOLDER
-    if out.exists() and any(out.iterdir()) and not is_training(training):
+    if not is_training(training) and any(path.is_file() for path in out.rglob("*")):
         raise ConflictError(
             f"--out: {out} holds something else than a training to resume; name another folder, or empty this one"
         )
@@ -103,8 +104,9 @@ def _state_folder(out: Path) -> Path:
 def _train(
     args: argparse.Namespace, config: GeneratorConfig, store: SilhouetteStore, keys: list[ClipKey], folder: Path
 ) -> int:
-    from gaitcrafter_ext.generator.data import ClipDataset, hold_out, vocabulary_of
+    from gaitcrafter_ext.generator.data import ClipDataset, hold_out
     from gaitcrafter_ext.generator.shape import FRAMES
+    from gaitcrafter_ext.generator.state import LOCK_PREFIX
     from gaitcrafter_ext.generator.training import InitialWeights, Trainer, tune_processor
     from gaitcrafter_ext.silhouettes.clip import COLUMNS
     from gaitcrafter_ext.silhouettes.files import FileLock
@@ -112,37 +114,32 @@ def _train(
     tune_processor()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     training, held = hold_out(keys, config.dataset, config.training.held_out_takes)
-    words = vocabulary_of(training, config.dataset)
-    initial = InitialWeights(args.init, config.dataset.name, words.identities) if args.init else None
+    people = tuple(sorted({key.identity for key in training}))
+    initial = InitialWeights(args.init, config.dataset.name, people) if args.init else None
+    made = {"command": _command(args), "data": _description(Path(args.data)), "config": asdict(config)}
     rank = int(os.environ.get("RANK", "0"))
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"rank-{rank}.lock", str(args.out)):
+    with FileLock(folder / f"{LOCK_PREFIX}{rank}.lock", str(args.out)):
         cache = folder / f"clips-{rank}.u8"
-        dataset = ClipDataset(store, training, words, config.dataset, FRAMES, COLUMNS, cache)
+        dataset = ClipDataset(store, training, config.dataset, FRAMES, COLUMNS, cache)
         held_out = None
         if held:
-            cache = folder / f"held-out-{rank}.u8"
-            held_out = ClipDataset(store, held, words, config.dataset, FRAMES, COLUMNS, cache)
+            held_out = ClipDataset(store, held, config.dataset, FRAMES, COLUMNS, cache, dataset.vocabulary)
         trainer = Trainer(config, dataset, held_out, folder, initial, args.force)
         for _ in trainer.run(args.max_minutes):
             if trainer.accelerator.is_main_process:
-                _export(args, config, trainer, held)
+                _export(args.out, made, trainer, held)
                 trainer.preview()
         if trainer.accelerator.is_main_process:
-            _report(args, trainer, _export(args, config, trainer, held))
+            _report(args, trainer, _export(args.out, made, trainer, held))
         trainer.accelerator.end_training()
-        for packed in folder.glob(f"*-{rank}.u8"):
-            packed.unlink()
     return 0
 
 
-def _export(args: argparse.Namespace, config: GeneratorConfig, trainer: Trainer, held: list[ClipKey]) -> str:
-    """Write the averaged weights as they are now; returns their fingerprint."""
+def _export(out: str, made: dict[str, Any], trainer: Trainer, held: list[ClipKey]) -> str:
+    """Write the averaged weights as they are now, with how they were made; returns their fingerprint."""
     progress, initial = trainer.progress, trainer.initial
     training = {
-        "command": _command(args),
-        "data": _description(Path(args.data)),
-        "config": asdict(config),
+        **made,
         "clips": progress.clips,
         "minutes": round(progress.seconds / 60, 1),
         "init": {"fingerprint": initial.card.fingerprint, "training": initial.card.training} if initial else None,
@@ -150,14 +147,14 @@ def _export(args: argparse.Namespace, config: GeneratorConfig, trainer: Trainer,
         "curve_columns": ["clips", "loss_train", "loss_held_out", "identity_gain"],
     }
     pipeline = trainer.pipeline(held, training)
-    pipeline.save_pretrained(args.out)
+    pipeline.save_pretrained(out)
     return str(pipeline.card.fingerprint) if pipeline.card else ""
 
 
 def _description(data: Path) -> dict[str, Any]:
     """What ``simulate`` says of the cohort that it wrote beside ``data``; nothing for other data."""
     path = data.resolve().parent / "cohort.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read_json(path) if path.is_file() else {}
 
 
 def _figure(value: float) -> float | None:

@@ -52,11 +52,13 @@ class Conditioner(nn.Module):
     def forward(self, code: Tensor, condition: Tensor, view_deg: Tensor) -> Tensor:
         """Embed ``code`` [b, d] (NaN: none), ``condition`` [b] (-1: none), ``view_deg`` [b] (NaN: none) as [b, e]."""
         has_code = torch.isfinite(code).all(dim=-1, keepdim=True)
-        who = torch.where(has_code, self.identity(code.nan_to_num()).float(), self.no_identity.float())
+        known = self.identity(code.nan_to_num().to(self.no_identity.dtype))
+        who = torch.where(has_code, known.float(), self.no_identity.float())
         what = self.condition[condition].float()
         has_view = torch.isfinite(view_deg)[:, None]
         where = torch.where(has_view, view_features(view_deg.nan_to_num()), self.no_view.float())
-        return self.mix(torch.cat([who, what, where], dim=-1)) + self.view(where)
+        dtype = self.no_view.dtype
+        return self.mix(torch.cat([who, what, where], dim=-1).to(dtype)) + self.view(where.to(dtype))
 
 
 class NoiseLevelEmbedding(nn.Module):
@@ -71,7 +73,7 @@ class NoiseLevelEmbedding(nn.Module):
     def forward(self, t: Tensor) -> Tensor:
         """Embed ``t`` [b] as [b, e]."""
         angle = t.float()[:, None] * self.frequencies
-        return self.mix(torch.cat([angle.cos(), angle.sin()], dim=-1))
+        return self.mix(torch.cat([angle.cos(), angle.sin()], dim=-1).to(self.mix[0].weight.dtype))
 
 
 class PhaseEmbedding(nn.Module):
@@ -92,4 +94,5 @@ class PhaseEmbedding(nn.Module):
         angle = phase.float().nan_to_num()
         waves = [wave(m * angle) * known for m in PHASE_HARMONICS for wave in (torch.cos, torch.sin)]
         features = torch.stack([*waves, (~known).float(), known.float()], dim=-1)
-        return self.mix(features.unflatten(1, (-1, self.patch_frames)).flatten(2))
+        features = features.unflatten(1, (-1, self.patch_frames)).flatten(2)
+        return self.mix(features.to(self.mix[0].weight.dtype))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import math
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.errors import DataError, GaitCrafterError
 from gaitcrafter_ext.generator.people import PeopleSpace, gei_features
 from gaitcrafter_ext.generator.weights import Vocabulary
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
@@ -97,11 +97,12 @@ class ClipDataset:
     Args:
         store: Where the clips lie.
         keys: Which of them.
-        vocabulary: Order of people and conditions.
         dataset: How folder names are read.
         frames: Length of a window; shorter clips are left out with a warning.
         columns: Middle columns kept, even.
-        cache: File for the frames; it is written anew, and shared by all who map it.
+        cache: File for the frames. Its name is deleted once it is mapped, so that its space is freed with the process,
+            however that ends.
+        vocabulary: Order of people and conditions, other clips are left out; ``None`` = what the clips show.
 
     Raises:
         DataError: No clip is long enough, or a file is damaged.
@@ -112,24 +113,32 @@ class ClipDataset:
         self,
         store: SilhouetteStore,
         keys: Sequence[ClipKey],
-        vocabulary: Vocabulary,
         dataset: DatasetConfig,
         frames: int,
         columns: int,
         cache: Path,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
-        self.vocabulary, self.window, self.columns = vocabulary, frames, columns
-        self.keys, lengths, features, self.fingerprint = _pack(store, keys, frames, columns, cache)
+        self.window, self.columns = frames, columns
+        if vocabulary is not None:
+            people, conditions = set(vocabulary.identities), set(vocabulary.conditions)
+            keys = [key for key in keys if key.identity in people and dataset.condition_of(key.take) in conditions]
+        try:
+            self.keys, lengths, features, self.fingerprint = _pack(store, keys, frames, columns, cache)
+            # Mapped copy-on-write: nothing is read before it is drawn, and nothing we do reaches the file.
+            mapped = np.memmap(cache, np.uint8, "c", shape=(sum(lengths), HEIGHT, columns))
+        finally:
+            with contextlib.suppress(OSError):
+                cache.unlink()
         self.first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         self.length = np.array(lengths)
-        # Mapped copy-on-write: nothing is read before it is drawn, and nothing we do reaches the file.
-        mapped = np.memmap(cache, np.uint8, "c", shape=(int(self.length.sum()), HEIGHT, columns))
+        self.vocabulary = vocabulary = vocabulary or vocabulary_of(self.keys, dataset)
         self.frames = torch.from_numpy(mapped)
         self.features = np.stack(features)
         rows = {name: row for row, name in enumerate(vocabulary.identities)}
         self.person = np.array([rows[key.identity] for key in self.keys])
         self.condition = np.array([vocabulary.conditions.index(dataset.condition_of(key.take)) for key in self.keys])
-        degrees = {key.view: vocabulary.views[dataset.view_name(key.view)] for key in self.keys}
+        degrees = {view: dataset.view_deg(view) for view in {key.view for key in self.keys}}
         self.view_deg = np.array([_nan(degrees[key.view]) for key in self.keys], dtype=np.float32)
         names = sorted(degrees)
         view = np.array([names.index(key.view) for key in self.keys])
@@ -253,6 +262,8 @@ def _pack(
                     kept.append(key)
                     lengths.append(len(clip))
                     features.append(gei_features(middle if columns == 48 else clip[:, :, 8:56]))
+    except GaitCrafterError:  # a clip's, in our words already
+        raise
     except OSError as error:
         raise storage_error(cache, error) from error
     _warn_of_short(len(keys) - len(kept), len(keys), window, store)
@@ -285,8 +296,3 @@ def drop_conditions(batch: Batch, shares: Sequence[float], rng: np.random.Genera
         view_deg=batch.view_deg.masked_fill(view, torch.nan),
         phase=batch.phase.masked_fill(phase[:, None], torch.nan),
     )
-
-
-def memory_bytes() -> int:
-    """Main memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

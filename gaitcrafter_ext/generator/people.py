@@ -119,7 +119,8 @@ class PeopleSpace(ModelMixin, ConfigMixin):
 
     def _radius(self) -> Tensor:
         """Median length of a known person's code."""
-        return self.codes.norm(dim=1).median()
+        lengths = self.codes.norm(dim=1)
+        return lengths[lengths > 0].median() if lengths.any() else torch.zeros(())
 
     def _cell(self, condition: str, view_deg: float) -> tuple[int, int]:
         """Condition and view of the encoder to use: the nearest that has learned something."""
@@ -152,7 +153,8 @@ class PeopleSpace(ModelMixin, ConfigMixin):
         Args:
             features: float32 [n, 768], a clip a row.
             person: [n], index into ``identities``.
-            condition: [n], index into ``conditions``; codes come from the first one.
+            condition: [n], index into ``conditions``; codes come from the first one. People without a clip of it are
+                placed as strangers are.
             view_deg: [n], degrees, NaN where unknown.
             identities: Names.
             conditions: Names.
@@ -165,11 +167,16 @@ class PeopleSpace(ModelMixin, ConfigMixin):
         plain = condition == condition.min()
         codes = _principal_codes(features[plain], person[plain], view[plain], len(identities), len(known), code_dim)
         space.codes.copy_(torch.from_numpy(codes))
+        has_code = np.isin(person, person[plain])
         left: dict[tuple[int, int], dict[int, Floats]] = {}
-        for cell in {*zip(condition.tolist(), view.tolist(), strict=True)}:
-            mine = (condition == cell[0]) & (view == cell[1])
+        for cell in sorted({*zip(condition[has_code].tolist(), view[has_code].tolist(), strict=True)}):
+            mine = has_code & (condition == cell[0]) & (view == cell[1])
             left[cell] = space._fit_cell(cell, features[mine].astype(np.float64), person[mine], codes)
         space.correlation.fill_(_correlation(list(left.values())))
+        for who in np.unique(person[~has_code]):
+            mine = person == who
+            names = [conditions[index] for index in condition[mine]]
+            space.codes[who] = space.encode(features[mine], names, view_deg[mine].tolist())
         return space
 
     def _fit_cell(
@@ -210,6 +217,7 @@ def _principal_codes(
     if components > 0:
         pca = PCA(components, whiten=True, svd_solver="full" if people <= 2000 else "randomized", random_state=0)
         codes[:, :components] = pca.fit_transform(mean.reshape(people, -1))
+        codes[count.sum(axis=(1, 2)) == 0] = 0
     return codes
 
 

@@ -39,8 +39,9 @@ from gaitcrafter_ext.generator.weights import (
     checksum,
     locate,
     read_card,
+    refused_writes,
 )
-from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text, move_files, storage_error
+from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text, move_files
 
 __all__ = ["GaitCrafterOutput", "GaitCrafterPipeline", "SampleRequest"]
 
@@ -92,7 +93,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
         denoiser: The trained network.
         people: The space of people it was trained with.
         scheduler: A ``diffusers`` scheduler for rectified flow; its shift is reused for every sampler.
-        conditions: Walking conditions, in the order of their index.
+        conditions: Walking conditions, in the order of their index; those of ``people`` where left out.
         cadence: Person -> mean gait cycle and its standard deviation, frames.
         sampler, steps, guidance: Defaults of a call.
     """
@@ -113,7 +114,11 @@ class GaitCrafterPipeline(DiffusionPipeline):
         super().__init__()
         self.register_modules(denoiser=denoiser, people=people, scheduler=scheduler)
         self.register_to_config(
-            conditions=conditions or [], cadence=cadence or {}, sampler=sampler, steps=steps, guidance=guidance
+            conditions=conditions or list(people.config.conditions),
+            cadence=cadence or {},
+            sampler=sampler,
+            steps=steps,
+            guidance=guidance,
         )
         self.card = None
 
@@ -133,13 +138,14 @@ class GaitCrafterPipeline(DiffusionPipeline):
         card = read_card(path)
         check_weights(path, card)
         diffusers_logging.disable_progress_bar()
+        asked = {"dtype", "torch_dtype"} & options.keys()
         try:
-            pipeline = super().from_pretrained(str(path), **{"dtype": torch.float32, **options})
-        except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
+            pipeline = super().from_pretrained(str(path), **(options if asked else {**options, "dtype": torch.float32}))
+        except (OSError, ValueError, TypeError, KeyError, RuntimeError, AttributeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise WeightsError(f"{path}: the weights do not load ({reason}); copy the folder again") from None
         pipeline.card = card
-        pipeline.denoiser.eval()
+        pipeline.denoiser.eval().to(memory_format=torch.channels_last)  # which loading loses
         return pipeline
 
     def save_pretrained(self, folder: str | Path, **options: Any) -> None:
@@ -156,14 +162,12 @@ class GaitCrafterPipeline(DiffusionPipeline):
         if self.card is None:
             raise UsageError("save_pretrained: a pipeline made of parts has no card; set pipeline.card first")
         target = Path(folder)
-        try:
+        with refused_writes(target):
             target.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=STAGED_PREFIX, dir=target) as staged:
                 super().save_pretrained(staged, **{"safe_serialization": True, **options})
                 files = {name: checksum(Path(staged) / name) for name in (WEIGHTS_NAME, PEOPLE_NAME)}
                 move_files(Path(staged), target)
-        except OSError as error:
-            raise storage_error(target, error) from error
         self.card = Card(**{**vars(self.card), "files": files})
         atomic_write_text(target / CARD_NAME, self.card.to_json())
 
@@ -197,23 +201,29 @@ class GaitCrafterPipeline(DiffusionPipeline):
         Raises:
             UsageError: A request or option is not one that the weights allow.
         """
-        if precision not in PRECISIONS:
-            raise UsageError(f"precision: unknown '{precision}'; {suggest(precision, PRECISIONS)}")
         if not SHORTEST <= frames <= LONGEST:
             raise UsageError(f"frames: {frames}; allowed: {SHORTEST} to {LONGEST}")
+        run = self._sampler(steps, sampler, guidance, precision)
+        inputs = [self._inputs(request, frames) for request in requests]
+        size = (
+            max(1, run.tile // len(windows(frames))) if batch_size is None else _at_least(1, batch_size, "batch_size")
+        )
+        groups = [inputs[start : start + size] for start in range(0, len(inputs), size)]
+        clips = [postprocess(run(group)[:, :frames]) for group in groups]
+        return GaitCrafterOutput(np.concatenate(clips) if clips else np.zeros((0, frames, 64, 64), np.uint8))
+
+    def _sampler(self, steps: int | None, sampler: str | None, guidance: float | None, precision: str) -> _Sampler:
+        """The sampler asked for; ``None`` = the weights' default."""
+        if precision not in PRECISIONS:
+            raise UsageError(f"precision: unknown '{precision}'; {suggest(precision, PRECISIONS)}")
         shift = self.scheduler.config.get("flow_shift") or self.scheduler.config.shift
-        run = _Sampler(
+        return _Sampler(
             self.denoiser,
             make_scheduler(sampler or self.config.sampler, shift),
             _at_least(1, self.config.steps if steps is None else steps, "steps"),
             _at_least(0.0, self.config.guidance if guidance is None else guidance, "guidance"),
             precision,
         )
-        inputs = [self._inputs(request, frames) for request in requests]
-        size = batch_size or max(1, run.tile // len(windows(frames)))
-        groups = [inputs[start : start + size] for start in range(0, len(inputs), size)]
-        clips = [postprocess(run(group)[:, :frames]) for group in groups]
-        return GaitCrafterOutput(np.concatenate(clips) if clips else np.zeros((0, frames, 64, 64), np.uint8))
 
     def _inputs(self, request: SampleRequest, frames: int) -> ModelInputs:
         """Translate a request into the network's inputs."""
@@ -221,11 +231,10 @@ class GaitCrafterPipeline(DiffusionPipeline):
         if request.condition not in conditions:
             known = suggest(request.condition, conditions)
             raise UsageError(f"condition '{request.condition}' is unknown to these weights; {known}")
-        for name in request.weights:
-            if name not in self._rows:
-                raise UsageError(f"identity '{name}' is unknown to these weights; {suggest(name, self.identities)}")
-        code = torch.tensor(request.code) if len(request.code) else self.people.blend(request.weights)
+        code = self._code(request)
         cycle = self.mean_cycle(request.weights) if request.cycle is None else request.cycle
+        if cycle <= 0:
+            raise UsageError(f"cycle: {cycle} frames asked for; allowed: above 0")
         time = torch.arange(max(frames, FRAMES), dtype=torch.float64)
         return ModelInputs(
             code,
@@ -235,9 +244,18 @@ class GaitCrafterPipeline(DiffusionPipeline):
             request.seed,
         )
 
-    @property
-    def _rows(self) -> frozenset[str]:
-        return frozenset(self.people.config.identities)
+    def _code(self, request: SampleRequest) -> Tensor:
+        """The request's place in the space of people, [code_dim]."""
+        if len(request.code):
+            if len(request.code) != self.people.config.code_dim:
+                raise UsageError(f"code: {len(request.code)} numbers; expected {self.people.config.code_dim}")
+            return torch.tensor(request.code, dtype=torch.float32)
+        if unknown := sorted(request.weights.keys() - {*self.identities}):
+            known = suggest(unknown[0], self.identities)
+            raise UsageError(f"identity '{unknown[0]}' is unknown to these weights; {known}")
+        if not any(request.weights.values()) or not all(0 <= w < math.inf for w in request.weights.values()):
+            raise UsageError(f"weights: {dict(request.weights)}; expected finite numbers, 0 or more, one above 0")
+        return self.people.blend(request.weights)
 
     def mean_cycle(self, weights: Mapping[str, float]) -> float:
         """Gait cycle of a mixture of people, frames; NaN (a phase that is not known) where no parent's is known."""
@@ -328,6 +346,7 @@ class _Sampler:
         Person, condition and view are left out together: guiding the person alone left the view vague. The phase stays.
         """
         uncond = (torch.full_like(code, math.nan), torch.full_like(condition, -1), torch.full_like(view_deg, math.nan))
+        x_t = x_t.to(self.denoiser.dtype)
         with torch.autocast(x_t.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             if self.guidance == 1.0 or not GUIDED_T[0] <= t <= GUIDED_T[1]:
                 return self.denoiser(x_t, levels, code, condition, view_deg, phase).float()

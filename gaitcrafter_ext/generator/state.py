@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from gaitcrafter_ext.errors import ConflictError
 from gaitcrafter_ext.generator.config import GeneratorConfig
+from gaitcrafter_ext.generator.weights import refused_writes
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["Progress", "StateFolder", "is_training", "stop_requests"]
+__all__ = ["LOCK_PREFIX", "Progress", "StateFolder", "is_training", "stop_requests"]
 
-#: What a training begins with in its folder, before there is any state.
-MARK_NAME = "gaitcrafter-train.json"
+#: What a training begins with in its folder, before there is any state; the lock comes first, one a process.
+MARK_NAME, LOCK_PREFIX = "gaitcrafter-train.json", "gaitcrafter-train-"
 STATE_NAME, PROGRESS_NAME = "state", "progress.json"
 
 #: Where a whole state may lie, the newer one first.
@@ -60,7 +61,7 @@ class Progress:
 def is_training(folder: Path) -> bool:
     """Whether a training of ours was begun in a folder, as its files tell."""
     marks = (MARK_NAME, *(f"{state}/{PROGRESS_NAME}" for state in STATES))
-    return any((folder / mark).is_file() for mark in marks)
+    return any((folder / mark).is_file() for mark in marks) or any(folder.glob(f"{LOCK_PREFIX}*"))
 
 
 @contextmanager
@@ -97,15 +98,20 @@ class StateFolder:
         self.facts = json.loads(json.dumps({**asdict(config), "data": data}))
 
     def save(self, progress: Progress) -> None:
-        """Write the state beside the old one, then swap: a kill leaves one of the two whole."""
+        """Write the state beside the old one, then swap: a kill leaves one of the two whole.
+
+        Raises:
+            StorageError: The disk refuses; the old state is kept.
+        """
         fresh = self.folder / f"{STATE_NAME}.new"
         if self.accelerator.is_main_process:
             shutil.rmtree(fresh, ignore_errors=True)
         self.accelerator.wait_for_everyone()
-        self.accelerator.save_state(str(fresh))
-        if self.accelerator.is_main_process:
-            atomic_write_text(fresh / PROGRESS_NAME, json.dumps({"run": self.facts, **asdict(progress)}))
-            self._swap(fresh)
+        with refused_writes(fresh):
+            self.accelerator.save_state(str(fresh))
+            if self.accelerator.is_main_process:
+                atomic_write_text(fresh / PROGRESS_NAME, json.dumps({"run": self.facts, **asdict(progress)}))
+                self._swap(fresh)
         self.accelerator.wait_for_everyone()
 
     def begin(self, restart: bool) -> None:
@@ -150,8 +156,8 @@ class StateFolder:
 
     def _refuse_other_run(self, path: Path) -> None:
         try:
-            began = json.loads(path.read_text(encoding="utf-8")).get("run", {})
-        except ValueError:
+            began = json.loads(path.read_text(encoding="utf-8"))["run"]
+        except (ValueError, TypeError, KeyError):
             raise ConflictError(f"{path} is damaged; restore it, or give --force to begin again") from None
         changed = [
             f"{section}.{key}"

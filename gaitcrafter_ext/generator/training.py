@@ -53,7 +53,7 @@ __all__ = ["HeldOutLoss", "InitialWeights", "Trainer", "Validation", "keep_freed
 #: Held-out windows on which the validation loss is taken, and how many are computed at once.
 HELD_OUT_WINDOWS, HELD_OUT_BATCH = 64, 16
 
-#: Steps between two exchanges of wishes among several processes: each makes a GPU wait.
+#: Steps between two looks at the loss, and between two exchanges of wishes among processes: each makes a GPU wait.
 GLANCE = 10
 
 #: Share of a GPU's free memory that the clips may take.
@@ -131,6 +131,8 @@ class Trainer:
             while self.progress.clips < settings.max_clips:
                 losses.append(self._step())
                 bar.update(settings.batch_size * self.accelerator.num_processes)
+                if self.progress.step % GLANCE == 0:
+                    self._mean(losses[-GLANCE:])
                 now = time.monotonic()
                 self.progress.seconds = before + now - started
                 if self.progress.step % settings.validate_every == 0:
@@ -177,7 +179,7 @@ class Trainer:
             tuple(sorted(before - known)),
         )
         scheduler = make_scheduler("euler", config.training.noise_shift)
-        half = self.averaged().to(torch.float16)
+        half = self.averaged().half()
         pipeline = GaitCrafterPipeline(half, self.people, scheduler, list(words.conditions), cadence)
         pipeline.card = Card(
             words, trained_on, config.dataset, cadence, training=training, code_dim=config.model.code_dim
@@ -443,6 +445,8 @@ def _accelerator(precision: str, folder: Path) -> Accelerator:
     if precision == "auto":
         precision = "bf16" if multiplies_bfloat16("cuda" if torch.cuda.is_available() else "cpu") else "no"
     try:
+        if precision == "fp16" and not torch.cuda.is_available():  # accelerate would take full precision in silence
+            raise ValueError("needs a CUDA GPU")
         return Accelerator(mixed_precision=precision, log_with="tensorboard", project_dir=str(folder))
     except ValueError as error:
         allowed = "allowed here: auto, no, bf16"

@@ -7,18 +7,22 @@ ones.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from gaitcrafter_ext.errors import DataError, MissingError, WeightsError
+from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError, WeightsError
 from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
+from gaitcrafter_ext.silhouettes.files import storage_error
 
 __all__ = [
     "BUNDLED",
@@ -33,6 +37,7 @@ __all__ = [
     "checksum",
     "locate",
     "read_card",
+    "refused_writes",
 ]
 
 #: The name under which the packaged weights are asked for.
@@ -130,6 +135,14 @@ class Card:
         known = {f"{self.trained_on.dataset}/{name}" for name in self.vocabulary.identities}
         return known | set(self.trained_on.before)
 
+    def seen(self, dataset: str) -> set[str]:
+        """Names of the people of a dataset whom these weights ever saw.
+
+        Simulated people bear their seed in their names: they are the same in all datasets called ``simulated...``.
+        """
+        same = "simulated" if dataset.startswith("simulated") else f"{dataset}/"
+        return {entry.rpartition("/")[2] for entry in self.everybody() if entry.startswith(same)}
+
     def to_json(self) -> str:
         """The text of ``card.json``."""
         return json.dumps(asdict(self), indent=1) + "\n"
@@ -142,6 +155,28 @@ def checksum(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def refused_writes(folder: Path) -> Iterator[None]:
+    """Turn what a disk refuses into one line, whichever library meets it.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except GaitCrafterError:
+        raise
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    except (SafetensorError, RuntimeError) as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None and "PytorchStreamWriter" not in str(error):
+            raise
+        raise storage_error(folder, OSError(int(number[1]) if number else errno.ENOSPC, str(error))) from error
 
 
 def locate(name: str | Path) -> Path:

@@ -15,23 +15,48 @@ from tests.tiny import tiny_tree
 
 ROOT = Path(__file__).parents[2]
 
+#: Runs the command line, then writes each process's own averaged weights beside the tree.
+PROBE = """
+import os, sys, torch
+from gaitcrafter_ext.cli.main import main
+from gaitcrafter_ext.generator.training import Trainer
+
+save = Trainer.save
+
+def saved(trainer):
+    save(trainer)
+    raw = trainer.accelerator.unwrap_model(trainer.denoiser)
+    own = {"ema": trainer.averaged().state_dict(), "raw": raw.state_dict()}
+    torch.save(own, f"rank-{os.environ['RANK']}.pt")
+
+Trainer.save = saved
+sys.exit(main(["train", *sys.argv[1:]]))
+"""
+
 
 @pytest.mark.slow
 def test_two_processes_train_one_model_and_stop_together(tmp_path: Path) -> None:
+    import torch
+
     tree = tiny_tree(tmp_path)
     (tree / "config.yaml").write_text(CONFIG)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    (tree / "probe.py").write_text(PROBE)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "probe.py"]
     options = ["--data", "pkl", "--partition", "partition.json", "--config", "config.yaml", "--out", "weights"]
     done = subprocess.run(
-        [*launcher, str(ROOT / "tools" / "train.py"), *options, "--max-minutes", "0.05", "--max-clips", "1000000"],
+        [*launcher, *options, "--max-minutes", "0.05", "--max-clips", "1000000"],
         cwd=tree,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("fingerprint") == 1
-    card = read_card(tree / "weights")
-    assert card.training["clips"] > 0
-    assert card.training["clips"] % 8 == 0
+    first, second = (torch.load(tree / f"rank-{rank}.pt", weights_only=True) for rank in range(2))
+    for kind in ("ema", "raw"):
+        assert all(torch.equal(second[kind][name], value) for name, value in first[kind].items())
+    assert not all(torch.equal(first["ema"][name], value) for name, value in first["raw"].items())
+    clips = read_card(tree / "weights").training["clips"]
+    assert clips > 0
+    assert clips % 8 == 0

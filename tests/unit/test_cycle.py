@@ -1,26 +1,73 @@
-"""The gait cycle, on drawn walkers and on the simulated cohort, where it is known."""
+"""The gait cycle and its phases, on drawn walkers and on simulated ones, whose truth is known."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.clips import thumbnails
-from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.silhouettes.cycle import cycle_of, is_reliable
-from gaitcrafter_ext.simulation import cohort, pose
+from gaitcrafter_ext.silhouettes.phase import gait_phases
+from gaitcrafter_ext.simulation import cohort
 from tests.stick_walkers import stick_clip
 
+VIEWS = ("000", "036", "090")
+WALKS = ((201, "nm-01"), (202, "nm-01"), (204, "cl-01"), (205, "bg-01"))
 
-@pytest.mark.parametrize("cycle", [22.0, 24.5, 27.0, 29.5, 31.0])
-@pytest.mark.parametrize("frames", [30, 60])
-def test_the_cycle_of_a_drawn_walker_is_read_to_a_fraction_of_a_frame(cycle: float, frames: int) -> None:
-    for phase in (0.0, 0.3, 0.6):
-        read = cycle_of(thumbnails(stick_clip(1, cycle, frames, phase)))
-        assert read.frames == pytest.approx(cycle, abs=1.0 if frames == 30 else 0.2)
-        assert read.strength > 0.7
+
+@dataclass(frozen=True)
+class Walkers:
+    """Simulated clips, a walk and view a row, with their true cycle, frames, and phases [n, T], radians."""
+
+    clips: list[NDArray[np.uint8]]
+    take: NDArray[np.int64]
+    view: NDArray[np.int64]
+    cycle: NDArray[np.float64]
+    phase: NDArray[np.float64]
+
+    def __getitem__(self, rows: NDArray[np.bool_]) -> Walkers:
+        clips = [self.clips[row] for row in np.flatnonzero(rows)]
+        return Walkers(clips, self.take[rows], self.view[rows], self.cycle[rows], self.phase[rows])
+
+    def errors(self, shared_clock: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Error of the cycles, frames, and deviation of the estimated phases from the true ones, radians, [n, T]."""
+        degrees = np.array([float(VIEWS[view]) for view in self.view], dtype=np.float32)
+        found = gait_phases(self.clips, self.take, self.view, degrees, shared_clock)
+        time = np.arange(self.phase.shape[1])
+        estimated = 2 * np.pi * time / found.cycle[:, None] + found.start[:, None]
+        return found.cycle - self.cycle, estimated - self.phase
+
+
+@pytest.fixture(scope="module")
+def walkers() -> Walkers:
+    """Four people, three views, 40 frames."""
+    clips, cycle, phase = [], [], []
+    for number, take in WALKS:
+        cycles_walked, frames = cohort.true_phase(3, number, take, 40)
+        clips += cohort.render_take(3, cohort.person(3, number), take, VIEWS, 40).values()
+        cycle += [frames] * len(VIEWS)
+        phase += [2 * np.pi * cycles_walked] * len(VIEWS)
+    walk, view = (index.ravel() for index in np.indices((len(WALKS), len(VIEWS))))
+    return Walkers(clips, walk, view, np.array(cycle), np.array(phase))
+
+
+def _spread_deg(deviation: NDArray[np.float64], turns: int = 1) -> float:
+    """Mean deviation from the common offset, degrees, of phases that are told up to 1 / ``turns`` of a cycle."""
+    rotated = np.exp(1j * turns * deviation)
+    return float(np.degrees(np.abs(np.angle(rotated / rotated.mean())).mean() / turns))
+
+
+@pytest.mark.parametrize("cycle", [22.0, 27.0, 31.0])
+def test_the_cycle_of_a_drawn_walker_is_read_to_a_fraction_of_a_frame(cycle: float) -> None:
+    for frames, tolerance in ((30, 1.0), (60, 0.2)):
+        for phase in (0.0, 0.3, 0.6):
+            read = cycle_of(thumbnails(stick_clip(1, cycle, frames, phase)))
+            assert read.frames == pytest.approx(cycle, abs=tolerance)
+            assert read.strength > 0.7
 
 
 def test_a_drift_beside_the_steps_does_not_pass_for_a_longer_cycle() -> None:
@@ -43,14 +90,33 @@ def test_the_frontal_views_are_named_unreliable() -> None:
     assert [view for view in views if not is_reliable(view)] == ["000", "018", "162", "180"]
 
 
-def test_the_cycle_of_simulated_walkers_is_read_from_the_side_and_obliquely(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cohort's own phase is recorded while it renders: the truth, wander included."""
-    phases, errors = [], {"036": [], "090": [], "126": []}
-    original = pose.phase_of
-    monkeypatch.setattr(pose, "phase_of", lambda *args: phases.append(original(*args)) or phases[-1])
-    for number, take in ((201, "nm-01"), (204, "cl-01"), (205, "bg-01")):
-        for view, clip in cohort.render_take(3, cohort.person(3, number), take, tuple(errors), 42).items():
-            true = 29 / (phases[-1][35] - phases[-1][6])
-            errors[view].append(abs(cycle_of(thumbnails(window(clip, 30))).frames - true))
-    assert len(phases) == 3
-    assert all(np.mean(errors[view]) < bound for view, bound in (("036", 1.0), ("090", 0.5), ("126", 0.8)))
+def test_with_a_shared_clock_cycle_and_phase_of_simulated_walkers_are_known_in_every_view(walkers: Walkers) -> None:
+    cycle, deviation = walkers.errors(shared_clock=True)
+    assert np.abs(cycle).mean() < 0.5
+    assert _spread_deg(deviation) < 10
+
+
+def test_without_one_each_view_tells_the_phase_up_to_half_a_cycle(walkers: Walkers) -> None:
+    """Which foot is in front takes more people or more views; frontal views take over the cycle."""
+    cycle, deviation = walkers.errors(shared_clock=False)
+    assert np.abs(cycle).mean() < 0.6
+    for view in (1, 2):
+        assert _spread_deg(deviation[walkers.view == view], turns=2) < 12
+
+
+def test_views_of_unequal_length_are_not_taken_to_begin_together(walkers: Walkers) -> None:
+    """A side view that was cut later must not be turned by another view's clock."""
+    side = walkers[walkers.view > 0]
+    late = 7
+    clips = [clip[late:] if view == 2 else clip[: 40 - 1] for clip, view in zip(side.clips, side.view, strict=True)]
+    phase = np.stack([row[late:] if view == 2 else row[:33] for row, view in zip(side.phase, side.view, strict=True)])
+    _, deviation = Walkers(clips, side.take, side.view, side.cycle, phase).errors(shared_clock=True)
+    assert _spread_deg(deviation[side.view == 2], turns=2) < 12
+
+
+def test_what_cannot_be_told_is_nan() -> None:
+    frozen = np.repeat(stick_clip(0, 26.0, 1), 30, axis=0)
+    clips = [stick_clip(0, 26.0, 30), frozen, stick_clip(0, 26.0, 15), stick_clip(0, 26.0, 30)]
+    degrees = np.array([90, 90, 90, 0], np.float32)  # the last one: a walk seen from the front only
+    found = gait_phases(clips, np.arange(4), np.array([0, 0, 0, 1]), degrees, shared_clock=False)
+    assert np.isfinite(found.cycle).tolist() == np.isfinite(found.start).tolist() == [True, False, False, False]

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from gaitcrafter_ext.errors import DataError, MissingError, UsageError
-from gaitcrafter_ext.generator.config import DatasetConfig, GeneratorConfig, load_config
+from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError, UsageError
+from gaitcrafter_ext.generator.config import GeneratorConfig, load_config
 
 
 def _write(folder: Path, text: str) -> Path:
@@ -12,58 +12,69 @@ def _write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_no_file_means_the_defaults() -> None:
+def test_a_file_changes_only_what_it_names(tmp_path: Path) -> None:
+    config = load_config(_write(tmp_path, "training: {learning_rate: 1, warmup_steps: 0, validate_every: 1}\n"))
+    assert (config.training.learning_rate, config.training.warmup_steps) == (1.0, 0)
+    assert config.model == GeneratorConfig().model
     assert load_config(None) == GeneratorConfig()
 
 
-def test_a_file_changes_only_what_it_names(tmp_path: Path) -> None:
-    config = load_config(_write(tmp_path, "model: {channels: [8, 16]}\ntraining: {learning_rate: 1}\n"))
-    assert config.model.channels == (8, 16)
-    assert config.training.learning_rate == 1.0
-    assert config.training.batch_size == GeneratorConfig().training.batch_size
+def test_wrong_keys_and_types_are_named(tmp_path: Path) -> None:
+    for text, message in {
+        "training: {batchsize: 4}": "unknown key 'training.batchsize'; did you mean 'batch_size'",
+        "traning: {}": "unknown key 'traning'; did you mean 'training'",
+        "training: {batch_size: many}": "'training.batch_size' is 'many'",
+        "training: 3": "'training' is a int; expected max_clips",
+    }.items():
+        with pytest.raises(UsageError, match=message) as caught:
+            load_config(_write(tmp_path, text))
+        assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("training: {batchsize: 4}", "unknown key 'training.batchsize'; did you mean 'batch_size'"),
-        ("traning: {}", "unknown key 'traning'; did you mean 'training'"),
-        ("training: {batch_size: many}", "'training.batch_size' is 'many'; expected int"),
-        ("training: {batch_size: true}", "expected int"),
-        ("training: 3", "must be a mapping"),
-    ],
-)
-def test_wrong_keys_and_values_are_named(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        load_config(_write(tmp_path, text))
+def test_values_outside_their_range_are_refused(tmp_path: Path) -> None:
+    wrong = {
+        "max_clips": (0,),
+        "batch_size": (0, -4),
+        "learning_rate": (0, -1, ".inf", ".nan"),
+        "warmup_steps": (-1,),
+        "cooldown": (1.5, -0.1),
+        "weight_decay": (-1,),
+        "gradient_clip": (0,),
+        "ema_decay": (1.0, 2),
+        "drop_all": (7.0, 1.0),
+        "drop_identity": (-0.1,),
+        "drop_phase": (1.0,),
+        "code_noise": (-1,),
+        "feet": (0,),
+        "condition_balance": (2,),
+        "noise_shift": (0,),
+        "held_out_takes": (-1,),
+        "precision": ("fp4",),
+        "validate_every": (0,),
+        "save_minutes": (0,),
+        "seed": (-1,),
+    }
+    for key, values in wrong.items():
+        for value in values:
+            with pytest.raises(UsageError, match=rf"'training\.{key}' is "):
+                load_config(_write(tmp_path, f"training: {{{key}: {value}}}"))
+    for text, message in {
+        "channels: [8, 16], blocks: [1, 1]": "model.channels ends with 16; the last one must be a multiple of 64",
+        "channels: [8, 64]": r"model.blocks names 3 resolutions, model.channels 2",
+        "channels: [64]": "'model.channels' is",
+        "blocks: [0, 1, 1]": "'model.blocks.0' is 0",
+        "embedding: 30": "'model.embedding' is 30",
+        "code_dim: 0": "'model.code_dim' is 0",
+    }.items():
+        with pytest.raises(UsageError, match=message):
+            load_config(_write(tmp_path, f"model: {{{text}}}"))
 
 
-def test_a_file_that_is_not_yaml_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is not YAML") as caught:
-        load_config(_write(tmp_path, "training: [1,\n"))
-    assert "\n" not in str(caught.value)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match=r"nowhere\.yaml is not there"):
-        load_config(tmp_path / "nowhere.yaml")
-
-
-def test_casia_b_names_need_no_settings() -> None:
-    dataset = DatasetConfig()
-    assert (dataset.condition_of("bg-02"), dataset.view_deg("054")) == ("bg", 54.0)
-
-
-def test_a_take_that_does_not_match_is_refused() -> None:
-    with pytest.raises(DataError, match=r"take 'x' does not match dataset\.takes_pattern"):
-        DatasetConfig(takes_pattern=r"\d+").condition_of("x")
-
-
-def test_views_without_an_angle_share_one_name() -> None:
-    dataset = DatasetConfig(views={"*": None})
-    assert (dataset.view_deg("camid3"), dataset.view_name("camid3")) == (None, "any")
-
-
-def test_a_view_that_is_not_listed_is_refused() -> None:
-    with pytest.raises(DataError, match=r"view 'front' is not in dataset\.views"):
-        DatasetConfig(views={"side": 90.0}).view_deg("front")
+def test_a_file_that_is_missing_or_not_yaml_is_refused(tmp_path: Path) -> None:
+    cases: dict[Path, tuple[type[GaitCrafterError], str]] = {
+        _write(tmp_path, "training: [1,\n"): (DataError, "is not YAML"),
+        tmp_path / "nowhere.yaml": (MissingError, r"nowhere\.yaml is not there"),
+    }
+    for path, (error, message) in cases.items():
+        with pytest.raises(error, match=message):
+            load_config(path)

@@ -1,16 +1,19 @@
+from __future__ import annotations
+
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.errors import DataError, MissingError, StorageError
 from gaitcrafter_ext.generator.config import DatasetConfig
-from gaitcrafter_ext.generator.data import ClipLibrary, hold_out, vocabulary_of
+from gaitcrafter_ext.generator.data import ClipDataset, drop_conditions, hold_out, vocabulary_of
+from gaitcrafter_ext.generator.weights import Vocabulary
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
-from tests.stick_walkers import stick_clip
-from tests.tiny import PEOPLE, tiny_clip, tiny_config, tiny_library, tiny_tree
+from tests.tiny import PEOPLE, tiny_clip, tiny_config, tiny_dataset, tiny_tree
 
 KEYS = [
     ClipKey(person, take, view) for person in PEOPLE for take in take_names(CASIA_B_TAKES) for view in ("000", "090")
@@ -18,79 +21,140 @@ KEYS = [
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> ClipLibrary:
-    return tiny_library(tiny_tree(tmp_path_factory.mktemp("tree")), tiny_config())
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> ClipDataset:
+    return tiny_dataset(tiny_tree(tmp_path_factory.mktemp("tree")), tiny_config())
 
 
-def test_the_last_take_of_each_condition_is_held_out() -> None:
+def _read(root: Path, keys: list[ClipKey] | None = None, vocabulary: Vocabulary | None = None) -> ClipDataset:
+    store = SilhouetteStore(root / "pkl")
+    return ClipDataset(store, keys or store.keys(), DatasetConfig(), 30, 48, root / "c.u8", vocabulary)
+
+
+def test_the_last_take_of_each_condition_is_held_out_but_never_the_only_one() -> None:
     training, held = hold_out(KEYS, DatasetConfig(), 1)
     assert {key.take for key in held} == {"nm-06", "bg-02", "cl-02"}
-    assert {key.take for key in training} == set(take_names(CASIA_B_TAKES)) - {"nm-06", "bg-02", "cl-02"}
-    assert len(training) + len(held) == len(KEYS)
-
-
-def test_the_only_take_of_a_condition_is_trained_on() -> None:
+    assert sorted(training + held) == sorted(KEYS)
     training, held = hold_out([key for key in KEYS if key.take in ("nm-01", "nm-02", "cl-01")], DatasetConfig(), 1)
-    assert {key.take for key in held} == {"nm-02"}
-    assert {key.take for key in training} == {"nm-01", "cl-01"}
+    assert ({key.take for key in training}, {key.take for key in held}) == ({"nm-01", "cl-01"}, {"nm-02"})
 
 
 def test_vocabulary_is_in_canonical_order() -> None:
     words = vocabulary_of(reversed(KEYS), DatasetConfig())
-    assert words.identities == PEOPLE
-    assert words.conditions == ("nm", "bg", "cl")
-    assert words.views == {"000": 0.0, "090": 90.0}
+    assert words == Vocabulary(PEOPLE, ("nm", "bg", "cl"), {"000": 0.0, "090": 90.0})
+    assert vocabulary_of(KEYS, DatasetConfig(views={"*": None})).views == {"any": None}
+    with pytest.raises(DataError, match=r"view '000' is not in dataset\.views"):
+        vocabulary_of(KEYS, DatasetConfig(views={"side": 90.0}))
 
 
-@pytest.mark.parametrize(("balance", "share_of_cl"), [(0.0, 1 / 3), (1.0, 1 / 2)])
-def test_weights_balance_conditions_as_asked(library: ClipLibrary, balance: float, share_of_cl: float) -> None:
-    weights = library.weights(balance)
-    assert weights.sum() == pytest.approx(1.0)
-    assert weights[library.condition == 1].sum() == pytest.approx(share_of_cl)
-    assert weights[library.person == 0].sum() == pytest.approx(0.5)
+def test_weights_balance_conditions_as_asked_and_people_always(dataset: ClipDataset) -> None:
+    for balance, share_of_cl in ((0.0, 1 / 3), (1.0, 1 / 2)):
+        weights = dataset.weights(balance)
+        assert weights.sum() == pytest.approx(1.0)
+        assert weights[dataset.condition == 1].sum() == pytest.approx(share_of_cl)
+        assert weights[dataset.person == 0].sum() == pytest.approx(0.5)
 
 
-def test_a_keyed_draw_is_the_same_again_and_another_key_differs(library: ClipLibrary) -> None:
-    cumulative = np.cumsum(library.weights(0.5))
-    first, again, other = (library.draw(8, np.random.default_rng(key), cumulative) for key in (1, 1, 2))
+def test_a_keyed_batch_is_the_same_again_and_another_key_differs(dataset: ClipDataset) -> None:
+    cumulative = np.cumsum(dataset.weights(0.5))
+    first, again, other = (dataset.sample_batch(8, np.random.default_rng(key), cumulative) for key in (1, 1, 2))
     assert torch.equal(first.clean, again.clean)
     assert not torch.equal(first.clean, other.clean)
 
 
-def test_windows_carry_their_own_labels(library: ClipLibrary) -> None:
-    batch = library.draw(32, np.random.default_rng(0), np.cumsum(library.weights(0.5)))
-    width = (batch.clean > 0).float().sum(dim=(1, 2, 3))
-    assert batch.clean.shape == (32, 30, 64, 48)
-    assert width[batch.code[:, 1] == 1].min() > width[batch.code[:, 0] == 1].max()
+def test_a_window_is_the_clips_own_pixels_labels_and_phases(dataset: ClipDataset) -> None:
+    dataset.place(dataset.fit_people(4))
+    clips, starts = np.array([0, 3, 8]), np.array([2, 0, 1])
+    batch = dataset.batch(clips, starts)
+    for row, (clip, start) in enumerate(zip(clips, starts, strict=True)):
+        key = dataset.keys[clip]
+        person, take = PEOPLE.index(key.identity), ("nm-01", "nm-02", "nm-03", "cl-01").index(key.take)
+        pixels = torch.from_numpy(tiny_clip(person, take)[start : start + 30, :, 8:56])
+        torch.testing.assert_close(batch.clean[row], pixels.float() / 127.5 - 1)
+        assert torch.equal(batch.code[row], dataset.codes[person])
+        assert (int(batch.condition[row]), float(batch.view_deg[row])) == (int(take == 3), float(key.view))
+        # A step of a block takes 12 frames, and its first frame lies 5 frames later from take to take.
+        widest = (3 - 5 * take - start) % 12
+        torch.testing.assert_close(
+            torch.cos(2 * batch.phase[row, widest::12]), torch.ones(len(range(widest, 30, 12))), atol=0.1, rtol=0
+        )
+    assert dataset.cadence == {name: (pytest.approx(24, abs=0.5), pytest.approx(0, abs=0.5)) for name in PEOPLE}
 
 
-def test_clips_that_are_too_short_are_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    store, config = SilhouetteStore(tiny_tree(tmp_path) / "pkl"), tiny_config()
+def test_no_cache_file_is_left_behind_whether_or_not_all_clips_are_read(tmp_path: Path) -> None:
+    root = tiny_tree(tmp_path)
+    found = _read(root)
+    assert not (root / "c.u8").exists()
+    assert found.batch(np.arange(2), np.zeros(2, np.int64)).clean.max() == 1.0
+    store = SilhouetteStore(root / "pkl")
+    store.path(store.keys()[3]).write_bytes(b"not a clip")
+    with pytest.raises(DataError, match=str(store.keys()[3])):
+        _read(root)
+    with pytest.raises(MissingError, match="there is no clip"):
+        _read(root, [ClipKey("sim-009", "nm-01", "000")])
+    assert not (root / "c.u8").exists()
+
+
+def test_a_disk_that_refuses_is_one_line(tmp_path: Path) -> None:
+    store = SilhouetteStore(tiny_tree(tmp_path) / "pkl")
+    with pytest.raises(StorageError, match=r"cannot write .*partition\.json/c\.u8: a part of this path is a file"):
+        ClipDataset(store, store.keys(), DatasetConfig(), 30, 48, tmp_path / "partition.json" / "c.u8")
+
+
+def test_the_fingerprint_tells_pixels_and_names_apart(tmp_path: Path) -> None:
+    root = tiny_tree(tmp_path)
+    first, again = _read(root).fingerprint, _read(root).fingerprint
+    assert first == again
+    store, key = SilhouetteStore(root / "pkl"), ClipKey(PEOPLE[1], "nm-02", "090")
+    clip = store.read(key)
+    store.write(key, np.where(np.arange(clip.size).reshape(clip.shape) == 64 * 32 + 32, 7, clip).astype(np.uint8))
+    changed = _read(root).fingerprint
+    store.write(key, clip)
+    (root / "pkl" / PEOPLE[1]).rename(root / "pkl" / "sim-003")
+    assert len({first, changed, _read(root).fingerprint}) == 3
+
+
+def test_short_clips_are_left_out_and_with_them_whoever_has_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = SilhouetteStore(tiny_tree(tmp_path) / "pkl")
     store.write(KEYS[0], tiny_clip(0, 0, frames=12))
-    found = tiny_library(tmp_path, config)
-    assert "1 of 12 clips are shorter than 30 frames" in caplog.text
-    assert len(found) == 11
-
-
-def test_the_range_of_gait_cycles_is_read_from_views_that_tell(tmp_path: Path) -> None:
-    store = SilhouetteStore(tmp_path, create=True)
-    for number, cycle in enumerate((25.0, 27.0, 29.0), start=1):
-        store.write(ClipKey(f"sim-00{number}", "nm-01", "090"), stick_clip(number, cycle))
-        store.write(ClipKey(f"sim-00{number}", "nm-01", "000"), stick_clip(number, 20.0))
-    keys = store.keys()
-    words = vocabulary_of(keys, DatasetConfig())
-    shortest, longest = ClipLibrary(store, keys, words, DatasetConfig(), 30, 48).gait_cycle or (0, 0)
-    assert (shortest, longest) == (pytest.approx(25.0, abs=0.7), pytest.approx(29.0, abs=0.7))
-    frontal = [key for key in keys if key.view == "000"]
-    assert ClipLibrary(store, frontal, words, DatasetConfig(), 30, 48).gait_cycle is None
-    named = DatasetConfig(views={"000": 90.0, "090": 0.0})
-    words = vocabulary_of(keys, named)
-    assert ClipLibrary(store, keys, words, named, 30, 48).gait_cycle == (pytest.approx(20.0, abs=0.7),) * 2
-
-
-def test_a_tree_of_short_clips_is_refused(tmp_path: Path) -> None:
-    store = SilhouetteStore(tmp_path, create=True)
-    store.write(KEYS[0], tiny_clip(0, 0, frames=12))
-    words = vocabulary_of(KEYS, DatasetConfig())
+    short = ClipKey("sim-003", "nm-01", "090")
+    store.write(short, tiny_clip(0, 0, frames=12))
+    found = _read(tmp_path)
+    assert "2 of 21 clips are shorter than 30 frames" in caplog.text
+    assert (len(found), found.vocabulary.identities) == (19, PEOPLE)
     with pytest.raises(DataError, match="none of 1 clips has 30 frames"):
-        ClipLibrary(store, store.keys(), words, DatasetConfig(), 30, 48)
+        _read(tmp_path, [short])
+
+
+def test_clips_outside_a_given_vocabulary_are_left_out(tmp_path: Path) -> None:
+    words = Vocabulary(("sim-000", PEOPLE[1]), ("cl", "nm"), {})
+    found = _read(tiny_tree(tmp_path), None, words)
+    assert {key.identity for key in found.keys} == {PEOPLE[1]}
+    assert found.person.tolist() == [1] * 10
+    assert found.condition.tolist() == [0] * 4 + [1] * 6
+
+
+def test_known_people_keep_their_codes_in_another_space_and_strangers_are_placed(dataset: ClipDataset) -> None:
+    space = dataset.fit_people(4)
+    renamed = dataclasses.replace(dataset.vocabulary, identities=("sim-009", PEOPLE[1]))
+    known, dataset.vocabulary = dataset.vocabulary, renamed
+    placed = dataset.encode_people(space)
+    dataset.vocabulary = known
+    assert list(placed.config.identities) == ["sim-009", PEOPLE[1]]
+    assert torch.equal(placed.codes[1], space.codes[1])
+    torch.testing.assert_close(placed.codes[0], space.codes[0], atol=0.1, rtol=0)
+
+
+def test_inputs_are_left_out_as_often_as_asked_and_all_but_the_phase_together(dataset: ClipDataset) -> None:
+    rng = np.random.default_rng(0)
+    batch = dataset.sample_batch(400, rng, np.cumsum(dataset.weights(0.5)))
+    dropped = drop_conditions(batch, (0.5, 0.0, 0.0, 0.2, 0.1), rng)
+    code, condition, view = dropped.code.isnan().all(1), dropped.condition == -1, dropped.view_deg.isnan()
+    assert torch.equal(code, condition)
+    assert bool(view[code].all())
+    for found, share in ((code, 0.5), (view, 0.6), (dropped.phase.isnan().all(1), 0.1)):
+        assert float(found.float().mean()) == pytest.approx(share, abs=0.08)
+    kept = ~code
+    assert torch.equal(dropped.code[kept], batch.code[kept])
+    assert not batch.code.isnan().any()

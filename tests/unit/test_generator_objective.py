@@ -1,42 +1,60 @@
+"""What is learned, and that every sampler undoes it."""
+
 import pytest
 import torch
 
-from gaitcrafter_ext.generator.objective import LEAST_LEVEL, add_noise, denoising_loss, shifted_levels, velocity
+from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.generator.objective import LOWER_THIRD, T_MIN, add_noise, denoising_loss, shift_t, velocity
+from gaitcrafter_ext.generator.samplers import SAMPLER_NAMES, make_scheduler
+
+
+def _clips(count: int, *shape: int) -> torch.Tensor:
+    return torch.randn(count, *shape, generator=torch.Generator().manual_seed(0))
 
 
 def test_shift_keeps_the_ends_and_leans_to_noise() -> None:
-    torch.testing.assert_close(shifted_levels(torch.tensor([0.0, 0.5, 1.0]), 3.0), torch.tensor([0.0, 0.75, 1.0]))
+    uniform = torch.tensor([0.0, 0.5, 1.0])
+    torch.testing.assert_close(shift_t(uniform, 3.0), torch.tensor([0.0, 0.75, 1.0]))
+    torch.testing.assert_close(shift_t(uniform, 1.0), uniform)
 
 
-def test_shift_of_one_changes_nothing() -> None:
-    uniform = torch.linspace(0, 1, 7)
-    torch.testing.assert_close(shifted_levels(uniform, 1.0), uniform)
+def test_the_path_leads_from_the_clip_to_the_noise_at_constant_velocity() -> None:
+    clean, noise = _clips(2, 3, 1, 2, 2)
+    t = torch.tensor([0.0, 0.7, 1.0])
+    x_t = add_noise(clean, noise, t)
+    torch.testing.assert_close(x_t[[0, 2]], torch.stack([clean[0], noise[2]]))
+    torch.testing.assert_close(velocity(x_t[1], clean[1], t[1]), (noise - clean)[1])
 
 
-def test_the_path_leads_from_the_clip_to_the_noise() -> None:
-    clean, noise = torch.zeros(3, 1, 2, 2), torch.ones(3, 1, 2, 2)
-    noisy = add_noise(clean, noise, torch.tensor([0.0, 0.25, 1.0]))
-    assert noisy[:, 0, 0, 0].tolist() == [0.0, 0.25, 1.0]
-
-
-def test_velocity_is_noise_minus_clip() -> None:
-    generator = torch.Generator().manual_seed(0)
-    clean, noise = torch.randn(2, 2, 1, 3, 3, generator=generator)
-    level = torch.tensor([0.7, 0.7])
-    torch.testing.assert_close(velocity(add_noise(clean, noise, level), clean, level[0]), noise - clean)
-
-
-def test_loss_is_that_of_the_velocity() -> None:
-    generator = torch.Generator().manual_seed(0)
-    clean, noise, guess = torch.randn(3, 2, 4, 3, 3, generator=generator)
-    level = torch.tensor([0.4, 0.9])
-    noisy = add_noise(clean, noise, level)
-    implied = (noisy - guess) / level[:, None, None, None]
+def test_loss_is_that_of_the_velocity_and_held_near_no_noise() -> None:
+    clean, noise, guess = _clips(3, 2, 4, 3, 3)
+    t = torch.tensor([0.4, 0.9])
+    implied = (add_noise(clean, noise, t) - guess) / t[:, None, None, None]
     naive = ((implied - (noise - clean)) ** 2).mean(dim=(1, 2, 3))
-    torch.testing.assert_close(denoising_loss(guess, clean, level), naive)
+    torch.testing.assert_close(denoising_loss(guess, clean, t), naive)
+    held = denoising_loss(torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1), torch.tensor([1e-6]))
+    assert held.item() == pytest.approx(1 / T_MIN**2)
 
 
-def test_loss_near_no_noise_is_held() -> None:
-    one, zero = torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1)
-    held = denoising_loss(one, zero, torch.tensor([1e-6]))
-    assert held.item() == pytest.approx(1 / LEAST_LEVEL**2)
+def test_feet_weigh_as_much_more_as_asked() -> None:
+    clean, head, feet = torch.zeros(3, 1, 2, 64, 48)
+    head[:, :, 10], feet[:, :, LOWER_THIRD] = 1.0, 1.0
+    t = torch.ones(1)
+    ratio = denoising_loss(feet, clean, t, feet=1.5) / denoising_loss(head, clean, t, feet=1.5)
+    assert ratio.item() == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("name", SAMPLER_NAMES)
+def test_with_a_perfect_denoiser_every_sampler_goes_from_pure_noise_to_the_clip(name: str) -> None:
+    clean, sample = _clips(2, 1, 2, 4, 4)
+    scheduler = make_scheduler(name, shift=3.0)
+    scheduler.set_timesteps(6)
+    assert float(scheduler.sigmas[0]) == pytest.approx(1.0, abs=1e-3)
+    for timestep, t in zip(scheduler.timesteps, scheduler.sigmas, strict=False):
+        sample = scheduler.step(velocity(sample, clean, t), timestep, sample).prev_sample
+    torch.testing.assert_close(sample, clean, atol=1e-4, rtol=0)
+
+
+def test_an_unknown_sampler_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(UsageError, match="did you mean 'euler'"):
+        make_scheduler("eular", shift=3.0)

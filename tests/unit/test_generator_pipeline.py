@@ -1,38 +1,36 @@
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from gaitcrafter_ext.generator.export import write_weights
 
-from gaitcrafter_ext.errors import MissingError, UsageError, WeightsError
-from gaitcrafter_ext.generator.network import GaitUNet
+from gaitcrafter_ext.errors import UsageError, WeightsError
+from gaitcrafter_ext.generator.framework import DiffusionPipeline
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
-from gaitcrafter_ext.generator.weights import CARD_NAME, WEIGHTS_NAME, TrainedOn, Vocabulary, read_card
-from tests.tiny import PEOPLE
+from gaitcrafter_ext.generator.postprocess import postprocess
+from gaitcrafter_ext.generator.samplers import SAMPLER_NAMES
+from gaitcrafter_ext.generator.shape import FRAMES, LONGEST, SHORTEST, windows
+from gaitcrafter_ext.generator.weights import read_card
+from tests.tiny import PEOPLE, tiny_pipeline
 
-WORDS = Vocabulary(PEOPLE, ("nm", "cl"), {"000": 0.0, "090": 90.0})
-
-
-def _network() -> GaitUNet:
-    torch.manual_seed(0)
-    made = GaitUNet(identities=2, conditions=2, channels=(8, 64), blocks=(1, 1), embedding=16, canvas_channels=2)
-    for parameter in made.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-    return made
+Denoise = Callable[..., torch.Tensor]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "tiny"
-    write_weights(path, _network(), WORDS, TrainedOn("tiny", "0" * 16, ("sim-001/nm-03",)), {"clips": 0}, 3.0)
-    return path
+def pipeline() -> GaitCrafterPipeline:
+    return tiny_pipeline()
 
 
-@pytest.fixture(scope="module")
-def pipeline(folder: Path) -> GaitCrafterPipeline:
-    return GaitCrafterPipeline.from_pretrained(folder)
+@pytest.fixture
+def answering(pipeline: GaitCrafterPipeline, monkeypatch: pytest.MonkeyPatch) -> Callable[[Denoise], None]:
+    """Puts a function in the denoiser's place."""
+    return lambda denoise: monkeypatch.setattr(pipeline.denoiser, "forward", denoise)
 
 
 def _requests(count: int) -> list[SampleRequest]:
@@ -42,150 +40,191 @@ def _requests(count: int) -> list[SampleRequest]:
     ]
 
 
-def test_loaded_weights_are_the_saved_ones_to_half_precision(pipeline: GaitCrafterPipeline) -> None:
-    saved, loaded = _network().state_dict(), pipeline.denoiser.state_dict()
-    assert all(torch.equal(loaded[name], value.half().float()) for name, value in saved.items())
-
-
-def test_the_card_says_what_the_weights_know(folder: Path, pipeline: GaitCrafterPipeline) -> None:
-    assert pipeline.vocabulary == WORDS
-    assert pipeline.card == read_card(folder)
-    assert pipeline.card.trained_on == TrainedOn("tiny", "0" * 16, ("sim-001/nm-03",))
-
-
-def test_clips_are_whole_frames(pipeline: GaitCrafterPipeline) -> None:
-    clips = pipeline(_requests(2), steps=2)
-    assert (clips.shape, clips.dtype) == ((2, 30, 64, 64), np.uint8)
-
-
-def test_same_seed_same_sample_whatever_the_company(pipeline: GaitCrafterPipeline) -> None:
-    requests = _requests(11)
-    together = pipeline(requests, steps=2)
-    backwards = pipeline(requests[::-1], steps=2)[::-1]
-    alone = np.concatenate([pipeline([request], steps=2) for request in requests])
+@pytest.mark.parametrize("sampler", SAMPLER_NAMES)
+def test_a_clip_is_the_same_in_any_batch_order_and_number(pipeline: GaitCrafterPipeline, sampler: str) -> None:
+    requests = _requests(3)  # the first and the last one differ in their seeds alone
+    together = pipeline(requests, steps=2, sampler=sampler).clips
+    backwards = pipeline(requests[::-1], steps=2, sampler=sampler, batch_size=2).clips[::-1]
+    alone = pipeline(requests[1:2], steps=2, sampler=sampler).clips
     assert np.array_equal(together, backwards)
-    assert np.array_equal(together, alone)
+    assert np.array_equal(together[1:2], alone)
+    assert not np.array_equal(together[0], together[2])
 
 
-def test_another_seed_another_sample(pipeline: GaitCrafterPipeline) -> None:
-    request = _requests(1)[0]
-    first, other = pipeline([request, replace(request, seed=99)], steps=2)
-    assert not np.array_equal(first, other)
+def test_so_is_a_clip_of_several_windows(pipeline: GaitCrafterPipeline) -> None:
+    requests = _requests(3)
+    together = pipeline(requests, 90, 1, batch_size=3).clips
+    assert np.array_equal(together[::-1], pipeline(requests[::-1], 90, 1).clips)
+    assert np.array_equal(together[1:2], pipeline(requests[1:2], 90, 1).clips)
 
 
-def test_guidance_changes_the_clip_and_defaults_to_the_cards(pipeline: GaitCrafterPipeline) -> None:
-    default, named, none = (pipeline(_requests(1), steps=4, guidance=weight) for weight in (None, 2.0, 1.0))
+def test_windows_cover_every_frame_and_follow_one_another_closely() -> None:
+    for frames in range(SHORTEST, LONGEST + 1):
+        starts = windows(frames)
+        assert starts[0] == 0
+        assert starts[-1] == max(0, frames - FRAMES)
+        assert all(0 < after - before <= FRAMES // 2 for before, after in itertools.pairwise(starts))
+    assert len(windows(90)) <= 6
+
+
+def test_clips_of_any_length_have_no_seam(pipeline: GaitCrafterPipeline, answering: Callable[[Denoise], None]) -> None:
+    """The denoiser answers with its conditioning: a bar whose edge lies where the phase says."""
+    columns = torch.arange(48.0)
+
+    def bar(phase: torch.Tensor) -> torch.Tensor:
+        return (0.2 * (10 * torch.cos(phase)[..., None] + 8 - (columns - 24).abs())).clamp(-1, 1)
+
+    answering(lambda x_t, t, code, condition, view_deg, phase: bar(phase)[:, :, None].expand_as(x_t))
+    for frames in (SHORTEST, 31, 90, LONGEST):
+        clips = pipeline([replace(_requests(1)[0], cycle=27.0, start=0.5)], frames, steps=2, guidance=1.0).clips
+        phase = 2 * math.pi * torch.arange(frames, dtype=torch.float64) / 27 + 0.5
+        expected = postprocess(bar(phase.float())[:, None].expand(frames, 64, 48))
+        assert clips.shape == (1, frames, 64, 64)
+        assert np.abs(clips[0].astype(int) - expected).max() <= 1
+
+
+def test_phases_come_from_the_request_or_else_from_the_persons_cadence(
+    pipeline: GaitCrafterPipeline, answering: Callable[[Denoise], None]
+) -> None:
+    seen: list[torch.Tensor] = []
+
+    def denoise(x_t: torch.Tensor, *given: torch.Tensor) -> torch.Tensor:
+        seen.append(given[-1][0])
+        return torch.zeros_like(x_t)
+
+    answering(denoise)
+    one = _requests(1)[0]
+    for request in (one, replace(one, cycle=30.0, start=1.0), replace(one, weights={}, code=(0.1,) * 4)):
+        pipeline([request], steps=1, guidance=1.0)
+    time = torch.arange(30.0)
+    torch.testing.assert_close(seen[0], 2 * math.pi * time / 24)
+    torch.testing.assert_close(seen[1], 2 * math.pi * time / 30 + 1)
+    assert seen[2].isnan().all()
+    pipeline.register_to_config(cadence={PEOPLE[0]: (20.0, 0.0), PEOPLE[1]: (30.0, 0.0)})
+    assert pipeline.mean_cycle({PEOPLE[0]: 0.25, PEOPLE[1]: 0.75}) == pytest.approx(27.5)
+    pipeline.register_to_config(cadence=dict.fromkeys(PEOPLE, (24.0, 0.5)))
+
+
+def test_guidance_leads_away_from_the_unconditional_walk_in_step(
+    pipeline: GaitCrafterPipeline, answering: Callable[[Denoise], None]
+) -> None:
+    def denoise(x_t: torch.Tensor, t: torch.Tensor, code: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+        condition, view_deg, phase = rest
+        given = code.isfinite().all(1)
+        assert torch.equal(given, condition >= 0)
+        assert torch.equal(given, view_deg.isfinite())
+        assert torch.equal(phase[given], phase[~given])
+        return torch.where(given, 0.3, 0.2)[:, None, None, None].expand_as(x_t)
+
+    answering(denoise)
+    run = pipeline._sampler(None, None, 3.0, "fp32")
+    inputs = pipeline._inputs(_requests(1)[0], 30)
+    one = torch.tensor([[0.0] * 4]).expand(8, 4)
+    phase = inputs.phase.expand(8, 30)
+    given = (torch.zeros(8, 30, 64, 48), torch.full((8,), 0.5), one, torch.zeros(8).long(), torch.zeros(8), phase)
+    torch.testing.assert_close(run._guided(0.5, *given), torch.full((8, 30, 64, 48), 0.5))
+
+
+def test_guidance_and_steps_default_to_the_weights(pipeline: GaitCrafterPipeline) -> None:
+    default, named, none = (
+        pipeline(_requests(1), steps=steps, guidance=weight).clips
+        for steps, weight in ((None, None), (3, 2.25), (3, 1))
+    )
     assert np.array_equal(default, named)
     assert not np.array_equal(default, none)
 
 
-def test_guidance_leads_away_from_any_walk_of_anybody_seen_from_anywhere(
-    pipeline: GaitCrafterPipeline, monkeypatch: pytest.MonkeyPatch
+def test_a_code_asks_for_the_same_clip_as_the_person_who_has_it(pipeline: GaitCrafterPipeline) -> None:
+    person = SampleRequest({PEOPLE[1]: 1.0}, "nm", 90.0, seed=5, cycle=24.0)
+    code = tuple(pipeline.people.codes[1].tolist())
+    clips = pipeline([person, replace(person, weights={}, code=code)], steps=1).clips
+    assert np.array_equal(clips[0], clips[1])
+
+
+def test_weights_are_saved_and_loaded_as_they_are_with_their_card(
+    pipeline: GaitCrafterPipeline, tmp_path: Path
 ) -> None:
-    told = []
-
-    def forward(noisy: torch.Tensor, level: torch.Tensor, code: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
-        condition, view_deg = rest
-        told.append((float(code.sum()), bool((condition < 0).all()), bool(view_deg.isnan().all())))
-        return torch.zeros_like(noisy)
-
-    monkeypatch.setattr(pipeline.denoiser, "forward", forward)
-    pipeline(_requests(8), steps=4, guidance=1.5)
-    assert set(told) == {(8.0, False, False), (0.0, True, True)}
+    pipeline.save_pretrained(tmp_path / "weights")
+    loaded = GaitCrafterPipeline.from_pretrained(tmp_path / "weights")
+    assert isinstance(loaded, DiffusionPipeline)
+    assert loaded.card == pipeline.card == read_card(tmp_path / "weights")
+    assert loaded.identities == PEOPLE
+    assert np.array_equal(loaded(_requests(2), steps=2).clips, pipeline(_requests(2), steps=2).clips)
+    loaded.save_pretrained(tmp_path / "again")
+    assert read_card(tmp_path / "again").fingerprint == pipeline.card.fingerprint
 
 
-def test_what_is_nearly_black_or_white_comes_out_so(
-    pipeline: GaitCrafterPipeline, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.filterwarnings("ignore:`torch_dtype` is deprecated")
+def test_half_precision_samples_nearly_the_same_clip(pipeline: GaitCrafterPipeline, tmp_path: Path) -> None:
+    pipeline.save_pretrained(tmp_path)
+    full = pipeline(_requests(2), steps=1).clips.astype(int)
+    for half in (
+        GaitCrafterPipeline.from_pretrained(tmp_path).to(torch.float16),
+        GaitCrafterPipeline.from_pretrained(tmp_path, dtype=torch.float16),
+    ):
+        assert half.denoiser.dtype == half.people.dtype == torch.float16
+        assert np.abs(half(_requests(2), steps=1).clips - full).mean() < 1.0
+    assert np.abs(pipeline(_requests(2), steps=1, precision="bf16").clips - full).mean() < 8.0
+
+
+def test_a_pipeline_made_of_parts_samples_and_asks_for_a_card_before_it_is_saved(
+    pipeline: GaitCrafterPipeline, tmp_path: Path
 ) -> None:
-    shades = torch.tensor([-0.9, -0.25, 0.25, 0.9]).repeat_interleave(12)
-
-    def forward(noisy: torch.Tensor, *told: torch.Tensor) -> torch.Tensor:
-        return shades.expand_as(noisy)
-
-    monkeypatch.setattr(pipeline.denoiser, "forward", forward)
-    clip = pipeline(_requests(1), steps=1)[0]
-    assert (set(np.unique(clip[..., 8:31])), set(np.unique(clip[..., 33:56]))) == ({0}, {255})
+    parts = GaitCrafterPipeline(**pipeline.components)
+    request = replace(_requests(1)[0], cycle=24.0)
+    assert np.array_equal(parts([request], steps=1).clips, pipeline([request], steps=1).clips)
+    with pytest.raises(UsageError, match=r"has no card; set pipeline\.card first"):
+        parts.save_pretrained(tmp_path / "weights")
+    assert not (tmp_path / "weights").exists()
 
 
 def test_nothing_asked_nothing_made(pipeline: GaitCrafterPipeline) -> None:
-    assert pipeline([]).shape == (0, 30, 64, 64)
+    assert pipeline([], 45).clips.shape == (0, 45, 64, 64)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"recipe": {"sim-01": 1.0}}, "identity 'sim-01' is unknown to these weights; did you mean 'sim-001'"),
-        ({"recipe": {"sim-001": 0.5}}, "the weights must sum to 1"),
-        ({"recipe": {}}, "the weights must sum to 1"),
-        ({"condition": "bg"}, "condition 'bg' is unknown to these weights"),
-    ],
-)
-def test_requests_that_the_weights_cannot_serve_are_refused(
-    pipeline: GaitCrafterPipeline, changes: dict[str, object], message: str
-) -> None:
-    with pytest.raises(UsageError, match=message):
-        pipeline([replace(_requests(1)[0], **changes)], steps=1)
+def test_requests_and_options_that_the_weights_cannot_serve_are_refused(pipeline: GaitCrafterPipeline) -> None:
+    requests: dict[str, dict[str, object]] = {
+        "identity 'sim-01' is unknown to these weights; did you mean 'sim-001'": {"weights": {"sim-01": 1.0}},
+        r"weights: \{\}; expected finite numbers": {"weights": {}},
+        "weights: .*0 or more": {"weights": {PEOPLE[0]: -1.0, PEOPLE[1]: 2.0}},
+        "weights: .*nan": {"weights": {PEOPLE[0]: math.nan}},
+        "condition 'bg' is unknown to these weights": {"condition": "bg"},
+        "code: 2 numbers; expected 4": {"code": (0.0, 1.0)},
+        "cycle: 0.0 frames asked for": {"cycle": 0.0},
+    }
+    for message, changes in requests.items():
+        with pytest.raises(UsageError, match=message):
+            pipeline([replace(_requests(1)[0], **changes)], steps=1)  # type: ignore[arg-type]
+    options: dict[str, dict[str, object]] = {
+        "frames: 19; allowed: 20 to 600": {"frames": 19},
+        "frames: 601; allowed": {"frames": 601},
+        "steps: 0 asked for; allowed: 1 or more": {"steps": 0},
+        "guidance: -1.0 asked for": {"guidance": -1.0},
+        "batch_size: -1 asked for": {"batch_size": -1},
+        "unknown 'ddim'": {"sampler": "ddim"},
+        "precision: unknown 'fp8'": {"precision": "fp8"},
+    }
+    for message, option in options.items():
+        with pytest.raises(UsageError, match=message):
+            pipeline(_requests(1), **option)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"frames": 60}, "make clips of 30 frames only"),
-        ({"steps": 0}, "steps: 0 asked for; allowed: 1 or more"),
-        ({"guidance": -1.0}, "guidance: -1.0 asked for"),
-        ({"sampler": "ddim"}, "unknown 'ddim'"),
-        ({"precision": "fp8"}, "precision: unknown 'fp8'"),
-    ],
-)
-def test_options_out_of_range_are_refused(
-    pipeline: GaitCrafterPipeline, options: dict[str, object], message: str
-) -> None:
-    with pytest.raises(UsageError, match=message):
-        pipeline(_requests(1), **options)
-
-
-def _copy(folder: Path, target: Path) -> Path:
-    for path in (found for found in folder.rglob("*") if found.is_file()):
-        place = target / path.relative_to(folder)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(path.read_bytes())
-    return target
-
-
-def test_truncated_weights_are_refused(folder: Path, tmp_path: Path) -> None:
-    weights = _copy(folder, tmp_path / "copy") / WEIGHTS_NAME
-    weights.write_bytes(weights.read_bytes()[:-10])
-    with pytest.raises(WeightsError, match="truncated or changed; copy it again"):
-        GaitCrafterPipeline.from_pretrained(tmp_path / "copy")
-
-
-def test_missing_parts_are_named(folder: Path, tmp_path: Path) -> None:
-    (_copy(folder, tmp_path / "copy") / WEIGHTS_NAME).unlink()
-    with pytest.raises(WeightsError, match="is missing"):
-        GaitCrafterPipeline.from_pretrained(tmp_path / "copy")
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ('"format": 2', '"format": 99', "is of format 99, this version reads 2"),
-        ('"vocabulary"', '"words"', "lacks or misnames 'vocabulary'"),
-        ("{", "", "is not JSON"),
-        ('"redraws": 2', '"redraws": "2"', "lacks or misnames sampling.redraws '2'"),
-        ('"gait_cycle": null', '"gait_cycle": "25"', "lacks or misnames gait_cycle '25'"),
-        ('"gait_cycle": null', '"gait_cycle": [30, 24]', "lacks or misnames gait_cycle"),
-        ('"gait_cycle": null', '"gait_cycle": [NaN, 24]', "lacks or misnames gait_cycle"),
-    ],
-)
-def test_a_card_of_another_version_or_a_torn_one_is_refused(
-    folder: Path, tmp_path: Path, old: str, new: str, message: str
-) -> None:
-    card = _copy(folder, tmp_path / "copy") / CARD_NAME
-    card.write_text(card.read_text().replace(old, new, 1))
-    with pytest.raises(WeightsError, match=message):
-        read_card(tmp_path / "copy")
-
-
-def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="no weights"):
-        GaitCrafterPipeline.from_pretrained(tmp_path)
+def test_damaged_weights_are_refused_in_one_line(pipeline: GaitCrafterPipeline, tmp_path: Path) -> None:
+    pipeline.save_pretrained(tmp_path)
+    for name, text, message in (
+        ("denoiser/config.json", "{", "the weights do not load"),
+        ("model_index.json", "[]", "the weights do not load"),
+        ("scheduler/scheduler_config.json", None, "the weights do not load"),
+        ("people/diffusion_pytorch_model.safetensors", "{", "truncated or changed; copy it again"),
+        ("denoiser/diffusion_pytorch_model.safetensors", None, "is missing; copy the weights folder again"),
+    ):
+        path = tmp_path / name
+        whole = path.read_bytes()
+        path.unlink()
+        if text is not None:
+            path.write_text(text)
+        with pytest.raises(WeightsError, match=message) as caught:
+            GaitCrafterPipeline.from_pretrained(tmp_path)
+        assert "\n" not in str(caught.value)
+        path.write_bytes(whole)
+    GaitCrafterPipeline.from_pretrained(tmp_path)
