@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, NamedTuple
 
 from gaitcrafter_ext.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["autocast", "multiplies_bfloat16", "pick_device", "resolve_precision"]
+__all__ = ["Process", "autocast", "multiplies_bfloat16", "pick_device", "resolve_precision", "this_process"]
+
+
+class Process(NamedTuple):
+    """One of several processes of a launcher, counted from 0, and its place on its machine."""
+
+    rank: int = 0
+    count: int = 1
+    local_rank: int = 0
+
+
+def this_process() -> Process:
+    """Which process this is under ``torchrun``, ``accelerate launch`` or ``srun``; the only one without a launcher.
+
+    A Slurm batch script has most of the variables of ``srun``, too, but is a single process.
+    """
+    for names in (("RANK", "WORLD_SIZE", "LOCAL_RANK"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID")):
+        values = [os.environ.get(name, "") for name in names]
+        if all(value.isdecimal() for value in values) and int(values[0]) < int(values[1]):
+            return Process(*map(int, values))
+    return Process()
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of a name; ``"auto"`` is a GPU where there is one.
+    """The device of a name; ``"auto"`` is a GPU where there is one, each process of a launcher on its own.
 
     Raises:
         UsageError: There is no such device here.
@@ -22,6 +43,8 @@ def pick_device(name: str) -> torch.device:
     import torch
 
     there = ["cpu"] + ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
+    if name == "auto" and there[-1] == "cuda":
+        return torch.device("cuda", this_process().local_rank % torch.cuda.device_count())
     if name == "auto":
         return torch.device(there[-1])
     try:

@@ -21,6 +21,7 @@ from gaitcrafter_ext.cli._generating import MOST_PEOPLE, add_blending, add_sampl
 from gaitcrafter_ext.cli._options import Progress, add_json, at_least
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, UsageError
 from gaitcrafter_ext.generator.weights import BUNDLED, Card, check_weights, locate, read_card
+from gaitcrafter_ext.hardware import this_process
 from gaitcrafter_ext.recognition.filter_card import FilterCard, locate_filter
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text
 from gaitcrafter_ext.synthesis.comparing import Row, compare_ways, row_of_real
@@ -68,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--real: only with --compare")
     if args.compare:
         return _compare(args, weights, card, judge, request)
+    if this_process().rank:  # the launcher's first process chooses
+        return 0
     selected = _found(args, request)
     if selected is None:
         selected = choose_identities(args, weights, card, judge, request, _trials(args))

@@ -50,7 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_what(parser)
     _add_how(parser)
     add_thresholds(parser)
-    parser.add_argument("--shard", default="1/1", metavar="I/N", help="make every N-th clip; shards may share --out")
+    parser.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="make every N-th clip; shards may share --out (default: all; under torchrun, accelerate launch or srun, "
+        "each process its own)",
+    )
     parser.add_argument("--dry-run", action="store_true", help="tell how many clips, disk and time; write nothing")
     parser.add_argument(
         "--force",
@@ -117,7 +122,8 @@ def run(args: argparse.Namespace) -> int:
     refuse_idle_thresholds(args)
     weights = locate(args.weights)
     card = read_card(weights)
-    shard, sampling = Shard.parse(args.shard), sampling_of(args, card, args.size)
+    shard = Shard.of_process() if args.shard is None else Shard.parse(args.shard)
+    sampling = sampling_of(args, card, args.size)
     folder = OutputFolder(args.out)
     selection, there = _selection(args, weights, card)
     sampling = settle_precision(sampling, args.device, folder.precision())

@@ -20,6 +20,7 @@ from itertools import count
 from pathlib import Path
 
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, StorageError, UsageError
+from gaitcrafter_ext.hardware import this_process
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, FileLock, atomic_write_text, storage_error
@@ -66,6 +67,12 @@ class Shard:
         if index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
             return cls(int(index), int(count))
         raise UsageError(f"--shard: '{text}' is not I/N with I = 1..N; write e.g. 1/4, 2/4, 3/4 and 4/4")
+
+    @classmethod
+    def of_process(cls) -> Shard:
+        """The shard of this process under a launcher such as ``torchrun``; everything without one."""
+        process = this_process()
+        return cls(process.rank + 1, process.count)
 
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"
@@ -158,8 +165,9 @@ class OutputFolder:
         """
         if self.root.exists() and not self.root.is_dir():
             raise ConflictError(f"{self.root} is a file; choose a folder for --out")
+        found = list(_files(self.root, skip=_STATE))  # before what names them is read: another shard may be writing
         earlier = self.plan()
-        foreign = self._foreign(earlier)
+        foreign = self._foreign(found, earlier)
         # Such a file would be overwritten, or be read by OpenGait as a part of one of our clips.
         names = {Path(name) for name in (PLAN, SELECTED, *OUTPUTS)}
         folders = {Path(_CLIPS, key.path(plan.file)).parent for key in plan.keys}
@@ -235,9 +243,8 @@ class OutputFolder:
                     time.sleep(0.05)
             yield
 
-    def _foreign(self, earlier: Plan | None) -> list[Path]:
-        """Files that no manifest names, relative to the folder; listed before the manifests are read."""
-        found = list(_files(self.root, skip=_STATE))
+    def _foreign(self, found: list[Path], earlier: Plan | None) -> list[Path]:
+        """Those of the files ``found`` that no manifest names, relative to the folder."""
         ours = {Path(name) for name in (PLAN, *OUTPUTS)} if earlier is not None else set()
         if earlier is not None:
             ours |= {Path(_CLIPS, record.key.path(earlier.file)) for record in self.records()}

@@ -200,3 +200,12 @@ def test_ways_to_blend_in_a_table(
     assert rows[0]["kept"] is None
     assert rows[1]["unique"] == 1.0
     assert ask("filter", out, weights, lenient, "--novel", "2", "--compare") == 1
+
+
+def test_only_the_first_process_of_a_launcher_chooses(
+    tmp_path: Path, weights: Path, lenient: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    assert ask("filter", tmp_path / "chosen.json", weights, lenient, "--novel", "1") == 0
+    assert list(tmp_path.iterdir()) == []

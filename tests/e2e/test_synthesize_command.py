@@ -342,6 +342,23 @@ def start(out: Path, weights: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, preexec_fn=obey_interrupts)
 
 
+@pytest.mark.slow
+def test_processes_of_a_launcher_share_a_run_that_the_last_one_finishes(
+    made: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    ranks = []
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        ranks.append(start(tmp_path, weights))
+    said = [process.communicate() for process in ranks]
+    assert [process.returncode for process in ranks] == [0, 0], said
+    assert all("6 clips made" in out for out, _ in said)
+    assert clip_bytes(tmp_path) == clip_bytes(made)
+    assert (tmp_path / "manifest.jsonl").read_bytes() == (made / "manifest.jsonl").read_bytes()
+
+
 def wait_for_clips(out: Path, count: int) -> None:
     deadline = time.monotonic() + 120
     while len(clip_bytes(out)) < count:
