@@ -72,7 +72,9 @@ def local_spread(label: str) -> float:
     return next((spread for start, spread in LOCAL_SPREADS.items() if name.startswith(start)), 0.0)
 
 
-def sample_inputs(labels: list[str], sexes: NDArray[Any], rng: np.random.Generator) -> tuple[dict, dict]:
+def sample_inputs(
+    labels: list[str], sexes: NDArray[Any], rng: np.random.Generator
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Draw phenotypes and local changes, one value a body, left and right alike."""
     count = len(sexes)
     phenotypes = {

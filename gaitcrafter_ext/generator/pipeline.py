@@ -23,6 +23,7 @@ from torch import Tensor
 
 from gaitcrafter_ext.errors import UsageError, WeightsError, suggest
 from gaitcrafter_ext.generator.framework import BaseOutput, DiffusionPipeline, diffusers_logging
+from gaitcrafter_ext.generator.hub import fetch, push
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import velocity
 from gaitcrafter_ext.generator.people import PeopleSpace
@@ -37,7 +38,6 @@ from gaitcrafter_ext.generator.weights import (
     SamplingDefaults,
     check_weights,
     checksum,
-    locate,
     read_card,
     refused_writes,
 )
@@ -127,14 +127,15 @@ class GaitCrafterPipeline(DiffusionPipeline):
         """Load weights, checked against their card.
 
         Args:
-            folder: ``"bundled"`` or a folder that ``train --out`` or ``save_pretrained`` wrote.
+            folder: ``"bundled"``, a folder that ``train --out`` or ``save_pretrained`` wrote, or a repository of the
+                Hugging Face Hub, ``owner/name``.
             options: Passed on to ``diffusers``, e.g. ``dtype``; full precision by default.
 
         Raises:
             MissingError: No weights are there.
             WeightsError: They are truncated, changed, or of another version.
         """
-        path = locate(folder)
+        path = fetch(folder)
         card = read_card(path)
         check_weights(path, card)
         diffusers_logging.disable_progress_bar()
@@ -170,6 +171,34 @@ class GaitCrafterPipeline(DiffusionPipeline):
                 move_files(Path(staged), target)
         self.card = Card(**{**vars(self.card), "files": files})
         atomic_write_text(target / CARD_NAME, self.card.to_json())
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        licence: str = "other",
+        private: bool | None = None,
+        token: str | None = None,
+        report: str | Path | None = None,
+    ) -> str:
+        """Upload the weights with a model card made of theirs.
+
+        Args:
+            repo_id: Repository of the Hugging Face Hub, ``owner/name``; made where missing.
+            licence: Of the weights; that of the training data decides it.
+            private: Whether a repository that is made is private.
+            token: Access token; by default the one that ``hf auth login`` stored.
+            report: ``report.json`` of ``evaluate card``, for the card's figures.
+
+        Returns:
+            Address of the upload.
+
+        Raises:
+            UsageError: The pipeline has no card (it was made of parts).
+            StorageError: The upload failed.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return push(self, Path(folder), repo_id, licence, private, token, report)
 
     @property
     def identities(self) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ if multiprocessing.parent_process() is not None:  # a data worker that was spawn
 _HostDataSet: Any = importlib.import_module("data.dataset").DataSet
 
 
-class SyntheticPaths(list):
+class SyntheticPaths(list[str]):
     """The one path of a synthetic clip, its class tells it from OpenGait's plain lists."""
 
 

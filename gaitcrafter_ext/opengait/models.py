@@ -37,7 +37,8 @@ def open_models(checkout: Checkout) -> None:
         package = ModuleType(name)
         package.__path__ = [str(checkout.package / name.replace(".", "/"))]
         sys.modules[name] = package
-    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    store = torch.distributed.HashStore()  # type: ignore[attr-defined]  # there, but not in its __all__
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
 
 
 def build_model(name: str, model_cfg: dict[str, Any]) -> nn.Module:

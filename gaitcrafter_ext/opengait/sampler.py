@@ -17,7 +17,7 @@ __all__ = ["RealSyntheticTripletSampler", "check_enough"]
 Share = float | Sequence[Sequence[float]]
 
 
-class RealSyntheticTripletSampler(torch.utils.data.Sampler):
+class RealSyntheticTripletSampler(torch.utils.data.Sampler[list[int]]):
     """Endless batches of P people x K takes; each rank gets its part of the same batch.
 
     Batch n depends on ``seed`` and n alone, so ranks agree without a word, and a resumed run goes on where it was.

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Batch", "ClipCache", "ClipRef", "PKSampler", "TrainingSet", "augment", "cut", "to_sils", "training_set"]
 
 Frames = npt.NDArray[np.uint8]
+Item = TypeVar("Item")
 
 #: Columns of a recogniser's frames: the middle, as OpenGait's ``BaseSilCuttingTransform`` cuts it.
 COLUMNS = 44
@@ -243,7 +244,7 @@ class PKSampler:
         return frames[rng.choice(len(frames), count, replace=len(frames) < count)]
 
 
-def _draw(rng: np.random.Generator, items: Sequence, count: int) -> list:
+def _draw(rng: np.random.Generator, items: Sequence[Item], count: int) -> list[Item]:
     """``count`` of the items, each at most once where there are enough."""
     return [items[index] for index in rng.choice(len(items), count, replace=len(items) < count)]
 

@@ -15,7 +15,12 @@ MODULES = sorted((ROOT / "gaitcrafter_ext").rglob("*.py"))
 LONGEST_FUNCTION = 60
 
 # Import names of distributions that bear another name.
-IMPORT_NAME = {"opencv-python-headless": "cv2", "pyyaml": "yaml", "scikit-learn": "sklearn"}
+IMPORT_NAME = {
+    "huggingface-hub": "huggingface_hub",
+    "opencv-python-headless": "cv2",
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+}
 
 # Declared ahead of the rooms that will use them.
 COMING = {"filelock", "scipy", "sklearn", "kornia", "matplotlib", "jinja2"}
