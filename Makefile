@@ -34,7 +34,7 @@ demo: $(READY)
 	$(BIN)/python tools/synthesize.py --out $(DEMO) --identities sim2508-001,sim2508-002 --novel 2 \
 		--views 000,054,090 --conditions nm,bg,cl --takes 1
 	@echo "data:          $(DEMO)/pkl  (an OpenGait tree; $(DEMO)/opengait_entry.yaml has the lines to paste)"
-	@echo "contact sheet: $(DEMO)/contact_sheet.png"
+	@echo "look at:       $(DEMO)/index.html"
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -14,6 +14,7 @@ from gaitcrafter_ext.cli.main import _Parser, load_command
 from gaitcrafter_ext.silhouettes.dataset import preset_path
 
 ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted((ROOT / "docs" / "slurm").glob("*.sbatch"))
 PAGES = [ROOT / "README.md", ROOT / "opengait_configs" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 #: How a command of ours begins, whoever launches it.
@@ -57,8 +58,8 @@ def parse(line: str) -> argparse.Namespace | None:
 
 def test_every_command_parses_and_its_preset_exists() -> None:
     parsed = 0
-    for page in PAGES:
-        for line in lines("\n".join(blocks(page, "sh"))):
+    for page in [*PAGES, *SCRIPTS]:
+        for line in lines("\n".join(blocks(page, "sh")) if page.suffix == ".md" else page.read_text()):
             try:
                 args = parse(line)
                 config = getattr(args, "config", None)
