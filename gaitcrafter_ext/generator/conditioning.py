@@ -73,7 +73,7 @@ class NoiseLevelEmbedding(nn.Module):
     def forward(self, t: Tensor) -> Tensor:
         """Embed ``t`` [b] as [b, e]."""
         angle = t.float()[:, None] * self.frequencies
-        return self.mix(torch.cat([angle.cos(), angle.sin()], dim=-1).to(self.mix[0].weight.dtype))
+        return self.mix(torch.cat([angle.cos(), angle.sin()], dim=-1).to(next(self.mix.parameters()).dtype))
 
 
 class PhaseEmbedding(nn.Module):
@@ -95,4 +95,4 @@ class PhaseEmbedding(nn.Module):
         waves = [wave(m * angle) * known for m in PHASE_HARMONICS for wave in (torch.cos, torch.sin)]
         features = torch.stack([*waves, (~known).float(), known.float()], dim=-1)
         features = features.unflatten(1, (-1, self.patch_frames)).flatten(2)
-        return self.mix(features.to(self.mix[0].weight.dtype))
+        return self.mix(features.to(next(self.mix.parameters()).dtype))
