@@ -18,6 +18,7 @@ LONGEST_FUNCTION = 60
 IMPORT_NAME = {
     "huggingface-hub": "huggingface_hub",
     "opencv-python-headless": "cv2",
+    "pillow": "PIL",
     "pyyaml": "yaml",
     "scikit-learn": "sklearn",
 }
