@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gaitcrafter_ext.errors import UsageError
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["Process", "autocast", "multiplies_bfloat16", "pick_device", "resolve_precision", "this_process"]
 
 
-class Process(NamedTuple):
+@dataclass(frozen=True)
+class Process:
     """One of several processes of a launcher, counted from 0, and its place on its machine."""
 
     rank: int = 0
