@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--data", path | {"metavar": "ROOT"}, "a real dataset: folder of identities"),
         ("--partition", path | {"metavar": "JSON"}, "whom of it to train on and to test"),
         ("--config", {"metavar": "NAME|YAML"}, "preset or file: how the dataset is read and generators are trained"),
-        ("--weights", {"metavar": "NAME|DIR"}, "same-vs-novel, synthetic-only: generator of exactly the training"
-         " people; 'none': train"),
+        ("--weights", {"metavar": "NAME|DIR"}, "generator; training people whom it never saw are imitated as by"
+         " synthesize --like; 'none': train one on them (default: bundled, with --data: none)"),
         ("--views", {"metavar": "A,B"}, "two views or more, or all (default: the size's)"),
         ("--subjects", whole, "people to simulate (default: the size's)"),
         ("--train", whole, "how many of them to train on"),
@@ -172,24 +172,34 @@ def _labels(text: str) -> tuple[int, ...]:
 
 
 def _check_weights(args: argparse.Namespace, setting: Setting) -> None:
-    """A generator given must be used, and know exactly the people to train on: no test person, and none missing."""
+    """A generator given must be used, and must never have seen the test people, nor know the others by halves."""
     from gaitcrafter_ext.experiments.designs import DESIGNS
     from gaitcrafter_ext.generator.weights import locate, read_card
-    from gaitcrafter_ext.vocabulary import identities_hash
+    from gaitcrafter_ext.vocabulary import choose
 
-    if not DESIGNS[args.name].uses_weights:
+    design, people = DESIGNS[args.name], setting.people
+    if not design.generates:
         if args.weights not in (None, "none"):
-            raise UsageError(
-                f"--weights: {args.name} uses no given generator, found '{args.weights}'; leave the option out "
-                f"(allowed with: {', '.join(name for name, each in DESIGNS.items() if each.uses_weights)})"
-            )
-    elif setting.weights is not None:
-        people = setting.people.train
-        if read_card(locate(setting.weights)).trained_on.identities_hash != identities_hash(people):
-            raise UsageError(
-                f"--weights: {setting.weights} was not trained on exactly the {len(people)} people to train on; "
-                "name weights that were, or --weights none to train them here"
-            )
+            raise UsageError(f"--weights: {args.name} uses no generator, found '{args.weights}'; leave the option out")
+        return
+    if setting.weights is None:
+        return
+    card = read_card(locate(setting.weights))
+    seen, remedy = setting.seen_by(card), "other weights, or --weights none to train them here"
+    if tested := sorted(seen & set(people.test)):
+        cohort = "another --cohort-seed, " if setting.data is None else ""
+        raise UsageError(
+            f"--weights: {setting.weights} has seen {len(tested)} of the {len(people.test)} people to test, "
+            f"{tested[0]} among them; name {cohort}{remedy}"
+        )
+    known = seen & set(people.train)
+    if known and (design.withholds or not set(people.train) <= set(card.vocabulary.identities)):
+        allowed = "none" if design.withholds else "none or all"
+        raise UsageError(
+            f"--weights: {setting.weights} has seen {len(known)} of the {len(people.train)} people to train on; "
+            f"{args.name} takes weights that have seen {allowed} of them; name {remedy}"
+        )
+    choose(",".join(setting.views), list(card.vocabulary.views), "--views")
 
 
 def _call(words: tuple[str, ...]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gaitcrafter_ext.errors import UsageError, suggest
 from gaitcrafter_ext.experiments.steps import Command, Reduction, Split, Step
+from gaitcrafter_ext.generator.weights import Card, locate, read_card
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, load_dataset
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -34,11 +35,12 @@ class Setting:
     Attributes:
         data: Folder of identities of a real dataset; ``None`` = a cohort is simulated.
         partition: Whom of them to train on and to test.
-        weights: Generator of exactly the training people, ``"bundled"`` or a folder; ``None`` = one is trained.
+        weights: Generator, ``"bundled"`` or a folder: of the training people, or one that never saw them, which
+            imitates them after their silhouettes; ``None`` = one is trained on exactly the training people.
         config: YAML or preset: how the dataset is read and tested, and how generators are trained.
         subjects: People to simulate.
         train: How many of them are trained on.
-        cohort_seed: Which people are simulated.
+        cohort_seed: Which people are simulated; the bundled weights have seen people of seed 0.
         views: Views, by name; ``("all",)`` = those of the dataset.
         takes: Synthetic takes of each condition and person.
         generator_clips: Budget of each generator that is trained, in clips seen.
@@ -55,7 +57,7 @@ class Setting:
     config: str | Path | None = None
     subjects: int = 75
     train: int = 50
-    cohort_seed: int = 0
+    cohort_seed: int = 1
     views: tuple[str, ...] = ("036", "090", "144")
     takes: int = 1
     generator_clips: int = 5000
@@ -78,6 +80,12 @@ class Setting:
     def dataset(self) -> DatasetConfig:
         """How the dataset is read."""
         return load_dataset(self.config)
+
+    def seen_by(self, card: Card) -> set[str]:
+        """People of the dataset whom weights ever saw; simulated ones bear their seed in their names."""
+        if self.data is None:
+            return {entry.rpartition("/")[2] for entry in card.everybody()}
+        return card.seen(self.dataset.name)
 
     def known_views(self) -> tuple[str, ...]:
         """Views of the dataset, by name; where there is none, those that can be simulated.
@@ -165,21 +173,19 @@ class Lab:
         self._add(Reduction(name, data.root, target, lacking, self.setting.dataset))
         return Data(target, data.partition, data.people)
 
-    def generator(self, name: str, data: Data) -> Path:
-        """Weights trained on exactly the training people of ``data``."""
+    def weights(self, name: str, data: Data) -> str | Path:
+        """The setting's generator, or one trained on exactly the training people of ``data``."""
+        if self.setting.weights is not None:
+            return self.setting.weights
         folder = self.root / f"generator-{name}"
         words = ("train", "--data", data.root, "--partition", data.partition, "--out", folder, *self._config())
         length = ("--max-clips", str(self.setting.generator_clips))
         self._add(Command(folder.name, (*words, *length), self.setting.config))
         return folder
 
-    def weights(self, data: Data) -> str | Path:
-        """The setting's generator, or one trained on ``data``."""
-        return self.setting.weights or self.generator("all", data)
-
-    def same_people(self, name: str, weights: str | Path) -> Path:
-        """Synthetic clips of the people whom the generator knows."""
-        return self._synthesize(name, weights, "--identities", "all", "--novel", "0", *self._cells())
+    def same_people(self, name: str, weights: str | Path, data: Data) -> Path:
+        """Synthetic clips of the training people of ``data``."""
+        return self._synthesize(name, weights, *self._train_people(data), "--novel", "0", *self._cells())
 
     def novel_people(self, name: str, weights: str | Path, count: int) -> Path:
         """Synthetic clips of ``count`` novel people."""
@@ -187,7 +193,7 @@ class Lab:
 
     def completed(self, name: str, weights: str | Path, data: Data) -> Path:
         """The cells that ``data`` lacks."""
-        return self._synthesize(name, weights, "--complete", data.root)
+        return self._synthesize(name, weights, "--complete", data.root, *self._train_people(data))
 
     def without_real(self, data: Data, synthetic: Path) -> Data:
         """A tree and partition of the synthetic people to train on and the real ones to test."""
@@ -226,6 +232,15 @@ class Lab:
         self._add(Command(folder.name, ("synthesize", "--weights", weights, "--out", folder, *words)))
         return folder
 
+    def _train_people(self, data: Data) -> tuple[str | Path, ...]:
+        """Whom to generate: the training people as the generator knows them, or imitated where it never saw them."""
+        if self.setting.weights is None:
+            return ("--identities", "all")
+        seen = self.setting.seen_by(read_card(locate(self.setting.weights)))
+        if seen.isdisjoint(data.people.train):
+            return ("--like", data.root, "--partition", data.partition)
+        return ("--identities", ",".join(data.people.train))
+
     def _cells(self) -> tuple[str, ...]:
         return ("--views", ",".join(self.setting.views), "--takes", str(self.setting.takes))
 
@@ -254,23 +269,29 @@ class Lab:
 
 @dataclass(frozen=True)
 class Design:
-    """A question, the arms that answer it, and whether they use the setting's weights or train generators, or none."""
+    """A question and the arms that answer it.
+
+    Attributes:
+        generates: Whether there are synthetic clips in it.
+        withholds: Whether it withholds people or clips, so that given weights must not have seen the training people.
+    """
 
     question: str
     lay_out: Callable[[Lab, Data], None]
-    uses_weights: bool = False
+    generates: bool = True
+    withholds: bool = False
 
 
 def _same_vs_novel(lab: Lab, data: Data) -> None:
-    weights = lab.weights(data)
-    same, novel = lab.same_people("same", weights), lab.novel_people("novel", weights, len(data.people.train))
+    weights = lab.weights("all", data)
+    same, novel = lab.same_people("same", weights, data), lab.novel_people("novel", weights, len(data.people.train))
     lab.arm("real", data)
     lab.arm("real + same people", data, same, against="real")
     lab.arm("real + novel people", data, novel, against="real")
 
 
 def _synthetic_only(lab: Lab, data: Data) -> None:
-    novel = lab.novel_people("novel", lab.weights(data), len(data.people.train))
+    novel = lab.novel_people("novel", lab.weights("all", data), len(data.people.train))
     lab.arm("real", data)
     lab.arm("synthetic only", lab.without_real(data, novel), against="real", tested_on=data)
 
@@ -280,10 +301,15 @@ def _few_labels(lab: Lab, data: Data) -> None:
     for share in lab.setting.labels:
         few = Partition(names[: max(2, math.ceil(len(names) * share / 100))], data.people.test, data.people.probes)
         part = data if share == 100 else lab.split(f"{share}", data.root, few)
-        novel = lab.novel_people(f"{share}", lab.generator(f"{share}", part), len(names))
+        weights = lab.weights(f"{share}", part)
+        of = "novel" if lab.setting.weights else f"{share}"  # given weights' novel people are the same for all shares
+        novel = lab.novel_people(of, weights, len(names))
         real = "real" if share == 100 else f"real {share}%"
         lab.arm(real, part)
         lab.arm(f"real {share}% + novel people", part, novel, against=real)
+        if lab.setting.weights:
+            same = lab.same_people("same" if share == 100 else f"same-{share}", weights, part)
+            lab.arm(f"real {share}% + same people", part, same, against=real)
 
 
 def _clip_length(lab: Lab, data: Data) -> None:
@@ -295,7 +321,7 @@ def _clip_length(lab: Lab, data: Data) -> None:
 
 def _completion(lab: Lab, data: Data) -> None:
     reduced = lab.reduced("reduced", data, lacking(data, lab.setting))
-    completed = lab.completed("completed", lab.generator("reduced", reduced), reduced)
+    completed = lab.completed("completed", lab.weights("reduced", reduced), reduced)
     lab.arm("reduced", reduced)
     lab.arm("reduced + completed", reduced, completed, against="reduced", alike=True)
     lab.arm("real", data, against="reduced")
@@ -309,13 +335,13 @@ def lacking(data: Data, setting: Setting) -> dict[str, tuple[str, ...]]:
 
 
 DESIGNS = {
-    "same-vs-novel": Design(
-        "Do novel people help more than as many clips of the same people?", _same_vs_novel, uses_weights=True
+    "same-vs-novel": Design("Do novel people help more than as many clips of the same people?", _same_vs_novel),
+    "synthetic-only": Design("How close do synthetic people come to real ones?", _synthetic_only),
+    "few-labels": Design("Do novel people help where only few people are known?", _few_labels, withholds=True),
+    "clip-length": Design("What do clips of 30 instead of 60 frames cost?", _clip_length, generates=False),
+    "completion": Design(
+        "Do synthetic clips make up for clothes, bags and views that people lack?", _completion, withholds=True
     ),
-    "synthetic-only": Design("How close do synthetic people come to real ones?", _synthetic_only, uses_weights=True),
-    "few-labels": Design("Do novel people help where only few people are known?", _few_labels),
-    "clip-length": Design("What do clips of 30 instead of 60 frames cost?", _clip_length),
-    "completion": Design("Do synthetic clips make up for clothes, bags and views that people lack?", _completion),
 }
 
 

@@ -101,14 +101,14 @@ def _mark(facts: object) -> str:
 
 
 def check_origin(
-    source: str, dataset: str, trained: Collection[str], people: Collection[SyntheticPerson], real: RealPeople
+    source: str, dataset: str, seen: Collection[str], people: Collection[SyntheticPerson], real: RealPeople
 ) -> None:
     """Refuse people who would be mixed up with real ones, or whose generator has seen whom the config tests on.
 
     Args:
         source: The weights or root, for messages.
         dataset: What the generator was trained on.
-        trained: The people it was trained on.
+        seen: People of the config's dataset whom it, or the weights that it began with, ever saw.
         people: Whom the entry brings.
         real: The config's own.
 
@@ -122,21 +122,20 @@ def check_origin(
             f"{source}: {listed(known)} as known people, but its generator was trained on '{dataset}' and the config's "
             f"dataset is '{real.dataset}'; equal names are not the same people: use novel people, or matching weights"
         )
-    if dataset == real.dataset:
-        manifest.refuse_tested(source, trained, real.test)
-        beyond = sorted(set(trained) & real.there - set(real.train))
-        if beyond:
-            raise WeightsError(
-                f"{source}: its generator was trained on {len(trained)} people of '{dataset}', of whom "
-                f"{listed(beyond)} not in TRAIN_SET; train on all {len(trained)}, or train a generator on this "
-                "partition's TRAIN_SET"
-            )
+    manifest.refuse_tested(source, seen, real.test)
+    beyond = sorted(set(seen) & real.there - set(real.train))
+    if beyond:
+        raise WeightsError(
+            f"{source}: its generator was trained on {len(seen)} people of '{real.dataset}', of whom {listed(beyond)} "
+            f"not in TRAIN_SET; train on all {len(seen)}, or train a generator on this partition's TRAIN_SET"
+        )
     taken = set(real.train) | set(real.test)
     both = sorted(person.name for person in people if not person.known and person.name in taken)
     if both:
         raise ConflictError(
             f"{source}: {listed(both)} is a real person of '{real.dataset}' and another person here; rename the folder,"
-            " or make the clips with tools/synthesize.py, whose plan.json says who is who"
+            " or make the clips with tools/synthesize.py, whose plan.json says who is who (people imitated by --like"
+            " join by an entry with 'weights' and 'like')"
         )
 
 

@@ -74,7 +74,8 @@ def _folder(entry: FolderEntry, real: RealPeople, pattern: str | None) -> Source
         for name in names
     )
     parents = {parent for who in known.values() for parent in who.mix}
-    check_origin(entry.root, "" if plan is None else plan.dataset, parents, people, real)
+    dataset = "" if plan is None else plan.dataset
+    check_origin(entry.root, dataset, parents if dataset == real.dataset else (), people, real)
     folders = tuple(scan_tree(root, names))
     if not folders:
         raise MissingError(f"{root} holds no clip; {_layout(root)}")
@@ -115,7 +116,7 @@ def _generated(entry: GeneratedEntry, real: RealPeople) -> Source:
     alike = _alike(entry, plan, real)
     others = tuple(person_of_plan(name, who, plan.weights) for name, who in plan.people.items() if name not in alike)
     people = tuple(SyntheticPerson(name, True) for name in alike) + others
-    check_origin(f"weights '{entry.weights}'", card.trained_on.dataset, card.vocabulary.identities, others, real)
+    check_origin(f"weights '{entry.weights}'", card.trained_on.dataset, card.seen(real.dataset), others, real)
     check_weights(weights, card)
 
     def clips() -> Sequence[tuple[ClipKey, Path]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import importlib
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -114,6 +115,7 @@ def unreadable_lists(checkout: Checkout) -> list[str]:
 
 def main() -> None:
     checkout, folder = Checkout(sys.argv[1]), Path(sys.argv[2])
+    os.chdir(folder)  # a training notes its class count below the working directory
     run = enter(checkout, folder)
     joined = yaml.safe_load((folder / "joined.yaml").read_text())
     answer = {

@@ -315,6 +315,29 @@ def test_clips_are_made_on_demand_once_by_two_processes_and_reused(
     assert {path: path.stat().st_mtime_ns for path in made} == made
 
 
+def test_known_novel_and_imitated_people_join_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAITCRAFTER_CACHE", str(tmp_path / "cache"))
+    root = write_tree(tmp_path / "real", ("a", "b", "c", "d"), test=1)
+    common = {"weights": "bundled", "conditions": ["nm"], "views": ["090"], "steps": 1, "frames": 24}
+    known = {**common, "identities": ["sim2508-001", "sim2508-1000"]}
+    cfgs = joined(root, "DeepGaitV2")
+    cfgs["data_cfg"] |= {
+        "dataset_name": "simulated-2508",
+        "synthetic": [{**common, "novel": 1, "cadence": 20}, known, {**common, "like": str(root / "pkl")}],
+    }
+    cfgs["trainer_cfg"]["sampler"]["synthetic_takes"] = 0.5
+    done = launch(root, tmp_path, cfgs)
+    assert done.returncode == 0, done.stderr
+    assert [f"making {count} clips of {count} people" in done.stderr for count in (1, 2, 3)] == [True] * 3
+    assert "and 6 synthetic clips, 3 of the 6 people" in done.stderr
+    made = [pickle.loads(path.read_bytes()) for path in (tmp_path / "cache").rglob("090.pkl")]
+    assert [frames.shape for frames in made] == [(24, 64, 64)] * 6
+    known["identities"] = ["sim2508-0001"]
+    refused = launch(root, tmp_path, cfgs)
+    assert refused.returncode == 2, refused.stderr
+    assert "data_cfg.synthetic.identities: unknown 'sim2508-0001'; did you mean 'sim2508-001'" in refused.stderr
+
+
 def test_a_killed_rank_ends_the_run_and_loses_nothing(data: Path, tmp_path: Path) -> None:
     cfgs = joined(data)
     cfgs["trainer_cfg"] |= {"total_iter": 100_000, "save_iter": 1}

@@ -29,17 +29,23 @@ def test_a_dry_run_prints_the_commands_and_writes_nothing(tmp_path: Path, capsys
     assert json.loads(capsys.readouterr().out)["steps"] == lines
 
 
-@pytest.mark.parametrize("name", ["few-labels", "completion", "clip-length"])
-def test_experiments_that_train_their_generators_need_no_given_one(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_given_weights_are_refused_where_they_saw_test_people_or_training_people_by_halves(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "x"
-    words = ["experiment", name, "--out", str(out), "--train", "40", "--views", "all", "--iterations", "1"]
-    assert main([*words, "--dry-run"]) == 0
-    assert main([*words, "--dry-run", "--weights", "none"]) == 0
-    assert main([*words, "--dry-run", "--weights", "bundled"]) == 2
-    assert f"--weights: {name} uses no given generator, found 'bundled'" in capsys.readouterr().err
-    assert not out.exists()
+    def complaint(*words: str) -> str:
+        assert main(["experiment", *words, "--out", str(tmp_path / "x"), "--dry-run"]) in (0, 2)
+        return capsys.readouterr().err
+
+    assert complaint("same-vs-novel", "--train", "40") == ""
+    tested = "--weights: bundled has seen 25 of the 25 people to test, sim2508-051 among them; name another"
+    assert tested in complaint("same-vs-novel", "--cohort-seed", "2508")
+    assert complaint("same-vs-novel", "--cohort-seed", "2508", "--weights", "none") == ""
+    late = ["--cohort-seed", "2508", "--subjects", "1010", "--train"]
+    assert complaint("same-vs-novel", *late, "1000") == ""
+    assert "has seen 1000 of the 1001 people to train on" in complaint("same-vs-novel", *late, "1001")
+    assert "takes weights that have seen none of them" in complaint("few-labels", *late, "1000")
+    uses_none = "--weights: clip-length uses no generator, found 'bundled'"
+    assert uses_none in complaint("clip-length", "--weights", "bundled")
 
 
 def test_a_real_dataset_is_looked_at_before_anything_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,7 +89,6 @@ def test_a_preset_that_is_asked_for_brings_its_own_length(tmp_path: Path, capsys
         (["same-vs-novel", "--views", "036,037"], 2, "--views: unknown '037'; did you mean"),
         (["same-vs-novel", "--config", "nowhere.yaml"], 1, "config nowhere.yaml is not there; name a YAML file"),
         (["same-vs-novel", "--synthetic-share", "2"], 2, "synthetic share: found '2'"),
-        (["same-vs-novel", "--train", "40"], 2, "--weights: bundled was not trained on exactly the 40 people"),
         (["same-vs-novel", "--train", "75"], 2, "75 people to train on and 0 to test; both are needed"),
         (["same-vs-novel", "--data", "x", "--partition", "nowhere.json"], 1, "nowhere.json is not there"),
     ],

@@ -93,6 +93,24 @@ def test_few_labels_train_a_generator_on_exactly_those_labels(tmp_path: Path) ->
     assert [arm.name for arm in fewer.arms if arm.against] == ["real 10% + novel people", "real 50% + novel people"]
 
 
+def test_given_weights_imitate_exactly_those_with_labels(tmp_path: Path) -> None:
+    lab = design("few-labels", tmp_path, replace(SMALL, subjects=60, train=50, labels=(10, 100), weights="bundled"))
+    novel, few, everyone = _commands(lab, "synthesize")
+    assert (_value(novel, "--identities"), _value(novel, "--novel")) == ("none", "50")
+    assert [len(_split(lab, _value(words, "--partition")).train) for words in (few, everyone)] == [5, 50]
+    assert {_value(words, "--like") for words in (few, everyone)} == {str(tmp_path / "cohort" / "pkl")}
+    assert [arm.name for arm in lab.arms if arm.name.endswith("same people")] == [
+        "real 10% + same people",
+        "real 100% + same people",
+    ]
+
+
+def test_weights_that_know_the_training_people_are_asked_for_them_by_name(tmp_path: Path) -> None:
+    setting = replace(SMALL, cohort_seed=2508, weights="bundled")
+    same, _ = _commands(design("same-vs-novel", tmp_path, setting), "synthesize")
+    assert _value(same, "--identities") == ",".join(setting.people.train)
+
+
 def test_the_synthetic_share_is_given_wherever_real_and_synthetic_clips_meet(tmp_path: Path) -> None:
     lab = design("same-vs-novel", tmp_path, replace(SMALL, synthetic_share="0:1,5:0"))
     trained = _commands(lab, "recognise", "train")
@@ -179,11 +197,12 @@ def test_a_shell_reads_the_words_of_a_command_as_they_are() -> None:
     assert shlex.split(str(Command("name", words))) == ["gaitcrafter", *map(str, words)]
 
 
-def test_given_weights_are_used_by_those_experiments_that_say_so(tmp_path: Path) -> None:
+def test_given_weights_are_all_that_generates(tmp_path: Path) -> None:
     for name, each in DESIGNS.items():
         lab = design(name, tmp_path, replace(SMALL, weights="bundled"))
+        assert _commands(lab, "train") == []
         used = {_value(words, "--weights") for words in _commands(lab, "synthesize")}
-        assert ("bundled" in used) == each.uses_weights
+        assert used == ({"bundled"} if each.generates else set())
 
 
 def test_a_dataset_is_read_and_tested_by_its_config(tmp_path: Path) -> None:

@@ -49,6 +49,14 @@ def test_few_labels_take_that_share_and_generators_of_those_people() -> None:
             assert data["synthetic"][0]["weights"] == f"weights/{name}-{share}"
 
 
+def test_same_people_are_the_generators_own_or_imitated_after_the_bases_root() -> None:
+    trained = load(CONFIGS / "arms/casia-b/same-people.yaml")["data_cfg"]["synthetic"][0]
+    assert (trained["weights"], trained["identities"]) == ("weights/casia-b", "all")
+    imitated = load(CONFIGS / "arms/simulated/same-people.yaml")["data_cfg"]["synthetic"][0]
+    root = load(CONFIGS / "gaitset-cpu.yaml")["data_cfg"]["dataset_root"]
+    assert (imitated["weights"], imitated["like"]) == ("bundled", root)
+
+
 def test_the_names_of_a_base_are_kept_under_an_arm() -> None:
     base = load(CONFIGS / "gaitset.yaml")
     apply_arm(base, load(CONFIGS / "arms/casia-b/novel-people.yaml"))

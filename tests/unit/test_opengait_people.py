@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, WeightsError
+from gaitcrafter_ext.generator.weights import locate, read_card
 from gaitcrafter_ext.opengait import sources
 from gaitcrafter_ext.opengait.config_keys import FolderEntry, GeneratedEntry
 from gaitcrafter_ext.opengait.people import (
@@ -80,6 +81,21 @@ def test_a_generator_that_saw_test_people_is_refused_even_for_novel_ones(real_ro
     made = synthetic_set(tmp_path, {"syn-0001": {"sim-001": 0.5, "sim-004": 0.5}})
     with pytest.raises(WeightsError, match="sim-004 of TEST_SET"):
         opened(real_root, made)
+
+
+def test_test_people_count_whom_the_weights_saw_under_an_earlier_name_of_the_dataset(
+    real_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = read_card(locate("bundled"))
+    before = replace(card.trained_on, before=("simulated-0/sim-004", "CASIA-B/sim-003"))
+    monkeypatch.setattr(sources, "read_card", lambda _: replace(card, trained_on=before))
+    entry = GeneratedEntry("bundled", novel=1)
+    for dataset, seen in (("simulated", "sim-004"), ("CASIA-B", "sim-003")):
+        real = real_people(dataset, real_root / "pkl", real_root / "partition.json")
+        with pytest.raises(WeightsError, match=f"trained on {seen} of TEST_SET"):
+            open_source(entry, replace(real, test=("sim-003", "sim-004")))
+    others = real_people("OUMVLP", real_root / "pkl", real_root / "partition.json")
+    assert len(open_source(entry, others).people) == 1
 
 
 def test_another_person_of_a_real_persons_name_is_refused(real_root: Path, tmp_path: Path) -> None:
