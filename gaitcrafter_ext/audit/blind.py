@@ -70,8 +70,8 @@ def matching_pairs(
     """Each synthetic clip with the first real one of its person, condition and view, where there is one."""
     first: dict[tuple[str, str, str], ClipKey] = {}
     for key in real:
-        first.setdefault((key.identity, condition_in(dataset, key.take), key.view), key)
-    cells = [(key, (key.identity, condition_in(dataset, key.take), key.view)) for key in synthetic]
+        first.setdefault((key.identity, condition_in(dataset, key.take), dataset.view_name(key.view)), key)
+    cells = [(key, (key.identity, condition_in(dataset, key.take), dataset.view_name(key.view))) for key in synthetic]
     return [(first[cell], key) for key, cell in cells if cell in first]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from gaitcrafter_ext.audit.statistics import MaskStatistics, mask_statistics
 from gaitcrafter_ext.errors import DataError, GaitCrafterError
 from gaitcrafter_ext.metrics.features import FeatureSet
 from gaitcrafter_ext.silhouettes.clip import window
-from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
+from gaitcrafter_ext.silhouettes.dataset import UNKNOWN_VIEW, DatasetConfig
 from gaitcrafter_ext.silhouettes.gei import gei
 from gaitcrafter_ext.silhouettes.parallel import map_in_order
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -62,9 +62,14 @@ class ClipFeatures:
     masks: MaskStatistics
 
     @property
+    def label(self) -> ClipKey:
+        """Its name, where all views of unknown angle are one view."""
+        return self.key if self.view_deg is not None else replace(self.key, view=UNKNOWN_VIEW)
+
+    @property
     def cell(self) -> tuple[str, str]:
         """View and condition."""
-        return self.key.view, self.condition
+        return self.label.view, self.condition
 
 
 #: Synthetic clips, held-out real clips and training clips, as most measures take them.
@@ -159,7 +164,8 @@ def load_geis(store: SilhouetteStore, keys: Sequence[ClipKey], progress: Progres
     for number, key in enumerate(keys, 1):
         images.append(gei(store.read(key)).ravel() / np.float32(255))
         progress(number, len(keys))
-    return FeatureSet.of(images, keys, [condition_in(store.dataset, key.take) for key in keys])
+    labels = [replace(key, view=store.dataset.view_name(key.view)) for key in keys]
+    return FeatureSet.of(images, labels, [condition_in(store.dataset, key.take) for key in keys])
 
 
 def geis(clips: Sequence[ClipFeatures]) -> FeatureSet:
@@ -174,7 +180,7 @@ def small_geis(clips: Sequence[ClipFeatures], length: int | None = None) -> Feat
 
 
 def _features(vectors: Sequence[NDArray[np.float32]], clips: Sequence[ClipFeatures]) -> FeatureSet:
-    return FeatureSet.of(vectors, [clip.key for clip in clips], [clip.condition for clip in clips])
+    return FeatureSet.of(vectors, [clip.label for clip in clips], [clip.condition for clip in clips])
 
 
 def _try(store: SilhouetteStore, length: int | None, key: ClipKey) -> ClipFeatures | str:

@@ -49,7 +49,7 @@ class Trees:
 
     def cell(self, key: ClipKey) -> tuple[str, str]:
         """View and condition of a clip."""
-        return key.view, condition_in(self.dataset, key.take)
+        return self.dataset.view_name(key.view), condition_in(self.dataset, key.take)
 
 
 @dataclass(frozen=True)
@@ -217,11 +217,12 @@ def split(trees: Trees, training: Keys, held_out: Keys, rule: str) -> Splits:
                 " roots, and that takes are read by the dataset's rules (of the weights' card, or --config)"
             )
     views, conditions = {cell[0] for cell in made} & {cell[0] for cell in real}, {cell[1] for cell in made}
-    train, held = (
-        tuple(key for key in keys if key.view in views and trees.cell(key)[1] in conditions)
-        for keys in (training, held_out)
-    )
-    kept = tuple(key for key in trees.synthetic_keys if key.view in views)
+
+    def common(key: ClipKey) -> bool:
+        view, condition = trees.cell(key)
+        return view in views and condition in conditions
+
+    train, held, kept = (tuple(filter(common, keys)) for keys in (training, held_out, trees.synthetic_keys))
     for name, keys in (("synthetic", kept), ("real training", train), ("held-out real", held)):
         if len(keys) < 2:
             raise DataError(

@@ -143,7 +143,7 @@ def vocabulary(pipeline: GaitCrafterPipeline) -> Vocabulary:
 
 
 def _losses(pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Sequence[ClipKey]) -> Losses:
-    cells = [f"{key.view}/{condition_in(store.dataset, key.take)}" for key in keys]
+    cells = [f"{store.dataset.view_name(key.view)}/{condition_in(store.dataset, key.take)}" for key in keys]
     people = np.array([key.identity for key in keys], dtype=str)
     return Losses(clip_losses(pipeline, store, keys), people, np.array(cells, dtype=str))
 

@@ -97,7 +97,7 @@ def network_space(recogniser: Recogniser, dataset: str, data: AuditData, device:
     def embedded(clips: Sequence[ClipFeatures], store: SilhouetteStore) -> FeatureSet:
         frames = (window(store.read(clip.key), length) for clip in clips)
         vectors = flatten_parts(embed_frames(recogniser.network, frames, device))
-        return FeatureSet.of(vectors, [clip.key for clip in clips], [clip.condition for clip in clips])
+        return FeatureSet.of(vectors, [clip.label for clip in clips], [clip.condition for clip in clips])
 
     real = [embedded(clips, data.trees.real) for clips in (data.held_out, data.training, data.others)]
     made, held, known, others = (

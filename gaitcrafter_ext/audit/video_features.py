@@ -77,7 +77,7 @@ class OrderedSpace:
         """Features float [N, C] of clips whose cells the space knows (:meth:`knows`)."""
         raw = np.stack([self._raw(clip) for clip in clips]) if clips else np.zeros((0, len(self.scale)))
         mean, basis = self.clips
-        return FeatureSet.of((raw - mean) @ basis, [clip.key for clip in clips], [clip.condition for clip in clips])
+        return FeatureSet.of((raw - mean) @ basis, [clip.label for clip in clips], [clip.condition for clip in clips])
 
     def knows(self, clip: ClipFeatures) -> bool:
         """Whether there were training clips of its view and condition."""

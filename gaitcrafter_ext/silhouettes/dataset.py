@@ -137,13 +137,15 @@ class DatasetConfig:
         """
         if not self.views:
             return view_deg(view)
+        if view == UNKNOWN_VIEW and view not in self.views and None in self.views.values():
+            return None  # a synthetic clip's folder
         if view not in self.views and "*" not in self.views:
             raise DataError(f"view '{view}' is not in dataset.views; {suggest(view, list(self.views))}")
         return self.views.get(view, self.views.get("*"))
 
     def view_name(self, view: str) -> str:
         """What the generator calls a view: its name, or :data:`UNKNOWN_VIEW` for all views without an angle."""
-        return UNKNOWN_VIEW if self.view_deg(view) is None else view
+        return UNKNOWN_VIEW if self.views and self.view_deg(view) is None else view
 
     def ordered_conditions(self, takes: Iterable[str]) -> list[str]:
         """The conditions of these takes, each once, the known ones (:data:`CONDITIONS`) first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gaitcrafter_ext.errors import WeightsError
 from gaitcrafter_ext.generator.weights import Card
@@ -18,7 +18,7 @@ class Inventory:
     """What a tree holds of some people.
 
     Attributes:
-        there: Their clips.
+        there: Their clips. All views of unknown angle are one, called ``any``: a take with a clip of one lacks none.
         takes: Every take that one of them has and the weights can show, conditions in the weights' order, then by name.
         views: Every view that one of them has and the weights know, in the weights' order.
     """
@@ -40,15 +40,16 @@ def take_inventory(card: Card, store: SilhouetteStore, like: Collection[str] = (
         WeightsError: The tree does not hold exactly the people that the weights were trained on.
     """
     present = set(like) or _known_people(card, store)
-    there = [key for key in store if key.identity in present]
+    name = card.dataset.view_name
+    there = frozenset(replace(key, view=name(key.view)) for key in store if key.identity in present)
     rank = {condition: place for place, condition in enumerate(card.vocabulary.conditions)}
     condition = {take: card.dataset.condition_of(take) for take in {key.take for key in there}}
     takes = [take for take in condition if condition[take] in rank]
-    views = {card.dataset.view_name(view): view for view in sorted({key.view for key in there}, reverse=True)}
+    views = {key.view for key in there}
     return Inventory(
-        there=frozenset(there),
+        there=there,
         takes=tuple(sorted(takes, key=lambda take: (rank[condition[take]], take))),
-        views=tuple(views[name] for name in card.vocabulary.views if name in views),
+        views=tuple(view for view in card.vocabulary.views if view in views),
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gaitcrafter_ext.audit.clips import extract
 from gaitcrafter_ext.audit.data import (
     Splits,
     Trees,
@@ -98,6 +99,16 @@ def test_takes_are_read_by_the_datasets_rules_and_synthetic_ones_by_their_own_na
     assert {key.take for key in split(found, *parts).held_out} == {"01"}
     with pytest.raises(DataError, match=r"no common condition: the synthetic clips have nm, the real ones 00, 01"):
         split(trees(tmp_path, clips("000", "001"), real), *parts)
+
+
+def test_views_of_unknown_angle_are_one_view(tmp_path: Path) -> None:
+    """GREW: folders of random names; the generator calls them all ``any``."""
+    grew = DatasetConfig(takes_pattern=r"\d+", views={"*": None})
+    real = [ClipKey(name, take, f"{name}{take}") for name in PEOPLE for take in ("00", "01")]
+    made = [ClipKey(name, "01", "any") for name in PEOPLE]
+    found = split(trees(tmp_path, made, real, grew), *held_out_of_last_takes(real, PEOPLE, 1, grew))
+    assert (len(found.training), len(found.held_out), found.synthetic, found.passed_over) == (4, 4, tuple(made), 0)
+    assert extract(real[0], np.zeros((2, 64, 64), np.uint8), dataset=grew).cell == ("any", "nm")
 
 
 def test_the_rules_come_from_the_weights_card_unless_a_config_names_others(tmp_path: Path) -> None:

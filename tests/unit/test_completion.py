@@ -98,3 +98,15 @@ def test_people_whom_the_weights_know_and_clips_that_show_no_one_are_refused(wei
     for name, error, message in said:
         with pytest.raises(error, match=message):
             people_like(card, weights, store, [name])
+
+
+def test_where_angles_are_unknown_a_take_with_any_clip_lacks_none(tmp_path: Path) -> None:
+    words = replace(CARD.vocabulary, views={"any": None})
+    card = replace(CARD, vocabulary=words, dataset=DatasetConfig(views={"left": None, "right": None}))
+    store = SilhouetteStore(tmp_path, card.dataset, create=True)
+    for number, name in enumerate(PEOPLE):
+        store.write(ClipKey(name, "nm-02", "left" if number else "right"), CLIP)
+    inventory = take_inventory(card, store)
+    assert inventory.views == ("any",)
+    assert inventory.there == {ClipKey(name, "nm-02", "any") for name in PEOPLE}
+    assert card.dataset.view_deg("any") is None  # the folder of what is made
