@@ -114,6 +114,11 @@ def _train(
     tune_processor()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     training, held = hold_out(keys, config.dataset, config.training.held_out_takes)
+    if config.training.held_out_takes > 1 and not held:
+        raise UsageError(
+            f"training.held_out_takes is {config.training.held_out_takes}: no person has more takes of a condition, so "
+            "none is held out; give a lower number, or 0 to train on all"
+        )
     people = tuple(sorted({key.identity for key in training}))
     initial = InitialWeights(args.init, config.dataset.name, people) if args.init else None
     made = {"command": _command(args), "data": _description(Path(args.data)), "config": asdict(config)}

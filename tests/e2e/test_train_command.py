@@ -106,6 +106,13 @@ def test_a_damaged_clip_ends_the_run_which_can_be_repeated(tree: Path, capsys: p
     assert main(_arguments(tree, "--max-clips", "4")) == 0
 
 
+def test_more_takes_held_out_than_anyone_has_are_refused(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tree / "config.yaml").write_text(CONFIG.replace("validate_every: 2", "validate_every: 2, held_out_takes: 9"))
+    assert main(_arguments(tree)) == 2
+    assert "held_out_takes is 9: no person has more takes of a condition" in capsys.readouterr().err
+    assert not (tree / "weights").exists()
+
+
 def test_a_folder_of_that_name_is_no_training_of_ours(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("training/notes.txt", "training/logs/events.out.tfevents.1", "training/state/mine.txt"):
         (tree / "weights" / name).parent.mkdir(parents=True, exist_ok=True)
