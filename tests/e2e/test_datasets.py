@@ -64,7 +64,7 @@ def make_tree(root: Path, name: str) -> tuple[SilhouetteStore, list[ClipKey]]:
                 beside = store.path(ClipKey(identity, take, view)).parent / "zz-ratios.pkl"
                 if "sils" in store.dataset.file.lower():
                     beside.write_bytes(b"")
-    missing = [ClipKey(identity, takes[0], views[-1]) for identity in ("0001", "0002")]
+    missing = [ClipKey("0001", takes[0], views[-1]), ClipKey("0002", takes[1], views[-1])]
     for key in missing:
         store.path(key).unlink()
     Partition(("0001", "0002"), ("0003",)).save(root / "partition.json")
@@ -102,8 +102,13 @@ def test_a_dataset_goes_all_the_way(tmp_path: Path, name: str, capsys: pytest.Ca
     capsys.readouterr()
     evaluate = ["evaluate", "clips", "--real", str(paths["root"]), "--synthetic", str(paths["made"])]
     evaluate += ["--trained-weights", str(paths["weights"]), "--measures", "masks", "--json"]
-    assert main(evaluate) == 0
-    assert json.loads(capsys.readouterr().out)["measures"]
+    assert bool(card.trained_on.held_out) == (name != "ccpg")
+    if card.trained_on.held_out:
+        assert main(evaluate) == 0
+        assert json.loads(capsys.readouterr().out)["measures"]
+    else:  # CCPG: one take of each condition
+        assert main(evaluate) == 1
+        assert "the weights held no take out" in capsys.readouterr().err
 
     real = real_people(card.trained_on.dataset, paths["root"], tmp_path / "partition.json")
     source = open_source(FolderEntry(str(paths["made"] / "pkl")), real, card.dataset.file)
