@@ -79,7 +79,7 @@ def known_to(kind: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 
 PARTITION = known_to({"TRAIN_SET": ["001"], "TEST_SET": ["002"], "PROBE_SET": ["002-nm-01-090"]})
-RECORD = known_to({"identity": "a", "take": "b", "view": "c", "seed": 1, "steps": 2, "frames": 3, "recipe": {"a": 1.0}})
+RECORD = known_to({"identity": "a", "take": "b", "view": "c", "seed": 1, "steps": 2, "frames": 3, "mix": {"a": 1.0}})
 DATASET = known_to(
     {"name": "x", "file": "{view}.pkl", "takes_pattern": "(", "views": {"*": None}, "conditions": {}, "protocol": {}}
 )

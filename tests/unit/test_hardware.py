@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from gaitcrafter_ext.generator.training import _precision
-from gaitcrafter_ext.hardware import multiplies_bfloat16
+from gaitcrafter_ext.hardware import multiplies_bfloat16, resolve_precision
 
 
 @pytest.mark.parametrize("avx512", [True, False])
@@ -14,7 +13,7 @@ def test_a_cpu_multiplies_bfloat16_with_either_instruction_set(
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert multiplies_bfloat16("cpu") is (avx512 or amx)
-    assert _precision("auto") == ("bf16" if avx512 or amx else "no")
+    assert resolve_precision("auto", torch.device("cpu")) == ("bfloat16" if avx512 or amx else "float32")
 
 
 def test_other_devices_keep_full_precision() -> None:
@@ -22,4 +21,4 @@ def test_other_devices_keep_full_precision() -> None:
 
 
 def test_a_definite_precision_is_taken_as_asked() -> None:
-    assert _precision("fp16") == "fp16"
+    assert resolve_precision("bfloat16", torch.device("cpu")) == "bfloat16"

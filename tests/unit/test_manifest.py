@@ -28,14 +28,14 @@ def record(take: str = "nm-01", **changes: object) -> ManifestRecord:
         guidance=1.5,
         frames=30,
         sha256="0" * 64,
-        recipe={"sim-001": 0.25, "sim-002": 0.75},
+        mix={"sim-001": 0.25, "sim-002": 0.75},
     )
     return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
 
 
 def test_records_are_read_as_they_were_appended(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
-    records = [record("nm-01"), record("nm-02", guidance=0.1 + 0.2), record("cl-01", recipe={})]
+    records = [record("nm-01"), record("nm-02", guidance=0.1 + 0.2), record("cl-01", mix={})]
     for each in records:
         manifest.append(path, each)
     assert manifest.read(path) == records
