@@ -107,11 +107,10 @@ def _train(
     from gaitcrafter_ext.generator.data import ClipDataset, hold_out
     from gaitcrafter_ext.generator.shape import FRAMES
     from gaitcrafter_ext.generator.state import LOCK_PREFIX
-    from gaitcrafter_ext.generator.training import InitialWeights, Trainer, tune_processor
+    from gaitcrafter_ext.generator.training import InitialWeights, Trainer
     from gaitcrafter_ext.silhouettes.clip import COLUMNS
     from gaitcrafter_ext.silhouettes.files import FileLock
 
-    tune_processor()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     training, held = hold_out(keys, config.dataset, config.training.held_out_takes)
     if config.training.held_out_takes > 1 and not held:

@@ -282,8 +282,8 @@ class GaitCrafterPipeline(DiffusionPipeline):
         if unknown := sorted(request.weights.keys() - {*self.identities}):
             known = suggest(unknown[0], self.identities)
             raise UsageError(f"identity '{unknown[0]}' is unknown to these weights; {known}")
-        if not any(request.weights.values()) or not all(0 <= w < math.inf for w in request.weights.values()):
-            raise UsageError(f"weights: {dict(request.weights)}; expected finite numbers, 0 or more, one above 0")
+        if not all(map(math.isfinite, request.weights.values())) or not sum(request.weights.values()) > 0:
+            raise UsageError(f"weights: {dict(request.weights)}; expected finite numbers with a sum above 0")
         return self.people.blend(request.weights)
 
     def mean_cycle(self, weights: Mapping[str, float]) -> float:

@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ from gaitcrafter_ext.hardware import multiplies_bfloat16
 from gaitcrafter_ext.silhouettes.sheet import strip
 from gaitcrafter_ext.vocabulary import ClipKey, identities_hash
 
-__all__ = ["HeldOutLoss", "InitialWeights", "Trainer", "Validation", "keep_freed_memory", "preview", "tune_processor"]
+__all__ = ["HeldOutLoss", "InitialWeights", "Trainer", "Validation", "fast_arithmetic", "keep_freed_memory", "preview"]
 
 #: Held-out windows on which the validation loss is taken, and how many are computed at once.
 HELD_OUT_WINDOWS, HELD_OUT_BATCH = 64, 16
@@ -127,7 +128,7 @@ class Trainer:
         """
         settings, started = self.config.training, time.monotonic()
         before, saved, losses = self.progress.seconds, started, list[Tensor]()
-        with stop_requests() as signals, self._bar() as bar:
+        with fast_arithmetic(), stop_requests() as signals, self._bar() as bar:
             while self.progress.clips < settings.max_clips:
                 losses.append(self._step())
                 bar.update(settings.batch_size * self.accelerator.num_processes)
@@ -422,10 +423,15 @@ def learning_rate(settings: TrainingConfig, step: int, clips: int) -> float:
     return settings.learning_rate * rising * min(1.0, left / settings.cooldown if settings.cooldown else 1.0)
 
 
-def tune_processor() -> None:
+@contextmanager
+def fast_arithmetic() -> Iterator[None]:
     """Make a CPU step fast: no denormal numbers (a backward pass took ten times as long with them), memory kept."""
-    torch.set_flush_denormal(True)
     keep_freed_memory()
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def keep_freed_memory() -> bool:

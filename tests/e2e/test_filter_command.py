@@ -103,6 +103,7 @@ def test_too_few_are_written_and_said_to_be_too_few(
     assert len(read_selected(out).decisions) == 5
 
 
+@pytest.mark.slow
 def test_a_filtered_run_in_shards_is_the_run_in_one(tmp_path: Path, weights: Path, lenient: Path) -> None:
     assert synthesize(tmp_path / "whole", weights, lenient, "--filter", "--novel", "2") == 0
     for shard in ("2/2", "1/2"):

@@ -46,12 +46,12 @@ def test_a_filters_card_tells_the_data_set_itself(folder: Path) -> None:
 def test_the_recogniser_that_chose_is_named_by_its_fingerprint(tmp_path: Path) -> None:
     assert chosen_by(tmp_path) == ""
     judge = fake_card(centre=0.15, clip=0.1)
-    request = filter_request(CARD, judge, FilterSettings(1, 60), BlendSettings(), SAMPLING)
+    request = filter_request(CARD, judge, FilterSettings(1, 60), BlendSettings(2), SAMPLING)
     chosen = select_identities(CARD, judge, request, try_codes)
     (tmp_path / SELECTED).write_text(chosen.to_json())
     assert chosen_by(tmp_path) == chosen.request.recogniser
     (tmp_path / SELECTED).write_text("{}")
-    with pytest.raises(DataError, match="not frozen identities"):
+    with pytest.raises(DataError, match="not selected identities"):
         chosen_by(tmp_path)
 
 

@@ -123,6 +123,7 @@ def test_a_worker_answers_a_request_a_line(monkeypatch: pytest.MonkeyPatch) -> N
     assert answers[1]["peak_gb"] > 0.01
 
 
+@pytest.mark.slow
 def test_what_cannot_be_measured_is_reported_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENGAIT_ROOT", raising=False)
     monkeypatch.setenv("GAITCRAFTER_CACHE", str(tmp_path))

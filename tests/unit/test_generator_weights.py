@@ -22,7 +22,7 @@ from gaitcrafter_ext.generator.weights import (
 
 CARD = Card(
     Vocabulary(("sim-001", "sim-002"), ("nm", "cl"), {"000": 0.0, "any": None}),
-    TrainedOn("tiny", "0" * 16, ("sim-001/nm-03",), ("other/p1",)),
+    TrainedOn("tiny", "0" * 16, ("sim-001/nm-03",), before=("other/p1",)),
     cadence={"sim-001": (25.0, 0.4)},
     training={"clips": 8},
     files={"a": "1" * 64, "b": "2" * 64},

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 RAISES = "raise RuntimeError('operator torchvision::nms does not exist')"
 
 #: Fails until there is the operator that its compiled half would bring.
@@ -31,6 +33,7 @@ def run_beside(folder: Path, body: str, code: str) -> subprocess.CompletedProces
     )
 
 
+@pytest.mark.slow
 def test_the_generator_loads_beside_a_torchvision_that_does_not(tmp_path: Path) -> None:
     done = run_beside(tmp_path, RAISES, "import gaitcrafter_ext.generator.pipeline; print('loaded')")
     assert (done.returncode, done.stdout) == (0, "loaded\n"), done.stderr
