@@ -53,7 +53,8 @@ def fill(kind: type[T], values: Any, source: object, error: type[GaitCrafterErro
     try:
         return _adapter(kind).validate_python(values)  # type: ignore[arg-type]
     except ValidationError as found:
-        raise error(f"{source}: {_reason(kind, found.errors(include_url=False)[0])}") from None
+        reason = _reason(kind, found.errors(include_url=False)[0])
+        raise error(f"{source}: {' '.join(reason.split())}") from None
 
 
 def read_json(path: str | Path) -> Any:

@@ -139,7 +139,9 @@ CASES: dict[str, tuple[Callable[[Path], object], st.SearchStrategy[bytes]]] = {
 def fuzz(name: str, examples: int) -> None:
     read, contents = CASES[name]
 
-    @settings(max_examples=examples, deadline=2000, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=examples, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
     @given(contents)
     def check(content: bytes) -> None:
         assert "\n" not in complaint(read, content)
