@@ -25,7 +25,7 @@ from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import storage_error
 from gaitcrafter_ext.silhouettes.phase import gait_phases
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from gaitcrafter_ext.vocabulary import CONDITIONS, ClipKey
+from gaitcrafter_ext.vocabulary import ClipKey
 
 __all__ = ["Batch", "ClipDataset", "hold_out", "vocabulary_of"]
 
@@ -67,8 +67,7 @@ class Batch:
 def vocabulary_of(keys: Iterable[ClipKey], dataset: DatasetConfig) -> Vocabulary:
     """Everything these clips show, in canonical order (known conditions first)."""
     keys = list(keys)
-    seen = {dataset.condition_of(take) for take in {key.take for key in keys}}
-    conditions = [name for name in CONDITIONS if name in seen] + sorted(seen - set(CONDITIONS))
+    conditions = dataset.ordered_conditions(key.take for key in keys)
     views = {dataset.view_name(view): dataset.view_deg(view) for view in sorted({key.view for key in keys})}
     return Vocabulary(tuple(sorted({key.identity for key in keys})), tuple(conditions), views)
 

@@ -13,10 +13,8 @@ import contextlib
 import math
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, StorageError, UsageError
@@ -224,24 +222,11 @@ class OutputFolder:
     def _shard_lock(self, name: str, what: str = "") -> FileLock:
         return FileLock(self.state / f"{name}.lock", what or f"{name} of {self.root}")
 
-    @contextlib.contextmanager
     def _waiting_lock(
         self, name: str, patience_s: float = _PATIENCE_S, waiting: Callable[[], None] = lambda: None
-    ) -> Iterator[None]:
+    ) -> FileLock:
         """A lock that is waited for; most are only ever held for a moment."""
-        lock, deadline = FileLock(self.state / f"{name}.lock", str(self.root)), time.monotonic() + patience_s
-        with contextlib.ExitStack() as held:
-            for attempt in count():
-                try:
-                    held.enter_context(lock)
-                    break
-                except ConflictError:
-                    if time.monotonic() > deadline:
-                        raise
-                    if attempt == 0:
-                        waiting()
-                    time.sleep(0.05)
-            yield
+        return FileLock(self.state / f"{name}.lock", str(self.root), patience_s, waiting)
 
     def _foreign(self, found: list[Path], earlier: Plan | None) -> list[Path]:
         """Those of the files ``found`` that no manifest names, relative to the folder."""

@@ -183,14 +183,10 @@ class Plan:
 
     def requests(self) -> list[ClipRequest]:
         """One request a clip, in the plan's order."""
-        rule = cycle_rule(self.sampling.cadence)
-        return [self._request(key, rule) for key in self.keys]
-
-    def _request(self, key: ClipKey, rule: Callable[[float], float]) -> ClipRequest:
-        who = self.people[key.identity]
-        cycle, start = walk_of(self.sampling.seed, key, who, self.sampling.cadence, rule)
-        seed = clip_seed(self.sampling.seed, key, who)
-        return ClipRequest(key, self.conditions[key.take], who, self.views[key.view], seed, cycle, start)
+        return [
+            make_request(key, self.people[key.identity], self.conditions[key.take], self.views[key.view], self.sampling)
+            for key in self.keys
+        ]
 
     def to_json(self) -> str:
         """The text of ``plan.json``; equal plans have equal texts."""
@@ -232,13 +228,20 @@ def clip_seed(seed: int, key: ClipKey, who: Identity) -> int:
     return noise_key(seed, str(key), sorted(who.mix.items()), list(who.code))
 
 
-def walk_of(
-    seed: int, key: ClipKey, who: Identity, cadence: str, rule: Callable[[float], float]
-) -> tuple[float | None, float]:
+def make_request(
+    key: ClipKey, who: Identity, condition: str, view_deg: float | None, sampling: Sampling
+) -> ClipRequest:
+    """The request for a clip: what is made of it depends on these alone."""
+    cycle, start = walk_of(sampling.seed, key, who, sampling.cadence)
+    return ClipRequest(key, condition, who, view_deg, clip_seed(sampling.seed, key, who), cycle, start)
+
+
+def walk_of(seed: int, key: ClipKey, who: Identity, cadence: str) -> tuple[float | None, float]:
     """Gait cycle, frames, and phase of the first frame, radians: the views of a take show one walk.
 
     A cadence that was asked for in frames is met exactly; else takes differ as the person's own do.
     """
+    rule = cycle_rule(cadence)
     rng = np.random.default_rng(noise_key(seed, key.identity, key.take, sorted(who.mix.items()), list(who.code)))
     start, wander = round(2 * math.pi * float(rng.random()), 4), float(rng.standard_normal())
     if cadence and not cadence.startswith("x"):

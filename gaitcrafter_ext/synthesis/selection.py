@@ -43,7 +43,7 @@ from gaitcrafter_ext.recognition.filter_card import FilterCard
 from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.files import atomic_write
 from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, known_identity, novel_series
-from gaitcrafter_ext.synthesis.plan import ClipRequest, Sampling, clip_seed, cycle_rule, walk_of
+from gaitcrafter_ext.synthesis.plan import ClipRequest, Sampling, make_request
 from gaitcrafter_ext.vocabulary import ClipKey, view_deg
 
 __all__ = [
@@ -427,14 +427,11 @@ def embed_people(
 
 
 def _trial_clips(name: str, who: Identity, request: FilterRequest) -> list[ClipRequest]:
-    sampling, probes = request.sampling, request.probes
-    rule, found = cycle_rule(sampling.cadence), []
-    for take, (view, degrees) in product(probes.takes, probes.views.items()):
-        key = ClipKey(name, take, view)
-        cycle, start = walk_of(sampling.seed, key, who, sampling.cadence, rule)
-        seed = clip_seed(sampling.seed, key, who)
-        found.append(ClipRequest(key, probes.condition, who, degrees, seed, cycle, start))
-    return found
+    probes = request.probes
+    return [
+        make_request(ClipKey(name, take, view), who, probes.condition, degrees, request.sampling)
+        for take, (view, degrees) in product(probes.takes, probes.views.items())
+    ]
 
 
 def _decide(sieve: IdentityFilter, clips: Features, wanted: int) -> list[Decision]:
