@@ -143,7 +143,7 @@ def _check_protocol(setting: Setting) -> None:
     setting.people.check(store)
     tested, views = frozenset(setting.people.test), frozenset(setting.views)
     keys = [key for key in store.require_keys() if key.identity in tested and (key.view in views or "all" in views)]
-    assign_roles(keys, protocol_for(setting.dataset, keys), setting.people.probes)
+    assign_roles(keys, protocol_for(setting.dataset, keys), setting.people)
 
 
 def _views(text: str, setting: Setting) -> tuple[str, ...]:

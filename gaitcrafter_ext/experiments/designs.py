@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gaitcrafter_ext.errors import UsageError, suggest
@@ -299,7 +299,7 @@ def _synthetic_only(lab: Lab, data: Data) -> None:
 def _few_labels(lab: Lab, data: Data) -> None:
     names = data.people.train
     for share in lab.setting.labels:
-        few = Partition(names[: max(2, math.ceil(len(names) * share / 100))], data.people.test, data.people.probes)
+        few = replace(data.people, train=names[: max(2, math.ceil(len(names) * share / 100))])
         part = data if share == 100 else lab.split(f"{share}", data.root, few)
         weights = lab.weights(f"{share}", part)
         of = "novel" if lab.setting.weights else f"{share}"  # given weights' novel people are the same for all shares

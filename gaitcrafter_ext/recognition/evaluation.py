@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.features import Distance, Features, part_mean_distances
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, Protocol, load_dataset
+from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
 
 __all__ = ["Column", "Roles", "Table", "assign_roles", "evaluate", "protocol_for"]
@@ -122,23 +123,25 @@ def protocol_for(dataset: DatasetConfig, keys: Sequence[ClipKey]) -> Protocol:
     return dataset.protocol_of(keys)
 
 
-def assign_roles(keys: Sequence[ClipKey], protocol: Protocol, probe_set: Collection[str] = ()) -> Roles:
+def assign_roles(keys: Sequence[ClipKey], protocol: Protocol, partition: Partition | None = None) -> Roles:
     """Find the gallery and the probes among test clips.
 
     Args:
         keys: Clips of people to test, at the views to test.
         protocol: The dataset's rules.
-        probe_set: PROBE_SET of the partition, ``identity-take-view`` each.
+        partition: Names the probes, or the gallery, where the protocol leaves that to it.
 
     Raises:
         DataError: There is no gallery, no probe, or no probe that could be found.
     """
     if not keys:
         raise DataError("there are no test clips; check TEST_SET of the partition and --views")
-    columns = _named(keys, probe_set) if protocol.probe_set else _by_take(keys, protocol)
+    columns = _named(keys, partition or Partition(())) if protocol.probe_set else _by_take(keys, protocol)
     columns = {name: masks for name, masks in columns.items() if masks[1].any()}
     if not columns:
-        wanted = "PROBE_SET of the partition" if protocol.probe_set else _patterns(protocol.probes.values())
+        wanted = (
+            "PROBE_SET or GALLERY_SET of the partition" if protocol.probe_set else _patterns(protocol.probes.values())
+        )
         raise DataError(f"no probe among {len(keys)} test clips; the protocol takes {wanted}; {_remedy(keys)}")
     for name, masks in columns.items():
         gallery, probes = ([key for key, mine in zip(keys, mask, strict=True) if mine] for mask in masks)
@@ -154,7 +157,9 @@ def evaluate(features: Features, roles: Roles, distance: Distance = "euc") -> Ta
         roles: Who is gallery and who is looked up.
         distance: Euclidean or one minus the cosine, mean over parts.
     """
-    protocol, views = roles.protocol, np.unique(features.view[roles.used]).tolist()
+    protocol = roles.protocol
+    features = replace(features, view=np.array([protocol.view_of(folder) for folder in features.view.tolist()]))
+    views = np.unique(features.view[roles.used]).tolist()
     columns = {
         name: _column(features.where(gallery), features.where(probes), protocol, views, distance)
         for name, (gallery, probes) in roles.columns.items()
@@ -175,9 +180,8 @@ def _by_take(keys: Sequence[ClipKey], protocol: Protocol) -> dict[str, tuple[Mas
     return columns
 
 
-def _named(keys: Sequence[ClipKey], probe_set: Collection[str]) -> dict[str, tuple[Mask, Mask]]:
-    named = frozenset(probe_set)
-    probes = np.array([f"{key.identity}-{key.take}-{key.view}" in named for key in keys])
+def _named(keys: Sequence[ClipKey], partition: Partition) -> dict[str, tuple[Mask, Mask]]:
+    probes = np.array(partition.is_probe(keys))
     return {NAMED: (~probes, probes)}
 
 
@@ -186,14 +190,14 @@ def _check(
 ) -> None:
     seen: dict[str, set[str]] = defaultdict(set)
     for key in gallery:
-        seen[key.identity].add(key.view)
+        seen[key.identity].add(protocol.view_of(key.view))
     if len(seen) < 2:
-        wanted = "all but PROBE_SET" if protocol.probe_set else _patterns([protocol.gallery_of(name)])
+        wanted = "the partition's" if protocol.probe_set else _patterns([protocol.gallery_of(name)])
         raise DataError(
             f"the gallery of '{name}' ({wanted}) has clips of {len(seen)} people, 2 or more are needed; {_remedy(keys)}"
         )
     excluded = protocol.exclude_identical_view
-    if not any(seen.get(key.identity, set()) - ({key.view} if excluded else set()) for key in probes):
+    if not any(seen.get(key.identity, set()) - ({protocol.view_of(key.view)} if excluded else set()) for key in probes):
         raise DataError(
             f"no probe of '{name}' has a gallery clip of the same person{' at another view' if excluded else ''};"
             " test two views or more, or set dataset.protocol.exclude_identical_view: false in --config"

@@ -37,9 +37,10 @@ class Protocol:
         gallery: Takes of the gallery.
         probes: Column of the results -> takes of its probes.
         galleries: Column -> takes of its own gallery, where it is not ``gallery`` (CCPG).
-        probe_set: The probes are the clips that PROBE_SET of the partition names (``<id>-<take>-<view>``), the gallery
-            is every other clip (Gait3D); there are no patterns then.
+        probe_set: The partition names the probes (PROBE_SET, Gait3D), or the gallery (GALLERY_SET, CCGR-MINI), clip by
+            clip; every other clip is of the other kind, and there are no patterns.
         exclude_identical_view: Leave gallery clips of the probe's own view out.
+        view_ends_at: Views are identical that agree up to this text: with ``_`` CCPG's ``05_0`` and ``05_1``.
         metrics: What is computed.
     """
 
@@ -48,6 +49,7 @@ class Protocol:
     galleries: dict[str, tuple[str, ...]] = field(default_factory=dict)
     probe_set: bool = False
     exclude_identical_view: bool = True
+    view_ends_at: str = ""
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1)] = ("rank-1",)
 
     def __post_init__(self) -> None:
@@ -60,6 +62,10 @@ class Protocol:
         for column in self.galleries:
             if column not in self.probes:
                 raise DataError(f"protocol.galleries: no probes '{column}'; {suggest(column, list(self.probes))}")
+
+    def view_of(self, folder: str) -> str:
+        """The view that a folder's clips count as."""
+        return folder.split(self.view_ends_at)[0] if self.view_ends_at else folder
 
     def gallery_of(self, column: str) -> tuple[str, ...]:
         """Patterns of the gallery that the probes of ``column`` are compared with."""

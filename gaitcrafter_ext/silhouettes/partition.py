@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from gaitcrafter_ext.errors import DataError, MissingError
 from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import ClipKey
 
 __all__ = ["Partition"]
 
@@ -26,6 +28,7 @@ class _Sets:
     TRAIN_SET: tuple[Annotated[str, Field(min_length=1)], ...]
     TEST_SET: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     PROBE_SET: tuple[str, ...] = ()
+    GALLERY_SET: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ class Partition:
     Attributes:
         train: Identities to train on, in the file's order.
         test: Identities to test on, in the file's order.
-        probes: PROBE_SET, where the file has one (Gait3D): clips ``identity-take-view``, looked up among all others.
+        probes: PROBE_SET, where the file has one (Gait3D, FreeGait): clips ``identity-take-view``.
+        gallery: GALLERY_SET, where the file has one (CCGR-MINI, FreeGait): such clips, too.
 
     Raises:
         DataError: A name occurs twice, in one set or in both.
@@ -44,6 +48,7 @@ class Partition:
     train: tuple[str, ...]
     test: tuple[str, ...] = ()
     probes: tuple[str, ...] = ()
+    gallery: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, people in (("TRAIN_SET", self.train), ("TEST_SET", self.test)):
@@ -66,19 +71,24 @@ class Partition:
         """
         content = read_json(Path(path))
         if isinstance(content, dict):  # other keys belong to whoever wrote them
-            content = {name: content[name] for name in ("TRAIN_SET", "TEST_SET", "PROBE_SET") if name in content}
+            content = {name: content[name] for name in _Sets.__annotations__ if name in content}
         try:
             sets = fill(_Sets, content, "partition")
-            return cls(sets.TRAIN_SET, sets.TEST_SET, sets.PROBE_SET)
+            return cls(sets.TRAIN_SET, sets.TEST_SET, sets.PROBE_SET, sets.GALLERY_SET)
         except DataError as error:
             raise DataError(f"{os.fspath(path)}: {error}") from None
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file that OpenGait reads; raises ``StorageError`` where the disk refuses."""
-        content = {"TRAIN_SET": list(self.train), "TEST_SET": list(self.test)}
-        if self.probes:
-            content["PROBE_SET"] = list(self.probes)
+        content = {"TRAIN_SET": self.train, "TEST_SET": self.test}
+        content |= {name: clips for name, clips in (("PROBE_SET", self.probes), ("GALLERY_SET", self.gallery)) if clips}
         atomic_write_text(path, json.dumps(content, indent=4, ensure_ascii=False) + "\n")
+
+    def is_probe(self, keys: Iterable[ClipKey]) -> list[bool]:
+        """Which clips are looked up among the others: PROBE_SET, or without one all but GALLERY_SET, as in OpenGait."""
+        named = frozenset(self.probes or self.gallery)
+        inside = bool(self.probes) or not named
+        return [(f"{key.identity}-{key.take}-{key.view}" in named) is inside for key in keys]
 
     def check(self, store: SilhouetteStore) -> None:
         """Refuse a partition that names people whom ``store`` does not hold (OpenGait would drop them in silence).

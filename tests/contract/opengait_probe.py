@@ -53,7 +53,7 @@ def train(model: torch.nn.Module, ask: dict, name: str, answer: dict) -> None:
 
 
 def ask_protocols(ask: dict, folder: Path, answer: dict) -> None:
-    """Every evaluation function on the same features; Gait3D's probes are read from FOLDER, as in a checkout."""
+    """Every evaluation function on the same features; lists of clips are read from FOLDER, as in a checkout."""
     import evaluation.evaluator as evaluator
     from evaluation.metric import cuda_dist, evaluate_many
 
@@ -68,12 +68,22 @@ def ask_protocols(ask: dict, folder: Path, answer: dict) -> None:
         answer[f"oumvlp-{metric}"] = values(oumvlp, "NM@R1")
         grew = evaluator.evaluate_real_scene(labelled(ask, "grew"), "GREW", metric)
         answer[f"grew-{metric}"] = values(grew, "Rank-1", "Rank-5")
-        gait3d = evaluator.evaluate_Gait3D(labelled(ask, "gait3d"), "Gait3D", metric)
-        answer[f"gait3d-{metric}"] = values(gait3d, "Rank-1", "Rank-5", "Rank-10", "mAP", "mINP")
+        for name, judge in (("gait3d", evaluator.evaluate_Gait3D), ("ccgr", evaluator.evaluate_CCGR_MINI)):
+            found = judge(labelled(ask, "gait3d"), "", metric)
+            answer[f"{name}-{metric}"] = values(found, "Rank-1", "Rank-5", "Rank-10", "mAP", "mINP")
+        evaluator.evaluate_CCPG(labelled(ask, "ccpg"), "CCPG", metric)
+        heads = ("Rank-1 (Exclude identical-view cases)=", "mAP ", "mINP ")
+        answer[f"ccpg-{metric}"] = np.array([printed(lines, f"==={head}") for head in heads])
         probes, gallery = ask["casia-take"] == "bg-01", np.isin(ask["casia-take"], ["nm-01", "nm-02", "nm-03", "nm-04"])
         dist = cuda_dist(ask["casia-features"][probes], ask["casia-features"][gallery], metric).numpy()
         labels = [ask[f"casia-{name}"][mask] for name in ("identity", "view") for mask in (probes, gallery)]
         answer[f"many-{metric}"] = 100 * np.array(evaluate_many(dist, *labels)[1:])
+
+
+def printed(lines: list, head: str) -> list[float]:
+    """The figures of the line below the last heading that begins so: ``CL: 1.000,\tUP: ...``."""
+    place = max(place for place, line in enumerate(lines) if str(line).startswith(head))
+    return [float(part.split(":")[1]) for part in lines[place + 1].split(",")]
 
 
 def labelled(ask: dict, name: str) -> dict:

@@ -26,6 +26,7 @@ from gaitcrafter_ext.recognition.evaluation import Table, assign_roles, evaluate
 from gaitcrafter_ext.recognition.losses import cross_entropy_loss, triplet_loss
 from gaitcrafter_ext.recognition.networks import build_network
 from gaitcrafter_ext.silhouettes.dataset import Protocol, load_dataset
+from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
 from tests.opengait_fakes import CHECKOUT
 
@@ -83,8 +84,13 @@ DATASETS = {
     "oumvlp": walkers(("00", "01"), ("000", "015", "030", "270")),
     "grew": walkers(("01", "02"), ("a",)),
     "gait3d": walkers(("camid0_videoid2", "camid9_videoid1", "camid9_videoid3"), ("seq0", "seq1")),
+    "ccpg": walkers(
+        ("U0_D0", "U0_D0_BG", "U0_D3", "U1_D0", "U1_D1", "U2_D2", "U3_D3"), ("01_0", "01_1", "05_0", "11_0")
+    ),
 }
-PROBE_SET = [f"{p:04d}-camid9_videoid1-seq0" for p in range(24)]
+NAMED = tuple(f"{p:04d}-camid9_videoid1-seq0" for p in range(24))
+#: The checkout's files that name clips; the clips are probes in the one and the gallery in the other.
+LISTS = {"Gait3D": "PROBE_SET", "CCGR-MINI": "GALLERY_SET"}
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +119,9 @@ def answer(
         save_opengait(folder / f"{name}.pt", network)
     np.savez(folder / "ask.npz", **question)
     (folder / "models.json").write_text(json.dumps(THEIRS))
-    (folder / "datasets" / "Gait3D").mkdir(parents=True)
-    (folder / "datasets" / "Gait3D" / "Gait3D.json").write_text(json.dumps({"PROBE_SET": PROBE_SET}))
+    for name, key in LISTS.items():
+        (folder / "datasets" / name).mkdir(parents=True)
+        (folder / "datasets" / name / f"{name}.json").write_text(json.dumps({key: NAMED}))
     done = subprocess.run(
         [sys.executable, str(PROBE), str(CHECKOUT), str(folder)], capture_output=True, text=True, check=False
     )
@@ -172,11 +179,11 @@ def test_losses_and_gradients_agree(
     np.testing.assert_allclose(gradient.numpy(), theirs, rtol=0, atol=1e-4 * np.abs(theirs).max())
 
 
-def table(name: str, protocol: Protocol, metric: Distance) -> Table:
+def table(name: str, protocol: Protocol, metric: Distance, partition: Partition | None = None) -> Table:
     arrays = DATASETS[name]
     features = Features(*(arrays[key] for key in ("features", "identity", "take", "view")))
     keys = [ClipKey(*labels) for labels in zip(features.identity, features.take, features.view, strict=True)]
-    return evaluate(features, assign_roles(keys, protocol, PROBE_SET), metric)
+    return evaluate(features, assign_roles(keys, protocol, partition), metric)
 
 
 def preset_protocol(name: str) -> Protocol:
@@ -195,12 +202,18 @@ def test_tables_agree_to_the_digit(metric: Distance, answer: tuple[dict[str, np.
     assert [oumvlp.columns["NM"].metrics["rank-1"]] == theirs[f"oumvlp-{metric}"].tolist()
     (grew,) = table("grew", preset_protocol("grew"), metric).columns.values()
     assert [round(grew.metrics[name], 2) for name in ("rank-1", "rank-5")] == theirs[f"grew-{metric}"].tolist()
-    (gait3d,) = table("gait3d", preset_protocol("gait3d"), metric).columns.values()
-    assert list(gait3d.metrics.values()) == pytest.approx(theirs[f"gait3d-{metric}"].tolist(), rel=1e-6)
+    for name, partition in (("gait3d", Partition((), (), NAMED)), ("ccgr", Partition((), (), gallery=NAMED))):
+        (found,) = table("gait3d", preset_protocol("gait3d"), metric, partition).columns.values()
+        assert list(found.metrics.values()) == pytest.approx(theirs[f"{name}-{metric}"].tolist(), rel=1e-6)
+        assert 5 < found.metrics["mINP"] < 95
+    ccpg = table("ccpg", preset_protocol("ccpg"), metric).columns
+    figures = [[column.metrics[name] for column in ccpg.values()] for name in ("rank-1", "mAP", "mINP")]
+    np.testing.assert_allclose(figures, theirs[f"ccpg-{metric}"], atol=6e-4)  # printed with three decimals
+    assert all(5 < value < 99 for value in np.ravel(figures))
     many = Protocol(("nm-0[1-4]",), {"BG": ("bg-01",)}, metrics=("mAP", "mINP"))
     figures = list(table("casia", many, metric).columns["BG"].metrics.values())
     assert figures == pytest.approx(theirs[f"many-{metric}"].tolist(), rel=1e-9)
-    assert all(5 < value < 95 for value in (*gait3d.metrics.values(), *grew.metrics.values(), *figures) if value < 99)
+    assert all(5 < value < 95 for value in (*grew.metrics.values(), *figures) if value < 99)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -34,7 +34,7 @@ def test_a_byte_order_mark_other_line_ends_and_other_keys_do_no_harm(tmp_path: P
         (b"{", "is not JSON"),
         (b"\xff\xfe\x00", "is not JSON"),
         (b"[" * 100_000, "is not JSON"),
-        (b"[]", "'the file' is a list; expected TRAIN_SET, TEST_SET, PROBE_SET"),
+        (b"[]", "'the file' is a list; expected TRAIN_SET, TEST_SET, PROBE_SET, GALLERY_SET"),
         (b'{"TEST_SET": []}', "'TRAIN_SET' is missing"),
         (b'{"TRAIN_SET": "001", "TEST_SET": []}', "'TRAIN_SET' is '001'"),
         (b'{"TRAIN_SET": [1], "TEST_SET": []}', "'TRAIN_SET.0' is 1; .*; put it in quotes"),
@@ -65,7 +65,7 @@ def test_people_who_are_not_there_are_named_train_first(tmp_path: Path) -> None:
         Partition(tuple(f"1{number:02d}" for number in range(20))).check(store)
 
 
-def test_probes_named_clip_by_clip_are_kept(tmp_path: Path) -> None:
-    partition = Partition(("a",), ("b",), ("b-camid1_videoid2-seq0",))
+def test_probes_and_gallery_named_clip_by_clip_are_kept(tmp_path: Path) -> None:
+    partition = Partition(("a",), ("b",), ("b-camid1_videoid2-seq0",), ("b-camid2_videoid2-seq0",))
     partition.save(tmp_path / "split.json")
     assert Partition.load(tmp_path / "split.json") == partition

@@ -12,6 +12,7 @@ from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.features import Features, part_mean_distances
 from gaitcrafter_ext.recognition.evaluation import Table, assign_roles, evaluate, protocol_for
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, Protocol, load_dataset
+from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
 
 VIEWS = ("000", "054", "090")
@@ -140,11 +141,21 @@ def test_probes_may_be_named_clip_by_clip() -> None:
     features, keys = walkers(people=3, noise=0.01, takes=("camid1_videoid2", "camid4_videoid1"), views=("seq0",))
     gait3d = load_dataset("gait3d").protocol
     assert gait3d is not None
-    named = [str(key).replace("/", "-") for key in keys if key.take == "camid1_videoid2"][:2]
-    found = evaluate(features, assign_roles(keys, gait3d, named))
-    assert (found.gallery, found.columns["all"].probes, found.columns["all"].metrics["mINP"]) == (4, 2, 100.0)
-    with pytest.raises(DataError, match="the protocol takes PROBE_SET of the partition"):
-        assign_roles(keys, gait3d, ())
+    names = [str(key).replace("/", "-") for key in sorted(keys, key=lambda key: (key.take, key.identity))]
+    for partition in (Partition((), (), tuple(names[:2])), Partition((), (), gallery=tuple(names[2:]))):
+        found = evaluate(features, assign_roles(keys, gait3d, partition))
+        assert (found.gallery, found.columns["all"].probes, found.columns["all"].metrics["mINP"]) == (4, 2, 100.0)
+    with pytest.raises(DataError, match="the protocol takes PROBE_SET or GALLERY_SET of the partition"):
+        assign_roles(keys, gait3d)
+
+
+def test_ccpgs_views_are_identical_where_the_camera_is() -> None:
+    ccpg = load_dataset("ccpg").protocol
+    assert ccpg is not None
+    features, keys = walkers(people=4, noise=0.01, takes=("U0_D0", "U1_D1"), views=("05_0", "05_1", "11_0"))
+    assert table(features, keys, ccpg).views == ("05", "11")
+    with pytest.raises(DataError, match="at another view"):
+        assign_roles([key for key in keys if key.view != "11_0"], ccpg)
 
 
 def test_probes_without_a_gallery_clip_are_counted() -> None:

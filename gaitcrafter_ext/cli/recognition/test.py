@@ -102,7 +102,7 @@ def test_set(data: Data) -> TestSet:
 
     tested = frozenset(data.partition.test)
     keys = [key for key in data.keys if key.identity in tested]
-    roles = assign_roles(keys, protocol_for(data.store.dataset, keys), data.partition.probes)
+    roles = assign_roles(keys, protocol_for(data.store.dataset, keys), data.partition)
     used = roles.used
     return TestSet([key for key, wanted in zip(keys, used, strict=True) if wanted], roles.where(used))
 
