@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.audit.alignment import best_shift, clip_distances
 from gaitcrafter_ext.audit.clips import ClipFeatures, Sides, common_length
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.metrics.distances import win_rates
 from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.vocabulary import ClipKey
 
@@ -88,23 +87,22 @@ class Copies:
     Attributes:
         scope: Among which training clips was looked.
         cyclic: Whether training clips went round.
-        closer: Share of (synthetic, held-out) pairs in which the synthetic clip lies nearer to its nearest training
-            clip: 0.5 where synthetic clips keep the distance that real ones keep, 1 where all are nearer (the statistic
-            of Meehan, Chaudhuri & Dasgupta, AISTATS 2020, pooled over cells).
     """
 
     scope: Scope
     cyclic: bool
     synthetic: Nearness
     held_out: Nearness
-    closer: float
 
 
-def copies(clips: Sides, scope: Scope = "same", cyclic: bool = False) -> Copies:
+def copies(
+    clips: Sides, trained_on: Sequence[ClipFeatures] | None = None, scope: Scope = "same", cyclic: bool = False
+) -> Copies:
     """Find every clip's nearest training clip.
 
     Args:
-        clips: Those under suspicion, real ones that were not trained on, and real ones that were.
+        clips: Those under suspicion, real ones to compare with, and the training clips that these are compared to.
+        trained_on: The clips that may have been copied; the training clips where not given.
         scope: Look among training clips of the same view and condition, or among all.
         cyclic: Let training clips go round instead of ending.
 
@@ -114,13 +112,14 @@ def copies(clips: Sides, scope: Scope = "same", cyclic: bool = False) -> Copies:
     synthetic, held_out, training = clips
     length = common_length(synthetic)
     real = [replace(clip, frames=window(clip.frames, length)) for clip in held_out]
-    ours, theirs = (_nearness(each, training, scope, cyclic) for each in (synthetic, real))
+    ours = _nearness(synthetic, training if trained_on is None else trained_on, scope, cyclic)
+    theirs = _nearness(real, training, scope, cyclic)
     if not ours.matches:
         raise DataError(
             f"copies: none of {len(synthetic)} synthetic clips has two training takes of its view and condition;"
             " check the roots, or look among all training clips"
         )
-    return Copies(scope, cyclic, ours, theirs, float(win_rates(ours.distances, theirs.distances).mean()))
+    return Copies(scope, cyclic, ours, theirs)
 
 
 def _nearness(clips: Sequence[ClipFeatures], training: Sequence[ClipFeatures], scope: Scope, cyclic: bool) -> Nearness:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +29,12 @@ __all__ = [
     "open_trees",
     "split",
 ]
+
+#: What it means for the figures.
+NOT_HELD_OUT = (
+    "not held out: real clips that the generator was trained on stand in for held-out ones, so that rank-1, cadence,"
+    " variety and likeness flatter it; whether clips are nearer than new real ones would be cannot be measured"
+)
 
 Keys = Sequence[ClipKey]
 Bar = Callable[[str], Callable[[int, int], None]]
@@ -61,6 +68,7 @@ class Splits:
         held_out: Real clips of the same people that it was not.
         synthetic: Its clips.
         rule: How held-out clips were told, for the report.
+        unseen: Whether they were kept from training. If not, they are training clips that stand in for held-out ones.
         passed_over: Synthetic clips of views that the real clips lack.
         others: Real clips of people whom the generator never saw.
         generator: The people it was trained on, as far as is known.
@@ -74,6 +82,7 @@ class Splits:
     held_out: tuple[ClipKey, ...]
     synthetic: tuple[ClipKey, ...]
     rule: str
+    unseen: bool = True
     passed_over: int = 0
     others: tuple[ClipKey, ...] = ()
     generator: tuple[str, ...] = ()
@@ -81,6 +90,11 @@ class Splits:
     test: tuple[str, ...] = ()
     parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     caveats: tuple[str, ...] = ()
+
+    @property
+    def gallery(self) -> str:
+        """What the held-out clips are, for notes."""
+        return "takes that the generator never saw" if self.unseen else "clips that the generator saw, not held out"
 
     @property
     def people(self) -> list[str]:
@@ -105,6 +119,11 @@ class AuditData:
     def clips(self) -> Sides:
         """Synthetic, held-out and training clips."""
         return self.synthetic, self.held_out, self.training
+
+    @property
+    def trained_on(self) -> Sequence[ClipFeatures]:
+        """All clips that the generator was trained on, those that stand in for held-out ones included."""
+        return self.training if self.splits.unseen else [*self.training, *self.held_out]
 
     @property
     def caveats(self) -> list[str]:
@@ -158,11 +177,15 @@ def open_trees(
     return Trees(real_store, made_store, real_keys, made_keys)
 
 
-def held_out_of_card(real: Keys, card: Card, root: object) -> tuple[list[ClipKey], list[ClipKey], str]:
-    """Split the real clips of the people that weights were trained on: (training, held out, rule).
+#: Training clips, held-out clips, the rule that told them apart, and whether the latter were kept from training.
+Parts = tuple[list[ClipKey], list[ClipKey], str, bool]
+
+
+def held_out_of_card(real: Keys, card: Card, root: object, dataset: DatasetConfig) -> Parts:
+    """Split the real clips of the people that weights were trained on; where nothing was held out, see :func:`halves`.
 
     Raises:
-        DataError: The root has none of these people, or the weights held nothing out.
+        DataError: The root has none of these people, or there is nothing to compare with.
         MissingError: The root lacks a clip that the weights held out.
     """
     people = set(card.vocabulary.identities)
@@ -173,36 +196,66 @@ def held_out_of_card(real: Keys, card: Card, root: object) -> tuple[list[ClipKey
             " no person in common; name the root that the weights were trained on"
         )
     names = set(card.trained_on.held_out)
-    held = [key for key in known if card.was_held_out(key.identity, key.take)]
-    if not held:
-        why = "held no take out" if not names else f"held out {_some(names)}, which {root} lacks"
-        raise (DataError if not names else MissingError)(
-            f"the weights {why}: nothing to measure against; use weights with held-out takes and their own root"
+    held = {key for key in known if card.was_held_out(key.identity, key.take)}
+    if held:
+        return (
+            sorted(set(known) - held),
+            sorted(held),
+            f"held out as the weights' card says ({card.trained_on.dataset})",
+            True,
         )
-    rule = f"as the weights' card says ({card.trained_on.dataset})"
-    return sorted(set(known) - set(held)), held, rule
+    if names:
+        raise MissingError(
+            f"the weights held out {_some(names)}, which {root} lacks: nothing to measure against; name the root that"
+            " they were trained on"
+        )
+    return halves(known, dataset)
 
 
-def held_out_of_last_takes(
-    real: Keys, people: Collection[str], takes: int, dataset: DatasetConfig
-) -> tuple[list[ClipKey], list[ClipKey], str]:
+def held_out_of_last_takes(real: Keys, people: Collection[str], takes: int | None, dataset: DatasetConfig) -> Parts:
     """Split the real clips of ``people``: the last ``takes`` takes of each condition are held out, as training does.
 
+    Without ``takes`` it is the last one; where no person has two takes of a condition, see :func:`halves`.
+
     Raises:
-        DataError: No person has more than ``takes`` takes of a condition.
+        DataError: No person has more than ``takes`` takes of a condition, or there is nothing to compare with.
     """
     from gaitcrafter_ext.generator.data import hold_out
 
-    training, held = hold_out([key for key in real if key.identity in people], dataset, takes)
-    if not held:
+    mine = [key for key in real if key.identity in people]
+    training, held = hold_out(mine, dataset, takes or 1)
+    if held:
+        return training, held, f"held out: the last {takes or 1} take(s) of each condition of each person", True
+    if takes is not None:
         raise DataError(
             f"no person has more than {takes} takes of a condition, so none can be held out;"
             " give a lower --held-out, or more takes"
         )
-    return training, held, f"the last {takes} take(s) of each condition of each person"
+    return halves(mine, dataset)
 
 
-def split(trees: Trees, training: Keys, held_out: Keys, rule: str) -> Splits:
+def halves(known: Keys, dataset: DatasetConfig) -> Parts:
+    """Where all takes were trained on (CCPG has one take a condition): every second clip stands in for a held-out one.
+
+    Clips are dealt within a person, condition and view. Views of unknown angle are one view, so cameras are dealt.
+
+    Raises:
+        DataError: No person has two clips of a condition and view.
+    """
+    cells = defaultdict[tuple[str, str, str], list[ClipKey]](list)
+    for key in sorted(known):
+        cells[key.identity, condition_in(dataset, key.take), dataset.view_name(key.view)].append(key)
+    training, beside = ([key for cell in cells.values() for key in cell[at::2]] for at in (0, 1))
+    if not beside:
+        raise DataError(
+            "no take was held out from training, and no person has two real clips of a condition and view: nothing to"
+            " measure against; record a second take, or train with held-out takes"
+        )
+    rule = "not held out: all takes were trained on; every second clip of each person, condition and view"
+    return training, beside, rule, False
+
+
+def split(trees: Trees, training: Keys, held_out: Keys, rule: str, unseen: bool = True) -> Splits:
     """Keep the views that both trees have, and the real clips of conditions that the synthetic clips have.
 
     Raises:
@@ -228,7 +281,9 @@ def split(trees: Trees, training: Keys, held_out: Keys, rule: str) -> Splits:
             raise DataError(
                 f"{len(keys)} {name} clip(s) of the common views and conditions; at least 2 are needed: check the roots"
             )
-    return Splits(train, held, kept, rule, len(trees.synthetic_keys) - len(kept))
+    caveats = () if unseen else (NOT_HELD_OUT,)
+    passed_over = len(trees.synthetic_keys) - len(kept)
+    return Splits(train, held, kept, rule, unseen, passed_over, caveats=caveats)
 
 
 def card_splits(trees: Trees, partition: Partition, folder: str, card: Card | None) -> Splits:
@@ -248,10 +303,10 @@ def card_splits(trees: Trees, partition: Partition, folder: str, card: Card | No
     keys = [key for key in trees.real_keys if key.identity in named]
     generator = _generator(card, recipes, {key.identity for key in trees.synthetic_keys}, partition)
     if card is not None:
-        parts = held_out_of_card(keys, card, trees.real.root)
+        parts = held_out_of_card(keys, card, trees.real.root, trees.dataset)
     else:
-        parts = held_out_of_last_takes(keys, generator, 1, trees.dataset)
-        caveats.append("no --weights: which real takes the generator never saw is guessed, the last of each condition")
+        parts = held_out_of_last_takes(keys, generator, None, trees.dataset)
+        caveats.append(f"no --weights: which real clips the generator never saw is guessed ({parts[2]})")
     found = split(trees, *parts)
     cells = {trees.cell(key) for key in (*found.training, *found.held_out)}
     others = tuple(key for key in keys if key.identity not in generator and trees.cell(key) in cells)
@@ -262,7 +317,7 @@ def card_splits(trees: Trees, partition: Partition, folder: str, card: Card | No
         before=card.trained_on.before if card else (),
         test=partition.test,
         parents=_parents(recipes),
-        caveats=(*caveats, *_absent(generator, found.training, others)),
+        caveats=(*found.caveats, *caveats, *_absent(generator, found.training, others)),
     )
 
 

@@ -59,6 +59,9 @@ __all__ = [
 
 STYLE, ORDERED, FRAMES = "view and condition style", "ordered frames", "frames"
 
+#: Why some measures cannot be had.
+NOTHING_UNSEEN = "needs real clips that the generator never saw, and nothing was held out"
+
 Rng = np.random.Generator
 
 
@@ -89,13 +92,14 @@ class Copied:
 
     Attributes:
         share: Share of copies.
-        closer: Share of (synthetic, held-out) pairs in which the synthetic clip lies nearer.
+        closer: Share of (synthetic, held-out) pairs in which the synthetic clip lies nearer: 0.5 where synthetic clips
+            keep the distance that real ones keep, 1 where all are nearer; None where nothing was held out.
     """
 
     copies: Copies
     share: Estimate
-    closer: Estimate
-    test: ThreeSample
+    closer: Estimate | None = None
+    test: ThreeSample | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,8 @@ def people_measures(data: AuditData, space: Space, seed: int) -> list[Measure]:
         return np.random.default_rng([seed, number])
 
     return [
-        Measure("identification", "rank1", name, lambda: identification(*space.probes), lambda it: _ranks(it, name)),
+        Measure("identification", "rank1", name, lambda: identification(*space.probes),
+                lambda it: _ranks(it, name, data.splits.gallery)),
         Measure("uniqueness", "u", name, lambda: _find_uniqueness(space), lambda it: _uniqueness(it, name)),
         Measure("consistency", "c_intra", name, lambda: _find_consistency(space, rng(1)),
                 lambda it: _consistency(it, name)),
@@ -142,12 +147,18 @@ def clip_measures(data: AuditData, seed: int, scope: Scope = "same", cyclic: boo
     def rng(number: int) -> Rng:
         return np.random.default_rng([seed, 100 + number])
 
+    def never_seen() -> None:
+        if not data.splits.unseen:
+            raise DataError(NOTHING_UNSEEN)
+
     synthetic, held_out, training = data.clips
     return [
         Measure("faithfulness", "read_as_asked", PIXELS,
-                lambda: faithfulness(geis(training), geis(held_out), geis(synthetic)), _faithful),
+                lambda: faithfulness(geis(training), geis(held_out), geis(synthetic)),
+                lambda it: _faithful(it, data.splits.gallery)),
         Measure("variety", "d_intra", STYLE, lambda: _find_variety(data, rng(1)), _variety),
         Measure("copies", "copies", FRAMES, lambda: _find_copies(data, rng(5), scope, cyclic), _copied),
+        Measure("copies", "closer", FRAMES, never_seen, lambda _: []),
         Measure("likeness", "likeness", ORDERED, lambda: _find_likeness(data, rng(2)), _likeness),
         Measure("motion", "motion", FRAMES, lambda: motion(data.clips, rng(3)), _motion),
         Measure("motion", "cadence", FRAMES, lambda: cadence(data.clips, rng(4)), _cadence),
@@ -162,15 +173,21 @@ def rank_measure(data: AuditData, seed: int) -> Measure:
         synthetic, held_out, training = map(geis, data.clips)
         return ranks(synthetic, held_out, training, np.random.default_rng([seed, 0]))
 
-    return Measure("identification", "rank", PIXELS, find, _every_rank)
+    return Measure("identification", "rank", PIXELS, find, lambda it: _every_rank(it, data.splits.gallery))
 
 
-def membership_measure(find: Callable[[], Membership]) -> Measure:
+def membership_measure(data: AuditData, attack: Callable[[], Membership]) -> Measure:
     """The membership attack on the generator."""
+
+    def find() -> Membership:
+        if not data.splits.unseen:
+            raise DataError(NOTHING_UNSEEN)
+        return attack()
+
     return Measure("copies", "membership_auc", "generator", find, _membership)
 
 
-def _ranks(found: Identification, name: str) -> list[Row]:
+def _ranks(found: Identification, name: str, gallery: str) -> list[Row]:
     ceilings = {each.condition: each.share.value for each in rank_one(found.ceiling)}
     rows = [("", found.synthetic.share, found.ceiling.share.value)]
     rows += [
@@ -179,7 +196,7 @@ def _ranks(found: Identification, name: str) -> list[Row]:
     matches = found.synthetic
     views = np.unique(matches.probes.view).tolist()
     shares = " ".join(f"{view} {100 * matches.hits[matches.probes.view == view].mean():.0f}" for view in views)
-    note = f"gallery: takes of {found.people} people that the generator never saw, same view; by view, %: {shares}"
+    note = f"gallery: {found.people} people, {gallery}, same view; by view, %: {shares}"
     return [
         row("identification", f"rank1{part}", name, share, ceiling=ceiling, chance=found.chance,
             note="" if part else note)
@@ -187,13 +204,13 @@ def _ranks(found: Identification, name: str) -> list[Row]:
     ]  # fmt: skip
 
 
-def _every_rank(found: Ranks) -> list[Row]:
+def _every_rank(found: Ranks, gallery: str) -> list[Row]:
     ceilings = {each.condition: each.share.value for each in found.same_gallery.conditions}
     ratio = found.of_same_gallery
     note = (
-        f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}] of the ceiling, real training takes as probes; real,"
-        f" leave one take out: {100 * found.leave_one_out.share.value:.1f} %; against training takes, which the"
-        f" generator saw: {100 * found.seen.share.value:.1f} %, held-out real"
+        f"gallery: {gallery}; {ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}] of the ceiling, real training takes"
+        f" as probes; real, leave one take out: {100 * found.leave_one_out.share.value:.1f} %; against"
+        f" training takes, which the generator saw: {100 * found.seen.share.value:.1f} %, held-out real"
         f" {100 * found.seen_ceiling.share.value:.1f} %; {found.synthetic.left_out} clips left out, without a held-out"
         " clip of their person and view"
     )
@@ -271,10 +288,10 @@ def _leakage(found: Leakage, space: Space) -> list[Row]:
     return [row("leakage", "leak", space.name, found.share, floor=0.05, note=note)]
 
 
-def _faithful(found: list[Faithfulness]) -> list[Row]:
+def _faithful(found: list[Faithfulness], real: str) -> list[Row]:
     return [
         row("faithfulness", each.attribute, f"{PIXELS}, discriminants", each.synthetic, ceiling=each.real.value,
-            chance=each.chance, note="fitted on training clips; ceiling: held-out real clips")
+            chance=each.chance, note=f"fitted on training clips; ceiling: {real}")
         for each in found
         if each.classifier == "lda"
     ]  # fmt: skip
@@ -298,27 +315,32 @@ def _variety(found: tuple[Recall, Recall]) -> list[Row]:
 
 
 def _find_copies(data: AuditData, rng: Rng, scope: Scope, cyclic: bool) -> Copied:
-    found = copies(data.clips, scope, cyclic)
+    found = copies(data.clips, data.trained_on, scope, cyclic)
     ours, theirs = found.synthetic, found.held_out
     people = np.array([match.clip.identity for match in ours.matches], dtype=str)
+    share = estimate_share(np.array([match.copied for match in ours.matches]), people)
+    if not data.splits.unseen:
+        return Copied(found, share)
     return Copied(
         found,
-        estimate_share(np.array([match.copied for match in ours.matches]), people),
+        share,
         bootstrap_mean(win_rates(ours.distances, theirs.distances), people, rng),
         three_sample(ours.distances, ours.cells, theirs.distances, theirs.cells),
     )
 
 
 def _copied(found: Copied) -> list[Row]:
-    test, floor, worst = (
-        found.test,
-        found.copies.held_out.share,
-        min(found.copies.synthetic.matches, key=attrgetter("ratio")),
+    floor, worst = found.copies.held_out.share, min(found.copies.synthetic.matches, key=attrgetter("ratio"))
+    note = (
+        "nearest training clip less than a third as far as the nearest other take, phases aligned; nearest of all:"
+        f" {worst.clip} to {worst.nearest} from frame {worst.shift}, ratio {worst.ratio:.2f}"
     )
+    share = row("copies", "copies", FRAMES, found.share, floor=floor, note=note)
+    if found.closer is None or found.test is None:
+        return [share]
+    test = found.test
     return [
-        row("copies", "copies", FRAMES, found.share, floor=floor,
-            note="nearest training clip less than a third as far as the nearest other take, phases aligned; nearest of"
-                 f" all: {worst.clip} to {worst.nearest} from frame {worst.shift}, ratio {worst.ratio:.2f}"),
+        share,
         row("copies", "closer", FRAMES, found.closer, chance=0.5,
             note="pairs in which the synthetic clip lies nearer to training clips than a held-out one"),
         Row("copies", "three_sample", FRAMES, "z", test.score, NONE, NONE, found.share.count, floor=0.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import re
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.generator import weights as weights_card
 from gaitcrafter_ext.silhouettes import manifest
+from gaitcrafter_ext.silhouettes.dataset import load_dataset
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -151,6 +153,30 @@ def test_swapped_people_with_shuffled_frames_fail_where_they_should(folder: Path
     assert found["kid"]["value"] > honest["kid"]["value"] + 0.5
     assert found["motion_outside"]["value"] == 1.0
     assert found["forward"]["value"] < 0.8
+
+
+def test_a_dataset_of_one_take_a_condition_is_compared_by_cameras_and_says_so(tmp_path: Path) -> None:
+    """CCPG: nothing was held out, so copies are looked for among all clips, and nothing claims to be unseen."""
+    takes, cameras = ("U0_D0", "U1_D1"), ("01_0", "02_0", "03_0", "04_0")
+    real = SilhouetteStore(tmp_path / "real" / "pkl", load_dataset("ccpg"), create=True)
+    made = SilhouetteStore(tmp_path / "made" / "pkl", load_dataset("ccpg"), create=True)
+    for person, (number, take) in itertools.product(range(3), enumerate(takes)):
+        for at, camera in enumerate(cameras):
+            clip = stick_clip(person, CYCLES[person], 45, 0.2 * at, 4 * number, 10 * number + at)
+            real.write(ClipKey(f"{person:03d}", take, camera), clip)
+            if at == 1:  # clips of the cameras that stand in for held-out ones
+                made.write(ClipKey(f"{person:03d}", take, "any"), clip[5:35])
+    Partition(TRAIN[:3], ()).save(tmp_path / "real" / "partition.json")
+    assert card(tmp_path, tmp_path / "out", "--config", "ccpg") == 0
+    found = json.loads((tmp_path / "out" / "report.json").read_text())
+    rows = {row["measure"]: row for row in found["rows"]}
+    assert found["groups"]["held_out_rule"].startswith("not held out")
+    assert any(each.startswith("not held out") for each in found["caveats"])
+    assert "not held out" in rows["rank1"]["note"]
+    assert rows["copies"]["value"] == 1.0
+    assert not {"closer", "three_sample"} & set(rows)
+    assert {"closer", "membership_auc"} <= {each["measure"] for each in found["unmeasured"]}
+    assert "not held out" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_a_report_folder_in_use_is_refused(folder: Path, report: Path, tmp_path: Path,

@@ -21,7 +21,7 @@ from gaitcrafter_ext.audit.data import (
 from gaitcrafter_ext.errors import DataError, MissingError
 from gaitcrafter_ext.generator.weights import Card, TrainedOn, Vocabulary
 from gaitcrafter_ext.silhouettes import manifest
-from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, load_dataset
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -62,10 +62,11 @@ def names(keys: tuple[ClipKey, ...] | list[ClipKey]) -> set[str]:
 
 
 def test_the_card_names_people_and_held_out_takes() -> None:
-    training, held, rule = held_out_of_card(REAL, card(), "real")
+    training, held, rule, unseen = held_out_of_card(REAL, card(), "real", DatasetConfig())
     assert names(held) == {"001/nm-02", "002/cl-02"}
     assert names(training) == {f"{i}/{t}" for i in ("001", "002") for t in TAKES} - names(held)
-    assert "tiny" in rule
+    assert unseen
+    assert rule == "held out as the weights' card says (tiny)"
 
 
 def test_whom_the_weights_saw_before_is_kept(tmp_path: Path) -> None:
@@ -76,9 +77,27 @@ def test_whom_the_weights_saw_before_is_kept(tmp_path: Path) -> None:
 
 
 def test_without_a_card_the_last_takes_are_held_out_as_training_does() -> None:
-    training, held, _ = held_out_of_last_takes(REAL, ("001", "003"), 1, DatasetConfig())
+    training, held, rule, _ = held_out_of_last_takes(REAL, ("001", "003"), None, DatasetConfig())
+    assert rule.startswith("held out: the last 1 take")
     assert names(held) == {f"{i}/{t}" for i in ("001", "003") for t in ("nm-02", "cl-02")}
     assert {key.identity for key in training} == {"001", "003"}
+
+
+def test_where_all_takes_were_trained_on_cameras_are_dealt_and_the_report_says_not_held_out(tmp_path: Path) -> None:
+    """CCPG: one take a condition, cameras of unknown angle."""
+    ccpg = load_dataset("ccpg")
+    takes, cameras = ("U0_D0", "U0_D0_BG"), ("01_0", "02_0", "03_0")
+    real = [ClipKey(name, take, view) for name in PEOPLE for take in takes for view in cameras]
+    known = replace(card(PEOPLE, ()), dataset=ccpg)
+    both = trees(tmp_path, [ClipKey(name, take, "any") for name in PEOPLE for take in takes], real, ccpg)
+    found = card_splits(both, Partition(PEOPLE, ()), str(tmp_path), known)
+    assert {key.view for key in found.training} == {"01_0", "03_0"}
+    assert {key.view for key in found.held_out} == {"02_0"}
+    assert not found.unseen
+    assert found.rule.startswith("not held out")
+    assert found.caveats[0].startswith("not held out")
+    guessed = card_splits(both, Partition(PEOPLE, ()), str(tmp_path), None)
+    assert (guessed.training, guessed.held_out) == (found.training, found.held_out)
 
 
 def test_common_views_and_asked_conditions_are_kept(tmp_path: Path) -> None:
@@ -141,14 +160,14 @@ def test_an_unfinished_run_tells_recipes_by_its_parts(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_compared_is_refused_by_name(tmp_path: Path) -> None:
-    training, held, rule = held_out_of_last_takes(REAL, ("001", "002"), 1, DatasetConfig())
-    made = clips("001", "002")
+    training, held, rule, _ = held_out_of_last_takes(REAL, ("001", "002"), 1, DatasetConfig())
+    made, rules = clips("001", "002"), DatasetConfig()
     with pytest.raises(DataError, match=r"no person in common"):
-        held_out_of_card(REAL, card(("sim-001",)), "real")
-    with pytest.raises(DataError, match="held no take out"):
-        held_out_of_card(REAL, card(held_out=()), "real")
+        held_out_of_card(REAL, card(("sim-001",)), "real", rules)
+    with pytest.raises(DataError, match="no person has two real clips of a condition and view"):
+        held_out_of_card(clips("001", "002"), card(held_out=()), "real", rules)
     with pytest.raises(MissingError, match="held out 001/nm-09, which real lacks"):
-        held_out_of_card(REAL, card(held_out=("001/nm-09",)), "real")
+        held_out_of_card(REAL, card(held_out=("001/nm-09",)), "real", rules)
     with pytest.raises(DataError, match="no person has more than 2 takes"):
         held_out_of_last_takes(REAL, ("001",), 2, DatasetConfig())
     with pytest.raises(DataError, match=r"no common view: the synthetic clips have 126, the real ones 054, 090"):

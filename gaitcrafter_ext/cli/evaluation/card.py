@@ -140,7 +140,9 @@ def _measured(args: argparse.Namespace, data: AuditData, spaces: list[Space], de
     from gaitcrafter_ext.audit.membership import membership_of_weights
 
     clips, rng = (data.splits.training, data.splits.held_out), np.random.default_rng([args.seed, 200])
-    membership = membership_measure(lambda: membership_of_weights(args.weights, data.trees.real, *clips, rng, device))
+    membership = membership_measure(
+        data, lambda: membership_of_weights(args.weights, data.trees.real, *clips, rng, device)
+    )
     people = [each for space in spaces for each in people_measures(data, space, args.seed)]
     with bars("measure") as bar:
         return run_measures([*people, *clip_measures(data, args.seed), membership], bar("measuring"))

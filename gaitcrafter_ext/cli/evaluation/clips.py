@@ -52,9 +52,9 @@ def run(args: argparse.Namespace) -> int:
     from gaitcrafter_ext.generator.weights import locate, read_card
     from gaitcrafter_ext.silhouettes.parallel import available_cores
 
-    weights = read_card(locate(args.trained_weights)) if takes is None else None
+    weights = read_card(locate(args.trained_weights)) if args.trained_weights else None
     trees = open_trees(args.real, args.synthetic, args.views, weights, args.config)
-    splits = _splits(args, trees, weights, takes or 1, [name for name in measures if name in PERSONAL])
+    splits = _splits(args, trees, weights, takes, [name for name in measures if name in PERSONAL])
     with bars("clip") as bar:
         data = load_audit_data(trees, splits, args.skip_broken, args.jobs or available_cores(), bar)
     card = _measured(args, measures, data)
@@ -68,9 +68,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _held_out_takes(args: argparse.Namespace) -> int | None:
-    """How many last takes are held out; None where the card tells."""
+    """How many last takes are held out; None where the weights' card tells, or else one that can be spared."""
     if args.held_out == "auto":
-        return None if args.trained_weights else 1
+        return None
     if args.trained_weights:
         raise UsageError("--trained-weights and --held-out N both say what was held out; leave --held-out away")
     if not args.held_out.isdigit() or int(args.held_out) < 1:
@@ -78,7 +78,9 @@ def _held_out_takes(args: argparse.Namespace) -> int | None:
     return int(args.held_out)
 
 
-def _splits(args: argparse.Namespace, trees: Trees, card: Card | None, takes: int, personal: list[str]) -> Splits:
+def _splits(
+    args: argparse.Namespace, trees: Trees, card: Card | None, takes: int | None, personal: list[str]
+) -> Splits:
     from gaitcrafter_ext.audit.data import held_out_of_card, held_out_of_last_takes, split
 
     common = {key.identity for key in trees.real_keys} & {key.identity for key in trees.synthetic_keys}
@@ -89,7 +91,7 @@ def _splits(args: argparse.Namespace, trees: Trees, card: Card | None, takes: in
             f" was trained on (novel people only: --trained-weights DIR --measures {others})"
         )
     if card is not None:
-        return split(trees, *held_out_of_card(trees.real_keys, card, args.real))
+        return split(trees, *held_out_of_card(trees.real_keys, card, args.real, trees.dataset))
     return split(trees, *held_out_of_last_takes(trees.real_keys, common, takes, trees.dataset))
 
 
@@ -105,6 +107,7 @@ def _measured(args: argparse.Namespace, measures: tuple[str, ...], data: AuditDa
 def _counts(splits: Splits) -> dict[str, Any]:
     return {
         "held_out_rule": splits.rule,
+        "caveats": splits.caveats,
         "people": splits.people,
         "clips": {"synthetic": len(splits.synthetic), "held_out": len(splits.held_out),
                   "training": len(splits.training), "synthetic_of_other_views": splits.passed_over},
@@ -115,5 +118,6 @@ def _head(splits: Splits) -> str:
     left = f"; {splits.passed_over} synthetic clips of other views left out" if splits.passed_over else ""
     return (
         f"{len(splits.synthetic)} synthetic clips; real: {len(splits.training)} training clips,"
-        f" {len(splits.held_out)} held-out clips ({splits.rule}); {len(splits.people)} people in common{left}\n"
+        f" {len(splits.held_out)} to compare with ({splits.rule}); {len(splits.people)} people in common{left}\n"
+        + "".join(f"caveat: {each}\n" for each in splits.caveats)
     )
