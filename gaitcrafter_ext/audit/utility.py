@@ -22,11 +22,16 @@ Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 
 @record
 class Arm:
-    """Figures of one arm, percent: ``NM rank-1`` -> one a seed; ``against`` names the arm it is compared with."""
+    """Figures of one arm, percent: ``NM rank-1`` -> one a seed; ``against`` names the arm it is compared with.
+
+    ``gains``: over that arm, mean and 95 % interval; ``iterations``: of the length that counts of several.
+    """
 
     name: str
     figures: dict[str, Annotated[tuple[Percent, ...], Field(min_length=1)]]
     against: str = ""
+    gains: dict[str, tuple[float, float, float]] | None = None
+    iterations: int | None = None
 
 
 @record

@@ -165,7 +165,7 @@ def _recognise(size: str, folder: Path) -> int:
     from gaitcrafter_ext.recognition.evaluation import assign_roles, protocol_for
 
     store, partition = _store(size, folder), Partition.load(folder / "partition.json")
-    people = training_set(store, partition, SilhouetteStore(folder / "synthetic"))
+    people = training_set(store, partition, [SilhouetteStore(folder / "synthetic")])
     PKSampler(people, (8, 16, 2), 0, ((0, 0.5),)).batch(0)
     tested = frozenset(partition.test)
     keys = [key for key in store.keys() if key.identity in tested]  # noqa: SIM118

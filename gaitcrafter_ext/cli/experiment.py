@@ -39,17 +39,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--weights", {"metavar": "NAME|DIR"}, "generator; training people whom it never saw are imitated as by"
          " synthesize --like; 'none': train one on them (default: bundled, with --data: none)"),
         ("--views", {"metavar": "A,B"}, "two views or more, or all (default: the size's)"),
+        ("--frames", whole, "frames of a simulated clip"),
         ("--subjects", whole, "people to simulate (default: the size's)"),
         ("--train", whole, "how many of them to train on"),
-        ("--cohort-seed", {"type": at_least(0), "metavar": "N"}, "which people to simulate (default 0)"),
+        ("--cohort-seed", {"type": at_least(0), "metavar": "N"}, "which people to simulate (default 1)"),
         ("--takes", whole, "synthetic takes of each condition and person"),
         ("--generator-clips", whole, "budget of each generator that is trained"),
+        ("--fine-tune", whole, "few-labels: train the weights on the people known for N clips, as a further arm"),
         ("--model", {}, "gaitset or gaitbase (default: the size's)"),
         ("--preset", {}, "schedule of the recogniser (default: the size's)"),
         ("--iterations", whole, "instead of the schedule's, in every arm"),
         ("--synthetic-share", {"metavar": "S"}, "share of synthetic clips in batches of both kinds, as for recognise"
          " train, or none: all alike (default: from 1 to 0 in three quarters of the training)"),
-        ("--labels", {"metavar": "P,Q"}, "few-labels: shares of the training people in percent"),
+        ("--novel", {"metavar": "N,M"}, "how many novel people: each in dose, the ends in synthetic-only"),
+        ("--labels", {"metavar": "N,M"}, "few-labels: how many real people"),
+        ("--leave-out", whole, "real-people: how many of the training people are left out at a time (default 2)"),
         ("--seeds", whole, "trainings of each arm (default: the size's)"),
     ):  # fmt: skip
         parser.add_argument(option, help=meaning, **more)
@@ -78,9 +82,10 @@ def run(args: argparse.Namespace) -> int:
     )
     results = collect(lab)
     table = summary(results, DESIGNS[args.name].question)
-    for name, text in (("json", results.to_json()), ("txt", table + "\n"), ("svg", plot(results, args.name))):
+    for name, text in (("json", results.to_json()), ("txt", table + "\n")):
         atomic_write_text(args.out / f"{args.name}.{name}", text)
-    print(results.to_json() if args.json else f"{table}\n\nplot: {args.out / f'{args.name}.svg'}")
+    plot(results, args.name, args.out / f"{args.name}.png")
+    print(results.to_json() if args.json else f"{table}\n\nplot: {args.out / f'{args.name}.png'}")
     return 0
 
 
@@ -105,6 +110,8 @@ def _setting(args: argparse.Namespace) -> Setting:
     schedule = preset(setting.model, setting.preset)
     share = args.synthetic_share or default_mixing(setting.iterations or schedule.iterations)
     trained, tested = len(setting.people.train), len(setting.people.test)
+    if setting.labels[-1] > trained and args.name == "few-labels":
+        raise UsageError(f"--labels: {setting.labels[-1]} asked for, and there are {trained} people to train on")
     if not trained or not tested:
         raise UsageError(f"{trained} people to train on and {tested} to test; both are needed")
     _check_protocol(setting)
@@ -119,8 +126,9 @@ def _chosen(args: argparse.Namespace) -> dict[str, Any]:
 
     chosen = {each.name: getattr(args, each.name, None) for each in fields(Setting)}
     chosen = {name: value for name, value in chosen.items() if value is not None and name != "views"}
-    if args.labels is not None:
-        chosen["labels"] = _labels(args.labels)
+    for name in ("labels", "novel"):
+        if name in chosen:
+            chosen[name] = _counts(f"--{name}", getattr(args, name))
     if args.config and Path(args.config).is_file():
         chosen["config"] = Path(args.config)
     if args.partition:
@@ -160,14 +168,14 @@ def _views(text: str, setting: Setting) -> tuple[str, ...]:
     return ("all",) if text == "all" else views
 
 
-def _labels(text: str) -> tuple[int, ...]:
-    """Percentages, rising."""
+def _counts(option: str, text: str) -> tuple[int, ...]:
+    """Numbers of people, rising."""
     try:
         found = [int(word) for word in text.split(",")]
     except ValueError:
         found = []
-    if not found or found != sorted(set(found)) or not all(1 <= share <= 100 for share in found):
-        raise UsageError(f"--labels: cannot read '{text}'; write rising percentages from 1 to 100, e.g. 10,25,50,100")
+    if not found or found != sorted(set(found)) or found[0] < 2:
+        raise UsageError(f"{option}: cannot read '{text}'; write rising numbers from 2, e.g. 5,10,25")
     return tuple(found)
 
 

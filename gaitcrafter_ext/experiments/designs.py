@@ -6,49 +6,39 @@ folder share it.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gaitcrafter_ext.errors import UsageError, suggest
 from gaitcrafter_ext.experiments.steps import Command, Reduction, Split, Step
 from gaitcrafter_ext.generator.weights import Card, locate, read_card
+from gaitcrafter_ext.recognition.config import preset
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, load_dataset
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from gaitcrafter_ext.vocabulary import VIEWS
+from gaitcrafter_ext.vocabulary import CONDITIONS, VIEWS
 
 __all__ = ["DESIGNS", "SIZES", "Arm", "Lab", "Setting", "default_mixing", "design"]
 
 #: Name of the arm that every experiment has: the network before training.
 FLOOR = "untrained"
 
-#: Frames of a simulated clip, and of the shorter ones in ``clip-length``.
-LONG, SHORT = 60, 30
+#: Frames of the longer synthetic clips in ``synthetic-only``.
+LONGER = (60, 90)
 
 
 @dataclass(frozen=True)
 class Setting:
     """Everything about an experiment besides its question.
 
-    Attributes:
-        data: Folder of identities of a real dataset; ``None`` = a cohort is simulated.
-        partition: Whom of them to train on and to test.
-        weights: Generator, ``"bundled"`` or a folder: of the training people, or one that never saw them, which
-            imitates them after their silhouettes; ``None`` = one is trained on exactly the training people.
-        config: YAML or preset: how the dataset is read and tested, and how generators are trained.
-        subjects: People to simulate.
-        train: How many of them are trained on.
-        cohort_seed: Which people are simulated; the bundled weights have seen people of seed 0.
-        views: Views, by name; ``("all",)`` = those of the dataset.
-        takes: Synthetic takes of each condition and person.
-        generator_clips: Budget of each generator that is trained, in clips seen.
-        preset: Schedule of the recogniser, see ``recognise train --preset``.
-        iterations: Instead of the schedule's.
-        synthetic_share: Of the batches of arms that have both kinds, as ``recognise train --synthetic-share`` takes it.
-        labels: Shares of the training people in ``few-labels``, percent.
-        seeds: Trainings of each arm; they vary the recogniser, not the generator.
+    ``data`` and ``partition`` are a real dataset's; without them a cohort is simulated. ``weights`` is ``"bundled"``,
+    a folder, or ``None``: a generator is trained on exactly the training people, for ``generator_clips``. Given weights
+    that never saw them imitate them after their silhouettes; ``fine_tune`` clips more are trained on them in
+    ``few-labels``. ``cohort_seed``: the bundled weights have seen people of seed 2508. ``synthetic_share`` is that of
+    the batches of arms that have both kinds, as ``recognise train`` takes it. ``novel``: how many people in ``dose``;
+    ``labels``: how many real ones in ``few-labels``; ``leave_out``: how many at a time in ``real-people``. ``seeds``
+    vary the recogniser, not the generator.
     """
 
     data: Path | None = None
@@ -59,13 +49,17 @@ class Setting:
     train: int = 50
     cohort_seed: int = 1
     views: tuple[str, ...] = ("036", "090", "144")
+    frames: int = 30
     takes: int = 1
     generator_clips: int = 5000
+    fine_tune: int = 0
     model: str = "gaitset"
     preset: str = "small"
-    iterations: int | None = 600
+    iterations: int | None = 200
     synthetic_share: str | None = None
-    labels: tuple[int, ...] = (10, 25, 50, 100)
+    novel: tuple[int, ...] = (50, 150, 500)
+    labels: tuple[int, ...] = (5, 10, 25)
+    leave_out: int = 2
     seeds: int = 3
 
     @property
@@ -133,10 +127,13 @@ class Data:
 
 @dataclass(frozen=True)
 class Arm:
-    """What recognisers are trained on: their tables, one a seed, and the arm that it is compared with, if any."""
+    """What recognisers are trained on, and the arm that it is compared with, if any.
+
+    ``tables``: iterations -> those of each seed -> of each part of the test people. Of several lengths the best counts.
+    """
 
     name: str
-    tables: tuple[Path, ...]
+    tables: dict[int, tuple[tuple[Path, ...], ...]]
     against: str = ""
 
 
@@ -149,15 +146,15 @@ class Lab:
     steps: list[Step] = field(default_factory=list)
     arms: list[Arm] = field(default_factory=list)
 
-    def data(self, frames: int = LONG) -> Data:
+    def data(self, frames: int | None = None) -> Data:
         """The setting's dataset, or a cohort simulated for it with clips of so many frames."""
         size, people = self.setting, self.setting.people
         if size.data is not None:
             return self.split("all", size.data, people)
-        folder = self.root / ("cohort" if frames == LONG else f"cohort-{frames}")
+        folder = self.root / ("cohort" if frames is None else f"cohort-{frames}")
         seed = ("--seed", str(size.cohort_seed)) if size.cohort_seed else ()
         people_words = ("--subjects", str(size.subjects), "--train", str(size.train), *seed)
-        clips = ("--views", ",".join(size.views), "--frames", str(frames))
+        clips = ("--views", ",".join(size.views), "--frames", str(frames or size.frames))
         self._add(Command(folder.name, ("simulate", "--out", folder, *people_words, *clips)))
         return Data(folder / "pkl", folder / "partition.json", people)
 
@@ -177,27 +174,37 @@ class Lab:
         """The setting's generator, or one trained on exactly the training people of ``data``."""
         if self.setting.weights is not None:
             return self.setting.weights
-        folder = self.root / f"generator-{name}"
-        words = ("train", "--data", data.root, "--partition", data.partition, "--out", folder, *self._config())
-        length = ("--max-clips", str(self.setting.generator_clips))
-        self._add(Command(folder.name, (*words, *length), self.setting.config))
-        return folder
+        return self._trained(f"generator-{name}", data, self.setting.generator_clips)
 
-    def same_people(self, name: str, weights: str | Path, data: Data) -> Path:
+    def fine_tuned(self, name: str, data: Data) -> Path:
+        """The setting's generator, trained on with the training people of ``data``."""
+        return self._trained(f"tuned-{name}", data, self.setting.fine_tune, "--init", self.setting.weights or "")
+
+    def same_people(self, name: str, weights: str | Path, data: Data, *words: str, takes: int | None = None) -> Path:
         """Synthetic clips of the training people of ``data``."""
-        return self._synthesize(name, weights, *self._train_people(data), "--novel", "0", *self._cells())
+        cells = ("--novel", "0", *self._cells(takes), *words)
+        return self._synthesize(name, weights, *self._train_people(weights, data), *cells)
 
-    def novel_people(self, name: str, weights: str | Path, count: int) -> Path:
+    def novel_people(self, name: str, weights: str | Path, count: int, *words: str) -> Path:
         """Synthetic clips of ``count`` novel people."""
-        return self._synthesize(name, weights, "--identities", "none", "--novel", str(count), *self._cells())
+        return self._synthesize(name, weights, "--identities", "none", "--novel", str(count), *self._cells(), *words)
 
     def completed(self, name: str, weights: str | Path, data: Data) -> Path:
         """The cells that ``data`` lacks."""
-        return self._synthesize(name, weights, "--complete", data.root, *self._train_people(data))
+        return self._synthesize(name, weights, "--complete", data.root, *self._train_people(weights, data))
+
+    def conditions(self) -> list[str]:
+        """Walking conditions of the dataset, the plain one first."""
+        if self.setting.data is None:
+            return list(CONDITIONS)
+        dataset = self.setting.dataset
+        return dataset.ordered_conditions(
+            key.take for key in SilhouetteStore(self.setting.data, dataset).require_keys()
+        )
 
     def without_real(self, data: Data, synthetic: Path) -> Data:
         """A tree and partition of the synthetic people to train on and the real ones to test."""
-        merged = self.root / "without-real"
+        merged = self.root / synthetic.name.replace("synthetic", "without-real", 1)
         words = ("merge", "--real", data.root, "--partition", data.partition, "--dataset", "real")
         self._add(Command(merged.name, (*words, "--synthetic", synthetic, "--without-real", "--out", merged)))
         return Data(merged / "pkl", merged / "partition.json", data.people)
@@ -205,143 +212,255 @@ class Lab:
     def arm(
         self,
         name: str,
-        data: Data,
-        synthetic: Path | None = None,
-        *,
+        data: Data | Sequence[Data],
+        *synthetic: Path,
         against: str = "",
+        share: str | None = "",
+        early: bool = False,
         tested_on: Data | None = None,
-        alike: bool = False,
     ) -> None:
-        """Recognisers trained on ``data`` and ``synthetic``, one a seed, tested on the test people's real clips.
+        """Recognisers trained on ``data`` and ``synthetic``, tested on the test people's real clips.
 
-        ``alike`` draws from all clips alike whatever the setting's share, as where synthetic ones fill gaps.
+        Args:
+            name: Of the arm.
+            data: Real clips; of several partitions each is trained and tested on, and their mean counts.
+            synthetic: Synthetic clips.
+            against: The arm to compare with.
+            share: Of synthetic clips; None draws from all alike; the setting's where not given.
+            early: Test at half the iterations too, and let the better of both count.
+            tested_on: Other clips to test on.
         """
-        more: list[str | Path] = ["--synthetic", synthetic] if synthetic else []
-        if synthetic and self.setting.synthetic_share and not alike:
-            more += ["--synthetic-share", self.setting.synthetic_share]
-        if self.setting.iterations:
-            more += ["--iterations", str(self.setting.iterations)]
-        self.arms.append(Arm(name, self._recognisers(name, data, tested_on or data, *more), against))
+        more = [word for folder in synthetic for word in ("--synthetic", folder)]
+        share = self.setting.synthetic_share if share == "" else share
+        if synthetic and share:
+            more += ["--synthetic-share", share]
+        full = self.setting.iterations or preset(self.setting.model, self.setting.preset).iterations
+        lengths = (full // 2, full) if early and full > 1 else (full,)
+        parts = (data,) if isinstance(data, Data) else tuple(data)
+        self.arms.append(Arm(name, self._recognisers(name, parts, lengths, more, tested_on), against))
 
-    def floor(self, data: Data) -> None:
+    def floor(self, data: Data | Sequence[Data]) -> None:
         """The same network, untrained: one iteration at no learning rate."""
-        self.arms.append(Arm(FLOOR, self._recognisers(FLOOR, data, data, "--iterations", "1", "--learning-rate", "0")))
+        parts = (data,) if isinstance(data, Data) else tuple(data)
+        self.arms.append(Arm(FLOOR, self._recognisers(FLOOR, parts, (1,), ["--learning-rate", "0"])))
+
+    def _trained(self, name: str, data: Data, clips: int, *words: str | Path) -> Path:
+        folder = self.root / name
+        given = ("train", "--data", data.root, "--partition", data.partition, "--out", folder, *self._config())
+        self._add(Command(name, (*given, "--max-clips", str(clips), *words), self.setting.config))
+        return folder
 
     def _synthesize(self, name: str, weights: str | Path, *words: str | Path) -> Path:
         folder = self.root / f"synthetic-{name}"
         self._add(Command(folder.name, ("synthesize", "--weights", weights, "--out", folder, *words)))
         return folder
 
-    def _train_people(self, data: Data) -> tuple[str | Path, ...]:
+    def _train_people(self, weights: str | Path, data: Data) -> tuple[str | Path, ...]:
         """Whom to generate: the training people as the generator knows them, or imitated where it never saw them."""
-        if self.setting.weights is None:
+        if weights != self.setting.weights:
             return ("--identities", "all")
-        seen = self.setting.seen_by(read_card(locate(self.setting.weights)))
+        seen = self.setting.seen_by(read_card(locate(weights)))
         if seen.isdisjoint(data.people.train):
             return ("--like", data.root, "--partition", data.partition)
         return ("--identities", ",".join(data.people.train))
 
-    def _cells(self) -> tuple[str, ...]:
-        return ("--views", ",".join(self.setting.views), "--takes", str(self.setting.takes))
+    def _cells(self, takes: int | None = None) -> tuple[str, ...]:
+        return ("--views", ",".join(self.setting.views), "--takes", str(takes or self.setting.takes))
 
     def _config(self) -> tuple[str | Path, ...]:
         return ("--config", self.setting.config) if self.setting.config else ()
 
-    def _recognisers(self, name: str, data: Data, tested_on: Data, *more: str | Path) -> tuple[Path, ...]:
-        """One training and test a seed; where the tables will be."""
-        size, tables = self.setting, []
-        for seed in range(size.seeds):
-            folder = self.root / "recognisers" / f"{name.replace(' ', '-').replace('%', '')}-{seed}"
-            common = ("--out", folder, "--views", ",".join(size.views), *self._config())
-            words = ("recognise", "train", "--data", data.root, "--partition", data.partition, *common)
-            kind = ("--model", size.model, "--preset", size.preset, "--seed", str(seed), "--no-test")
-            self._add(Command(f"train-{folder.name}", (*words, *kind, *more), size.config))
-            test = ("recognise", "test", "--data", tested_on.root, "--partition", tested_on.partition, *common)
-            self._add(Command(f"test-{folder.name}", test, size.config))
-            tables.append(folder / "table.json")
-        return tuple(tables)
+    def _recognisers(
+        self,
+        name: str,
+        parts: Sequence[Data],
+        lengths: Sequence[int],
+        more: Sequence[str | Path],
+        tested_on: Data | None = None,
+    ) -> dict[int, tuple[tuple[Path, ...], ...]]:
+        """One training a seed and part, tested at each length; where the tables will be."""
+        stem, seeds = name.replace(" + ", " and ").replace(", ", " ").replace(" ", "-"), range(self.setting.seeds)
+        runs = {
+            (seed, part): f"{stem}{f'-{part}' if len(parts) > 1 else ''}-{seed}"
+            for seed in seeds
+            for part in range(len(parts))
+        }
+        for (seed, part), run in runs.items():
+            for length in lengths:
+                words = ("--iterations", str(length), *more, "--seed", str(seed))
+                self._recogniser(run, length, parts[part], tested_on, words)
+        folder = self.root / "recognisers"
+        return {
+            length: tuple(
+                tuple(folder / runs[seed, part] / _table(length) for part in range(len(parts))) for seed in seeds
+            )
+            for length in lengths
+        }
 
-    def _add(self, step: Step) -> None:
+    def _recogniser(
+        self, run: str, length: int, data: Data, tested_on: Data | None, words: Sequence[str | Path]
+    ) -> None:
+        """A training of some length, and its test."""
+        size = self.setting
+        common = ("--out", self.root / "recognisers" / run, "--views", ",".join(size.views), *self._config())
+        table = ("--table", _table(length))
+        kind = ("--model", size.model, "--preset", size.preset, *words)
+        train = ("recognise", "train", "--data", data.root, "--partition", data.partition, *common, *kind)
+        self._add(Command(f"train-{run}-{length}", (*train, *(("--no-test",) if tested_on else table)), size.config))
+        if tested_on:
+            test = ("recognise", "test", "--data", tested_on.root, "--partition", tested_on.partition, *common, *table)
+            self._add(Command(f"test-{run}-{length}", test, size.config))
+
+    def _add(self, step: Step) -> Step:
         """Add a step unless it is there already."""
         if all(step.name != other.name for other in self.steps):
             self.steps.append(step)
+        return step
+
+
+def _table(length: int) -> str:
+    return f"table-{length}.json"
 
 
 @dataclass(frozen=True)
 class Design:
     """A question and the arms that answer it.
 
-    Attributes:
-        generates: Whether there are synthetic clips in it.
-        withholds: Whether it withholds people or clips, so that given weights must not have seen the training people.
+    ``withholds`` people or clips: given weights must not have seen the training people then. ``real``: on a dataset
+    only; ``simulated``: on the cohort only.
     """
 
     question: str
-    lay_out: Callable[[Lab, Data], None]
+    lay_out: Callable[[Lab], None]
     generates: bool = True
     withholds: bool = False
+    real: bool = False
+    simulated: bool = False
 
 
-def _same_vs_novel(lab: Lab, data: Data) -> None:
-    weights = lab.weights("all", data)
-    same, novel = lab.same_people("same", weights, data), lab.novel_people("novel", weights, len(data.people.train))
+def _dose(lab: Lab) -> None:
+    """Novel people, the first dose of clips spent on the same people, and both."""
+    data = lab.data()
+    weights, train = lab.weights("all", data), len(data.people.train)
+    first, *others = lab.setting.novel
     lab.arm("real", data)
+    novel = lab.novel_people(f"novel-{first}", weights, first)
+    lab.arm(f"real + {first} novel", data, novel, against="real")
+    same = lab.same_people("same", weights, data, takes=max(1, round(lab.setting.takes * first / train)))
     lab.arm("real + same people", data, same, against="real")
-    lab.arm("real + novel people", data, novel, against="real")
+    for count in others:
+        lab.arm(f"real + {count} novel", data, lab.novel_people(f"novel-{count}", weights, count), against="real")
+    lab.arm(f"real + same people + {first} novel", data, same, novel, against="real")
+    lab.floor(data)
 
 
-def _synthetic_only(lab: Lab, data: Data) -> None:
-    novel = lab.novel_people("novel", lab.weights("all", data), len(data.people.train))
+def _synthetic_only(lab: Lab) -> None:
+    data = lab.data()
+    weights, counts = lab.weights("all", data), (lab.setting.novel[0], lab.setting.novel[-1])
     lab.arm("real", data)
-    lab.arm("synthetic only", lab.without_real(data, novel), against="real", tested_on=data)
+    sets = [(f"{count} novel", lab.novel_people(f"novel-{count}", weights, count)) for count in dict.fromkeys(counts)]
+    for frames in LONGER:
+        folder = lab.novel_people(f"novel-{counts[0]}-{frames}", weights, counts[0], "--frames", str(frames))
+        sets.append((f"{counts[0]} novel, {frames} frames", folder))
+    for name, folder in sets:
+        lab.arm(name, lab.without_real(data, folder), against="real")
+    lab.floor(data)
 
 
-def _few_labels(lab: Lab, data: Data) -> None:
+def _few_labels(lab: Lab) -> None:
+    data = lab.data()
+    names, count = data.people.train, len(data.people.train)
+    for labels in lab.setting.labels:
+        few = replace(data.people, train=names[:labels])
+        part = data if labels == count else lab.split(f"{labels}", data.root, few)
+        weights = lab.weights(f"{labels}", part)
+        given = lab.setting.weights is not None
+        # The novel people of given weights are the same whoever is known.
+        novel = lab.novel_people(f"novel-{count}" if given else f"novel-{count}-of-{labels}", weights, count)
+        real = "real" if labels == count else f"{labels} real"
+        lab.arm(real, part, early=True)
+        lab.arm(f"{real} + novel", part, novel, against=real)
+        if given:
+            same = lab.same_people("same" if labels == count else f"same-{labels}", weights, part)
+            lab.arm(f"{real} + same people", part, same, against=real)
+        if lab.setting.fine_tune:
+            tuned = lab.novel_people(f"tuned-{labels}", lab.fine_tuned(f"{labels}", part), count)
+            lab.arm(f"{real} + novel, fine-tuned", part, tuned, against=real)
+    lab.floor(data)
+
+
+def _missing_conditions(lab: Lab) -> None:
+    data = lab.data()
+    kept, *missing = lab.conditions()
+    plain = lab.reduced("plain", data, {person: tuple(missing) for person in data.people.train})
+    weights = lab.weights("plain", plain)
+    same = lab.same_people("missing", weights, plain, "--conditions", ",".join(missing), takes=2)
+    count = len(data.people.train)
+    novel = lab.novel_people(f"novel-{count}", weights, count)
+    real = f"{kept} only"
+    lab.arm(real, plain, early=True)
+    lab.arm(f"{kept} + synthetic {' '.join(missing)}", plain, same, against=real, share=None)
+    lab.arm(f"synthetic {' '.join(missing)} then {kept}", plain, same, against=real)
+    lab.arm(f"{kept} + novel", plain, novel, against=real)
+    lab.arm("real", data, against=real)
+    lab.floor(data)
+
+
+def _missing_views(lab: Lab) -> None:
+    data, size = lab.data(), lab.setting
+    views = size.views if size.views != ("all",) else size.known_views()
+    lacking = {
+        person: tuple(view for place, view in enumerate(views) if place != number % len(views))
+        for number, person in enumerate(data.people.train)
+    }
+    single = lab.reduced("single-view", data, lacking)
+    weights = lab.weights("single-view", single)
+    lab.arm("one view each", single, early=True)
+    completed = lab.completed("completed", weights, single)
+    lab.arm("one view each + completed", single, completed, against="one view each", share=None)
+    lab.arm("completed then real", single, completed, against="one view each")
+    lab.arm("real", data, against="one view each")
+    lab.floor(data)
+
+
+def _real_people(lab: Lab) -> None:
+    """The people to train on are left out in turn, in the order of the partition."""
+    assert lab.setting.data is not None
+    data, size = lab.data(), lab.setting
     names = data.people.train
-    for share in lab.setting.labels:
-        few = replace(data.people, train=names[: max(2, math.ceil(len(names) * share / 100))])
-        part = data if share == 100 else lab.split(f"{share}", data.root, few)
-        weights = lab.weights(f"{share}", part)
-        of = "novel" if lab.setting.weights else f"{share}"  # given weights' novel people are the same for all shares
-        novel = lab.novel_people(of, weights, len(names))
-        real = "real" if share == 100 else f"real {share}%"
-        lab.arm(real, part)
-        lab.arm(f"real {share}% + novel people", part, novel, against=real)
-        if lab.setting.weights:
-            same = lab.same_people("same" if share == 100 else f"same-{share}", weights, part)
-            lab.arm(f"real {share}% + same people", part, same, against=real)
+    left_out = [names[start : start + size.leave_out] for start in range(0, len(names), size.leave_out)]
+    folds = [
+        lab.split(f"without-{number}", data.root, Partition(tuple(n for n in names if n not in some), some))
+        for number, some in enumerate(left_out)
+    ]
+    weights = lab.weights("all", data)
+    novel = lab.novel_people(f"novel-{size.novel[0]}", weights, size.novel[0])
+    lab.arm("real", folds, early=True)
+    lab.arm(f"real + {size.novel[0]} novel", folds, novel, against="real")
+    lab.floor(folds)
 
 
-def _clip_length(lab: Lab, data: Data) -> None:
-    if lab.setting.data is not None:
-        raise UsageError("clip-length simulates its clips at two lengths; run it without --data")
+def _clip_length(lab: Lab) -> None:
+    data, frames = lab.data(), 2 * lab.setting.frames
     lab.arm("real", data)
-    lab.arm(f"real, {SHORT} frames", lab.data(SHORT), against="real", tested_on=data)
-
-
-def _completion(lab: Lab, data: Data) -> None:
-    reduced = lab.reduced("reduced", data, lacking(data, lab.setting))
-    completed = lab.completed("completed", lab.weights("reduced", reduced), reduced)
-    lab.arm("reduced", reduced)
-    lab.arm("reduced + completed", reduced, completed, against="reduced", alike=True)
-    lab.arm("real", data, against="reduced")
-
-
-def lacking(data: Data, setting: Setting) -> dict[str, tuple[str, ...]]:
-    """What each training person lacks, in turn: clothing change, bags, every second view; test people lack nothing."""
-    views = setting.views if setting.views != ("all",) else setting.known_views()
-    kinds = (("cl",), ("bg",), tuple(views[1::2]))
-    return {person: kinds[number % len(kinds)] for number, person in enumerate(data.people.train)}
+    lab.arm(f"real, {frames} frames", lab.data(frames), against="real", tested_on=data)
+    lab.floor(data)
 
 
 DESIGNS = {
-    "same-vs-novel": Design("Do novel people help more than as many clips of the same people?", _same_vs_novel),
-    "synthetic-only": Design("How close do synthetic people come to real ones?", _synthetic_only),
-    "few-labels": Design("Do novel people help where only few people are known?", _few_labels, withholds=True),
-    "clip-length": Design("What do clips of 30 instead of 60 frames cost?", _clip_length, generates=False),
-    "completion": Design(
-        "Do synthetic clips make up for clothes, bags and views that people lack?", _completion, withholds=True
+    "dose": Design("Do novel people help, how many, and more than as many clips of the same people?", _dose),
+    "few-labels": Design("Do synthetic people help where only few people are known?", _few_labels, withholds=True),
+    "missing-conditions": Design(
+        "Do synthetic bags and coats make up for people filmed in plain clothes only?",
+        _missing_conditions,
+        withholds=True,
     ),
+    "missing-views": Design(
+        "Do synthetic views make up for people filmed from one side each?", _missing_views, withholds=True
+    ),
+    "synthetic-only": Design("How close do synthetic people come to real ones?", _synthetic_only),
+    "real-people": Design("Do novel people help on a few people left out in turn?", _real_people, real=True),
+    "clip-length": Design("Do real clips of twice the frames help?", _clip_length, generates=False, simulated=True),
 }
 
 
@@ -353,8 +472,10 @@ def design(name: str, root: Path, setting: Setting) -> Lab:
     """
     if name not in DESIGNS:
         raise UsageError(f"unknown experiment '{name}'; {suggest(name, list(DESIGNS))}")
-    lab = Lab(root, setting)
-    data = lab.data()
-    DESIGNS[name].lay_out(lab, data)
-    lab.floor(data)
+    lab, each = Lab(root, setting), DESIGNS[name]
+    if each.real and setting.data is None:
+        raise UsageError(f"{name} is for a real dataset; name it with --data and --partition")
+    if each.simulated and setting.data is not None:
+        raise UsageError(f"{name} simulates its clips; run it without --data")
+    each.lay_out(lab)
     return lab

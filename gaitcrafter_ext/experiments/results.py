@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
-import io
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gaitcrafter_ext.experiments.designs import Arm, Lab
 from gaitcrafter_ext.records import read_json
 
 __all__ = ["ArmResult", "Results", "collect", "plot", "summary"]
 
+#: The figure whose gains have intervals: only rank-1 is known person by person.
+FIRST = "rank-1"
+
+#: Rounds of the bootstrap over people and seeds.
+ROUNDS = 2000
+
+#: Rank-1 of a column in percent, float64 [seed, person].
+ByPerson = Mapping[str, NDArray[np.float64]]
+
 
 @dataclass(frozen=True)
 class ArmResult:
-    """Figures of one arm, percent: ``NM rank-1`` and so on -> one a seed."""
+    """Figures of one arm, percent: ``NM rank-1`` and so on -> one a seed.
+
+    ``gains``: those over the arm ``against``, mean and the ends of the 95 % interval over people and seeds, points.
+    ``iterations``: the length that counts, where several were tested.
+    """
 
     name: str
     figures: dict[str, tuple[float, ...]]
     against: str = ""
+    gains: dict[str, tuple[float, float, float]] | None = None
+    iterations: int | None = None
 
 
 @dataclass(frozen=True)
@@ -32,7 +50,7 @@ class Results:
     chance: float
 
     def to_json(self) -> str:
-        """For machines: ``{"arms": [{"name", "figures": {"NM rank-1": [a seed each], ...}, "against"}], "chance"}``."""
+        """For machines: the fields of this class as they are."""
         return json.dumps(asdict(self), indent=1) + "\n"
 
 
@@ -42,66 +60,124 @@ def collect(lab: Lab) -> Results:
     Raises:
         MissingError: A table is not there.
     """
-    tables = {arm.name: [read_json(path) for path in arm.tables] for arm in lab.arms}
-    return Results(
-        tuple(_arm(arm, tables[arm.name]) for arm in lab.arms), float(next(iter(tables.values()))[0]["chance"])
+    read = {arm.name: _best(arm) for arm in lab.arms}
+    people = {name: _by_person(tables) for name, (_, tables) in read.items()}
+    results = tuple(
+        ArmResult(
+            arm.name,
+            _figures(read[arm.name][1]),
+            arm.against,
+            _gains(people[arm.name], people[arm.against]) if arm.against else None,
+            read[arm.name][0] if len(arm.tables) > 1 else None,
+        )
+        for arm in lab.arms
     )
+    return Results(results, float(next(iter(read.values()))[1][0][0]["chance"]))
 
 
-def _arm(arm: Arm, tables: Sequence[dict[str, Any]]) -> ArmResult:
-    named = {
-        f"{column} {metric}": tuple(table["columns"][column]["metrics"][metric] for table in tables)
-        for column in tables[0]["columns"]
-        for metric in tables[0]["columns"][column]["metrics"]
+#: Tables of an arm: of each seed, of each part of the test people.
+Tables = Sequence[Sequence[dict[str, Any]]]
+
+
+def _best(arm: Arm) -> tuple[int, Tables]:
+    """The length with the highest mean of all figures, and its tables."""
+
+    def read(paths: tuple[tuple[Path, ...], ...]) -> Tables:
+        return [[read_json(path) for path in seed] for seed in paths]
+
+    def mean(tables: Tables) -> float:
+        return statistics.fmean(value for values in _figures(tables).values() for value in values)
+
+    found = {length: read(paths) for length, paths in arm.tables.items()}
+    return max(found.items(), key=lambda item: mean(item[1]))
+
+
+def _figures(tables: Tables) -> dict[str, tuple[float, ...]]:
+    first = tables[0][0]["columns"]
+    return {
+        f"{column} {metric}": tuple(
+            statistics.fmean(part["columns"][column]["metrics"][metric] for part in seed if column in part["columns"])
+            for seed in tables
+        )
+        for column in first
+        for metric in first[column]["metrics"]
     }
-    return ArmResult(arm.name, named, arm.against)
+
+
+def _by_person(tables: Tables) -> ByPerson:
+    """Every person's rank-1 with every seed; people are named by the part that tests them too."""
+    found = {}
+    for column in tables[0][0]["columns"]:
+        rows = []
+        for seed in tables:
+            parts = [part["columns"].get(column, {"per_person": {}})["per_person"] for part in seed]
+            rows.append([value for part in parts for _, value in sorted(part.items())])
+        found[f"{column} {FIRST}"] = np.array(rows)
+    return found
+
+
+def _gains(ours: ByPerson, theirs: ByPerson) -> dict[str, tuple[float, float, float]]:
+    """Mean gain and the ends of its interval: people and seeds are drawn again, those of both arms alike."""
+    gains = {}
+    for name, values in ours.items():
+        apart = values - theirs[name]
+        seeds, people = apart.shape
+        rng = np.random.default_rng(0)
+        drawn = [rng.multinomial(size, np.full(size, 1 / size), ROUNDS) / size for size in (seeds, people)]
+        low, high = np.quantile(np.einsum("rs,sp,rp->r", drawn[0], apart, drawn[1]), (0.025, 0.975))
+        gains[name] = (float(apart.mean()), float(low), float(high))
+    return gains
 
 
 def summary(results: Results, question: str) -> str:
-    """The table: figures of each arm, mean and standard deviation over seeds, and its difference to another arm."""
-    arms = {arm.name: arm for arm in results.arms}
-    shown, width = list(results.arms[0].figures), max(map(len, arms))
+    """The table: figures of each arm, mean and standard deviation over seeds, and its gain over another arm."""
+    names = {arm.name: _label(arm) for arm in results.arms}
+    shown, width = list(results.arms[0].figures), max(map(len, names.values()))
     rows = [" " * width + "".join(f"{name:>14}" for name in shown)]
     for arm in results.arms:
-        cells = "".join(f"{_spread(arm.figures[name], '.1f'):>14}" for name in shown)
-        rows.append(f"{arm.name:<{width}}{cells}{_gains(arm, arms[arm.against]) if arm.against else ''}")
+        cells = "".join(f"{_spread(arm.figures[name]):>14}" for name in shown)
+        rows.append(f"{names[arm.name]:<{width}}{cells}{_gained(arm)}")
     seeds = len(results.arms[0].figures[shown[0]])
-    note = f"%, mean and standard deviation over {seeds} seed(s) of the recogniser"
-    return "\n".join([question, "", *rows, f"{note}; chance {results.chance:.1f}"])
+    note = (
+        f"%, mean and standard deviation over {seeds} seed(s) of the recogniser; gains with 95 % intervals over people"
+    )
+    return "\n".join([question, "", *rows, f"{note} and seeds; chance {results.chance:.1f}"])
 
 
-def _spread(values: Sequence[float], form: str) -> str:
+def _label(arm: ArmResult) -> str:
+    return arm.name if arm.iterations is None else f"{arm.name} (best length: {arm.iterations})"
+
+
+def _spread(values: Sequence[float]) -> str:
     """Mean, and standard deviation where there are several."""
-    mean = format(statistics.fmean(values), form)
+    mean = f"{statistics.fmean(values):.1f}"
     return f"{mean} +- {statistics.stdev(values):.1f}" if len(values) > 1 else mean
 
 
-def _gains(arm: ArmResult, other: ArmResult) -> str:
-    """Differences of the runs with equal seeds."""
-    gains = (
-        f"{name} {_spread([ours - theirs for ours, theirs in zip(values, other.figures[name], strict=True)], '+.1f')}"
-        for name, values in arm.figures.items()
-    )
-    return f"   against {other.name}: {', '.join(gains)}"
+def _gained(arm: ArmResult) -> str:
+    if not arm.gains:
+        return ""
+    cells = (f"{name} {mean:+.1f} [{low:+.1f}, {high:+.1f}]" for name, (mean, low, high) in arm.gains.items())
+    return f"   against {arm.against}: {', '.join(cells)}"
 
 
-def plot(results: Results, title: str) -> str:
-    """Every arm and seed as an SVG file, the same bytes each time: a dot a seed, the figures of an arm side by side."""
-    import matplotlib as mpl
+def plot(results: Results, title: str, file: Path) -> None:
+    """Every arm and seed as a PNG file: a dot a seed, the figures of an arm side by side, the floor as a line."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(2 + 1.2 * len(results.arms), 4), layout="constrained")
+    figure = Figure(figsize=(2 + 0.8 * len(results.arms), 3.6), layout="constrained", dpi=90)
     axes = figure.subplots()
     names = list(results.arms[0].figures)
     for place, name in enumerate(names):
         shift = 0.6 * ((place + 0.5) / len(names) - 0.5)
-        dots = [(number + shift, value) for number, arm in enumerate(results.arms) for value in arm.figures[name]]
-        axes.scatter([x for x, _ in dots], [y for _, y in dots], s=14, label=name)
+        for number, arm in enumerate(results.arms):
+            values, label = arm.figures[name], name if number == 0 else None
+            axes.bar(
+                number + shift, statistics.fmean(values), 0.6 / len(names), color=f"C{place}", alpha=0.4, label=label
+            )
+            axes.scatter([number + shift] * len(values), values, s=10, color=f"C{place}")
     axes.axhline(results.chance, color="grey", linestyle="--", linewidth=0.8, label="chance of rank-1")
     axes.set(title=title, ylabel="%", ylim=(0, 100))
     axes.set_xticks(range(len(results.arms)), [arm.name for arm in results.arms], rotation=20, ha="right")
     axes.legend(fontsize="small")
-    drawn = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": title, "svg.fonttype": "none"}):
-        figure.savefig(drawn, format="svg", metadata={"Date": None})
-    return drawn.getvalue()
+    figure.savefig(file, metadata={"Software": None})

@@ -86,7 +86,7 @@ class Batch:
 def training_set(
     store: SilhouetteStore,
     partition: Partition,
-    synthetic: SilhouetteStore | None = None,
+    synthetic: Sequence[SilhouetteStore] = (),
     views: Sequence[str] | None = None,
 ) -> TrainingSet:
     """Real clips of TRAIN_SET, and synthetic ones: of the same people under their own label, novel people after them.
@@ -94,7 +94,7 @@ def training_set(
     Args:
         store: Real clips.
         partition: Who is trained on, and who must never be.
-        synthetic: Synthetic clips; all of its people are used.
+        synthetic: Synthetic clips; all of their people are used.
         views: Views to train on; None means all.
 
     Raises:
@@ -105,9 +105,9 @@ def training_set(
     train = set(partition.train)
     clips = [ClipRef(store, key) for key in _keys(store, views) if key.identity in train]
     real = len(clips)
-    if synthetic is not None:
-        _refuse_test_people(synthetic, partition)
-        clips += [ClipRef(synthetic, key) for key in _keys(synthetic, views)]
+    for made in synthetic:
+        _refuse_test_people(made, partition)
+        clips += [ClipRef(made, key) for key in _keys(made, views)]
     numbers: dict[str, list[int]] = defaultdict(list)
     for number, clip in enumerate(clips):
         numbers[clip.key.identity].append(number)

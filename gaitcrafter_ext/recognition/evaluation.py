@@ -59,6 +59,7 @@ class Column:
         probes: How many probes there are.
         unmatched: How many of them have no gallery clip of their person; rankings leave them out.
         per_view: Across views: rank-1 of each probe view, mean over the other gallery views.
+        per_person: Share of each person's lookups whose nearest gallery clip is theirs, in percent.
         cells: Across views: rank-1 of [probe view][gallery view], the identical view included; None without clips.
     """
 
@@ -66,6 +67,7 @@ class Column:
     probes: int
     unmatched: int
     per_view: dict[str, float]
+    per_person: dict[str, float]
     cells: tuple[tuple[float | None, ...], ...]
 
 
@@ -221,25 +223,40 @@ def _column(
     ranks: dict[str, int] = {metric: int(metric[5:]) for metric in protocol.metrics if metric.startswith("rank-")}
     metrics: dict[str, float] = {}
     per_view: dict[str, float] = {}
+    found: dict[str, list[bool]] = {}
     cells = np.empty((0, 0))
     unmatched = int((~np.isin(probes.identity, gallery.identity)).sum())
     if across:
-        table = _across_views(gallery, probes, views, max(ranks.values(), default=1), distance)
+        table, found = _across_views(gallery, probes, views, max(ranks.values(), default=1), distance)
         means = [_off_diagonal(table[:, :, rank - 1]) for rank in ranks.values()]
         metrics |= {metric: float(np.mean(mean[~np.isnan(mean)])) for metric, mean in zip(ranks, means, strict=True)}
         cells, first = table[:, :, 0], _off_diagonal(table[:, :, 0])
         per_view = {view: float(rank) for view, rank in zip(views, first, strict=True) if not np.isnan(rank)}
     if not across or set(protocol.metrics) - ranks.keys():
-        metrics = _ranked(gallery, probes, ranks, across, distance) | metrics
+        ranked, places = _ranked(gallery, probes, ranks, across, distance)
+        metrics = ranked | metrics
+        found = found if across else places
+    per_person = {name: 100 * float(np.mean(hits)) for name, hits in sorted(found.items())}
     rows = tuple(tuple(None if np.isnan(cell) else float(cell) for cell in row) for row in cells)
-    return Column({metric: metrics[metric] for metric in protocol.metrics}, len(probes.view), unmatched, per_view, rows)
+    return Column(
+        {metric: metrics[metric] for metric in protocol.metrics},
+        len(probes.view),
+        unmatched,
+        per_view,
+        per_person,
+        rows,
+    )
 
 
 def _across_views(
     gallery: Features, probes: Features, views: Sequence[str], most: int, distance: Distance
-) -> NDArray[np.float64]:
-    """Percent of probes found among the nearest 1 to ``most``: [probe view, gallery view, most]; NaN without clips."""
+) -> tuple[NDArray[np.float64], dict[str, list[bool]]]:
+    """Percent of probes found among the nearest 1 to ``most``: [probe view, gallery view, most]; NaN without clips.
+
+    And, person by person, whether the nearest in each other view is theirs.
+    """
     cells = np.full((len(views), len(views), most), np.nan)
+    first: dict[str, list[bool]] = defaultdict(list)
     for row, probe_view in enumerate(views):
         ours = probes.where(probes.view == probe_view)
         for place, gallery_view in enumerate(views):
@@ -250,7 +267,10 @@ def _across_views(
                 hits = (theirs.identity[nearest] == ours.identity[:, None]).cumsum(1) > 0
                 found = np.round(hits.sum(0) * 100 / len(ours.view), 2)
                 cells[row, place] = np.pad(found, (0, most - len(found)), mode="edge")
-    return cells
+                for person, hit in zip(ours.identity, hits[:, 0], strict=True):
+                    if probe_view != gallery_view:
+                        first[str(person)].append(bool(hit))
+    return cells, first
 
 
 def _off_diagonal(cells: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -262,20 +282,27 @@ def _off_diagonal(cells: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _ranked(
     gallery: Features, probes: Features, ranks: dict[str, int], exclude_view: bool, distance: Distance
-) -> dict[str, float]:
-    """Figures of the ranked gallery, percent; probes that have no clip of their person in it are left out."""
-    found = list(_places(gallery, probes, exclude_view, distance))
+) -> tuple[dict[str, float], dict[str, list[bool]]]:
+    """Figures of the ranked gallery, percent, and person by person whether the first is theirs.
+
+    Probes that have no clip of their person in the gallery are left out.
+    """
+    first: dict[str, list[bool]] = defaultdict(list)
+    found = []
+    for person, places in _places(gallery, probes, exclude_view, distance):
+        found.append(places)
+        first[person].append(bool(places[0] == 1))
     shares = {metric: float(np.mean([places[0] <= rank for places in found])) for metric, rank in ranks.items()}
     counts = [np.arange(1, len(places) + 1) for places in found]
     shares["mAP"] = float(np.mean([np.mean(count / places) for count, places in zip(counts, found, strict=True)]))
     shares["mINP"] = float(np.mean([len(places) / places[-1] for places in found]))
-    return {metric: 100 * share for metric, share in shares.items()}
+    return {metric: 100 * share for metric, share in shares.items()}, first
 
 
 def _places(
     gallery: Features, probes: Features, exclude_view: bool, distance: Distance
-) -> Iterator[NDArray[np.integer]]:
-    """For each probe the places, from 1, of its person's clips in the gallery sorted by distance."""
+) -> Iterator[tuple[str, NDArray[np.integer]]]:
+    """For each probe its person, and the places, from 1, of its person's clips in the gallery sorted by distance."""
     for start in range(0, len(probes.view), ROWS):
         part = probes.where(np.arange(len(probes.view)) // ROWS == start // ROWS)
         order = part_mean_distances(part.embeddings, gallery.embeddings, distance).argsort(1)
@@ -284,4 +311,4 @@ def _places(
             if exclude_view:
                 same = same[~(same & (gallery.view[nearest] == view))]
             if same.any():
-                yield np.flatnonzero(same) + 1
+                yield str(person), np.flatnonzero(same) + 1

@@ -72,7 +72,7 @@ def test_synthetic_clips_of_known_people_share_their_label_and_novel_people_come
     real: SilhouetteStore, tmp_path: Path
 ) -> None:
     synthetic = write(tmp_path / "synthetic", [("001", "nm-01"), ("syn-0007", "nm-01")])
-    both = training_set(real, Partition(("001", "002"), ("005",)), synthetic)
+    both = training_set(real, Partition(("001", "002"), ("005",)), [synthetic])
     assert both.people == ("001", "002", "syn-0007")
     assert len(both.of["001"]) == 5
     assert both.novel == ("syn-0007",)
@@ -85,7 +85,7 @@ def synthetic_pixels(sampler: PKSampler, number: int) -> int:
 
 def test_the_synthetic_share_sets_how_many_people_of_a_batch_are_novel(real: SilhouetteStore, tmp_path: Path) -> None:
     synthetic = write(tmp_path / "synthetic", [(f"syn-000{n}", "nm-01") for n in range(6, 9)])
-    both = training_set(real, Partition(("001", "002", "003"), ("005",)), synthetic)
+    both = training_set(real, Partition(("001", "002", "003"), ("005",)), [synthetic])
     sampler = PKSampler(both, (4, 1, 1), seed=0, synthetic_share=((0, 0.25),))
     assert [synthetic_pixels(sampler, n) for n in range(10)] == [1] * 10
     half = PKSampler(both, (3, 1, 1), seed=0, synthetic_share=((0, 0.5),))
@@ -94,7 +94,7 @@ def test_the_synthetic_share_sets_how_many_people_of_a_batch_are_novel(real: Sil
 
 def test_the_synthetic_share_may_fall_until_real_people_are_left_alone(real: SilhouetteStore, tmp_path: Path) -> None:
     synthetic = write(tmp_path / "synthetic", [(f"syn-000{n}", "nm-01") for n in range(6, 9)])
-    both = training_set(real, Partition(("001", "002", "003"), ("005",)), synthetic)
+    both = training_set(real, Partition(("001", "002", "003"), ("005",)), [synthetic])
     sampler = PKSampler(both, (2, 1, 1), seed=0, synthetic_share=((0, 1.0), (10, 0.0)))
     assert [synthetic_pixels(sampler, n) for n in (0, 5, 10, 20)] == [2, 1, 0, 0]
 
@@ -103,7 +103,7 @@ def test_where_nobody_is_novel_the_share_is_one_of_each_persons_clips(real: Silh
     synthetic = SilhouetteStore(tmp_path / "synthetic", create=True)
     for take in ("nm-01", "nm-02"):
         synthetic.write(ClipKey("001", take, "090"), np.full((5, 64, 64), 60, np.uint8))
-    both = training_set(real, Partition(("001", "002"), ("005",)), synthetic)
+    both = training_set(real, Partition(("001", "002"), ("005",)), [synthetic])
     sampler = PKSampler(both, (2, 4, 1), seed=0, synthetic_share=((0, 0.5),))
     assert [synthetic_pixels(sampler, n) for n in range(5)] == [2] * 5
 
@@ -127,7 +127,7 @@ def test_a_share_is_read_as_a_number_or_as_points() -> None:
 def test_test_people_among_the_synthetic_ones_are_refused(real: SilhouetteStore, tmp_path: Path) -> None:
     synthetic = write(tmp_path / "synthetic", [("005", "nm-01")])
     with pytest.raises(DataError, match="005, who is in TEST_SET"):
-        training_set(real, Partition(("001", "002"), ("005",)), synthetic)
+        training_set(real, Partition(("001", "002"), ("005",)), [synthetic])
 
 
 def test_people_who_are_not_there_or_one_person_alone_are_refused(real: SilhouetteStore) -> None:

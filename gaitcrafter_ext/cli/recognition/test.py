@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
 HELP = "print the table of a trained recogniser on the people of TEST_SET"
-TABLE_FILE = "table.json"
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,8 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what training and testing share."""
     parser.add_argument("--data", required=True, metavar="ROOT", help="real clips: a folder of ids")
     parser.add_argument("--partition", required=True, metavar="JSON", help="who is trained on and who is tested")
-    parser.add_argument("--out", required=True, metavar="DIR", help="the recogniser's folder; table.json goes there")
+    parser.add_argument("--out", required=True, metavar="DIR", help="the recogniser's folder; the table goes there")
+    parser.add_argument("--table", default="table.json", metavar="NAME", help="its file there (default %(default)s)")
     parser.add_argument(
         "--config",
         metavar="NAME|YAML",
@@ -70,7 +70,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the table and write ``table.json``."""
+    """Print the table and write it as JSON."""
     from gaitcrafter_ext.recognition.checkpoint import load_opengait, load_recogniser
 
     data = open_data(args)
@@ -113,7 +113,7 @@ def report(args: argparse.Namespace, network: nn.Module, card: Card, data: Data,
     table = _table(args, network, data, clips)
     content = {**about(args, card), **dataclasses.asdict(table), "protocol": dataclasses.asdict(clips.roles.protocol)}
     text = json.dumps(content, indent=2)
-    atomic_write_text(Path(args.out) / TABLE_FILE, text + "\n")
+    atomic_write_text(Path(args.out) / Path(args.table).name, text + "\n")
     print(text if args.json else table)
 
 

@@ -33,7 +33,8 @@ SHAPE = "PxKxL"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     test.add_data_arguments(parser)
-    parser.add_argument("--synthetic", metavar="DIR", help="synthetic clips to train on too")
+    parser.add_argument("--synthetic", metavar="DIR", action="append", default=[],
+                        help="synthetic clips to train on too; may be given several times")  # fmt: skip
     parser.add_argument("--synthetic-share", metavar="S",
                         help="share of synthetic clips, by novel people or else by clips of each person: 0.5, or points"
                         " ITERATION:SHARE, e.g. 0:1,150:0 (default: all people and clips alike)")  # fmt: skip
@@ -63,12 +64,12 @@ def run(args: argparse.Namespace) -> int:
 
     data = test.open_data(args)
     out, device = Path(args.out), pick_device(args.device)
-    synthetic = _synthetic(args.synthetic, data.partition, data.store.dataset)
+    synthetic = [_synthetic(folder, data.partition, data.store.dataset) for folder in args.synthetic]
     people = training_set(data.store, data.partition, synthetic, data.views)
     sampler_of(config, people)  # refuses what cannot be drawn, and what cannot be tested, before anything is deleted
     clips = None if args.no_test or not data.partition.test else test.test_set(data)
     if args.force:
-        _delete_run(out)
+        _delete_run(out, args.table)
     print(
         f"training {config.model} on {len(people.people)} people, {len(people.clips)} clips, {device}", file=sys.stderr
     )
@@ -101,14 +102,12 @@ def _shape(text: str) -> tuple[int, ...]:
     return tuple(int(size) for size in sizes.groups())
 
 
-def _synthetic(folder: str | None, partition: Partition, dataset: DatasetConfig) -> SilhouetteStore | None:
+def _synthetic(folder: str, partition: Partition, dataset: DatasetConfig) -> SilhouetteStore:
     """The clips that ``synthesize`` wrote: they lie in the folder's ``pkl``; no test person is in their manifest."""
     from gaitcrafter_ext.silhouettes import manifest
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
     from gaitcrafter_ext.synthesis.folder import OutputFolder
 
-    if folder is None:
-        return None
     inner = Path(folder) / "pkl"
     store = SilhouetteStore(inner if inner.is_dir() else folder, dataset)
     root = store.root.resolve()
@@ -118,12 +117,12 @@ def _synthetic(folder: str | None, partition: Partition, dataset: DatasetConfig)
     return store
 
 
-def _delete_run(out: Path) -> None:
+def _delete_run(out: Path, table: str) -> None:
     """Delete what an earlier run wrote, and nothing else."""
     from gaitcrafter_ext.recognition.checkpoint import CARD_FILE, MODEL_FILE
     from gaitcrafter_ext.recognition.training import STATE_FILE
 
-    for name in (STATE_FILE, MODEL_FILE, CARD_FILE, test.TABLE_FILE):
+    for name in (STATE_FILE, MODEL_FILE, CARD_FILE, table):
         (out / name).unlink(missing_ok=True)
     for events in (out / "tensorboard").glob("events.out.tfevents.*"):
         events.unlink()
