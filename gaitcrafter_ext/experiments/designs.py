@@ -396,7 +396,7 @@ def _missing_conditions(lab: Lab) -> None:
     weights = lab.weights("plain", plain)
     same = lab.same_people("missing", weights, plain, "--conditions", ",".join(missing), takes=2)
     count = len(data.people.train)
-    novel = lab.novel_people(f"novel-{count}", weights, count)
+    novel = lab.novel_people(f"novel-{count}{'' if lab.setting.weights else '-of-plain'}", weights, count)
     real = f"{kept} only"
     lab.arm(real, plain, early=True)
     lab.arm(f"{kept} + synthetic {' '.join(missing)}", plain, same, against=real, share=None)

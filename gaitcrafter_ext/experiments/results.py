@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.experiments.designs import Arm, Lab
 from gaitcrafter_ext.records import read_json
 
-__all__ = ["ArmResult", "Results", "collect", "plot", "summary"]
+__all__ = ["ArmResult", "Results", "collect", "gains_over", "plot", "summary"]
 
 #: The figure whose gains have intervals: only rank-1 is known person by person.
 FIRST = "rank-1"
@@ -67,7 +67,7 @@ def collect(lab: Lab) -> Results:
             arm.name,
             _figures(read[arm.name][1]),
             arm.against,
-            _gains(people[arm.name], people[arm.against]) if arm.against else None,
+            gains_over(people[arm.name], people[arm.against]) if arm.against else None,
             read[arm.name][0] if len(arm.tables) > 1 else None,
         )
         for arm in lab.arms
@@ -116,7 +116,7 @@ def _by_person(tables: Tables) -> ByPerson:
     return found
 
 
-def _gains(ours: ByPerson, theirs: ByPerson) -> dict[str, tuple[float, float, float]]:
+def gains_over(ours: ByPerson, theirs: ByPerson) -> dict[str, tuple[float, float, float]]:
     """Mean gain and the ends of its interval: people and seeds are drawn again, those of both arms alike."""
     gains = {}
     for name, values in ours.items():

@@ -20,12 +20,12 @@ training: {batch_size: 4, precision: "no"}
 
 
 def test_a_dry_run_prints_the_commands_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["experiment", "same-vs-novel", "--out", str(tmp_path / "x"), "--dry-run"]) == 0
+    assert main(["experiment", "dose", "--out", str(tmp_path / "x"), "--dry-run"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("gaitcrafter simulate")
-    assert sum(line.startswith("gaitcrafter recognise train") for line in lines) == 4 * 3
+    assert sum(line.startswith("gaitcrafter recognise train") for line in lines) == 7 * 3
     assert not (tmp_path / "x").exists()
-    assert main(["experiment", "same-vs-novel", "--out", str(tmp_path / "x"), "--dry-run", "--json"]) == 0
+    assert main(["experiment", "dose", "--out", str(tmp_path / "x"), "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == lines
 
 
@@ -36,13 +36,13 @@ def test_given_weights_are_refused_where_they_saw_test_people_or_training_people
         assert main(["experiment", *words, "--out", str(tmp_path / "x"), "--dry-run"]) in (0, 2)
         return capsys.readouterr().err
 
-    assert complaint("same-vs-novel", "--train", "40") == ""
+    assert complaint("dose", "--train", "40") == ""
     tested = "--weights: bundled has seen 25 of the 25 people to test, sim2508-051 among them; name another"
-    assert tested in complaint("same-vs-novel", "--cohort-seed", "2508")
-    assert complaint("same-vs-novel", "--cohort-seed", "2508", "--weights", "none") == ""
+    assert tested in complaint("dose", "--cohort-seed", "2508")
+    assert complaint("dose", "--cohort-seed", "2508", "--weights", "none") == ""
     late = ["--cohort-seed", "2508", "--subjects", "1010", "--train"]
-    assert complaint("same-vs-novel", *late, "1000") == ""
-    assert "has seen 1000 of the 1001 people to train on" in complaint("same-vs-novel", *late, "1001")
+    assert complaint("dose", *late, "1000") == ""
+    assert "has seen 1000 of the 1001 people to train on" in complaint("dose", *late, "1001")
     assert "takes weights that have seen none of them" in complaint("few-labels", *late, "1000")
     uses_none = "--weights: clip-length uses no generator, found 'bundled'"
     assert uses_none in complaint("clip-length", "--weights", "bundled")
@@ -52,7 +52,7 @@ def test_a_real_dataset_is_looked_at_before_anything_runs(tmp_path: Path, capsys
     def complaint(*people: str, views: str = "all") -> str:
         Partition(people, ("sim-002", "sim-003")).save(tmp_path / "split.json")
         given = ["--data", str(tree / "pkl"), "--partition", str(tmp_path / "split.json"), "--views", views]
-        assert main(["experiment", "completion", "--out", str(tmp_path / "x"), "--dry-run", *given]) in (0, 1, 2)
+        assert main(["experiment", "missing-views", "--out", str(tmp_path / "x"), "--dry-run", *given]) in (0, 1, 2)
         return capsys.readouterr().err
 
     tree = tiny_tree(tmp_path)
@@ -64,7 +64,7 @@ def test_a_real_dataset_is_looked_at_before_anything_runs(tmp_path: Path, capsys
 
 def test_a_preset_that_is_asked_for_brings_its_own_length(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def shares(*words: str) -> set[str]:
-        main(["experiment", "same-vs-novel", "--out", str(tmp_path), "--preset", "cpu", "--dry-run", *words])
+        main(["experiment", "dose", "--out", str(tmp_path), "--preset", "cpu", "--dry-run", *words])
         lines = [line.split() for line in capsys.readouterr().out.splitlines() if "--synthetic-share" in line]
         return {words[words.index("--synthetic-share") + 1] for words in lines}
 
@@ -75,22 +75,23 @@ def test_a_preset_that_is_asked_for_brings_its_own_length(tmp_path: Path, capsys
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["same-vs-nobel"], 2, "did you mean 'same-vs-novel'?"),
-        (["same-vs-novel", "--size", "huge"], 2, "--size: unknown 'huge'"),
-        (["same-vs-novel", "--size", "gpu"], 2, "name it with --data and --partition"),
-        (["same-vs-novel", "--data", "x"], 2, "--data and --partition go together"),
-        (["same-vs-novel", "--model", "gaitbas"], 2, "unknown model 'gaitbas'"),
-        (["few-labels", "--labels", "50,10"], 2, "--labels: cannot read '50,10'; write rising percentages"),
-        (["few-labels", "--labels", "1²"], 2, "--labels: cannot read '1²'; write rising percentages"),
-        (["few-labels", "--labels", ""], 2, "--labels: cannot read ''; write rising percentages"),
-        (["same-vs-novel", "--views", "036"], 2, "--views: found 1 in '036'; recognisers are tested across views"),
-        (["same-vs-novel", "--views", "036,036"], 2, "--views: found 1 in '036,036'"),
-        (["same-vs-novel", "--views", "none"], 2, "--views: found 0 in 'none'"),
-        (["same-vs-novel", "--views", "036,037"], 2, "--views: unknown '037'; did you mean"),
-        (["same-vs-novel", "--config", "nowhere.yaml"], 1, "config nowhere.yaml is not there; name a YAML file"),
-        (["same-vs-novel", "--synthetic-share", "2"], 2, "synthetic share: found '2'"),
-        (["same-vs-novel", "--train", "75"], 2, "75 people to train on and 0 to test; both are needed"),
-        (["same-vs-novel", "--data", "x", "--partition", "nowhere.json"], 1, "nowhere.json is not there"),
+        (["dos"], 2, "did you mean 'dose'?"),
+        (["dose", "--size", "huge"], 2, "--size: unknown 'huge'"),
+        (["dose", "--size", "gpu"], 2, "name it with --data and --partition"),
+        (["dose", "--data", "x"], 2, "--data and --partition go together"),
+        (["dose", "--model", "gaitbas"], 2, "unknown model 'gaitbas'"),
+        (["few-labels", "--labels", "50,10"], 2, "--labels: cannot read '50,10'; write rising numbers"),
+        (["few-labels", "--labels", "1²"], 2, "--labels: cannot read '1²'; write rising numbers"),
+        (["few-labels", "--labels", ""], 2, "--labels: cannot read ''; write rising numbers"),
+        (["few-labels", "--labels", "5,60"], 2, "--labels: 60 asked for, and there are 50 people to train on"),
+        (["dose", "--views", "036"], 2, "--views: found 1 in '036'; recognisers are tested across views"),
+        (["dose", "--views", "036,036"], 2, "--views: found 1 in '036,036'"),
+        (["dose", "--views", "none"], 2, "--views: found 0 in 'none'"),
+        (["dose", "--views", "036,037"], 2, "--views: unknown '037'; did you mean"),
+        (["dose", "--config", "nowhere.yaml"], 1, "config nowhere.yaml is not there; name a YAML file"),
+        (["dose", "--synthetic-share", "2"], 2, "synthetic share: found '2'"),
+        (["dose", "--train", "75"], 2, "75 people to train on and 0 to test; both are needed"),
+        (["dose", "--data", "x", "--partition", "nowhere.json"], 1, "nowhere.json is not there"),
     ],
 )
 def test_bad_options_are_one_line(
@@ -107,16 +108,16 @@ def test_a_file_for_out_and_data_that_are_not_there_are_refused_at_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
-    assert main(["experiment", "same-vs-novel", "--out", str(tmp_path / "file" / "below"), "--dry-run"]) == 2
+    assert main(["experiment", "dose", "--out", str(tmp_path / "file" / "below"), "--dry-run"]) == 2
     assert f"--out: {tmp_path / 'file' / 'below'} is a file, or lies in one; name a folder" in capsys.readouterr().err
     Partition(("a",), ("b",)).save(tmp_path / "split.json")
-    words = ["experiment", "same-vs-novel", "--out", str(tmp_path / "x"), "--data", str(tmp_path / "nowhere")]
+    words = ["experiment", "dose", "--out", str(tmp_path / "x"), "--data", str(tmp_path / "nowhere")]
     assert main([*words, "--partition", str(tmp_path / "split.json"), "--dry-run"]) == 1
     assert f"there is no folder {tmp_path / 'nowhere'}; expected a root of" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["completion", "synthetic-only"])
+@pytest.mark.parametrize("name", ["missing-views", "missing-conditions"])
 def test_a_tiny_experiment_ends_with_a_table_and_a_plot(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,5 +130,5 @@ def test_a_tiny_experiment_ends_with_a_table_and_a_plot(
     assert results["chance"] == 50.0
     assert [arm["name"] for arm in results["arms"]][-1] == "untrained"
     assert all(len(arm["figures"][f"{name} rank-1"]) == 1 for arm in results["arms"] for name in ("NM", "BG", "CL"))
-    assert "<svg" in (tmp_path / "x" / f"{name}.svg").read_text()
+    assert (tmp_path / "x" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert main(words) == 0

@@ -6,19 +6,21 @@ import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import ConflictError, GaitCrafterError, UsageError
 from gaitcrafter_ext.experiments.designs import DESIGNS, FLOOR, Lab, Setting, default_mixing, design
-from gaitcrafter_ext.experiments.results import collect, plot, summary
+from gaitcrafter_ext.experiments.results import collect, gains_over, plot, summary
 from gaitcrafter_ext.experiments.steps import Call, Command, Reduction, run_steps
 from gaitcrafter_ext.recognition.mixing_schedule import read_schedule, share_at
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from tests.tiny import tiny_tree
 
-SMALL = Setting(subjects=8, train=4, seeds=2, iterations=7, weights=None)
+SMALL = Setting(subjects=8, train=4, seeds=2, iterations=8, weights=None, labels=(2, 4), novel=(4, 8))
 
 
 def _run(lab: Lab, call: Call) -> int:
@@ -47,28 +49,50 @@ class Bench:
         self.calls.append(words)
         if words[0] == "simulate":
             (Path(_value(words, "--out")) / "pkl").mkdir(parents=True, exist_ok=True)
-        if words[:2] == ("recognise", "test"):
-            folder = Path(_value(words, "--out"))
-            seed = int(folder.name.rpartition("-")[2])
-            level = 60 + 10 * ("novel" in folder.name) + seed
-            ranks = {name: level - 10.0 * place for place, name in enumerate(("NM", "BG", "CL"))}
-            columns = {name: {"metrics": {"rank-1": rank}} for name, rank in ranks.items()}
-            folder.mkdir(parents=True)
-            (folder / "table.json").write_text(json.dumps({"columns": columns, "chance": 25.0}))
+        if "--table" in words:
+            file = Path(_value(words, "--out")) / _value(words, "--table")
+            seed = int(file.parent.name.rpartition("-")[2])
+            level = 60 + 10 * ("novel" in file.parent.name) + seed - 5 * (file.name == "table-4.json")
+            columns = {
+                name: {
+                    "metrics": {"rank-1": level - 10.0 * place},
+                    "per_person": dict.fromkeys("ab", level - 10 * place),
+                }
+                for place, name in enumerate(("NM", "BG", "CL"))
+            }
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps({"columns": columns, "chance": 25.0}))
+
+
+def _lab(name: str, folder: Path, **changes: Any) -> Lab:
+    """The experiment in the small setting; on a tiny tree where it is for a dataset only."""
+    if DESIGNS[name].real:
+        changes |= {"data": folder, "partition": Partition(("a", "b", "c", "d", "e"), ("f",))}
+    return design(name, folder, replace(SMALL, **changes))
 
 
 @pytest.mark.parametrize("name", DESIGNS)
 def test_arms_train_equally_long_with_equal_seeds_on_no_test_person(name: str, tmp_path: Path) -> None:
-    lab = design(name, tmp_path, SMALL)
-    trained = [words for words in _commands(lab, "recognise", "train") if FLOOR not in _value(words, "--out")]
-    assert {_value(words, "--iterations") for words in trained} == {"7"}
-    assert [_value(words, "--seed") for words in trained] == ["0", "1"] * (len(lab.arms) - 1)
+    lab = _lab(name, tmp_path)
     names = [arm.name for arm in lab.arms]
     assert names[-1] == FLOOR
     assert len(names) == len(set(names))
     assert {arm.against for arm in lab.arms} - {""} <= set(names)
+    assert all(max(arm.tables) == 8 for arm in lab.arms[:-1])
+    assert all(len(tables) == 2 for arm in lab.arms for tables in arm.tables.values())
     for words in _commands(lab, "train"):
-        assert set(SMALL.people.test).isdisjoint(_split(lab, _value(words, "--partition")).train)
+        assert set(lab.setting.people.test).isdisjoint(_split(lab, _value(words, "--partition")).train)
+
+
+def test_a_baseline_is_tested_at_half_its_length_too_and_the_better_counts(tmp_path: Path) -> None:
+    lab = _lab("missing-conditions", tmp_path)
+    plain = [words for words in _commands(lab, "recognise", "train") if _value(words, "--out").endswith("nm-only-0")]
+    assert [(_value(words, "--iterations"), _value(words, "--table")) for words in plain] == [
+        ("4", "table-4.json"),
+        ("8", "table-8.json"),
+    ]
+    _run(lab, Bench())
+    assert collect(lab).arms[0].iterations == 8
 
 
 def _split(lab: Lab, path: str) -> Partition:
@@ -76,48 +100,58 @@ def _split(lab: Lab, path: str) -> Partition:
     return next((step.partition for step in lab.steps if str(getattr(step, "path", "")) == path), lab.setting.people)
 
 
-def test_same_and_novel_people_get_equally_many_clips(tmp_path: Path) -> None:
-    same, novel = _commands(design("same-vs-novel", tmp_path, SMALL), "synthesize")
+def test_same_and_novel_people_get_equally_many_clips_and_both_are_trained_on_together(tmp_path: Path) -> None:
+    lab = _lab("dose", tmp_path)
+    novel, same, more = _commands(lab, "synthesize")
     assert (_value(same, "--identities"), _value(same, "--novel")) == ("all", "0")
-    assert (_value(novel, "--identities"), _value(novel, "--novel")) == ("none", str(SMALL.train))
+    assert (_value(novel, "--identities"), _value(novel, "--novel"), _value(more, "--novel")) == ("none", "4", "8")
     for option in ("--takes", "--views", "--weights"):
         assert _value(same, option) == _value(novel, option)
+    assert any(words.count("--synthetic") == 2 for words in _commands(lab, "recognise", "train"))
 
 
-def test_few_labels_train_a_generator_on_exactly_those_labels(tmp_path: Path) -> None:
-    lab = design("few-labels", tmp_path, replace(SMALL, subjects=60, train=50))
-    generators = _commands(lab, "train")
-    assert [len(_split(lab, _value(words, "--partition")).train) for words in generators] == [5, 13, 25, 50]
-    assert len(generators) == len(SMALL.labels)
-    fewer = design("few-labels", tmp_path, replace(SMALL, subjects=60, train=50, labels=(10, 50)))
-    assert [arm.name for arm in fewer.arms if arm.against] == ["real 10% + novel people", "real 50% + novel people"]
+def test_few_labels_know_exactly_those_people(tmp_path: Path) -> None:
+    def known(lab: Lab, *command: str) -> list[int]:
+        found = [words for words in _commands(lab, *command) if "--partition" in words]
+        return [len(_split(lab, _value(words, "--partition")).train) for words in found]
 
-
-def test_given_weights_imitate_exactly_those_with_labels(tmp_path: Path) -> None:
-    lab = design("few-labels", tmp_path, replace(SMALL, subjects=60, train=50, labels=(10, 100), weights="bundled"))
-    novel, few, everyone = _commands(lab, "synthesize")
-    assert (_value(novel, "--identities"), _value(novel, "--novel")) == ("none", "50")
-    assert [len(_split(lab, _value(words, "--partition")).train) for words in (few, everyone)] == [5, 50]
-    assert {_value(words, "--like") for words in (few, everyone)} == {str(tmp_path / "cohort" / "pkl")}
-    assert [arm.name for arm in lab.arms if arm.name.endswith("same people")] == [
-        "real 10% + same people",
-        "real 100% + same people",
+    assert known(_lab("few-labels", tmp_path), "train") == [2, 4]
+    lab = _lab("few-labels", tmp_path, weights="bundled", fine_tune=9)
+    assert known(lab, "train") == [2, 4]
+    assert known(lab, "synthesize") == [2, 4]
+    assert {_value(words, "--init") for words in _commands(lab, "train")} == {"bundled"}
+    assert [arm.name for arm in lab.arms] == [
+        *("2 real", "2 real + novel", "2 real + same people", "2 real + novel, fine-tuned"),
+        *("real", "real + novel", "real + same people", "real + novel, fine-tuned", FLOOR),
     ]
 
 
+def test_missing_conditions_are_made_of_people_in_plain_clothes_only(tmp_path: Path) -> None:
+    lab = _lab("missing-conditions", tmp_path, weights="bundled")
+    (step,) = (step for step in lab.steps if isinstance(step, Reduction))
+    assert set(step.lacking.values()) == {("bg", "cl")}
+    same, _ = _commands(lab, "synthesize")
+    assert (_value(same, "--like"), _value(same, "--conditions")) == (str(step.target), "bg,cl")
+
+
+def test_real_people_are_left_out_in_turn(tmp_path: Path) -> None:
+    lab = _lab("real-people", tmp_path)
+    parts = [step.partition for step in lab.steps if getattr(step, "name", "").startswith("partition-without")]
+    assert [part.test for part in parts] == [("a", "b"), ("c", "d"), ("e",)]
+    assert [part.train for part in parts] == [("c", "d", "e"), ("a", "b", "e"), ("a", "b", "c", "d")]
+    assert all(len(seed) == 3 for arm in lab.arms for tables in arm.tables.values() for seed in tables)
+
+
 def test_weights_that_know_the_training_people_are_asked_for_them_by_name(tmp_path: Path) -> None:
-    setting = replace(SMALL, cohort_seed=2508, weights="bundled")
-    same, _ = _commands(design("same-vs-novel", tmp_path, setting), "synthesize")
-    assert _value(same, "--identities") == ",".join(setting.people.train)
+    lab = _lab("dose", tmp_path, cohort_seed=2508, weights="bundled")
+    _, same, _ = _commands(lab, "synthesize")
+    assert _value(same, "--identities") == ",".join(lab.setting.people.train)
 
 
 def test_the_synthetic_share_is_given_wherever_real_and_synthetic_clips_meet(tmp_path: Path) -> None:
-    lab = design("same-vs-novel", tmp_path, replace(SMALL, synthetic_share="0:1,5:0"))
-    trained = _commands(lab, "recognise", "train")
+    trained = _commands(_lab("dose", tmp_path, synthetic_share="0:1,5:0"), "recognise", "train")
     assert {_value(words, "--synthetic-share") for words in trained if "--synthetic" in words} == {"0:1,5:0"}
     assert all("--synthetic-share" not in words for words in trained if "--synthetic" not in words)
-    filled = design("completion", tmp_path, replace(SMALL, synthetic_share="0:1,5:0"))
-    assert all("--synthetic-share" not in words for words in _commands(filled, "recognise", "train"))
 
 
 def test_the_last_quarter_of_a_training_is_real() -> None:
@@ -126,13 +160,15 @@ def test_the_last_quarter_of_a_training_is_real() -> None:
     assert all(share_at(read_schedule(default_mixing(iterations)), 0) == 1 for iterations in range(1, 9))
 
 
-def test_clip_length_is_refused_on_real_data(tmp_path: Path) -> None:
+def test_clips_are_simulated_or_given_as_the_question_needs(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="without --data"):
-        design("clip-length", tmp_path, replace(SMALL, data=tmp_path, partition=Partition(("a",), ("b",))))
+        _lab("clip-length", tmp_path, data=tmp_path, partition=Partition(("a",), ("b",)))
+    with pytest.raises(UsageError, match="real-people is for a real dataset"):
+        design("real-people", tmp_path, SMALL)
 
 
 def test_a_run_that_was_cut_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    lab, cut, rest = design("same-vs-novel", tmp_path, SMALL), Bench(fail_at=5), Bench()
+    lab, cut, rest = _lab("dose", tmp_path), Bench(fail_at=5), Bench()
     with pytest.raises(KeyboardInterrupt):
         _run(lab, cut)
     _run(lab, rest)
@@ -157,9 +193,9 @@ class Failing(Bench):
 @pytest.mark.parametrize("made", [0, 1])
 def test_other_settings_may_follow_a_failure_that_made_nothing(tmp_path: Path, made: int) -> None:
     with pytest.raises(GaitCrafterError, match="failed"):
-        _run(design("same-vs-novel", tmp_path, SMALL), Failing(made))
+        _run(_lab("dose", tmp_path), Failing(made))
     assert (tmp_path / "steps" / "cohort.begun").exists() == bool(made)
-    other = design("same-vs-novel", tmp_path, replace(SMALL, subjects=9))
+    other = _lab("dose", tmp_path, subjects=9)
     if made:
         with pytest.raises(ConflictError, match=r"step 'cohort' .* other settings"):
             _run(other, Bench())
@@ -169,7 +205,7 @@ def test_other_settings_may_follow_a_failure_that_made_nothing(tmp_path: Path, m
 
 def test_an_edited_config_is_another_setting_and_a_renamed_one_is_not(tmp_path: Path) -> None:
     def run(config: Path) -> int:
-        return _run(design("same-vs-novel", tmp_path / "x", replace(SMALL, config=config)), Bench())
+        return _run(_lab("dose", tmp_path / "x", config=config), Bench())
 
     first, renamed = tmp_path / "first.yaml", tmp_path / "renamed.yaml"
     first.write_text("training: {seed: 1}")
@@ -181,7 +217,7 @@ def test_an_edited_config_is_another_setting_and_a_renamed_one_is_not(tmp_path: 
 
 
 def test_a_folder_named_otherwise_or_moved_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "completion"
+    name = "missing-views"
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
     assert _run(design(name, Path("x"), SMALL), Bench()) > 0
@@ -199,14 +235,14 @@ def test_a_shell_reads_the_words_of_a_command_as_they_are() -> None:
 
 def test_given_weights_are_all_that_generates(tmp_path: Path) -> None:
     for name, each in DESIGNS.items():
-        lab = design(name, tmp_path, replace(SMALL, weights="bundled"))
+        lab = _lab(name, tmp_path, weights="bundled")
         assert _commands(lab, "train") == []
         used = {_value(words, "--weights") for words in _commands(lab, "synthesize")}
         assert used == ({"bundled"} if each.generates else set())
 
 
 def test_a_dataset_is_read_and_tested_by_its_config(tmp_path: Path) -> None:
-    lab = design("completion", tmp_path, replace(SMALL, config="casia-b"))
+    lab = _lab("missing-conditions", tmp_path, config="casia-b")
     for words in (*_commands(lab, "train"), *_commands(lab, "recognise")):
         assert _value(words, "--config") == "casia-b"
     (step,) = (step for step in lab.steps if isinstance(step, Reduction))
@@ -214,21 +250,17 @@ def test_a_dataset_is_read_and_tested_by_its_config(tmp_path: Path) -> None:
 
 
 def test_all_views_of_a_dataset_are_read_from_it(tmp_path: Path) -> None:
-    people = Partition(("a", "b", "sim-001"), ("sim-002",))
-    data = tiny_tree(tmp_path) / "pkl"
-    lab = design("completion", tmp_path / "x", replace(SMALL, views=("all",), data=data, partition=people))
+    people = Partition(("sim-001", "b", "c"), ("sim-002",))
+    lab = _lab("missing-views", tmp_path / "x", views=("all",), data=tiny_tree(tmp_path) / "pkl", partition=people)
     (step,) = (step for step in lab.steps if isinstance(step, Reduction))
-    assert step.lacking["sim-001"] == ("090",)
+    assert step.lacking == {"sim-001": ("090",), "b": ("000",), "c": ("090",)}
 
 
 def test_experiments_in_one_folder_share_what_they_have_in_common(tmp_path: Path) -> None:
-    setting, bench = replace(SMALL, subjects=60, train=50), Bench()
-    for name in DESIGNS:
-        _run(design(name, tmp_path, setting), bench)
-    assert len(bench.calls) == len(set(bench.calls))
-    trained = [_value(words, "--out") for words in bench.calls if words[:2] == ("recognise", "train")]
-    alone = [design(name, tmp_path, setting) for name in DESIGNS]
-    assert len(trained) < sum(len(_commands(lab, "recognise", "train")) for lab in alone)
+    bench, labs = Bench(), [_lab(name, tmp_path) for name, each in DESIGNS.items() if not each.real]
+    for lab in labs:
+        _run(lab, bench)
+    assert len(bench.calls) == len(set(bench.calls)) < sum(len(_commands(lab)) for lab in labs)
 
 
 def test_a_step_made_meanwhile_with_other_settings_is_noticed(tmp_path: Path) -> None:
@@ -240,20 +272,33 @@ def test_a_step_made_meanwhile_with_other_settings_is_noticed(tmp_path: Path) ->
             (tmp_path / "steps" / "synthetic-same.json").write_text("{}")
 
     with pytest.raises(ConflictError, match=r"step 'synthetic-same' .* other settings"):
-        _run(design("same-vs-novel", tmp_path, SMALL), Rival())
+        _run(_lab("dose", tmp_path), Rival())
 
 
 def test_the_table_tells_mean_spread_and_difference(tmp_path: Path) -> None:
-    lab = design("same-vs-novel", tmp_path, SMALL)
+    lab = _lab("dose", tmp_path)
     _run(lab, Bench())
     results = collect(lab)
     assert results.arms[0].figures["NM rank-1"] == (60.0, 61.0)
     lines = summary(results, "Why?").splitlines()
     assert "60.5 +- 0.7" in next(line for line in lines if line.startswith("real  "))
-    assert "against real: NM rank-1 +10.0 +- 0.0, BG" in next(line for line in lines if line.startswith("real + novel"))
+    assert "against real: NM rank-1 +10.0 [+10.0, +10.0], BG" in next(
+        line for line in lines if line.startswith("real + 4")
+    )
     assert "chance 25.0" in lines[-1]
-    assert plot(results, "title") == plot(results, "title")
-    assert all(arm.name in plot(results, "title") for arm in lab.arms)
+    for name in ("one.png", "two.png"):
+        plot(results, "title", tmp_path / name)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+def test_the_interval_of_a_gain_holds_the_truth_as_often_as_it_says() -> None:
+    rng, hits = np.random.default_rng(1), 0
+    for _ in range(100):
+        people, seeds = rng.normal(0, 20, (1, 25)), rng.normal(0, 2, (3, 1))
+        ours = {"NM rank-1": people + seeds + rng.normal(0, 5, (3, 25)) + 3}
+        _, low, high = gains_over(ours, {"NM rank-1": np.zeros((3, 25))})["NM rank-1"]
+        hits += low <= 3 <= high
+    assert hits >= 85
 
 
 def test_a_reduced_tree_lacks_what_it_should_and_nothing_else(tmp_path: Path) -> None:
