@@ -146,7 +146,8 @@ class _Takes:
 def _make(selection: Selection) -> dict[Key, NDArray[np.uint8]]:
     weights = locate("bundled")
     card = read_card(weights)
-    sampling = Sampling(card.sampling.sampler, card.sampling.steps, card.sampling.guidance, SEED)
+    how = card.sampling
+    sampling = Sampling(how.sampler, how.steps, how.guidance, SEED, identity_scale=how.identity_scale)
     requests, sample = make_plan(card, selection, sampling).requests(), pipeline_sampler(weights, sampling)
     found: dict[Key, NDArray[np.uint8]] = {}
     for start in range(0, len(requests), CHUNK):

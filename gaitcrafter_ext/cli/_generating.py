@@ -80,6 +80,12 @@ def add_sampling(group: Group) -> None:
         help="guidance towards what is asked for, 1 = none (default: the weights')",
     )
     group.add_argument(
+        "--identity-scale",
+        type=number(0, 10),
+        metavar="S",
+        help="how far people stand from the average one: 1 = as trained, more = more distinct (default: the weights')",
+    )
+    group.add_argument(
         "--precision",
         choices=("auto", *PRECISIONS),
         default="auto",
@@ -98,6 +104,7 @@ def sampling_of(args: argparse.Namespace, card: Card, size: Literal[64, 128] = 6
         sampler=check_sampler(args.sampler) if args.sampler else card.sampling.sampler,
         steps=args.steps or card.sampling.steps,
         guidance=card.sampling.guidance if args.guidance is None else args.guidance,
+        identity_scale=card.sampling.identity_scale if args.identity_scale is None else args.identity_scale,
         seed=args.seed,
         frames=args.frames,
         precision=args.precision,

@@ -95,7 +95,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
         scheduler: A ``diffusers`` scheduler for rectified flow; its shift is reused for every sampler.
         conditions: Walking conditions, in the order of their index; those of ``people`` where left out.
         cadence: Person -> mean gait cycle and its standard deviation, frames.
-        sampler, steps, guidance: Defaults of a call.
+        sampler, steps, guidance, identity_scale: Defaults of a call.
     """
 
     card: Card | None
@@ -110,6 +110,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
         sampler: str = SamplingDefaults.sampler,
         steps: int = SamplingDefaults.steps,
         guidance: float = SamplingDefaults.guidance,
+        identity_scale: float = SamplingDefaults.identity_scale,
     ) -> None:
         super().__init__()
         self.register_modules(denoiser=denoiser, people=people, scheduler=scheduler)
@@ -119,6 +120,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
             sampler=sampler,
             steps=steps,
             guidance=guidance,
+            identity_scale=identity_scale,
         )
         self.card = None
 
@@ -213,6 +215,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
         steps: int | None = None,
         sampler: str | None = None,
         guidance: float | None = None,
+        identity_scale: float | None = None,
         precision: str = "fp32",
         batch_size: int | None = None,
     ) -> GaitCrafterOutput:
@@ -224,6 +227,8 @@ class GaitCrafterPipeline(DiffusionPipeline):
             steps: Steps of the sampler; ``None`` = the weights' default.
             sampler: One of ``samplers.SAMPLER_NAMES``; ``None`` = the weights' default.
             guidance: Weight of the guidance towards what is asked for, 1 = none; ``None`` = the weights' default.
+            identity_scale: Factor on each code, whose origin is the average person: guidance within the space of
+                people, without which clothes hide who wears them; 1 = as trained, ``None`` = the weights' default.
             precision: One of ``samplers.PRECISIONS``.
             batch_size: Clips in memory at once; no influence on their content.
 
@@ -233,7 +238,9 @@ class GaitCrafterPipeline(DiffusionPipeline):
         if not SHORTEST <= frames <= LONGEST:
             raise UsageError(f"frames: {frames}; allowed: {SHORTEST} to {LONGEST}")
         run = self._sampler(steps, sampler, guidance, precision)
-        inputs = [self._inputs(request, frames) for request in requests]
+        scale = self.config.identity_scale if identity_scale is None else identity_scale
+        scale = _at_least(0.0, scale, "identity_scale")
+        inputs = [self._inputs(request, frames, scale) for request in requests]
         size = (
             max(1, run.tile // len(windows(frames))) if batch_size is None else _at_least(1, batch_size, "batch_size")
         )
@@ -254,13 +261,13 @@ class GaitCrafterPipeline(DiffusionPipeline):
             precision,
         )
 
-    def _inputs(self, request: SampleRequest, frames: int) -> ModelInputs:
+    def _inputs(self, request: SampleRequest, frames: int, identity_scale: float) -> ModelInputs:
         """Translate a request into the network's inputs."""
         conditions = tuple(self.config.conditions)
         if request.condition not in conditions:
             known = suggest(request.condition, conditions)
             raise UsageError(f"condition '{request.condition}' is unknown to these weights; {known}")
-        code = self._code(request)
+        code = self._code(request) * identity_scale
         cycle = self.mean_cycle(request.weights) if request.cycle is None else request.cycle
         if cycle <= 0:
             raise UsageError(f"cycle: {cycle} frames asked for; allowed: above 0")

@@ -125,6 +125,7 @@ class GeneratedEntry:
     steps: Positive | None = None
     sampler: str | None = None
     guidance: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
+    identity_scale: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
     precision: str | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     python: str | None = None

@@ -49,6 +49,7 @@ def plan_of(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) 
         sampler=check_sampler(entry.sampler or card.sampling.sampler, f"{where}.sampler"),
         steps=entry.steps or card.sampling.steps,
         guidance=card.sampling.guidance if entry.guidance is None else entry.guidance,
+        identity_scale=card.sampling.identity_scale if entry.identity_scale is None else entry.identity_scale,
         frames=entry.frames or FRAMES,
         seed=entry.seed,
         precision=precision,

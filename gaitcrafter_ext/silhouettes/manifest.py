@@ -44,6 +44,7 @@ class ManifestRecord:
         mix: Known person -> mixing weight: one for a known person, more for a blend, none for a code.
         cycle: Gait cycle that was asked for, frames; None where none was.
         start: Phase of the first frame, radians; frame f has the phase ``2 pi f / cycle + start``.
+        identity_scale: Factor on the person's distance from the average one.
     """
 
     identity: str
@@ -59,6 +60,7 @@ class ManifestRecord:
     mix: dict[str, float] = field(default_factory=dict)
     cycle: Annotated[float, Field(gt=0)] | None = None
     start: float = 0.0
+    identity_scale: float = 1.0
 
     @property
     def key(self) -> ClipKey:

@@ -164,7 +164,8 @@ def _facts(plan: Plan) -> dict[str, str]:
         "Views": ", ".join(plan.views),
         "Frames a clip": str(sampling.frames),
         "Gait cycle": cycle,
-        "Sampler": f"{sampling.sampler}, {sampling.steps} steps, guidance {sampling.guidance:g}, {sampling.precision}",
+        "Sampler": f"{sampling.sampler}, {sampling.steps} steps, guidance {sampling.guidance:g}, "
+        f"identity scale {sampling.identity_scale:g}, {sampling.precision}",
         "Seed": str(sampling.seed),
         "Weights": plan.weights,
         "Plan": plan.fingerprint,

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ClipRequest", "ClipSampler", "Plan", "Sampling", "Selection", "clip_seed", "make_plan", "noise_key"]
 
-#: Version of the plan's text and of how it is sampled; 5: phases, codes, clips of any length.
-FORMAT = 5
+#: Version of the plan's text and of how it is sampled; 6: people's distance from the average one is scaled.
+FORMAT = 6
 
 #: Gait cycles that can be asked for, and to which a person's are held, frames.
 CYCLE_MIN, CYCLE_MAX = 10.0, 80.0
@@ -57,6 +57,7 @@ class Sampling:
     cadence: str = ""
     size: Literal[64, 128] = 64
     columns: Literal[44, 64] = 64
+    identity_scale: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
 
     def __post_init__(self) -> None:
         cycle_rule(self.cadence)

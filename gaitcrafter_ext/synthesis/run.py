@@ -111,4 +111,5 @@ def _record(plan: Plan, request: ClipRequest, frames: NDArray[np.uint8]) -> Mani
         mix=dict(request.identity.mix),
         cycle=request.cycle,
         start=request.start,
+        identity_scale=plan.sampling.identity_scale,
     )

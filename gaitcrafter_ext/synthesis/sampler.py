@@ -39,7 +39,8 @@ def pipeline_sampler(weights: Path, sampling: Sampling, device: str = "auto") ->
     from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
 
     pipeline = GaitCrafterPipeline.from_pretrained(weights).to(pick_device(device))
-    options = {name: getattr(sampling, name) for name in ("frames", "steps", "sampler", "guidance", "precision")}
+    names = ("frames", "steps", "sampler", "guidance", "identity_scale", "precision")
+    options = {name: getattr(sampling, name) for name in names}
 
     def sample(requests: Sequence[ClipRequest]) -> NDArray[np.uint8]:
         wanted = [

@@ -26,15 +26,19 @@ def sample_all() -> dict[str, NDArray[np.uint8]]:
         SampleRequest({first: 1.0}, "nm", 90.0, seed=1),
         SampleRequest({first: 0.4, second: 0.6}, "cl", 0.0, seed=2, cycle=27.0, start=1.0),
     ]
-    clips = {name: pipeline(requests, steps=4, sampler=name).clips[:, ::10] for name in SAMPLER_NAMES}
-    return {**clips, "long": pipeline(requests[:1], 60, steps=2).clips[:, ::10]}
+    clips = {
+        name: pipeline(requests, steps=4, sampler=name, identity_scale=1.0).clips[:, ::10] for name in SAMPLER_NAMES
+    }
+    return {**clips, "long": pipeline(requests[:1], 60, steps=2, identity_scale=1.0).clips[:, ::10]}
 
 
 def sample_bundled() -> dict[str, NDArray[np.uint8]]:
     """One clip of the bundled weights, sampled as they are by default."""
     pipeline = GaitCrafterPipeline.from_pretrained("bundled")
     first, second, *_ = pipeline.identities
-    return {"bundled": pipeline([SampleRequest({first: 0.5, second: 0.5}, "nm", 90.0, seed=3)]).clips}
+    return {
+        "bundled": pipeline([SampleRequest({first: 0.5, second: 0.5}, "nm", 90.0, seed=3)], identity_scale=1.0).clips
+    }
 
 
 def worst_share(clips: dict[str, NDArray[np.uint8]], reference: dict[str, NDArray[np.uint8]], levels: int = 2) -> float:

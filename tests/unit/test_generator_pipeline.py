@@ -16,7 +16,7 @@ from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleReques
 from gaitcrafter_ext.generator.postprocess import postprocess
 from gaitcrafter_ext.generator.samplers import SAMPLER_NAMES
 from gaitcrafter_ext.generator.shape import FRAMES, LONGEST, SHORTEST, windows
-from gaitcrafter_ext.generator.weights import read_card
+from gaitcrafter_ext.generator.weights import SamplingDefaults, read_card
 from tests.tiny import PEOPLE, tiny_pipeline
 
 Denoise = Callable[..., torch.Tensor]
@@ -118,7 +118,7 @@ def test_guidance_leads_away_from_the_unconditional_walk_in_step(
 
     answering(denoise)
     run = pipeline._sampler(None, None, 3.0, "fp32")
-    inputs = pipeline._inputs(_requests(1)[0], 30)
+    inputs = pipeline._inputs(_requests(1)[0], 30, 1.0)
     one = torch.tensor([[0.0] * 4]).expand(8, 4)
     phase = inputs.phase.expand(8, 30)
     given = (torch.zeros(8, 30, 64, 48), torch.full((8,), 0.5), one, torch.zeros(8).long(), torch.zeros(8), phase)
@@ -132,6 +132,24 @@ def test_guidance_and_steps_default_to_the_weights(pipeline: GaitCrafterPipeline
     )
     assert np.array_equal(default, named)
     assert not np.array_equal(default, none)
+
+
+def test_the_identity_scale_moves_people_away_from_the_average_one(
+    pipeline: GaitCrafterPipeline, answering: Callable[[Denoise], None]
+) -> None:
+    seen: list[torch.Tensor] = []
+
+    def denoise(x_t: torch.Tensor, t: torch.Tensor, code: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+        seen.append(code[0])
+        return x_t
+
+    answering(denoise)
+    by_name, by_code = _requests(1)[0], replace(_requests(1)[0], code=(1.0, -2.0, 0.5, 0.0))
+    for request, scale in ((by_name, 1.0), (by_name, 2.0), (by_name, None), (by_code, 2.0)):
+        pipeline([request], steps=1, guidance=1.0, identity_scale=scale)
+    torch.testing.assert_close(seen[1], 2 * seen[0])
+    torch.testing.assert_close(seen[2], SamplingDefaults.identity_scale * seen[0])
+    assert seen[3].tolist() == [2.0, -4.0, 1.0, 0.0]
 
 
 def test_a_code_asks_for_the_same_clip_as_the_person_who_has_it(pipeline: GaitCrafterPipeline) -> None:
@@ -200,6 +218,7 @@ def test_requests_and_options_that_the_weights_cannot_serve_are_refused(pipeline
         "frames: 601; allowed": {"frames": 601},
         "steps: 0 asked for; allowed: 1 or more": {"steps": 0},
         "guidance: -1.0 asked for": {"guidance": -1.0},
+        "identity_scale: -1.0 asked for": {"identity_scale": -1.0},
         "batch_size: -1 asked for": {"batch_size": -1},
         "unknown 'ddim'": {"sampler": "ddim"},
         "precision: unknown 'fp8'": {"precision": "fp8"},

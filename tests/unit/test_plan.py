@@ -58,7 +58,7 @@ def test_another_text_is_no_plan(change: object, said: str) -> None:
 
 
 def test_a_plan_of_an_earlier_version_is_named() -> None:
-    with pytest.raises(ConflictError, match="a plan of version 4, this program reads 5; choose another --out"):
+    with pytest.raises(ConflictError, match="a plan of version 4, this program reads 6; choose another --out"):
         Plan.from_json('{"format": 4, "clips": []}')
 
 
