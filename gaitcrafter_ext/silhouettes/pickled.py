@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import pickle
 import pickletools
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ _DTYPE = (
     b"\x89"  # C order
 )
 _TAIL = b"tb."
+_OURS = re.compile(re.escape(_HEAD) + b"J(....)J(....)J(....)\x87" + re.escape(_DTYPE) + b"B(....)", re.DOTALL)
 
 
 def dumps(frames: NDArray[np.uint8]) -> bytes:
@@ -62,6 +64,9 @@ def loads(data: bytes, source: object) -> Any:
     Raises:
         DataError: The bytes are no pickle, are cut short, or name anything but a plain array.
     """
+    ours = _read_ours(data)
+    if ours is not None:
+        return ours
     try:
         _check_memo(data)
         content = _PlainUnpickler(io.BytesIO(data), encoding="latin1").load()
@@ -74,6 +79,17 @@ def loads(data: bytes, source: object) -> Any:
         raise DataError(f"{source}: not a pickle, or cut short ({_shown(error)})") from None
     except Exception as error:  # a hostile or damaged pickle may fail in any way
         raise DataError(f"{source}: damaged pickle ({type(error).__name__}: {_shown(error)})") from None
+
+
+def _read_ours(data: bytes) -> NDArray[np.uint8] | None:
+    """The array of bytes that ``dumps`` wrote, at a tenth of the cost; None for any other bytes."""
+    head = _OURS.match(data)
+    if head is None:
+        return None
+    *shape, size = (int.from_bytes(number, "little") for number in head.groups())
+    if prod(shape) != size or len(data) != head.end() + size + len(_TAIL) or not data.endswith(_TAIL):
+        return None
+    return np.frombuffer(data, np.uint8, size, head.end()).reshape(shape).copy()
 
 
 def _check_memo(data: bytes) -> None:

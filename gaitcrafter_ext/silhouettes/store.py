@@ -46,7 +46,8 @@ def read_frames(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 def read_pickle(path: str | os.PathLike[str]) -> object:
     """Whatever plain data a pickle holds; raises as ``read_clip`` does."""
     try:
-        data = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            data = file.read()
     except FileNotFoundError:
         raise MissingError(f"there is no clip {os.fspath(path)}") from None
     except OSError as error:
