@@ -1,35 +1,29 @@
-"""The networks that are measured, each in a process of its own: what a peer imports or patches stays there.
-
-Run as ``python -m gaitcrafter_ext.benchmarks.contenders NAME THREADS [FOLDER]``; FOLDER is where the peers' packages
-lie. Requests come on stdin and answers go to stdout, a JSON object a line.
-"""
+"""The networks that are measured, each in a process of its own: what a peer imports or patches stays there."""
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import importlib
 import importlib.metadata
-import json
 import math
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, TextIO
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from gaitcrafter_ext.benchmarks.speed import CONVOLUTION, OPENGAIT, OURS, PEERS, RECOGNISERS, Contender, peak_memory_gb
+from gaitcrafter_ext.benchmarks.speed import OPENGAIT, OURS, PEERS, RECOGNISERS, Contender, peak_memory_gb
 from gaitcrafter_ext.errors import GaitCrafterError, MissingError
 from gaitcrafter_ext.recognition.config import TrainingConfig, preset
 
-__all__ = ["MAKERS", "Convolutions", "Stopwatch", "Subject", "denoiser", "serve", "timed_rate"]
-
-GIGA = 1e9
+__all__ = ["MAKERS", "Stopwatch", "denoiser", "introduce", "measure", "timed_rate"]
 
 #: Clips of the denoisers; the length of the condition that peers get (ours takes identity, condition, view).
 FRAMES, HEIGHT, WIDTH, CONDITION = 30, 64, 48, 64
@@ -37,27 +31,8 @@ FRAMES, HEIGHT, WIDTH, CONDITION = 30, 64, 48, 64
 #: Conditions and classes of the networks.
 CONDITIONS, CLASSES = 3, 74
 
-#: Images, channels (in = out), rows, columns of 3x3 convolutions: those of our levels, and rounder ones of classifiers.
-SHAPES = (
-    (120, 64, 16, 12),
-    (120, 160, 8, 6),
-    (120, 320, 4, 3),
-    (32, 256, 32, 32),
-    (64, 128, 32, 24),
-    (32, 192, 16, 16),
-)
-
 #: Does one piece of work in the given precision and returns how many units that was.
 Work = Callable[[str], float]
-
-
-class Subject(Protocol):
-    """What can be measured."""
-
-    contender: Contender
-
-    def measure(self, task: str, precision: str, seconds: float) -> tuple[float, float]:
-        """Units a second over at least so many seconds, and 10^9 operations a unit."""
 
 
 def timed_rate(work: Callable[[], float], seconds: float, clock: Callable[[], float] = time.perf_counter) -> float:
@@ -83,39 +58,8 @@ class Stopwatch:
         if (task, precision) not in self._gflop:
             with FlopCounterMode(display=False) as counter:
                 units = work(precision)
-            self._gflop[task, precision] = counter.get_total_flops() / GIGA / units
+            self._gflop[task, precision] = counter.get_total_flops() / 1e9 / units
         return timed_rate(lambda: work(precision), seconds), self._gflop[task, precision]
-
-
-class Convolutions:
-    """Forward 3x3 convolutions, channels last; the best shape counts. Its unit is 10^9 operations."""
-
-    contender = Contender(CONVOLUTION, f"best of {len(SHAPES)} conv2d shapes", 0, {CONVOLUTION: 1})
-
-    def measure(self, task: str, precision: str, seconds: float) -> tuple[float, float]:
-        """10^9 operations a second of the fastest shape (``seconds`` are shared among them), and 1."""
-        return max(_convolution_rate(shape, precision, seconds / len(SHAPES)) for shape in SHAPES), 1.0
-
-
-def _convolution_rate(shape: tuple[int, int, int, int], precision: str, seconds: float) -> float:
-    images, channels, rows, columns = shape
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    pixels = torch.randn(images, channels, rows, columns, dtype=dtype).to(memory_format=torch.channels_last)
-    weight = torch.randn(channels, channels, 3, 3, dtype=dtype).to(memory_format=torch.channels_last)
-
-    def convolve() -> float:
-        F.conv2d(pixels, weight, padding=1)
-        return operations(shape) / GIGA
-
-    with torch.no_grad():
-        convolve()
-        return timed_rate(convolve, seconds)
-
-
-def operations(shape: tuple[int, int, int, int]) -> int:
-    """Operations of a 3x3 convolution, a multiply-add counted as two."""
-    images, channels, rows, columns = shape
-    return 2 * images * rows * columns * channels * channels * 9
 
 
 def autocast(precision: str) -> torch.autocast:
@@ -335,8 +279,7 @@ def _versioned(distribution: str) -> str:
     return f"{distribution} {importlib.metadata.version(distribution)}"
 
 
-MAKERS: dict[str, Callable[[], Subject]] = {
-    CONVOLUTION: Convolutions,
+MAKERS: dict[str, Callable[[], Stopwatch]] = {
     OURS: gait_unet,
     PEERS[0]: unet3d,
     PEERS[1]: diffusers_unet,
@@ -345,31 +288,21 @@ MAKERS: dict[str, Callable[[], Subject]] = {
 }
 
 
-def serve(make: Callable[[], Subject], requests: TextIO, answer: Callable[[dict[str, Any]], None]) -> None:
-    """Introduce the subject, or say why there is none, then answer requests until they end."""
-    try:
-        subject = make()
-    except GaitCrafterError as error:
-        answer({"absent": str(error)})
-        return
-    answer({**dataclasses.asdict(subject.contender), "torch": torch.__version__})
-    for line in requests:
-        request = json.loads(line)
-        rate, gflop = subject.measure(request["task"], request["precision"], request["seconds"])
-        answer({"rate": rate, "gflop": gflop, "peak_gb": peak_memory_gb()})
+@functools.cache
+def subject(name: str) -> Stopwatch:
+    """The one contender of this process."""
+    return MAKERS[name]()
 
 
-def _main(name: str, threads: str, folder: str | None = None) -> None:
+def introduce(name: str, threads: int, folder: Path | None) -> tuple[str, Contender]:
+    """Make the contender, whose packages may lie in ``folder``; torch's version, and who it is."""
     if folder is not None:
-        sys.path.append(folder)
-    answers, sys.stdout = sys.stdout, sys.stderr  # what a package prints must not pass for an answer
-    torch.set_num_threads(int(threads))
-
-    def answer(content: dict[str, Any]) -> None:
-        print(json.dumps(content), file=answers, flush=True)
-
-    serve(MAKERS[name], sys.stdin, answer)
+        sys.path.append(str(folder.resolve()))
+    torch.set_num_threads(threads)
+    return torch.__version__, subject(name).contender
 
 
-if __name__ == "__main__":
-    _main(*sys.argv[1:])
+def measure(name: str, task: str, precision: str, seconds: float) -> dict[str, float]:
+    """``rate``, ``gflop`` and ``peak_gb``, see ``speed.Worker``."""
+    rate, gflop = subject(name).measure(task, precision, seconds)
+    return {"rate": rate, "gflop": gflop, "peak_gb": peak_memory_gb()}

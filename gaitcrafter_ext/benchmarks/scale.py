@@ -1,27 +1,24 @@
 """What listing, planning and splitting cost at OU-MVLP's and GREW's size, on a tree of links to one tiny clip.
 
-Each task runs in a process of its own: ``python -m gaitcrafter_ext.benchmarks.scale TASK SIZE FOLDER`` prints what it
-counted and its peak of memory. Nothing here depends on what the clips show.
+Each task runs in a process of its own, whose time and memory are measured. Nothing here depends on what clips show.
 """
 
 from __future__ import annotations
 
 import importlib
-import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gaitcrafter_ext.benchmarks.speed import peak_memory_gb
-from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.silhouettes.dataset import load_dataset
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, write_clip
@@ -76,8 +73,8 @@ SIZES = {"oumvlp": Size(5153, 5154, _oumvlp), "grew": Size(20_345, 6000, _grew)}
 
 @dataclass(frozen=True)
 class Cost:
-    """What a task took: ``count`` is how many things it found; ``cpu_seconds`` and the peak of memory (10^9 bytes) are
-    those of its process; on a busy machine ``seconds`` is more than it need be."""
+    """What a task took: ``count`` is how many things it found, ``cpu_seconds`` the processor's time (of its processes
+    together; on a busy machine ``seconds`` is more than it need be), ``memory_gb`` its peak, 10^9 bytes."""
 
     size: str
     task: str
@@ -124,22 +121,18 @@ def _link_tree(root: Path, keys: Iterator[ClipKey]) -> None:
 
 
 def measure_scale(size: str, folder: Path, tasks: Sequence[str] = ()) -> Iterator[Cost]:
-    """Run every task on a tree in ``folder``, which is built where it is missing.
-
-    Raises:
-        DataError: A task failed.
-    """
+    """Run every task on a tree in ``folder``, which is built where it is missing."""
     build(folder, SIZES[size])
-    path = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, "PYTHONPATH": path}
     angles = size != "grew"  # without them there are no cells to complete
     for task in tasks or [task for task in TASKS if angles or task != "complete"]:
-        command = [sys.executable, "-m", "gaitcrafter_ext.benchmarks.scale", task, size, str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-        if done.returncode:
-            last = done.stderr.strip().splitlines()[-1:] or ["it said nothing; was memory short?"]
-            raise DataError(f"{task} at the size of {size} ended with exit code {done.returncode}: {last[0]}")
-        yield Cost(size, task, **json.loads(done.stdout.splitlines()[-1]))
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            yield pool.submit(_cost, task, size, folder).result()
+
+
+def _cost(task: str, size: str, folder: Path) -> Cost:
+    started = time.perf_counter()
+    count, seconds = TASKS[task](size, folder), time.perf_counter() - started
+    return Cost(size, task, count, seconds, sum(os.times()[:4]), peak_memory_gb())
 
 
 def _list(size: str, folder: Path) -> int:
@@ -250,14 +243,3 @@ TASKS: dict[str, Callable[[str, Path], int]] = {
     "complete": _complete,
     "opengait": _opengait,
 }
-
-
-def _main(task: str, size: str, folder: str) -> None:
-    started = time.perf_counter()
-    count, seconds = TASKS[task](size, Path(folder)), time.perf_counter() - started
-    cost = {"count": count, "seconds": seconds, "cpu_seconds": time.process_time(), "memory_gb": peak_memory_gb()}
-    print(json.dumps(cost))
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])

@@ -1,45 +1,54 @@
-"""How fast the networks are, beside published ones and beside what the machine's convolutions allow.
-
-Every contender computes in a worker process of its own (:mod:`gaitcrafter_ext.benchmarks.contenders`), in rounds, so
-that a busy spell of the machine strikes all alike.
-"""
+"""Our networks beside published ones: each contender in a process of its own, measured in alternating rounds."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import platform
 import resource
 import statistics
-import subprocess
 import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError
+from gaitcrafter_ext.errors import DataError, GaitCrafterError
 from gaitcrafter_ext.hardware import multiplies_bfloat16
 from gaitcrafter_ext.silhouettes.parallel import available_cores
 
-__all__ = ["PRECISIONS", "TASKS", "Contender", "Rate", "Report", "Worker", "measure_speed", "peak_memory_gb", "rounds"]
+__all__ = [
+    "OPENGAIT",
+    "OURS",
+    "PEERS",
+    "PRECISIONS",
+    "RECOGNISERS",
+    "TASKS",
+    "Contender",
+    "Rate",
+    "Report",
+    "Worker",
+    "measure_speed",
+    "peak_memory_gb",
+    "rounds",
+    "usual_precisions",
+]
 
 TASKS, PRECISIONS = ("training", "sampling", "recognition"), ("fp32", "bf16")
 
-#: Names of the contenders: our denoiser, published ones, our recognisers, OpenGait's, and the machine's convolutions.
+#: Names of the contenders: our denoiser, published ones, our recognisers, and OpenGait's.
 OURS, PEERS, RECOGNISERS = "gaitcrafter", ("video-diffusion-pytorch", "diffusers"), ("gaitset", "gaitbase")
 OPENGAIT = {name: f"opengait-{name}" for name in RECOGNISERS}
-CONVOLUTION = "convolution"
 
-#: Whoever ours is set beside -> ours. They may be missing.
+#: Contender -> the one of ours that it is compared with. They may be missing.
 RIVALS = {**dict.fromkeys(PEERS, OURS), **{theirs: ours for ours, theirs in OPENGAIT.items()}}
 
-#: Seconds a contender computes in each round; a peer's single step may take longer.
+#: Seconds that a contender computes in each round; a peer's single step may take longer.
 ROUND_SECONDS = 2.0
 
 CAUSE = """GFLOP: 10^9 operations a clip, as torch counts them. Their ratio comes from patches: 2 frames x 4 x 4 pixels
@@ -51,7 +60,7 @@ WHAT = {
     "sampling": "sampling (one network evaluation a clip; a sampler makes equally many with each), clips/s",
     "recognition": "recognition (a training iteration: forward, losses, backward, SGD step), iterations/s",
 }
-HEADER = ("", "params", "batch", "rate", "range", "GFLOP", "GFLOP/s", "of conv", "speed ratio", "GFLOP ratio")
+HEADER = ("", "params", "batch", "rate", "range", "GFLOP", "speed ratio", "GFLOP ratio")
 
 
 @dataclass(frozen=True)
@@ -68,8 +77,8 @@ class Contender:
 class Rate:
     """How fast a contender did a task.
 
-    ``repetitions`` are units a second, one figure a round: clips, in recognition training iterations, for convolutions
-    10^9 operations. ``gflop`` is 10^9 operations a unit, a multiply-add counted as two.
+    ``repetitions`` are units a second, one figure a round: clips, or training iterations in recognition. ``gflop`` is
+    10^9 operations a unit, a multiply-add counted as two.
     """
 
     contender: str
@@ -83,11 +92,6 @@ class Rate:
         """Units a second."""
         return statistics.median(self.repetitions)
 
-    @property
-    def gflop_per_second(self) -> float:
-        """10^9 operations a second."""
-        return self.median * self.gflop
-
 
 @dataclass(frozen=True)
 class Report:
@@ -99,17 +103,11 @@ class Report:
     memory_gb: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def rate(self, contender: str | None, task: str, precision: str) -> Rate | None:
-        """The figure, if it was taken."""
-        wanted = (contender, task, precision)
-        return next((rate for rate in self.rates if (rate.contender, rate.task, rate.precision) == wanted), None)
-
     def ratios(self, rate: Rate) -> dict[str, float | None]:
-        """Share of the machine's best convolution; for a rival how many times faster ours is, and its extra work."""
-        roof = self.rate(CONVOLUTION, CONVOLUTION, rate.precision)
-        ours = self.rate(RIVALS.get(rate.contender), rate.task, rate.precision)
+        """For a rival: how many times faster ours is, and how much more the rival computes."""
+        wanted = (RIVALS.get(rate.contender), rate.task, rate.precision)
+        ours = next((each for each in self.rates if (each.contender, each.task, each.precision) == wanted), None)
         return {
-            "share_of_machine": None if roof is None else rate.gflop_per_second / roof.gflop_per_second,
             "speedup_of_ours": None if ours is None else ours.median / rate.median,
             "work_ratio": None if ours is None else rate.gflop / ours.gflop,
         }
@@ -120,7 +118,7 @@ class Report:
         return {**dataclasses.asdict(self), "rates": rates}
 
     def __str__(self) -> str:
-        """One table a task and precision, ratios beside their causes."""
+        """One table a task and precision."""
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
@@ -129,10 +127,7 @@ class Report:
         threads = f"{about['threads']} threads of {about['cores']} cores"
         yield f"{about['processor']}, {threads}, torch {about['torch']}{load}"
         yield f"medians of {repeats} alternating rounds; denoisers on clips of 30 x 64 x 48, the middle of 30 x 64 x 64"
-        roofs = [rate for rate in self.rates if rate.task == CONVOLUTION]
-        shown = ", ".join(f"{rate.precision} {rate.gflop_per_second:.0f} GFLOP/s" for rate in roofs)
-        yield f"the machine's own convolutions: {shown}"
-        for task, precision in dict.fromkeys((rate.task, rate.precision) for rate in self.rates if rate.task in WHAT):
+        for task, precision in dict.fromkeys((rate.task, rate.precision) for rate in self.rates):
             rows = [self._row(rate) for rate in self.rates if (rate.task, rate.precision) == (task, precision)]
             yield from ("", f"{WHAT[task]}, {precision}", *_columns([HEADER, *rows]))
         for precision, peak in self.memory_gb.items():
@@ -144,7 +139,7 @@ class Report:
 
     def _row(self, rate: Rate) -> tuple[str, ...]:
         contender, ratios = self._contender(rate.contender), self.ratios(rate)
-        forms = {"share_of_machine": "{:.0%}", "speedup_of_ours": "{:.3g}x", "work_ratio": "{:.1f}x"}
+        forms = {"speedup_of_ours": "{:.3g}x", "work_ratio": "{:.1f}x"}
         return (
             contender.label,
             f"{contender.parameters / 1e6:.1f} M",
@@ -152,7 +147,6 @@ class Report:
             f"{rate.median:.3g}",
             f"{min(rate.repetitions):.3g}-{max(rate.repetitions):.3g}",
             f"{rate.gflop:.3g}",
-            f"{rate.gflop_per_second:.0f}",
             *("" if ratios[name] is None else form.format(ratios[name]) for name, form in forms.items()),
         )
 
@@ -165,67 +159,40 @@ class Worker:
 
     Raises:
         MissingError: The contender cannot be measured here; the message says why.
-        DataError: The process ended before its time.
+        DataError: The process failed.
     """
 
     def __init__(self, name: str, threads: int, folder: Path | None = None) -> None:
-        command = [sys.executable, "-m", "gaitcrafter_ext.benchmarks.contenders", name, str(threads)]
-        paths = (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", ""))
-        count = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
-        self.name = name
-        self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115 - close() closes it
-        self._process = subprocess.Popen(
-            command + ([str(folder.resolve())] if folder else []),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._complaints,
-            text=True,
-            env={**os.environ, **count, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-        )
+        from gaitcrafter_ext.benchmarks import contenders
+
+        self.name, self._measure = name, contenders.measure
+        self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
         try:
-            about = self._answer()
-            if "absent" in about:
-                raise MissingError(about["absent"])
-        except BaseException:
-            self.close()
+            self.torch, self.contender = self._ask(contenders.introduce, threads, folder)
+        except GaitCrafterError:
+            self.__exit__()
             raise
-        self.torch: str = about.pop("torch")
-        self.contender = Contender(**about)
 
     def measure(self, task: str, precision: str, seconds: float) -> dict[str, float]:
         """``rate`` (units a second), ``gflop`` (10^9 operations a unit) and ``peak_gb`` of memory so far."""
-        assert self._process.stdin is not None
-        try:
-            print(json.dumps({"task": task, "precision": precision, "seconds": seconds}), file=self._process.stdin)
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # the answer, or its absence, says more
-        return self._answer()
+        found: dict[str, float] = self._ask(self._measure, task, precision, seconds)
+        return found
 
-    def close(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.communicate()
-        self._complaints.close()
+    def _ask(self, function: Callable[..., Any], *arguments: object) -> Any:
+        try:
+            return self._pool.submit(function, self.name, *arguments).result()
+        except GaitCrafterError:
+            raise
+        except BrokenProcessPool:
+            raise DataError(f"the measurement of {self.name} was ended by the system; was memory short?") from None
+        except Exception as error:
+            raise DataError(f"the measurement of {self.name} failed: {type(error).__name__}: {error}") from error
 
     def __enter__(self) -> Worker:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            code = self._process.wait()
-            self._complaints.seek(0)
-            last = self._complaints.read().strip().splitlines()[-1:] or ["it said nothing; was memory short?"]
-            raise DataError(f"the measurement of {self.name} ended with exit code {code}: {last[0]}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
 
 
 def usual_precisions() -> tuple[str, ...]:
@@ -242,11 +209,11 @@ def measure_speed(
     seconds: float = ROUND_SECONDS,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
-    """Measure every contender of some tasks.
+    """Measure every contender of some of :data:`TASKS` in some of :data:`PRECISIONS`.
 
     Args:
-        tasks: Some of ``TASKS``.
-        precisions: Some of ``PRECISIONS``.
+        tasks: What to measure.
+        precisions: In which arithmetic.
         repeats: Rounds.
         threads: Threads of each worker.
         folder: Where the peers' packages lie, if they are not installed.
@@ -259,8 +226,7 @@ def measure_speed(
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     with ExitStack() as stack:
         workers, notes = _start(tasks, threads, folder, stack)
-        order = list(rounds(tasks, precisions, repeats, list(workers)))
-        rates = _measure(order, workers, notes, seconds, progress)
+        rates = _measure(list(rounds(tasks, precisions, repeats, list(workers))), workers, notes, seconds, progress)
         version = next(iter(workers.values())).torch
         contenders = tuple(worker.contender for worker in workers.values())
     about = {"processor": _processor(), "cores": available_cores(), "threads": threads, "torch": version, "load": load}
@@ -275,12 +241,9 @@ def rounds(
     tasks: Sequence[str], precisions: Sequence[str], repeats: int, names: Sequence[str]
 ) -> Iterator[tuple[str, str, str]]:
     """(contender, task, precision) of every measurement in order; neighbours in time are what will be compared."""
-    entered = [(name, task) for task in tasks for name in entrants(task) if name in names]
-    if CONVOLUTION in names:
-        entered.insert(0, (CONVOLUTION, CONVOLUTION))
     for _ in range(repeats):
         for precision in precisions:
-            yield from ((name, task, precision) for name, task in entered)
+            yield from ((name, task, precision) for task in tasks for name in entrants(task) if name in names)
 
 
 def entrants(task: str) -> tuple[str, ...]:
@@ -292,10 +255,10 @@ def entrants(task: str) -> tuple[str, ...]:
 def _start(
     tasks: Sequence[str], threads: int, folder: Path | None, stack: ExitStack
 ) -> tuple[dict[str, Worker], list[str]]:
-    """A worker for each contender, and notes about the rivals that cannot be had."""
+    """A worker for each contender, and notes about the rivals that are missing."""
     workers: dict[str, Worker] = {}
     notes: list[str] = []
-    for name in dict.fromkeys((CONVOLUTION, *(name for task in tasks for name in entrants(task)))):
+    for name in dict.fromkeys(name for task in tasks for name in entrants(task)):
         try:
             workers[name] = stack.enter_context(Worker(name, threads, folder if name in PEERS else None))
         except GaitCrafterError as error:
@@ -325,11 +288,7 @@ def _measure(
                 failed.add(name)
                 notes.append(str(error))
         progress(number, len(order))
-    return tuple(
-        Rate(*key, tuple(each["rate"] for each in answers), answers[0]["gflop"])
-        for key, answers in found.items()
-        if answers
-    )
+    return tuple(Rate(*key, tuple(each["rate"] for each in got), got[0]["gflop"]) for key, got in found.items() if got)
 
 
 def peak_memory_gb() -> float:
@@ -340,11 +299,11 @@ def peak_memory_gb() -> float:
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     """Rows in columns, the first aligned left, the others right; an empty column is left out."""
-    kept = [column for column in range(len(rows[0])) if any(row[column] for row in rows[1:])]
-    widths = {column: max(len(row[column]) for row in rows) for column in kept}
-    for row in rows:
-        first, *others = (row[column].rjust(widths[column]) for column in kept)
-        yield "  " + "  ".join([first.strip().ljust(widths[kept[0]]), *others]).rstrip()
+    kept = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    widths = [max(map(len, column)) for column in kept]
+    for first, *others in zip(*kept, strict=True):
+        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        yield "  " + "  ".join([first.ljust(widths[0]), *cells])
 
 
 def _processor() -> str:

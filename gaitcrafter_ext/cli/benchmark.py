@@ -1,4 +1,4 @@
-"""``gaitcrafter benchmark``: speed beside published video U-Nets, OpenGait and what the machine can do; scale."""
+"""``gaitcrafter benchmark``: speed beside published video U-Nets and OpenGait; scale."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gaitcrafter_ext.cli._options import Progress, add_json, at_least
 
-HELP = "measure speed beside published video U-Nets, OpenGait's recognisers and the machine's convolutions; or scale"
+HELP = "measure speed beside published video U-Nets and OpenGait's recognisers; or scale"
 
 #: Where `make bench` puts the packages of the peers.
 PEERS_FOLDER = Path(".bench-peers")
