@@ -17,6 +17,7 @@ __all__ = [
     "StorageError",
     "UsageError",
     "WeightsError",
+    "listed",
     "suggest",
 ]
 
@@ -58,3 +59,8 @@ def suggest(name: str, allowed: Sequence[str]) -> str:
     shown = ", ".join(allowed[:12]) + (f", ... ({len(allowed)} in all)" if len(allowed) > 12 else "")
     near = difflib.get_close_matches(name, allowed, n=1)
     return (f"did you mean '{near[0]}'? " if near else "") + f"allowed: {shown}"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """The first names, and how many there are."""
+    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.opengait.checkout import REQUIRED
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
@@ -57,9 +58,10 @@ def write_tree(
     takes: tuple[str, ...] = TAKES,
     views: tuple[str, ...] = ("000", "090"),
     test: int = 0,
+    rules: DatasetConfig | None = None,
 ) -> Path:
     """``root/pkl`` and ``root/partition.json``; the last ``test`` people are TEST_SET. Returns ``root``."""
-    store = SilhouetteStore(root / "pkl", create=True)
+    store = SilhouetteStore(root / "pkl", rules, create=True)
     for person, identity in enumerate(people):
         for number, take in enumerate(takes):
             for view in views:
@@ -70,21 +72,27 @@ def write_tree(
 
 
 def synthetic_set(
-    root: Path, recipes: dict[str, dict[str, float]], dataset: str = "simulated", takes: tuple[str, ...] = ("nm-01",)
+    root: Path,
+    recipes: dict[str, dict[str, float]],
+    dataset: str = "simulated",
+    takes: tuple[str, ...] = ("nm-01",),
+    views: tuple[str, ...] = ("000", "090"),
+    rules: DatasetConfig | None = None,
 ) -> Path:
     """A tree with a ``plan.json`` that says who its people are, as ``synthesize`` leaves it."""
     from gaitcrafter_ext.synthesis.identities import Identity
     from gaitcrafter_ext.synthesis.plan import Plan, Sampling
 
-    write_tree(root, tuple(recipes), takes)
-    keys = SilhouetteStore(root / "pkl").keys()
+    rules = rules or DatasetConfig()
+    write_tree(root, tuple(recipes), takes, views, rules=rules)
+    keys = SilhouetteStore(root / "pkl", rules).keys()
     plan = Plan(
         "f" * 16,
         dataset,
         Sampling("euler", 2, 1.0, seed=0),
         {name: Identity(mix) for name, mix in recipes.items()},
-        {key.take: key.condition for key in keys},
-        {key.view: float(key.view) for key in keys},
+        {key.take: rules.condition_of(key.take) for key in keys},
+        {key.view: rules.view_deg(key.view) for key in keys},
         tuple(str(key) for key in keys),
     )
     (root / "plan.json").write_text(plan.to_json())

@@ -1,4 +1,4 @@
-"""Our keys in an OpenGait config: entries under ``data_cfg.synthetic``, and the arguments of our sampler.
+"""Our keys in an OpenGait config (``data_cfg.synthetic``, the sampler's arguments), and what changes one from outside.
 
 OpenGait drops a key that it does not know without a word; ours are refused, with the nearest name.
 """
@@ -20,6 +20,9 @@ __all__ = [
     "FolderEntry",
     "GeneratedEntry",
     "Mixing",
+    "apply_arm",
+    "apply_override",
+    "parse_override",
     "read_entries",
     "read_mixing",
     "read_sampler",
@@ -80,37 +83,22 @@ Share = Annotated[tuple[tuple[float, float], ...], BeforeValidator(_share)]
 
 @record
 class FolderEntry:
-    """Clips that are there: ``root`` is the folder of identities.
+    """Clips that are there."""
 
-    Attributes:
-        partition: Its TRAIN_SET says who joins; everybody in ``root`` where not given.
-        file: The silhouettes where view folders hold several files, e.g. ``{view}-aligned-sils.pkl``; where not given,
-            the file of the name that the real clips have.
-    """
-
-    root: str
-    partition: str | None = None
-    file: str | None = None
+    root: str  # the folder of identities
+    partition: str | None = None  # its TRAIN_SET says who joins; all identities where not given
+    file: str | None = None  # of view folders with several, e.g. {view}-aligned-sils.pkl; else named as the real clips
 
 
 @record
 class GeneratedEntry:
-    """Clips made on demand; the options of ``synthesize`` by the same names.
-
-    Attributes:
-        like: A tree of silhouettes of people the generator was never trained on, who join as themselves.
-        filter: ``identities.json`` of ``gaitcrafter filter``: who is novel.
-        frames: Length of each clip; where not given, what the config's sampler needs.
-        cadence: Frames of a gait cycle, or a factor such as ``x1.1``.
-        device: Where clips are made; ``auto`` uses every visible GPU.
-        python: Interpreter of an environment that has the generator's packages.
-    """
+    """Clips made on demand; the options of ``synthesize`` by the same names."""
 
     weights: str
     identities: Names = "none"
-    like: str | None = None
+    like: str | None = None  # a tree of people the generator was never trained on, who join as themselves
     novel: Annotated[int, Field(ge=0, le=100_000, strict=True)] = 0
-    filter: str | None = None
+    filter: str | None = None  # identities.json of `gaitcrafter filter`: who is novel
     blend: str = "even"
     blend_parents: Annotated[int, Field(ge=2, strict=True)] = 10
     concentration: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] = 5.0
@@ -118,7 +106,7 @@ class GeneratedEntry:
     conditions: Names = "all"
     views: Names = "all"
     takes: Annotated[int, Field(ge=1, le=1000, strict=True)] = 1
-    frames: Annotated[int, Field(ge=20, le=600, strict=True)] | None = None
+    frames: Annotated[int, Field(ge=20, le=600, strict=True)] | None = None  # None: what the sampler needs
     cadence: Annotated[str, BeforeValidator(_cadence)] | None = None
     size: Literal[64, 128] = 64
     seed: Natural = 0
@@ -127,8 +115,8 @@ class GeneratedEntry:
     guidance: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
     identity_scale: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
     precision: str | None = None
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    python: str | None = None
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # auto: every visible GPU
+    python: str | None = None  # interpreter of an environment that has the generator's packages
 
 
 Entry = FolderEntry | GeneratedEntry
@@ -175,16 +163,55 @@ def _entry(entry: Any, where: str) -> Entry:
 
 
 def read_sampler(section: Mapping[str, Any]) -> Mixing | None:
-    """The arguments of our sampler in ``trainer_cfg.sampler``, or the batch size of OpenGait's ``TripletSampler``.
-
-    Raises:
-        UsageError: A key or value is not allowed.
-    """
+    """The arguments of our sampler in ``trainer_cfg.sampler``, or the batch size of OpenGait's ``TripletSampler``."""
     if section.get("type") == OUR_SAMPLER:
         return read_mixing({key: value for key, value in section.items() if key not in FRAME_KEYS})
     return read_mixing({"batch_size": section.get("batch_size")}) if section.get("type") == "TripletSampler" else None
 
 
 def read_mixing(values: Mapping[str, Any]) -> Mixing:
-    """Check arguments of our sampler; raises as ``read_sampler`` does."""
+    """Check arguments of our sampler."""
     return fill(Mixing, dict(values), "trainer_cfg.sampler", UsageError)
+
+
+def apply_arm(cfgs: dict[str, Any], arm: Mapping[str, Any]) -> None:
+    """Lay an arm over a config in place, as OpenGait lays a config over its defaults: sections merge, lists replace."""
+    for key, value in arm.items():
+        if isinstance(value, Mapping) and isinstance(cfgs.get(key), dict):
+            apply_arm(cfgs[key], value)
+        else:
+            cfgs[key] = value
+
+
+def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
+    """Read ``trainer_cfg.total_iter=100``: the path, and the value as YAML reads it."""
+    import yaml
+
+    path, equals, value = text.partition("=")
+    keys = tuple(path.strip().split("."))
+    if not equals or not all(keys):
+        raise UsageError(f"--set: '{text}' is not a.b=value; write e.g. --set trainer_cfg.total_iter=100")
+    try:
+        return keys, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UsageError(f"--set: '{value}' of '{text}' is not YAML; quote it") from None
+
+
+def apply_override(cfgs: dict[str, Any], keys: Sequence[str], value: Any) -> None:
+    """Set one value in place; a number in the path is a place in a list, a missing section is made."""
+    where: Any = cfgs
+    for depth, key in enumerate(keys):
+        here, last = ".".join(keys[: depth + 1]), depth == len(keys) - 1
+        index: Any = key
+        if isinstance(where, list):
+            if not key.isdecimal() or int(key) >= len(where):
+                raise UsageError(f"--set {here}: the list has places 0 to {len(where) - 1}")
+            index = int(key)
+        elif not isinstance(where, dict):
+            raise UsageError(f"--set {'.'.join(keys)}: '{here}' is not there; the section above it is {where!r}")
+        elif not last and where.get(key) is None:
+            where[key] = {}
+        if last:
+            where[index] = value
+        else:
+            where = where[index]

@@ -11,7 +11,7 @@ from typing import Any
 
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.opengait.config_keys import read_entries
-from gaitcrafter_ext.opengait.notices import notify
+from gaitcrafter_ext.opengait.device import notify
 from gaitcrafter_ext.opengait.people import TakeNames, real_people
 from gaitcrafter_ext.opengait.sources import Source, fit, frame_size, open_source
 from gaitcrafter_ext.opengait.stubs import install_stubs

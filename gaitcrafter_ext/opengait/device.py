@@ -8,18 +8,20 @@ from __future__ import annotations
 import functools
 import os
 import socket
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 from gaitcrafter_ext.errors import MissingError, UsageError
-from gaitcrafter_ext.opengait.notices import notify
 from gaitcrafter_ext.silhouettes.files import atomic_write
 
 __all__ = [
     "DEVICES",
     "VISIBLE_VARIABLE",
     "choose_device",
+    "is_first_process",
+    "notify",
     "patch_device",
     "patch_saving",
     "prepare_environment",
@@ -36,6 +38,17 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 def world_size() -> int:
     """Number of processes of this run, as ``torchrun`` says; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_first_process() -> bool:
+    """Whether this is rank 0, or the only process."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def notify(message: str, every_process: bool = False) -> None:
+    """Print ``gaitcrafter: message`` on stderr; unless for ``every_process``, rank 0 alone does."""
+    if every_process or is_first_process():
+        print(f"gaitcrafter: {' '.join(message.split())}", file=sys.stderr, flush=True)
 
 
 def prepare_environment(device: str = "auto") -> None:
@@ -59,12 +72,7 @@ def _free_port() -> int:
 
 
 def choose_device(wanted: str) -> str:
-    """``"cpu"``, ``"cuda"`` or ``"mps"``.
-
-    Raises:
-        UsageError: There is no such choice.
-        MissingError: This machine, or this build of torch, has not what was asked for.
-    """
+    """``"cpu"``, ``"cuda"`` or ``"mps"``; refused where this machine, or this build of torch, lacks it."""
     import torch
 
     if wanted not in DEVICES:

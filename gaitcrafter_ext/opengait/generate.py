@@ -18,8 +18,7 @@ from typing import Any
 
 from gaitcrafter_ext.errors import GaitCrafterError
 from gaitcrafter_ext.generator.weights import read_card
-from gaitcrafter_ext.opengait.interpreter import start_module
-from gaitcrafter_ext.opengait.on_demand import check_child
+from gaitcrafter_ext.opengait.on_demand import check_child, start_module
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.plan import Plan
 from gaitcrafter_ext.synthesis.run import synthesize

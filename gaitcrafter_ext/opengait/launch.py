@@ -14,8 +14,8 @@ from typing import Any
 
 from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError
 from gaitcrafter_ext.opengait.checkout import Checkout
+from gaitcrafter_ext.opengait.config_keys import apply_arm, apply_override, parse_override
 from gaitcrafter_ext.opengait.device import choose_device, patch_device, prepare_environment, world_size
-from gaitcrafter_ext.opengait.overrides import apply_arm, apply_override, parse_override
 from gaitcrafter_ext.opengait.plugin import caller_folders, last_line, register
 from gaitcrafter_ext.opengait.prepare import Run, data_cfgs, find_paths
 from gaitcrafter_ext.records import read_yaml
@@ -48,9 +48,6 @@ def launch(
         iteration: Checkpoint to start from; None where the config says.
         log_to_file: OpenGait's own option.
         allow_missing: Go on where people of the partition are not on disk.
-
-    Raises:
-        GaitCrafterError: What was refused.
     """
     checkout, overrides = Checkout(opengait), tuple(parse_override(text) for text in sets)
     config, *arms = (find_config(name, checkout) for name in cfgs)
@@ -71,11 +68,7 @@ def launch(
 
 
 def find_config(name: str, checkout: Checkout) -> Path:
-    """The config, looked up here and in the checkout.
-
-    Raises:
-        MissingError: There is none.
-    """
+    """The config, looked up here and in the checkout."""
     for folder in (Path.cwd(), checkout.root):
         path = folder / Path(name).expanduser()
         if path.is_file():
@@ -84,11 +77,7 @@ def find_config(name: str, checkout: Checkout) -> Path:
 
 
 def read_arm(path: Path) -> dict[str, Any]:
-    """What an arm changes.
-
-    Raises:
-        DataError: The file is not YAML, or no section of settings.
-    """
+    """What an arm changes."""
     arm = read_yaml(path)
     if not isinstance(arm, dict):
         raise DataError(f"{path} holds no settings; expected sections such as data_cfg")

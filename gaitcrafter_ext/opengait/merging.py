@@ -6,15 +6,13 @@ import os
 import secrets
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gaitcrafter_ext.errors import ConflictError, MissingError, UsageError
+from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, UsageError, listed
 from gaitcrafter_ext.opengait.config_keys import FolderEntry
-from gaitcrafter_ext.opengait.notices import listed
 from gaitcrafter_ext.opengait.people import RealPeople, SyntheticPerson, TakeNames, real_people
-from gaitcrafter_ext.opengait.sources import Source, frame_size, open_source
-from gaitcrafter_ext.opengait.tree import scan_tree
+from gaitcrafter_ext.opengait.sources import Source, frame_size, open_source, scan_tree
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, storage_error
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import read_pickle
@@ -53,7 +51,7 @@ def plan_merge(
         without_real: Train on the synthetic clips only; test people stay real.
 
     Raises:
-        GaitCrafterError: See ``sources.open_source``; or people of the partition are not there.
+        GaitCrafterError: See ``sources.open_source``; or people of the partition are not there, or heights differ.
     """
     roots = [Path(entry.root).resolve() for entry in synthetic]
     if twice := [str(folder) for folder in roots if roots.count(folder) > 1]:
@@ -61,13 +59,19 @@ def plan_merge(
     real = _complete(real_people(dataset, root, partition), partition)
     sources = [open_source(entry, real, file) for entry in synthetic]
     files = _real_files(real, real.test if without_real else real.train + real.test, file)
-    folders, takes = dict[SyntheticPerson, str](), TakeNames(real)
-    for source in sources:
+    folders, takes, height = dict[SyntheticPerson, str](), TakeNames(real), _height(list(files.values()))
+    for entry, source in zip(synthetic, sources, strict=True):
+        theirs = _height([path for _, path in source.clips()])
+        if height and theirs and theirs != height:
+            raise DataError(
+                f"{entry.root}: frames are {theirs} rows high, the real ones {height}, and OpenGait takes one height; "
+                f"make them with --size {height}, or name them by 'synthetic:' in a config, which brings them to it"
+            )
         _add(source, _folders(source, folders), takes, files)
     known = {person.name for person in folders if person.known}
     novel = tuple(name for person, name in folders.items() if not person.known)
     train = tuple(name for name in real.train if not without_real or name in known)
-    return Merged(files, Partition(train + novel, real.test), novel)
+    return Merged(files, replace(Partition.load(partition), train=train + novel), novel)
 
 
 def _complete(real: RealPeople, partition: str | Path) -> RealPeople:
@@ -80,10 +84,12 @@ def _complete(real: RealPeople, partition: str | Path) -> RealPeople:
 
 
 def _real_files(real: RealPeople, people: Sequence[str], file: str | None) -> dict[ClipKey, Path]:
-    files = {folder.key: folder.path(file) for folder in scan_tree(real.root, people)}
-    for path in list(files.values())[:1]:
-        frame_size(read_pickle(path), str(path))
-    return files
+    return {folder.key: folder.path(file) for folder in scan_tree(real.root, people)}
+
+
+def _height(paths: Sequence[Path]) -> int:
+    """Rows of a set's first clip; 0 where there is none."""
+    return frame_size(read_pickle(paths[0]), str(paths[0]))[0] if paths else 0
 
 
 def _folders(source: Source, folders: dict[SyntheticPerson, str]) -> dict[str, str]:

@@ -11,17 +11,20 @@ import functools
 import hashlib
 import json
 import math
+import os
+import shutil
 import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from gaitcrafter_ext.errors import GaitCrafterError, StorageError, UsageError, suggest
+from gaitcrafter_ext.errors import GaitCrafterError, MissingError, StorageError, UsageError, suggest
 from gaitcrafter_ext.generator.samplers import PRECISIONS, check_sampler
 from gaitcrafter_ext.generator.shape import FRAMES, LONGEST
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.opengait.checkout import cache_root
 from gaitcrafter_ext.opengait.config_keys import GeneratedEntry
-from gaitcrafter_ext.opengait.interpreter import choose_python, start_module
-from gaitcrafter_ext.opengait.notices import notify
+from gaitcrafter_ext.opengait.device import VISIBLE_VARIABLE, notify
 from gaitcrafter_ext.opengait.people import RealPeople
 from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write_text
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -32,15 +35,31 @@ from gaitcrafter_ext.synthesis.plan import Plan, Sampling, Selection, make_plan
 from gaitcrafter_ext.synthesis.selection import read_selected
 from gaitcrafter_ext.vocabulary import choose
 
-__all__ = ["LONGEST", "check_child", "get_or_synthesize", "plan_of"]
+__all__ = ["LONGEST", "PYTHON_VARIABLE", "check_child", "choose_python", "get_or_synthesize", "plan_of", "start_module"]
+
+
+#: Environment variable that names the interpreter of the generator's environment.
+PYTHON_VARIABLE = "GAITCRAFTER_PYTHON"
+
+#: Loads the package from its folder, and from nowhere else, then runs one of its modules.
+BOOT = """
+import importlib.util, runpy, sys
+folder, module = sys.argv[1:3]
+sys.path[:] = [entry for entry in sys.path if entry]
+spec = importlib.util.spec_from_file_location(
+    "gaitcrafter_ext", folder + "/__init__.py", submodule_search_locations=[folder])
+package = sys.modules["gaitcrafter_ext"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(package)
+sys.argv = [module, *sys.argv[3:]]
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+"""
+
+# The child is no rank of the run that starts it.
+_RANK_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 def plan_of(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) -> Plan:
-    """The plan that ``tools/synthesize.py`` would make of the same options: the one place where they are mapped.
-
-    Raises:
-        UsageError: The weights do not know a name, an option is out of its range, or ``like`` names test people.
-    """
+    """The plan that ``gaitcrafter synthesize`` would make of the same options: the one place where they are mapped."""
     where, words = "data_cfg.synthetic", card.vocabulary
     precision = entry.precision or PRECISIONS[0]
     if precision not in PRECISIONS:
@@ -88,17 +107,8 @@ def _like(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) ->
 def get_or_synthesize(plan: Plan, weights: Path, python: str | None = None, device: str = "auto") -> OutputFolder:
     """The folder that holds the clips of ``plan``; they are made first where they are not there yet.
 
-    Any number of processes may ask at once: one makes them, the others wait.
-
-    Args:
-        plan: What is wanted.
-        weights: Folder of the weights that the plan names.
-        python: Interpreter of the generator's environment, see ``choose_python``.
-        device: Where to make them; ``auto`` and ``cuda`` use every visible GPU.
-
-    Raises:
-        MissingError: The interpreter, or a package that it needs, is not there.
-        StorageError: The clips cannot be made or written; what was made stays, and the next call goes on.
+    Any number of processes may ask at once: one makes them, the others wait. What was made before a failure stays, and
+    the next call goes on. ``device`` may be ``auto`` or ``cuda``, which use every visible GPU.
     """
     name = hashlib.sha256(f"{plan.fingerprint} {code_fingerprint()}".encode()).hexdigest()[:16]
     folder = OutputFolder(cache_root() / "synthetic" / name)
@@ -111,10 +121,11 @@ def get_or_synthesize(plan: Plan, weights: Path, python: str | None = None, devi
 
 @functools.cache
 def code_fingerprint() -> str:
-    """What changes with the code that draws: SHA-256 of the sources of ``generator`` and ``synthesis``."""
+    """What changes with the code that draws: SHA-256 of the sources of generator and synthesis, and of the frames'."""
     package, found = Path(__file__).parents[1], hashlib.sha256()
-    for path in sorted([*(package / "generator").glob("*.py"), *(package / "synthesis").glob("*.py")]):
-        found.update(path.read_bytes())
+    for pattern in ("generator/*.py", "synthesis/*.py", "silhouettes/clip.py"):
+        for path in sorted(package.glob(pattern)):
+            found.update(path.read_bytes())
     return found.hexdigest()
 
 
@@ -159,3 +170,41 @@ def check_child(child: subprocess.Popen[str], output: str, what: str) -> None:
             f"{what} ended with code {child.returncode}; what was made is kept, and the same command goes on"
         ) from None
     raise GaitCrafterError(f"{what}: {reason}")
+
+
+def choose_python(wanted: str | None) -> str:
+    """The interpreter for the generator: the entry's ``python``, else $GAITCRAFTER_PYTHON, else this one."""
+    named = wanted or os.environ.get(PYTHON_VARIABLE) or sys.executable
+    found = shutil.which(os.path.expanduser(named))
+    if found is None:
+        raise MissingError(
+            f"there is no interpreter '{named}'; set 'python:' or {PYTHON_VARIABLE} to one that is there"
+        )
+    return found
+
+
+def start_module(python: str, module: str, arguments: Sequence[str], gpu: str | None = None) -> subprocess.Popen[str]:
+    """Start ``gaitcrafter_ext.<module>``; its stdin and stdout are pipes, its stderr is ours.
+
+    The child runs the code of this very package, whichever interpreter runs it (OpenGait's environment may be too old
+    for the generator); only third-party packages come from the other environment. The pipe to its stdin closes when
+    this process ends, however it ends, so that a child that reads it can end, too. It sees the one ``gpu`` that is
+    named, else every GPU that this run was started with.
+    """
+    folder = str(Path(__file__).resolve().parents[1])
+    command = [python, "-c", BOOT, folder, f"gaitcrafter_ext.{module}", *arguments]
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _RANK_VARIABLES and not name.startswith("TORCHELASTIC_")
+    }
+    visible = environment.pop(VISIBLE_VARIABLE, None)
+    visible = visible if gpu is None else gpu
+    if visible == "all":
+        environment.pop("CUDA_VISIBLE_DEVICES", None)
+    elif visible is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = visible
+    try:
+        return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    except OSError as error:
+        raise StorageError(f"cannot start {python}: {error.strerror or error}") from error

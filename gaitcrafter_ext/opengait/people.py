@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gaitcrafter_ext.errors import ConflictError, MissingError, WeightsError
-from gaitcrafter_ext.opengait.notices import listed
+from gaitcrafter_ext.errors import ConflictError, MissingError, WeightsError, listed
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import folder_names
@@ -32,37 +31,23 @@ NOVEL_MARK = "~"
 
 @dataclass(frozen=True)
 class RealPeople:
-    """The people of a config's own dataset, which is ``data_cfg.dataset_name``.
-
-    Attributes:
-        train: TRAIN_SET as far as it is on disk.
-        test: TEST_SET.
-        absent: People of either set who are not on disk.
-        there: Everybody who is on disk, in a set or not.
-        root: Where they lie.
-    """
+    """The people of a config's own dataset, which is ``data_cfg.dataset_name``."""
 
     dataset: str
-    train: tuple[str, ...]
-    test: tuple[str, ...]
-    absent: tuple[str, ...]
-    there: frozenset[str]
+    train: tuple[str, ...]  # TRAIN_SET as far as it is on disk
+    test: tuple[str, ...]  # TEST_SET
+    absent: tuple[str, ...]  # of either set, not on disk
+    there: frozenset[str]  # all who are on disk, in a set or not
     root: Path
 
 
 @dataclass(frozen=True)
 class SyntheticPerson:
-    """A person of a synthetic set.
+    """A person of a synthetic set."""
 
-    Attributes:
-        name: The folder's name, e.g. ``"syn-0001"`` or ``"001"``.
-        known: Whether this is the real person of that name.
-        mark: Tells two novel people of one name apart: 8 hex digits; empty for a known person.
-    """
-
-    name: str
-    known: bool
-    mark: str = ""
+    name: str  # of the folder, e.g. "syn-0001" or "001"
+    known: bool  # whether this is the real person of that name
+    mark: str = ""  # 8 hex digits that tell two novel people of one name apart
 
     def label(self, dataset: str) -> str:
         """What OpenGait sorts and counts: a known person's is the real one's, a novel person's sorts after them all."""
@@ -70,12 +55,7 @@ class SyntheticPerson:
 
 
 def real_people(dataset: str, root: str | Path, partition: str | Path) -> RealPeople:
-    """Who trains and who is tested.
-
-    Raises:
-        MissingError: There is no such root or partition.
-        DataError: The partition cannot be read.
-    """
+    """Who trains and who is tested."""
     root = Path(root)
     if not root.is_dir():
         raise MissingError(f"data_cfg.dataset_root: there is no folder {root}; --set data_cfg.dataset_root=FOLDER")
@@ -111,10 +91,6 @@ def check_origin(
         seen: People of the config's dataset whom it, or the weights that it began with, ever saw.
         people: Whom the entry brings.
         real: The config's own.
-
-    Raises:
-        WeightsError: Known people of another dataset; or the generator saw people of this one who are not in TRAIN_SET.
-        ConflictError: A novel person bears a real person's name.
     """
     known = [person.name for person in people if person.known]
     if known and dataset != real.dataset:
@@ -140,11 +116,7 @@ def check_origin(
 
 
 class TakeNames:
-    """Hands out take names so that no clip shadows another one of the same person.
-
-    Args:
-        real: The config's own people, whose takes are taken.
-    """
+    """Hands out take names so that no clip shadows another one of the same person, real or synthetic."""
 
     def __init__(self, real: RealPeople) -> None:
         self._root, self._taken = real.root, dict[str, set[str]]()

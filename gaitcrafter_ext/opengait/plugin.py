@@ -16,12 +16,12 @@ from gaitcrafter_ext.opengait.checkout import Checkout
 from gaitcrafter_ext.opengait.config_keys import OUR_SAMPLER
 from gaitcrafter_ext.opengait.device import (
     choose_device,
+    notify,
     patch_device,
     patch_saving,
     prepare_environment,
     world_size,
 )
-from gaitcrafter_ext.opengait.notices import notify
 from gaitcrafter_ext.opengait.prepare import Run, prepare
 from gaitcrafter_ext.opengait.stubs import install_stubs
 
@@ -39,11 +39,7 @@ def is_registered() -> bool:
 
 
 def register(run: Run) -> None:
-    """Replace, in this process, what OpenGait looks up by name; ``<checkout>/opengait`` must be on ``sys.path``.
-
-    Args:
-        run: What is known of the run; ``config_loader`` completes and checks each config by it.
-    """
+    """Replace, in this process, what OpenGait looks up by name; ``<checkout>/opengait`` must be on ``sys.path``."""
     if is_registered():
         return
     install_stubs(run.checkout.package)
@@ -93,11 +89,7 @@ def register_from_shim(shim: str, version: int) -> None:
     """What the shim file calls when OpenGait imports it: everything the launcher would have done by then.
 
     Without a GPU the process is brought to the CPU, without ``torchrun`` to a single process. Configs without
-    ``synthetic`` people are left alone.
-
-    Args:
-        shim: Path of the shim file, ``<checkout>/opengait/modeling/models/<name>.py``.
-        version: The shim's ``SHIM_FORMAT``.
+    ``synthetic`` people are left alone. ``shim`` is ``<checkout>/opengait/modeling/models/<name>.py``.
     """
     if is_registered():
         return

@@ -11,18 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gaitcrafter_ext.errors import DataError, MissingError, UsageError
+from gaitcrafter_ext.errors import DataError, MissingError, UsageError, listed
 from gaitcrafter_ext.generator.shape import FRAMES
 from gaitcrafter_ext.generator.weights import BUNDLED
 from gaitcrafter_ext.opengait.checkout import Checkout
-from gaitcrafter_ext.opengait.config_keys import OUR_SAMPLER, GeneratedEntry, read_entries, read_sampler
-from gaitcrafter_ext.opengait.notices import is_first_process, listed, notify
+from gaitcrafter_ext.opengait.config_keys import (
+    OUR_SAMPLER,
+    GeneratedEntry,
+    apply_arm,
+    apply_override,
+    read_entries,
+    read_sampler,
+)
+from gaitcrafter_ext.opengait.device import is_first_process, notify
 from gaitcrafter_ext.opengait.on_demand import LONGEST
-from gaitcrafter_ext.opengait.overrides import apply_arm, apply_override
 from gaitcrafter_ext.opengait.people import RealPeople, real_people
 from gaitcrafter_ext.opengait.sampler import check_enough
-from gaitcrafter_ext.opengait.sources import open_source
-from gaitcrafter_ext.opengait.tree import scan_tree
+from gaitcrafter_ext.opengait.sources import open_source, scan_tree
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
 
 __all__ = ["Run", "class_counts", "prepare"]
@@ -33,27 +38,17 @@ NOTE = "gaitcrafter.json"
 
 @dataclass(frozen=True)
 class Run:
-    """What is known of a run beside its config.
-
-    Attributes:
-        phase: ``"train"`` or ``"test"``.
-        folders: Where relative paths of the config are looked up, in this order.
-        arms: What is laid over the config.
-        overrides: Values that replace the config's after that, as ``parse_override`` gives them.
-        iteration: Checkpoint to start from; None where the config says.
-        allow_missing: Go on where people of the partition are not on disk.
-        strict: Check configs without synthetic people, too.
-    """
+    """What is known of a run beside its config."""
 
     checkout: Checkout
-    phase: str
+    phase: str  # "train" or "test"
     world_size: int
-    folders: tuple[Path, ...]
-    arms: tuple[Mapping[str, Any], ...] = ()
-    overrides: tuple[tuple[tuple[str, ...], Any], ...] = ()
-    iteration: int | None = None
-    allow_missing: bool = False
-    strict: bool = True
+    folders: tuple[Path, ...]  # where relative paths of the config are looked up, in this order
+    arms: tuple[Mapping[str, Any], ...] = ()  # what is laid over the config
+    overrides: tuple[tuple[tuple[str, ...], Any], ...] = ()  # what replaces its values then, see `parse_override`
+    iteration: int | None = None  # checkpoint to start from; None where the config says
+    allow_missing: bool = False  # go on where people of the partition are not on disk
+    strict: bool = True  # check configs without synthetic people, too
 
     @property
     def trains(self) -> bool:
@@ -62,11 +57,7 @@ class Run:
 
 
 def prepare(cfgs: dict[str, Any], run: Run) -> dict[str, Any]:
-    """Complete and check a merged config in place, and return it.
-
-    Raises:
-        GaitCrafterError: What is wrong, and what to change.
-    """
+    """Complete and check a merged config in place, and return it; an error says what to change."""
     for arm in run.arms:
         apply_arm(cfgs, arm)
     for keys, value in run.overrides:
@@ -212,11 +203,7 @@ def labels_are_identities(cfgs: Mapping[str, Any]) -> bool:
 
 
 def settle_people(cfgs: dict[str, Any], data: Sequence[dict[str, Any]], real: Sequence[RealPeople], run: Run) -> None:
-    """See who is trained on; nothing synthetic is made yet. Class count and batches follow.
-
-    Raises:
-        UsageError: The class count is smaller than the number of people, or a batch needs more people.
-    """
+    """See who is trained on; nothing synthetic is made yet. Class count and batches follow."""
     labels = [labels_of(each, one) for each, one in zip(data, real, strict=True)]
     count = len(set().union(*(own | novel for own, novel in labels)))
     if any(each.get("synthetic") for each in data):

@@ -106,17 +106,7 @@ class RealSyntheticTripletSampler(torch.utils.data.Sampler[list[int]]):
 
 
 def check_enough(mixing: Mixing, real: int, novel: int, world_size: int) -> None:
-    """Refuse batches that cannot be filled, or not be shared by the processes.
-
-    Args:
-        mixing: The sampler's arguments.
-        real: How many people have real clips.
-        novel: How many have synthetic ones only.
-        world_size: Number of processes.
-
-    Raises:
-        UsageError: What is lacking.
-    """
+    """Refuse batches that cannot be filled (from ``real`` people with real clips and ``novel`` others), or shared."""
     where, (people, takes) = "trainer_cfg.sampler", mixing.batch_size
     if people * takes % world_size:
         raise UsageError(

@@ -72,23 +72,13 @@ def is_current(checkout: Checkout) -> bool:
 
 
 def install(checkout: Checkout) -> None:
-    """Write the shim; one of ours, of whatever version, is replaced.
-
-    Raises:
-        ConflictError: A file of that name is not ours.
-        StorageError: The checkout cannot be written.
-    """
+    """Write the shim; one of ours, of whatever version, is replaced."""
     _refuse_foreign(checkout)
     atomic_write_text(checkout.models / SHIM_NAME, shim_text())
 
 
 def uninstall(checkout: Checkout) -> bool:
-    """Take the shim away, with what Python compiled of it; False where there was none.
-
-    Raises:
-        ConflictError: The file is not ours.
-        StorageError: The checkout cannot be written.
-    """
+    """Take the shim away, with what Python compiled of it; False where there was none."""
     _refuse_foreign(checkout)
     path, there = checkout.models / SHIM_NAME, _text(checkout) is not None
     try:

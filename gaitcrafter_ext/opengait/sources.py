@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.errors import DataError, MissingError
+from gaitcrafter_ext.errors import DataError, MissingError, listed
 from gaitcrafter_ext.generator.weights import check_weights, locate, read_card
 from gaitcrafter_ext.opengait.config_keys import Entry, FolderEntry, GeneratedEntry
-from gaitcrafter_ext.opengait.notices import listed
 from gaitcrafter_ext.opengait.on_demand import get_or_synthesize, plan_of
 from gaitcrafter_ext.opengait.people import (
     RealPeople,
@@ -22,15 +22,15 @@ from gaitcrafter_ext.opengait.people import (
     person_of_folder,
     person_of_plan,
 )
-from gaitcrafter_ext.opengait.tree import scan_tree
 from gaitcrafter_ext.silhouettes.clip import SIZES, normalise, trim, upsample
+from gaitcrafter_ext.silhouettes.files import storage_error
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import folder_names, read_frames
 from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.synthesis.plan import Plan
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["Source", "fit", "frame_size", "open_source"]
+__all__ = ["Source", "ViewFolder", "fit", "frame_size", "open_source", "scan_tree"]
 
 #: People of a folder whose first clip is read before training starts.
 CHECKED = 50
@@ -46,19 +46,12 @@ class Source:
 
 
 def open_source(entry: Entry, real: RealPeople, pattern: str | None = None) -> Source:
-    """Look an entry up and check that its people may join the config's; nothing is made yet.
+    """Look an entry up and check that its people may join the config's (``people.check_origin``); nothing is made yet.
 
     Args:
         entry: What the config says.
         real: The config's own people.
         pattern: File of the real clips, e.g. ``{view}-aligned-sils.pkl``, for view folders that hold several files.
-
-    Raises:
-        MissingError: The root, partition or weights are not there.
-        DataError: A file is no clip.
-        UsageError: The weights do not know what was asked for.
-        WeightsError: See ``people.check_origin``.
-        ConflictError: See ``people.check_origin``.
     """
     return _folder(entry, real, pattern) if isinstance(entry, FolderEntry) else _generated(entry, real)
 
@@ -134,11 +127,7 @@ def _alike(entry: GeneratedEntry, plan: Plan, real: RealPeople) -> tuple[str, ..
 
 
 def frame_size(clip: Any, where: str) -> tuple[int, int]:
-    """Height and width of real silhouettes; whatever else OpenGait reads is refused by its name.
-
-    Raises:
-        DataError: What was found instead.
-    """
+    """Height and width of real silhouettes; whatever else OpenGait reads is refused by its name."""
     remedy = "synthetic clips are silhouettes: choose the silhouettes by data_cfg.data_in_use"
     shape = tuple(getattr(clip, "shape", ()))
     if len(shape) != 3 or shape[1] < 32:
@@ -161,3 +150,43 @@ def fit(frames: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
         frames = upsample(normalise(frames)) if size[0] > frames.shape[1] else normalise(frames)
     margin = (size[1] - frames.shape[2]) // 2
     return np.pad(frames, ((0, 0), (0, 0), (margin, margin))) if margin > 0 else trim(frames) if margin < 0 else frames
+
+
+@dataclass(frozen=True)
+class ViewFolder:
+    """A view folder that is not empty; ``files`` are sorted, as OpenGait counts them."""
+
+    root: Path
+    key: ClipKey
+    files: tuple[str, ...]
+
+    def path(self, file: str | None = None) -> Path:
+        """The file of that name, e.g. ``{view}-aligned-sils.pkl``; without a name the only one there is."""
+        place, some = Path(self.root, self.key.identity, self.key.take, self.key.view), ", ".join(self.files[:4])
+        if file is None and len(self.files) > 1:
+            raise DataError(
+                f"{place} holds {len(self.files)} files ({some}); name the silhouettes by 'file': {{view}}-sils.pkl"
+            )
+        name = self.files[0] if file is None else file.replace("{view}", self.key.view)
+        if name not in self.files:
+            raise MissingError(f"{place}: there is no {name}, but {some}; correct 'file'")
+        return place / name
+
+
+def scan_tree(root: Path, people: Iterable[str]) -> Iterator[ViewFolder]:
+    """The view folders of people who are there, in OpenGait's order; names that begin with a dot are passed over."""
+    for person in people:
+        for take in _names(root, person):
+            for view in _names(root, person, take):
+                if files := _names(root, person, take, view):
+                    yield ViewFolder(root, ClipKey(person, take, view), tuple(files))
+
+
+def _names(*parts: str | Path) -> list[str]:
+    folder = os.path.join(*parts)
+    try:
+        return sorted(name for name in os.listdir(folder) if name[0] != ".")
+    except NotADirectoryError:
+        raise DataError(f"{folder}: a file where OpenGait expects a folder; move it away") from None
+    except OSError as error:
+        raise storage_error(folder, error, "read") from error

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gaitcrafter_ext.errors import DataError, MissingError
+from gaitcrafter_ext.errors import DataError, MissingError, listed
 from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -54,11 +54,11 @@ class Partition:
         for name, people in (("TRAIN_SET", self.train), ("TEST_SET", self.test)):
             twice = [person for person, count in Counter(people).items() if count > 1]
             if twice:
-                raise DataError(f"partition: {name} names {_listed(twice)} more than once; name each person once")
+                raise DataError(f"partition: {name} names {listed(twice, 8)} more than once; name each person once")
         tested = set(self.test)
         both = [person for person in self.train if person in tested]
         if both:
-            raise DataError(f"partition: {_listed(both)} in both TRAIN_SET and TEST_SET; a person belongs to one")
+            raise DataError(f"partition: {listed(both, 8)} in both TRAIN_SET and TEST_SET; a person belongs to one")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Partition:
@@ -102,9 +102,5 @@ class Partition:
             if absent:
                 raise MissingError(
                     f"{name} names {len(absent)} of {len(people)} people who are not in {store.root}: "
-                    f"{_listed(absent)}; take them out of the partition or give the root that holds them"
+                    f"{listed(absent, 8)}; take them out of the partition or give the root that holds them"
                 )
-
-
-def _listed(names: list[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")

@@ -63,7 +63,8 @@ def describe(data: Any) -> dict[str, Any]:
     return {
         "labels": list(data.label_set),
         "takes": sorted({f"{label} {take}" for label, take, *_ in data.seqs_info}),
-        "synthetic": sorted(data.synthetic_indices),
+        "views": list(data.views_set),
+        "synthetic": sorted(getattr(data, "synthetic_indices", ())),
         "sums": [int(data[index][0][0].sum(dtype=np.int64)) for index in range(len(data))],
         "shapes": sorted({data[index][0][0].shape[1:] for index in range(len(data))}),
         "of": {label: list(indices) for label, indices in data.indices_dict.items()},
@@ -86,7 +87,11 @@ def ask_data(folder: Path) -> dict[str, Any]:
     base, multi = (importlib.import_module(f"modeling.{name}") for name in ("base_model", "multidataset_model"))
     loader = importlib.import_module("utils").config_loader
     cfgs, several = (loader(str(folder / name)) for name in ("joined.yaml", "several.yaml"))
-    layouts = {path.stem: loader(str(path)) for path in sorted((folder / "layouts").glob("*.yaml"))}
+    unmodified = importlib.import_module("data.dataset").DataSet
+    joined, merged = (
+        {path.stem: loader(str(path))["data_cfg"] for path in sorted((folder / how).glob("*.yaml"))}
+        for how in ("joined", "merged")
+    )
     return {
         "train": describe(base.DataSet(cfgs["data_cfg"], True)),
         "test": describe(base.DataSet(cfgs["data_cfg"], False)),
@@ -95,7 +100,8 @@ def ask_data(folder: Path) -> dict[str, Any]:
         "batches": batches(base.BaseModel, cfgs, cfgs["data_cfg"], 3),
         "several": batches(multi.MultiDatasets, several, several["data_cfg"], 2),
         "class_num": [each["model_cfg"]["SeparateBNNecks"]["class_num"] for each in (cfgs, several)],
-        "layouts": {name: describe(base.DataSet(each["data_cfg"], True)) for name, each in layouts.items()},
+        "joined": {name: describe(base.DataSet(data_cfg, True)) for name, data_cfg in joined.items()},
+        "merged": {name: describe(unmodified(data_cfg, True)) for name, data_cfg in merged.items()},
     }
 
 

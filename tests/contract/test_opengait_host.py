@@ -26,6 +26,9 @@ import pytest
 import torch
 
 from gaitcrafter_ext.cli.main import main
+from gaitcrafter_ext.opengait.config_keys import FolderEntry
+from gaitcrafter_ext.opengait.merging import merge, plan_merge
+from gaitcrafter_ext.silhouettes.dataset import load_dataset
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from tests.opengait_fakes import (
@@ -72,34 +75,42 @@ def joined(data: Path, model: str = "GaitSet") -> dict[str, Any]:
     return cfgs
 
 
-#: Data sets as they lie on disk: take, view, files of a view folder, the silhouettes' place among them, columns.
-LAYOUTS: dict[str, tuple[str, str, tuple[str, ...], int, int]] = {
-    "CASIA-B-star": ("nm-01", "090", ("{v}-aligned-sils", "{v}-ratios", "{v}-rgbs", "{v}-sils"), 0, 44),
-    "CCPG": ("U0_D0", "00_0", ("{v}-aligned-sils", "{v}-ratios", "{v}-rgbs", "{v}-sils"), 0, 64),
-    "SUSTech1K": ("00-nm", "000", tuple(f"{n:02d}-{{v}}-Camera-{n}" for n in range(16)), 6, 64),
-    "Gait3D": ("camid0_videoid2", "seq0", ("seq0",), 0, 44),
-    "Gait3D-merged": ("camid0_videoid2", "seq0", ("seq0-sils", "seq0-smpls"), 0, 64),
-    "GREW": ("00", "10", ("10",), 0, 64),
-    "OUMVLP": ("00", "000", ("000",), 0, 64),
+SILS = ("{v}-aligned-sils", "{v}-ratios", "{v}-rgbs", "{v}-sils")
+
+#: Datasets as OpenGait's scripts leave them, by preset: take, view, files of a view folder, columns.
+LAYOUTS: dict[str, tuple[str, str, tuple[str, ...], int]] = {
+    "casia-b-star": ("nm-01", "090", SILS, 44),
+    "ccpg": ("U0_D0", "00_0", SILS, 64),
+    "sustech1k": ("00-nm", "000", tuple(f"{n:02d}-{{v}}-Camera-Sils_aligned" for n in range(16)), 64),
+    "gait3d": ("camid0_videoid2", "seq0", ("{v}",), 44),
+    "gait3d-merged": ("camid0_videoid2", "seq0", ("sils-{v}", "smpls-{v}"), 64),
+    "grew": ("00", "4XPn5Z28", ("{v}",), 64),
+    "oumvlp": ("00", "000", ("{v}",), 64),
 }
 
 
-def write_layout(root: Path, name: str) -> dict[str, Any]:
-    """Three people of a data set in its own layout, and a config that joins novel people."""
-    take, view, files, place, columns = LAYOUTS[name]
+def write_layout(root: Path, name: str) -> dict[str, dict[str, Any]]:
+    """Three people of a dataset in its own layout, and clips as ``synthesize`` names them: joined, and merged."""
+    take, view, files, columns = LAYOUTS[name]
+    rules = load_dataset(name)
+    sils = rules.file.replace("{view}", view)
+    names = sorted(f"{file.format(v=view)}.pkl" for file in files)
     for person in ("a", "b", "c"):
         folder = root / "pkl" / person / take / view
         folder.mkdir(parents=True)
-        for number, file in enumerate(files):
+        for file in names:
             frames = clip(1)[:, :, 10:54] if columns == 44 else clip(1)
-            other = np.zeros((12, 3, 8, 8), np.uint8)
-            (folder / f"{file.format(v=view)}.pkl").write_bytes(pickle.dumps(frames if number == place else other))
+            (folder / file).write_bytes(pickle.dumps(frames if file == sils else np.zeros((12, 3, 8, 8), np.uint8)))
     Partition(("a", "b", "c")).save(root / "partition.json")
-    synthetic_set(root / "syn", {"syn-0001": {"a": 0.5, "b": 0.5}}, name)
-    cfgs = config(root, "DeepGaitV2", dataset_name=name, synthetic=[{"root": str(root / "syn/pkl")}])
+    takes, views = tuple(rules.take_names({rules.condition_of(take): 2})), (rules.view_name(view),)
+    synthetic_set(root / "syn", {"syn-0001": {"a": 0.5, "b": 0.5}}, rules.name, takes, views, rules)
+    entry = FolderEntry(str(root / "syn/pkl"), str(root / "syn/partition.json"))
+    cfgs = config(root, "DeepGaitV2", dataset_name=rules.name, synthetic=[{"root": entry.root}])
     if len(files) > 1:
-        cfgs["data_cfg"]["data_in_use"] = [number == place for number in range(len(files))]
-    return cfgs
+        cfgs["data_cfg"]["data_in_use"] = [file == sils for file in names]
+    merge(plan_merge(rules.name, root / "pkl", root / "partition.json", [entry], rules.file), root / "merged")
+    merged = config(root / "merged", "DeepGaitV2", dataset_name=rules.name)
+    return {"joined": cfgs, "merged": merged}
 
 
 @pytest.fixture(scope="module")
@@ -112,9 +123,10 @@ def answer(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
     several["data_cfg"] = [several["data_cfg"], other]
     several["trainer_cfg"]["sampler"].pop("synthetic_people")
     write_config(folder / "several.yaml", several)
-    (folder / "layouts").mkdir()
     for name in LAYOUTS:
-        write_config(folder / "layouts" / f"{name}.yaml", write_layout(folder / name, name))
+        for how, cfgs in write_layout(folder / name, name).items():
+            (folder / how).mkdir(exist_ok=True)
+            write_config(folder / how / f"{name}.yaml", cfgs)
     command = [sys.executable, "-m", "tests.contract.launcher_probe", str(CHECKOUT), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
@@ -127,12 +139,16 @@ def test_opengaits_own_configs_take_synthetic_people_unless_labels_are_no_identi
     assert len(answer["stock"]) == 4  # three of Scoliosis1K, one segmentation
 
 
-def test_every_data_sets_layout_mixes_with_synthetic_clips(answer: dict[str, Any]) -> None:
-    for name, (*_, columns) in LAYOUTS.items():
-        found = answer["data"]["layouts"][name]
-        assert found["shapes"] == [[64, columns]], name
-        assert len(found["synthetic"]) == 2, name
-        assert len(set(found["sums"][3:])) == 1, name  # the two views of one synthetic person
+def test_every_datasets_layout_mixes_with_synthetic_clips_beside_it_or_merged(answer: dict[str, Any]) -> None:
+    for name, (_, view, _, columns) in LAYOUTS.items():
+        joined, merged = (answer["data"][how][name] for how in ("joined", "merged"))
+        synthetic = load_dataset(name).view_name(view)
+        assert joined["views"] == merged["views"] == sorted({view, synthetic}), name
+        assert joined["synthetic"] == [3, 4], name
+        assert joined["shapes"] == [[64, columns]], name  # brought to the real clips' width
+        assert merged["shapes"] == sorted([64, width] for width in {columns, 64}), name
+        assert joined["sums"] == merged["sums"], name  # the checkout's own data set reads what ours does
+        assert joined["takes"][:3] == merged["takes"][:3], name
 
 
 def test_evaluators_find_their_lists_wherever_the_output_goes(answer: dict[str, Any]) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.silhouettes.partition import Partition
-from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore, write_clip
 from gaitcrafter_ext.vocabulary import ClipKey
 from tests.opengait_fakes import synthetic_set, write_tree
 
@@ -68,6 +70,14 @@ def test_a_merged_tree_holds_both_and_can_be_deleted(sets: Path, capsys: pytest.
         assert everything(sets) == before
 
 
+def test_probes_that_the_partition_names_stay(sets: Path) -> None:
+    real = Partition.load(sets / "real/partition.json")
+    replace(real, probes=("sim-004-nm-01-000",), gallery=("sim-004-nm-02-000",)).save(sets / "real/partition.json")
+    assert merge(sets) == 0
+    merged = Partition.load(sets / "merged/partition.json")
+    assert (merged.probes, merged.gallery) == (("sim-004-nm-01-000",), ("sim-004-nm-02-000",))
+
+
 def test_without_real_trains_on_synthetic_clips_and_tests_on_real_ones(sets: Path) -> None:
     assert merge(sets, "--without-real") == 0
     partition = Partition.load(sets / "merged/partition.json")
@@ -107,6 +117,10 @@ def test_what_must_not_be_merged_is_refused_and_nothing_written(sets: Path, caps
     for out, option in (("real/pkl/merged", "--real"), ("syn/merged", "--synthetic")):
         assert f"is in {option} " in refused(capsys, merge(sets, out=out), 2)
     assert "is there already" in refused(capsys, merge(sets, out="mine"))
+    large = sets / "large/x-1/nm-01/000/000.pkl"
+    write_clip(large, np.full((4, 128, 128), 255, np.uint8))
+    assert "large: frames are 128 rows high, the real ones 64" in refused(capsys, merge(sets, synthetic="large"))
+    shutil.rmtree(sets / "large")
     (sets / "real/pkl").rename(sets / "real/clips")
     assert "--real: there is no folder" in refused(capsys, merge(sets))
     (sets / "real/clips").rename(sets / "real/pkl")

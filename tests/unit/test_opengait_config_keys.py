@@ -7,8 +7,15 @@ from typing import Any
 import pytest
 
 from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.opengait.config_keys import FolderEntry, GeneratedEntry, read_entries, read_sampler
-from gaitcrafter_ext.opengait.overrides import apply_arm, apply_override, parse_override
+from gaitcrafter_ext.opengait.config_keys import (
+    FolderEntry,
+    GeneratedEntry,
+    apply_arm,
+    apply_override,
+    parse_override,
+    read_entries,
+    read_sampler,
+)
 
 
 def test_entries_of_both_kinds() -> None:

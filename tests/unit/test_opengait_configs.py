@@ -8,8 +8,7 @@ from typing import Any
 
 import yaml
 
-from gaitcrafter_ext.opengait.config_keys import read_entries
-from gaitcrafter_ext.opengait.overrides import apply_arm
+from gaitcrafter_ext.opengait.config_keys import apply_arm, read_entries
 from gaitcrafter_ext.silhouettes.partition import Partition
 
 CONFIGS = Path(__file__).parents[2] / "opengait_configs"

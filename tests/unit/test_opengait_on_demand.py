@@ -14,8 +14,7 @@ from gaitcrafter_ext.errors import GaitCrafterError, MissingError, StorageError,
 from gaitcrafter_ext.generator.weights import locate, read_card
 from gaitcrafter_ext.opengait import generate, on_demand
 from gaitcrafter_ext.opengait.config_keys import GeneratedEntry, read_entries
-from gaitcrafter_ext.opengait.interpreter import choose_python, start_module
-from gaitcrafter_ext.opengait.on_demand import get_or_synthesize, plan_of
+from gaitcrafter_ext.opengait.on_demand import choose_python, get_or_synthesize, plan_of, start_module
 from gaitcrafter_ext.opengait.people import RealPeople, real_people
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.folder import OutputFolder
