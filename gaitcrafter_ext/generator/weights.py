@@ -12,7 +12,7 @@ import errno
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -137,16 +137,21 @@ class Card:
         return known | set(self.trained_on.before)
 
     def seen(self, dataset: str) -> set[str]:
-        """Names of the people of a dataset whom these weights ever saw.
-
-        Simulated people bear their seed in their names: they are the same in all datasets called ``simulated...``.
-        """
-        same = "simulated" if dataset.startswith("simulated") else f"{dataset}/"
-        return {entry.rpartition("/")[2] for entry in self.everybody() if entry.startswith(same)}
+        """Names of the people of a dataset whom these weights ever saw."""
+        return names_in(self.everybody(), dataset)
 
     def to_json(self) -> str:
         """The text of ``card.json``."""
         return json.dumps(asdict(self), indent=1) + "\n"
+
+
+def names_in(people: Iterable[str], dataset: str) -> set[str]:
+    """Names of those of a dataset among ``dataset/identity``.
+
+    Simulated people bear their seed in their names: they are the same in all datasets called ``simulated...``.
+    """
+    same = "simulated" if dataset.startswith("simulated") else f"{dataset}/"
+    return {entry.rpartition("/")[2] for entry in people if entry.startswith(same)}
 
 
 def checksum(path: Path) -> str:

@@ -96,12 +96,12 @@ def plan_of(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) 
 
 
 def _like(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) -> dict[str, Identity]:
-    """People of ``like`` whom the config trains on: no one of its TEST_SET is imitated."""
+    """People of ``like``, without those of the config's own dataset whom it tests on, or leaves out of TRAIN_SET."""
     if entry.like is None:
         return {}
     store = SilhouetteStore(entry.like, card.dataset)
-    tested = set(real.test)
-    return people_like(card, weights, store, [name for name in store.identities() if name not in tested])
+    barred = (real.there | set(real.test)) - set(real.train)
+    return people_like(card, weights, store, [name for name in store.identities() if name not in barred])
 
 
 def get_or_synthesize(plan: Plan, weights: Path, python: str | None = None, device: str = "auto") -> OutputFolder:

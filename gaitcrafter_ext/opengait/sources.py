@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError, MissingError, listed
-from gaitcrafter_ext.generator.weights import check_weights, locate, read_card
+from gaitcrafter_ext.generator.weights import check_weights, locate, names_in, read_card
 from gaitcrafter_ext.opengait.config_keys import Entry, FolderEntry, GeneratedEntry
 from gaitcrafter_ext.opengait.on_demand import get_or_synthesize, plan_of
 from gaitcrafter_ext.opengait.people import (
@@ -66,9 +66,9 @@ def _folder(entry: FolderEntry, real: RealPeople, pattern: str | None) -> Source
         person_of_plan(name, known[name], weights) if name in known else person_of_folder(name, origin)
         for name in names
     )
-    parents = {parent for who in known.values() for parent in who.mix}
-    dataset = "" if plan is None else plan.dataset
-    check_origin(entry.root, dataset, parents if dataset == real.dataset else (), people, real)
+    parents = {f"{plan.dataset}/{parent}" for who in known.values() for parent in who.mix} if plan else set()
+    seen = names_in(parents.union(plan.seen) if plan else (), real.dataset)
+    check_origin(entry.root, plan.dataset if plan else "", seen, people, real)
     folders = tuple(scan_tree(root, names))
     if not folders:
         raise MissingError(f"{root} holds no clip; {_layout(root)}")

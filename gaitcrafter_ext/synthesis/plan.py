@@ -151,6 +151,7 @@ class Plan:
         clips: Every clip, ``identity/take/view``, in canonical order: by person, then take, then view.
         filter: Fingerprint of the selected identities; empty without a filter.
         trained_people: How many people of ``dataset`` the weights know.
+        seen: ``dataset/identity`` of all people whom the weights ever saw, so that none of them is tested on.
         file: Name of a clip's file in its view folder.
         format: Version.
     """
@@ -164,6 +165,7 @@ class Plan:
     clips: tuple[str, ...]
     filter: str = ""
     trained_people: Annotated[int, Field(ge=0)] = 0
+    seen: tuple[str, ...] = ()
     file: str = DEFAULT_FILE
     format: int = FORMAT
 
@@ -292,6 +294,7 @@ def make_plan(card: Card, selection: Selection, sampling: Sampling, there: Set[C
         clips=clips,
         filter=selection.selected_by,
         trained_people=len(card.vocabulary.identities),
+        seen=tuple(sorted(card.everybody())),
         file=card.dataset.file,
     )
 

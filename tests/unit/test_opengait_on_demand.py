@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from gaitcrafter_ext.opengait.on_demand import choose_python, get_or_synthesize,
 from gaitcrafter_ext.opengait.people import RealPeople, real_people
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.folder import OutputFolder
-from gaitcrafter_ext.synthesis.plan import Plan
+from gaitcrafter_ext.synthesis.plan import Plan, Sampling
 from gaitcrafter_ext.synthesis.run import synthesize
 from tests.opengait_fakes import REPOSITORY, paint, small_plan, write_tree
 
@@ -55,10 +56,24 @@ def test_an_entry_becomes_the_plan_that_synthesize_makes(real: RealPeople) -> No
     assert [name.split("/", 1)[1] for name in plan.clips] == ["nm-01/090", "nm-02/090"] * 2
     sampling = plan.sampling
     assert (sampling.seed, sampling.steps, sampling.frames, sampling.cadence) == (7, 3, 60, "x1.1")
+    default, card = planned(real, novel=1).sampling, read_card(locate("bundled")).sampling
+    assert asdict(default).items() >= asdict(card).items()
+    assert {each.name for each in fields(Sampling)} - {"columns"} <= {each.name for each in fields(GeneratedEntry)}
     for wrong in ({"conditions": "xx"}, {"sampler": "heun"}, {"precision": "fp8"}):
         (name,) = wrong
         with pytest.raises(UsageError, match=rf"data_cfg\.synthetic\.{name}"):
             planned(real, novel=1, **wrong)
+
+
+def test_of_the_configs_own_dataset_only_its_training_people_are_imitated(
+    real: RealPeople, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imitated: list[str] = []
+    monkeypatch.setattr(on_demand, "people_like", lambda card, weights, store, names: imitated.extend(names) or {})
+    few = replace(real, train=("x-1",))  # x-2 is there, but in neither set: few labels
+    with pytest.raises(UsageError, match="no person"):
+        planned(few, like=str(real.root))
+    assert imitated == ["x-1"]
 
 
 def test_clips_are_made_once_and_kept_by_what_was_asked_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from gaitcrafter_ext.opengait.people import (
 )
 from gaitcrafter_ext.opengait.sources import Source, fit, frame_size, open_source
 from gaitcrafter_ext.synthesis.identities import Identity
+from gaitcrafter_ext.synthesis.plan import Plan
 from tests.opengait_fakes import small_plan, synthetic_set, write_tree
 
 PEOPLE = ("sim-001", "sim-002", "sim-003", "sim-004")
@@ -79,6 +80,11 @@ def test_novel_people_of_another_dataset_may_join(real_root: Path, tmp_path: Pat
 
 def test_a_generator_that_saw_test_people_is_refused_even_for_novel_ones(real_root: Path, tmp_path: Path) -> None:
     made = synthetic_set(tmp_path, {"syn-0001": {"sim-001": 0.5, "sim-004": 0.5}})
+    with pytest.raises(WeightsError, match="sim-004 of TEST_SET"):
+        opened(real_root, made)
+    made = synthetic_set(tmp_path / "known", {"sim-001": {"sim-001": 1.0}})
+    plan = Plan.from_json((made / "plan.json").read_text())
+    (made / "plan.json").write_text(replace(plan, seen=("simulated/sim-001", "simulated/sim-004")).to_json())
     with pytest.raises(WeightsError, match="sim-004 of TEST_SET"):
         opened(real_root, made)
 

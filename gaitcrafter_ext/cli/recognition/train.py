@@ -103,7 +103,8 @@ def _shape(text: str) -> tuple[int, ...]:
 
 
 def _synthetic(folder: str, partition: Partition, dataset: DatasetConfig) -> SilhouetteStore:
-    """The clips that ``synthesize`` wrote: they lie in the folder's ``pkl``; no test person is in their manifest."""
+    """The clips that ``synthesize`` wrote: they lie in the folder's ``pkl``; their generator saw no test person."""
+    from gaitcrafter_ext.generator.weights import names_in
     from gaitcrafter_ext.silhouettes import manifest
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
     from gaitcrafter_ext.synthesis.folder import OutputFolder
@@ -112,8 +113,10 @@ def _synthetic(folder: str, partition: Partition, dataset: DatasetConfig) -> Sil
     store = SilhouetteStore(inner if inner.is_dir() else folder, dataset)
     root = store.root.resolve()
     made = OutputFolder(root.parent if root.name == "pkl" else root)
-    parents = {name for record in made.records() for name in record.mix}
-    manifest.refuse_tested(f"--synthetic: {folder}", parents, partition.test)
+    plan = made.plan()
+    seen = {name for record in made.records() for name in record.mix}
+    seen |= names_in(plan.seen, plan.dataset) if plan else set()
+    manifest.refuse_tested(f"--synthetic: {folder}", seen, partition.test)
     return store
 
 
