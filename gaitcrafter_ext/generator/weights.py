@@ -88,7 +88,7 @@ class SamplingDefaults:
     sampler: Literal["euler", "dpm++2m", "unipc"] = "euler"
     steps: Annotated[int, Field(ge=1, le=1000)] = 3
     guidance: Annotated[float, Field(ge=0, le=20)] = 2.25
-    identity_scale: Annotated[float, Field(ge=0, le=10)] = 1.5
+    identity_scale: Annotated[float, Field(ge=0, le=10)] = 1.25
 
 
 Cycle = Annotated[float, Field(gt=0, allow_inf_nan=False)]
