@@ -22,8 +22,6 @@ from gaitcrafter_ext.silhouettes.files import atomic_write_text
 from gaitcrafter_ext.silhouettes.sheet import contact_sheet
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["BlindScore", "Row", "draw_rows", "matching_pairs", "read_answers", "read_key", "score", "write_sheet"]
-
 KINDS = ("real", "synthetic")
 
 #: Rows show the middle so many frames of a clip, so that its length tells nothing, and every third of them.
@@ -43,15 +41,9 @@ class Row:
 
 @dataclass(frozen=True)
 class BlindScore:
-    """How well a viewer told the rows apart.
+    """How well a viewer told the rows apart: 0.5 is chance; 95 % interval (Clopper & Pearson 1934).
 
-    Attributes:
-        share: ``hits / rows``; 0.5 is chance.
-        low: Lower end of the 95 % interval (Clopper & Pearson 1934).
-        high: Upper end of it.
-        p_value: Chance of at least so many hits by coin.
-        synthetic_as_real: Share of synthetic rows taken for real; NaN where there was none.
-        real_as_real: Share of real rows taken for real; NaN where there was none.
+    ``p_value`` is the chance of at least so many hits by coin; the shares taken for real are NaN without such rows.
     """
 
     hits: int
@@ -68,23 +60,18 @@ def matching_pairs(
     real: Sequence[ClipKey], synthetic: Sequence[ClipKey], dataset: DatasetConfig
 ) -> list[tuple[ClipKey, ClipKey]]:
     """Each synthetic clip with the first real one of its person, condition and view, where there is one."""
+
+    def cell(key: ClipKey) -> tuple[str, str, str]:
+        return key.identity, condition_in(dataset, key.take), dataset.view_name(key.view)
+
     first: dict[tuple[str, str, str], ClipKey] = {}
     for key in real:
-        first.setdefault((key.identity, condition_in(dataset, key.take), dataset.view_name(key.view)), key)
-    cells = [(key, (key.identity, condition_in(dataset, key.take), dataset.view_name(key.view))) for key in synthetic]
-    return [(first[cell], key) for key, cell in cells if cell in first]
+        first.setdefault(cell(key), key)
+    return [(first[cell(key)], key) for key in synthetic if cell(key) in first]
 
 
 def draw_rows(trees: Trees, rows: int, rng: np.random.Generator) -> list[tuple[str, ClipKey]]:
-    """Draw as many real as synthetic clips, the same number of each view and condition, in random order.
-
-    Args:
-        trees: Clips to draw from.
-        rows: How many rows, an even number.
-        rng: Draws clips and order.
-
-    Returns:
-        (kind, clip) of each row.
+    """Draw as many real as synthetic clips, the same number of each view and condition, in random order: (kind, clip).
 
     Raises:
         DataError: There are too few clips of common views and conditions.

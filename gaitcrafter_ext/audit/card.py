@@ -18,23 +18,6 @@ from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.intervals import Estimate
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = [
-    "NONE",
-    "QUESTIONS",
-    "SCHEMA",
-    "UTILITY",
-    "IdentityCard",
-    "Measure",
-    "Row",
-    "Unmeasured",
-    "figure",
-    "interval",
-    "label",
-    "plain",
-    "row",
-    "run_measures",
-]
-
 SCHEMA = 2
 
 #: No such number.
@@ -79,20 +62,13 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Row:
-    """One figure.
+    """One figure of a question, by a stable name such as ``"rank1"``.
 
-    Attributes:
-        question: Key of ``QUESTIONS``.
-        measure: Stable name, e.g. ``"rank1"``.
-        features: What it was measured on, e.g. ``"pixel GEI"`` or a recogniser's folder name.
-        unit: ``"share"`` (0..1), ``"frames"``, ``"z"`` or ``"number"``.
-        low: Lower end of its 95 % interval; of trained recognisers the lowest seed.
-        high: Upper end of it; of trained recognisers the highest seed.
-        count: On how many clips, people or seeds it was counted.
-        floor: What real clips score where less is better, or nearness to real clips is asked for.
-        ceiling: What real clips score where more is better.
-        chance: What guessing, or a spoilt control, scores.
-        note: What else must be known to read it.
+    ``features`` is what it was measured on: ``"pixel GEI"``, a recogniser's folder name. ``unit`` is ``"share"``
+    (0..1), ``"frames"``, ``"z"`` or ``"number"``. ``low`` and ``high`` end its 95 % interval, or are the lowest and
+    highest seed of trained recognisers; ``count`` is the number of clips, people or seeds. ``floor`` is what real clips
+    score where less is better or nearness to them is asked for, ``ceiling`` what they score where more is better,
+    ``chance`` what guessing or a spoilt control scores.
     """
 
     question: str
@@ -119,23 +95,26 @@ class Unmeasured:
     why: str
 
 
+#: What a card leaves to ``experiment``.
+UTILITY = Unmeasured(
+    "utility",
+    "rank1_gain",
+    "trained recognisers",
+    "takes trainings of its own: run 'experiment', then name its folder by --experiments",
+)
+
+#: Rows, and what the page and the JSON of ``evaluate clips`` show besides.
+Answer = tuple[Sequence[Row], Any]
+
+
 @dataclass(frozen=True)
 class Measure:
-    """Something to measure.
-
-    Attributes:
-        question: Key of ``QUESTIONS``.
-        name: Name of the measure, also of its result.
-        features: What it is measured on.
-        find: Computes the result; a ``DataError`` means that it cannot be had.
-        rows: Turns the result into rows.
-    """
+    """Something to measure; where ``find`` raises a ``DataError``, it cannot be had."""
 
     question: str
     name: str
     features: str
-    find: Callable[[], Any]
-    rows: Callable[[Any], Sequence[Row]]
+    find: Callable[[], Answer]
 
 
 @dataclass(frozen=True)
@@ -181,15 +160,6 @@ class IdentityCard:
         return [each for each in found if each[1] or each[2]]
 
 
-#: What a card leaves to ``experiment``.
-UTILITY = Unmeasured(
-    "utility",
-    "rank1_gain",
-    "trained recognisers",
-    "takes trainings of its own: run 'experiment', then name its folder by --experiments",
-)
-
-
 def row(question: str, measure: str, features: str, estimate: Estimate, unit: str = "share", **others: Any) -> Row:
     """A row of an estimate."""
     return Row(question, measure, features, unit, estimate.value, estimate.low, estimate.high, estimate.count, **others)
@@ -197,18 +167,15 @@ def row(question: str, measure: str, features: str, estimate: Estimate, unit: st
 
 def run_measures(measures: Sequence[Measure], progress: Progress = lambda done, total: None) -> IdentityCard:
     """Run every measure; what cannot be had is listed with its reason, and the rest goes on."""
-    rows: list[Row] = []
-    missing: list[Unmeasured] = []
-    results: dict[tuple[str, str], Any] = {}
+    rows, missing, results = list[Row](), list[Unmeasured](), dict[tuple[str, str], Any]()
     for number, measure in enumerate(measures):
         progress(number, len(measures))
         try:
-            result = measure.find()
+            found, results[measure.name, measure.features] = measure.find()
         except DataError as error:
             missing.append(Unmeasured(measure.question, measure.name, measure.features, str(error)))
             continue
-        results[measure.name, measure.features] = result
-        rows += measure.rows(result)
+        rows += found
     order = list(QUESTIONS)
     rows.sort(key=lambda each: order.index(each.question))
     return IdentityCard(tuple(rows), tuple(missing), results=results)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.audit.statistics import MaskStatistics, mask_statistics
+from gaitcrafter_ext.audit.frames import Frames, MaskStatistics, mask_statistics, thumbnails
 from gaitcrafter_ext.errors import DataError, GaitCrafterError
 from gaitcrafter_ext.metrics.features import FeatureSet
 from gaitcrafter_ext.silhouettes.clip import window
@@ -19,45 +20,25 @@ from gaitcrafter_ext.silhouettes.parallel import map_in_order
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey, condition_of
 
-__all__ = [
-    "Broken",
-    "ClipFeatures",
-    "Progress",
-    "Sides",
-    "common_length",
-    "condition_in",
-    "extract",
-    "geis",
-    "load_geis",
-    "read_features",
-    "small_geis",
-    "thumbnails",
-]
-
 #: Called with how many are done, of how many.
 Progress = Callable[[int, int], None]
 
-
-def _silent(done: int, total: int) -> None:
-    """No progress shown."""
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class ClipFeatures:
     """One clip as the measures see it.
 
-    Attributes:
-        condition: Of the take, by the dataset's reading rules.
-        view_deg: Angle of the view; None where the dataset does not know it.
-        frames: uint8 [T, 32, 32], 0-255: means of 2 x 2 pixels.
-        gei: float32 [64, 64], 0-255, over the whole clip.
-        masks: Statistics of its masks; of a real clip in its middle frames, as many as synthetic clips have.
+    Its condition is read by the dataset's rules, and ``view_deg`` is None where they do not know the angle. ``frames``
+    are uint8 [T, 32, 32], means of 2 x 2 pixels; ``gei`` is float32 [64, 64], 0-255, over the whole clip. ``masks`` of
+    a real clip are those of its middle frames, as many as synthetic clips have.
     """
 
     key: ClipKey
     condition: str
     view_deg: float | None
-    frames: NDArray[np.uint8]
+    frames: Frames
     gei: NDArray[np.float32]
     masks: MaskStatistics
 
@@ -71,17 +52,15 @@ class ClipFeatures:
         """View and condition."""
         return self.label.view, self.condition
 
+    def shown(self, length: int) -> ClipFeatures:
+        """The same clip with its middle ``length`` frames only."""
+        return replace(self, frames=window(self.frames, length))
+
+
+Clips = Sequence[ClipFeatures]
 
 #: Synthetic clips, held-out real clips and training clips, as most measures take them.
-Sides = tuple[Sequence[ClipFeatures], Sequence[ClipFeatures], Sequence[ClipFeatures]]
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A file that is no clip, and why."""
-
-    key: ClipKey
-    why: str
+Sides = tuple[Clips, Clips, Clips]
 
 
 def condition_in(dataset: DatasetConfig, take: str) -> str:
@@ -92,15 +71,8 @@ def condition_in(dataset: DatasetConfig, take: str) -> str:
         return condition_of(take)
 
 
-def thumbnails(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Half the height and width: uint8 [T, H, W] -> uint8 [T, H/2, W/2], rounded means of 2 x 2 pixels."""
-    wide = frames.astype(np.uint16)
-    total = wide[:, ::2, ::2] + wide[:, 1::2, ::2] + wide[:, ::2, 1::2] + wide[:, 1::2, 1::2]
-    return ((total + 2) // 4).astype(np.uint8)
-
-
 def extract(
-    key: ClipKey, frames: NDArray[np.uint8], length: int | None = None, dataset: DatasetConfig | None = None
+    key: ClipKey, frames: Frames, length: int | None = None, dataset: DatasetConfig | None = None
 ) -> ClipFeatures:
     """Features of one clip, uint8 [T, 64, 64]; with ``length``, masks of its middle ``length`` frames only."""
     rules = dataset or DatasetConfig()
@@ -115,9 +87,9 @@ def read_features(
     length: int | None = None,
     skip_broken: bool = False,
     jobs: int = 1,
-    progress: Progress = _silent,
-) -> tuple[list[ClipFeatures], list[Broken]]:
-    """Features of the clips that can be read, and the files that cannot; each clip is read once.
+    progress: Progress = lambda done, total: None,
+) -> tuple[list[ClipFeatures], dict[ClipKey, str]]:
+    """Features of the clips that can be read, and the files that cannot with the reason; each clip is read once.
 
     Args:
         store: Where the clips lie.
@@ -125,40 +97,59 @@ def read_features(
         length: Length at which masks are compared, frames; a mean over more frames varies less.
         skip_broken: Leave broken files out instead of refusing them.
         jobs: Processes.
-        progress: Told how many clips are read.
+        progress: Called with how many clips are read.
 
     Raises:
         DataError: There are broken files and they are not to be left out; all were read first, the first are named.
     """
-    clips, broken = [], []
+    clips, broken = list[ClipFeatures](), dict[ClipKey, str]()
     found = map_in_order(functools.partial(_try, store, length), keys, jobs)
     for number, (key, each) in enumerate(zip(keys, found, strict=True), 1):
         if isinstance(each, str):
-            broken.append(Broken(key, each))
+            broken[key] = each
         else:
             clips.append(each)
         progress(number, len(keys))
     if broken and not skip_broken:
-        named = "; ".join(f"{each.key}: {each.why}" for each in broken[:3]) + ("; ..." if len(broken) > 3 else "")
+        named = "; ".join(f"{key}: {why}" for key, why in list(broken.items())[:3]) + "; ..." * (len(broken) > 3)
         raise DataError(
             f"{store.root}: {len(broken)} broken file(s) ({named}); make them again, or --skip-broken to leave them out"
         )
     return clips, broken
 
 
-def common_length(clips: Sequence[ClipFeatures]) -> int:
+def _try(store: SilhouetteStore, length: int | None, key: ClipKey) -> ClipFeatures | str:
+    try:
+        return extract(key, store.read(key), length, store.dataset)
+    except GaitCrafterError as error:
+        return str(error).removeprefix(f"{store.path(key)}: ")
+
+
+def common_length(lengths: Sequence[int]) -> int:
     """The length most clips have, in frames; the shorter one of equally common lengths.
 
     Raises:
         DataError: There is no clip.
     """
-    if not clips:
+    if not lengths:
         raise DataError("there is no synthetic clip to measure; check the root")
-    lengths, counts = np.unique([len(clip.frames) for clip in clips], return_counts=True)
-    return int(lengths[counts.argmax()])
+    values, counts = np.unique(lengths, return_counts=True)
+    return int(values[counts.argmax()])
 
 
-def load_geis(store: SilhouetteStore, keys: Sequence[ClipKey], progress: Progress = _silent) -> FeatureSet:
+def length_of(clips: Clips) -> int:
+    """:func:`common_length` of clips at hand."""
+    return common_length([len(clip.frames) for clip in clips])
+
+
+def some(clips: Sequence[Item], most: int, rng: np.random.Generator) -> Sequence[Item]:
+    """At most so many of them, drawn at random, in their order."""
+    return clips if len(clips) <= most else [clips[row] for row in sorted(rng.permutation(len(clips))[:most])]
+
+
+def load_geis(
+    store: SilhouetteStore, keys: Sequence[ClipKey], progress: Progress = lambda done, total: None
+) -> FeatureSet:
     """GEIs of a store's clips, in [0, 1]; one clip is in memory at a time."""
     images = []
     for number, key in enumerate(keys, 1):
@@ -168,23 +159,17 @@ def load_geis(store: SilhouetteStore, keys: Sequence[ClipKey], progress: Progres
     return FeatureSet.of(images, labels, [condition_in(store.dataset, key.take) for key in keys])
 
 
-def geis(clips: Sequence[ClipFeatures]) -> FeatureSet:
-    """GEIs of whole clips, flattened, in [0, 1]."""
-    return _features([clip.gei.ravel() / np.float32(255) for clip in clips], clips)
-
-
-def small_geis(clips: Sequence[ClipFeatures], length: int | None = None) -> FeatureSet:
-    """GEIs at half the height and width; with ``length``, of the middle ``length`` frames only."""
-    shown = [clip.frames if length is None else window(clip.frames, length) for clip in clips]
-    return _features([frames.mean(axis=0, dtype=np.float32).ravel() / np.float32(255) for frames in shown], clips)
-
-
-def _features(vectors: Sequence[NDArray[np.float32]], clips: Sequence[ClipFeatures]) -> FeatureSet:
+def labelled(vectors: Sequence[NDArray[np.floating]] | NDArray[np.floating], clips: Clips) -> FeatureSet:
+    """Vectors of these clips, in their order."""
     return FeatureSet.of(vectors, [clip.label for clip in clips], [clip.condition for clip in clips])
 
 
-def _try(store: SilhouetteStore, length: int | None, key: ClipKey) -> ClipFeatures | str:
-    try:
-        return extract(key, store.read(key), length, store.dataset)
-    except GaitCrafterError as error:
-        return str(error).removeprefix(f"{store.path(key)}: ")
+def geis(clips: Clips) -> FeatureSet:
+    """GEIs of whole clips, flattened, in [0, 1]."""
+    return labelled([clip.gei.ravel() / np.float32(255) for clip in clips], clips)
+
+
+def small_geis(clips: Clips, length: int | None = None) -> FeatureSet:
+    """GEIs at half the height and width; with ``length``, of the middle ``length`` frames only."""
+    shown = [clip.frames if length is None else window(clip.frames, length) for clip in clips]
+    return labelled([frames.mean(axis=0, dtype=np.float32).ravel() / np.float32(255) for frames in shown], clips)

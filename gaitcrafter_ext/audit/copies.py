@@ -8,20 +8,16 @@ another take. Held-out real clips, cut to the synthetic length, say how near an 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.audit.alignment import best_shift, clip_distances
-from gaitcrafter_ext.audit.clips import ClipFeatures, Sides, common_length
+from gaitcrafter_ext.audit.clips import Clips, Sides, length_of
+from gaitcrafter_ext.audit.frames import best_shift, clip_distances
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.vocabulary import ClipKey
-
-__all__ = ["COPY_RATIO", "Copies", "Match", "Nearness", "Scope", "copies"]
 
 #: Among which training clips to look: those of the same view and condition, or all of them.
 Scope = Literal["same", "all"]
@@ -37,10 +33,9 @@ SAME = 0.5 / 255
 class Match:
     """A clip of a cell ``view/condition`` and its nearest training clip.
 
-    Attributes:
-        shift: The frame of ``nearest`` that the clip's first frame matches; negative where ``nearest`` begins later.
-        distance: Root of the mean squared difference of grey levels in [0, 1], over aligned frames.
-        ratio: ``distance`` over that of the nearest clip of another take.
+    ``shift`` is the frame of ``nearest`` that the clip's first frame matches, negative where ``nearest`` begins later.
+    ``distance`` is the root of the mean squared difference of grey levels in [0, 1] over aligned frames, ``ratio`` that
+    over the distance of the nearest clip of another take.
     """
 
     clip: ClipKey
@@ -58,7 +53,7 @@ class Match:
 
 @dataclass(frozen=True)
 class Nearness:
-    """How near clips lie to the training clips: share of copies, median distance and ratio; NaN without clips.
+    """How near clips lie to the training clips; NaN without clips.
 
     ``left_out`` counts clips without two training takes to be compared with.
     """
@@ -82,12 +77,7 @@ class Nearness:
 
 @dataclass(frozen=True)
 class Copies:
-    """Synthetic clips and, as the floor, held-out real clips against the training clips.
-
-    Attributes:
-        scope: Among which training clips was looked.
-        cyclic: Whether training clips went round.
-    """
+    """Synthetic clips and, as the floor, held-out real clips against the training clips."""
 
     scope: Scope
     cyclic: bool
@@ -95,9 +85,7 @@ class Copies:
     held_out: Nearness
 
 
-def copies(
-    clips: Sides, trained_on: Sequence[ClipFeatures] | None = None, scope: Scope = "same", cyclic: bool = False
-) -> Copies:
+def copies(clips: Sides, trained_on: Clips | None = None, scope: Scope = "same", cyclic: bool = False) -> Copies:
     """Find every clip's nearest training clip.
 
     Args:
@@ -110,35 +98,33 @@ def copies(
         DataError: No synthetic clip has two training takes to be compared with.
     """
     synthetic, held_out, training = clips
-    length = common_length(synthetic)
-    real = [replace(clip, frames=window(clip.frames, length)) for clip in held_out]
+    length = length_of(synthetic)
     ours = _nearness(synthetic, training if trained_on is None else trained_on, scope, cyclic)
-    theirs = _nearness(real, training, scope, cyclic)
     if not ours.matches:
         raise DataError(
             f"copies: none of {len(synthetic)} synthetic clips has two training takes of its view and condition;"
             " check the roots, or look among all training clips"
         )
-    return Copies(scope, cyclic, ours, theirs)
+    return Copies(scope, cyclic, ours, _nearness([clip.shown(length) for clip in held_out], training, scope, cyclic))
 
 
-def _nearness(clips: Sequence[ClipFeatures], training: Sequence[ClipFeatures], scope: Scope, cyclic: bool) -> Nearness:
+def _nearness(clips: Clips, training: Clips, scope: Scope, cyclic: bool) -> Nearness:
     """Match clips within each view and condition, or among all at once; in the order of the clips."""
-    there, places = defaultdict[object, list[ClipFeatures]](list), defaultdict[object, list[int]](list)
-    for clip in training:
-        there[clip.cell if scope == "same" else ""].append(clip)
-    for place, clip in enumerate(clips):
-        places[clip.cell if scope == "same" else ""].append(place)
+    there, places = defaultdict[object, list[int]](list), defaultdict[object, list[int]](list)
+    for groups, side in ((there, training), (places, clips)):
+        for place, clip in enumerate(side):
+            groups[clip.cell if scope == "same" else ""].append(place)
     found: dict[int, Match] = {}
     for group, mine in places.items():
-        found.update(zip(mine, _within([clips[place] for place in mine], there[group], cyclic), strict=False))
-    matches = tuple(found[place] for place in sorted(found))
+        matches = _within([clips[place] for place in mine], [training[place] for place in there[group]], cyclic)
+        found.update(zip(mine, matches, strict=False))
+    matches = [found[place] for place in sorted(found)]
     facts = np.array([(match.copied, match.distance, match.ratio) for match in matches]).reshape(-1, 3)
     share, distance, ratio = (facts[:, 0].mean(), *np.median(facts[:, 1:], axis=0)) if matches else (float("nan"),) * 3
-    return Nearness(matches, float(share), float(distance), float(ratio), len(clips) - len(matches))
+    return Nearness(tuple(matches), float(share), float(distance), float(ratio), len(clips) - len(matches))
 
 
-def _within(clips: Sequence[ClipFeatures], training: Sequence[ClipFeatures], cyclic: bool) -> list[Match]:
+def _within(clips: Clips, training: Clips, cyclic: bool) -> list[Match]:
     """The match of each clip within one group; none at all where it lacks a second take."""
     takes = np.array([f"{clip.key.identity}/{clip.key.take}" for clip in training])
     if len(np.unique(takes)) < 2:

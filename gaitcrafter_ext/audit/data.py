@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gaitcrafter_ext.audit.clips import Broken, ClipFeatures, Sides, common_length, condition_in, read_features
+import numpy as np
+
+from gaitcrafter_ext.audit.clips import Clips, Progress, Sides, condition_in, length_of, read_features
 from gaitcrafter_ext.errors import DataError, MissingError
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, load_dataset
@@ -17,19 +19,6 @@ from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.folder import MANIFEST, OutputFolder
 from gaitcrafter_ext.vocabulary import ClipKey, choose
 
-__all__ = [
-    "AuditData",
-    "Splits",
-    "Trees",
-    "card_splits",
-    "held_out_of_card",
-    "held_out_of_last_takes",
-    "load_audit_data",
-    "open_tree",
-    "open_trees",
-    "split",
-]
-
 #: What it means for the figures.
 NOT_HELD_OUT = (
     "not held out: real clips that the generator was trained on stand in for held-out ones, so that rank-1, cadence,"
@@ -37,7 +26,12 @@ NOT_HELD_OUT = (
 )
 
 Keys = Sequence[ClipKey]
-Bar = Callable[[str], Callable[[int, int], None]]
+
+#: Training clips, held-out clips, the rule that tells them apart, and whether the latter were kept from training.
+Parts = tuple[list[ClipKey], list[ClipKey], str, bool]
+
+#: Synthetic person -> training person -> weight in the blend.
+Mixes = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -63,19 +57,11 @@ class Trees:
 class Splits:
     """The clips of an audit, of common views and conditions.
 
-    Attributes:
-        training: Real clips that the generator was trained on.
-        held_out: Real clips of the same people that it was not.
-        synthetic: Its clips.
-        rule: How held-out clips were told, for the report.
-        unseen: Whether they were kept from training. If not, they are training clips that stand in for held-out ones.
-        passed_over: Synthetic clips of views that the real clips lack.
-        others: Real clips of people whom the generator never saw.
-        generator: The people it was trained on, as far as is known.
-        before: ``dataset/identity`` of everyone else that the weights ever saw.
-        test: The people of TEST_SET.
-        parents: Synthetic person -> training people in the recipe; one for a known person.
-        caveats: What limits the audit.
+    ``held_out`` are of the people of ``training``, as ``rule`` says; unless ``unseen``, they were trained on as well.
+    ``others`` are of people whom the generator never saw. ``passed_over`` counts synthetic clips of other views.
+    ``generator`` are the people that it was trained on, as far as is known, ``before`` is ``dataset/identity`` of
+    everyone else that the weights ever saw, ``test`` are those of TEST_SET; ``parents`` are the training people in each
+    synthetic person's blend.
     """
 
     training: tuple[ClipKey, ...]
@@ -92,6 +78,11 @@ class Splits:
     caveats: tuple[str, ...] = ()
 
     @property
+    def kinds(self) -> tuple[Keys, Keys, Keys, Keys]:
+        """Synthetic, held-out, training clips and those of others."""
+        return self.synthetic, self.held_out, self.training, self.others
+
+    @property
     def gallery(self) -> str:
         """What the held-out clips are, for notes."""
         return "takes that the generator never saw" if self.unseen else "clips that the generator saw, not held out"
@@ -99,21 +90,20 @@ class Splits:
     @property
     def people(self) -> list[str]:
         """Real people there are both real and synthetic clips of."""
-        real = {key.identity for key in (*self.training, *self.held_out)}
-        return sorted(real & {key.identity for key in self.synthetic})
+        return sorted(_people((*self.training, *self.held_out)) & _people(self.synthetic))
 
 
 @dataclass(frozen=True)
 class AuditData:
-    """The features of all clips, and where they come from."""
+    """The features of all clips, and where they come from; ``broken`` names files that were left out and why."""
 
     trees: Trees
     splits: Splits
-    synthetic: Sequence[ClipFeatures]
-    held_out: Sequence[ClipFeatures]
-    training: Sequence[ClipFeatures]
-    others: Sequence[ClipFeatures] = ()
-    broken: Mapping[str, Sequence[Broken]] = field(default_factory=dict)
+    synthetic: Clips
+    held_out: Clips
+    training: Clips
+    others: Clips = ()
+    broken: Mapping[str, Mapping[ClipKey, str]] = field(default_factory=dict)
 
     @property
     def clips(self) -> Sides:
@@ -121,7 +111,7 @@ class AuditData:
         return self.synthetic, self.held_out, self.training
 
     @property
-    def trained_on(self) -> Sequence[ClipFeatures]:
+    def trained_on(self) -> Clips:
         """All clips that the generator was trained on, those that stand in for held-out ones included."""
         return self.training if self.splits.unseen else [*self.training, *self.held_out]
 
@@ -129,7 +119,7 @@ class AuditData:
     def caveats(self) -> list[str]:
         """What limits the audit, broken files included."""
         return [*self.splits.caveats] + [
-            f"{len(files)} broken {kind} file(s) were left out: {files[0].key} and so on"
+            f"{len(files)} broken {kind} file(s) were left out: {next(iter(files))} and so on"
             for kind, files in self.broken.items()
             if files
         ]
@@ -138,10 +128,11 @@ class AuditData:
         """How many people and clips of each kind there are, for the report."""
         kinds = {"synthetic": self.synthetic, "held_out": self.held_out,
                  "training": self.training, "others": self.others}  # fmt: skip
+        people = {name: {clip.key.identity for clip in clips} for name, clips in kinds.items()}
         return {
             "held_out_rule": self.splits.rule,
-            "novel_people": len({clip.key.identity for clip in self.synthetic} - set(self.splits.generator)),
-            **{f"{name}_people": len({clip.key.identity for clip in clips}) for name, clips in kinds.items()},
+            "novel_people": len(people["synthetic"] - set(self.splits.generator)),
+            **{f"{name}_people": len(found) for name, found in people.items()},
             **{f"{name}_clips": len(clips) for name, clips in kinds.items()},
             "synthetic_clips_of_other_views": self.splits.passed_over,
         }
@@ -177,10 +168,6 @@ def open_trees(
     return Trees(real_store, made_store, real_keys, made_keys)
 
 
-#: Training clips, held-out clips, the rule that told them apart, and whether the latter were kept from training.
-Parts = tuple[list[ClipKey], list[ClipKey], str, bool]
-
-
 def held_out_of_card(real: Keys, card: Card, root: object, dataset: DatasetConfig) -> Parts:
     """Split the real clips of the people that weights were trained on; where nothing was held out, see :func:`halves`.
 
@@ -188,25 +175,20 @@ def held_out_of_card(real: Keys, card: Card, root: object, dataset: DatasetConfi
         DataError: The root has none of these people, or there is nothing to compare with.
         MissingError: The root lacks a clip that the weights held out.
     """
-    people = set(card.vocabulary.identities)
+    people, names = set(card.vocabulary.identities), card.trained_on.held_out
     known = [key for key in real if key.identity in people]
     if not known:
         raise DataError(
-            f"the weights were trained on {_some(people)}, and {root} has {_some({key.identity for key in real})}:"
+            f"the weights were trained on {_listed(people)}, and {root} has {_listed(_people(real))}:"
             " no person in common; name the root that the weights were trained on"
         )
-    names = set(card.trained_on.held_out)
     held = {key for key in known if card.was_held_out(key.identity, key.take)}
     if held:
-        return (
-            sorted(set(known) - held),
-            sorted(held),
-            f"held out as the weights' card says ({card.trained_on.dataset})",
-            True,
-        )
+        rule = f"held out as the weights' card says ({card.trained_on.dataset})"
+        return sorted(set(known) - held), sorted(held), rule, True
     if names:
         raise MissingError(
-            f"the weights held out {_some(names)}, which {root} lacks: nothing to measure against; name the root that"
+            f"the weights held out {_listed(names)}, which {root} lacks: nothing to measure against; name the root that"
             " they were trained on"
         )
     return halves(known, dataset)
@@ -266,8 +248,8 @@ def split(trees: Trees, training: Keys, held_out: Keys, rule: str, unseen: bool 
         ours, theirs = ({cell[at] for cell in cells} for cells in (made, real))
         if not ours & theirs:
             raise DataError(
-                f"no common {what}: the synthetic clips have {_some(ours)}, the real ones {_some(theirs)}; check the"
-                " roots, and that takes are read by the dataset's rules (of the weights' card, or --config)"
+                f"no common {what}: the synthetic clips have {_listed(ours)}, the real ones {_listed(theirs)}; check"
+                " the roots, and that takes are read by the dataset's rules (of the weights' card, or --config)"
             )
     views, conditions = {cell[0] for cell in made} & {cell[0] for cell in real}, {cell[1] for cell in made}
 
@@ -282,26 +264,26 @@ def split(trees: Trees, training: Keys, held_out: Keys, rule: str, unseen: bool 
                 f"{len(keys)} {name} clip(s) of the common views and conditions; at least 2 are needed: check the roots"
             )
     caveats = () if unseen else (NOT_HELD_OUT,)
-    passed_over = len(trees.synthetic_keys) - len(kept)
-    return Splits(train, held, kept, rule, unseen, passed_over, caveats=caveats)
+    return Splits(train, held, kept, rule, unseen, len(trees.synthetic_keys) - len(kept), caveats=caveats)
 
 
-def card_splits(trees: Trees, partition: Partition, folder: str, card: Card | None) -> Splits:
+def card_splits(trees: Trees, partition: Partition, folder: str, card: Card | None, most: int) -> Splits:
     """Sort the clips of both trees by what an identity card may use them for.
 
     Args:
         trees: The clips.
         partition: Who is trained on and who is tested; real people outside it are not looked at.
-        folder: Folder of the synthetic run, whose manifest tells recipes and weights.
-        card: Of the weights that made the clips; without it people are known by name and recipe.
+        folder: Folder of the synthetic run, whose manifest tells blends and weights.
+        card: Of the weights that made the clips; without it people are known by name and blend.
+        most: How many people are looked at: of those trained on, of novel ones, and of others.
 
     Raises:
         DataError: Nothing in common, or the clips were made by other weights.
     """
-    recipes, caveats = _recipes(folder, card)
+    mixes, caveats = _mixes(folder, card)
     named = {*partition.train, *partition.test}
     keys = [key for key in trees.real_keys if key.identity in named]
-    generator = _generator(card, recipes, {key.identity for key in trees.synthetic_keys}, partition)
+    generator = _generator(card, mixes, _people(trees.synthetic_keys), partition)
     if card is not None:
         parts = held_out_of_card(keys, card, trees.real.root, trees.dataset)
     else:
@@ -309,41 +291,43 @@ def card_splits(trees: Trees, partition: Partition, folder: str, card: Card | No
         caveats.append(f"no --weights: which real clips the generator never saw is guessed ({parts[2]})")
     found = split(trees, *parts)
     cells = {trees.cell(key) for key in (*found.training, *found.held_out)}
-    others = tuple(key for key in keys if key.identity not in generator and trees.cell(key) in cells)
-    return replace(
+    others = [key for key in keys if key.identity not in generator and trees.cell(key) in cells]
+    full = replace(
         found,
-        others=others,
+        others=tuple(_as_many_takes(trees, others, found.synthetic)),
         generator=tuple(sorted(generator)),
         before=card.trained_on.before if card else (),
         test=partition.test,
-        parents=_parents(recipes),
+        parents={who: tuple(sorted(_parents(mix))) for who, mix in mixes.items()},
         caveats=(*found.caveats, *caveats, *_absent(generator, found.training, others)),
     )
+    return some_people(full, mixes, most)
 
 
-def load_audit_data(trees: Trees, splits: Splits, skip_broken: bool, jobs: int, bar: Bar) -> AuditData:
+def load_audit_data(
+    trees: Trees, splits: Splits, skip_broken: bool, jobs: int, bar: Callable[[str], Progress]
+) -> AuditData:
     """Features of all clips; masks of real clips at the length of the synthetic ones.
 
     Raises:
         DataError: A file is broken and is not to be left out, or no clip of a kind is left.
     """
-    broken: dict[str, Sequence[Broken]] = {}
+    broken: dict[str, Mapping[ClipKey, str]] = {}
 
-    def read(kind: str, store: SilhouetteStore, keys: Keys, length: int | None = None) -> list[ClipFeatures]:
+    def read(kind: str, store: SilhouetteStore, keys: Keys, length: int | None = None) -> Clips:
         clips, broken[kind] = read_features(store, keys, length, skip_broken, jobs, bar(f"reading {kind} clips"))
         if keys and not clips:
             raise DataError(f"no {kind} clip is left to measure; check the roots")
         return clips
 
     synthetic = read("synthetic", trees.synthetic, splits.synthetic)
-    kinds = {"held-out": splits.held_out, "training": splits.training, "other real": splits.others}
-    length = common_length(synthetic)
-    held_out, training, others = (read(kind, trees.real, keys, length) for kind, keys in kinds.items())
+    length, kinds = length_of(synthetic), zip(("held-out", "training", "other real"), splits.kinds[1:], strict=True)
+    held_out, training, others = (read(kind, trees.real, keys, length) for kind, keys in kinds)
     return AuditData(trees, splits, synthetic, held_out, training, others, broken)
 
 
-def _recipes(folder: str, card: Card | None) -> tuple[dict[str, Mapping[str, float]], list[str]]:
-    """Recipes from the manifest of a run, or from its parts while it is unfinished; a caveat where there is none."""
+def _mixes(folder: str, card: Card | None) -> tuple[Mixes, list[str]]:
+    """Blends from the manifest of a run, or from its parts while it is unfinished; a caveat where there is none."""
     made = OutputFolder(folder)
     found = made.manifests()
     if not found:
@@ -359,14 +343,14 @@ def _recipes(folder: str, card: Card | None) -> tuple[dict[str, Mapping[str, flo
     return {record.identity: record.mix for record in records}, [] if found[-1].name == MANIFEST else unfinished
 
 
-def _parents(recipes: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[str, ...]]:
-    """Whom a blend leads away from (a weight below 0) is no parent, though the generator knows them."""
-    return {who: tuple(sorted(name for name, share in recipe.items() if share > 0)) for who, recipe in recipes.items()}
+def _parents(mix: Mapping[str, float]) -> list[str]:
+    """Largest share first. Whom a blend leads away from (a weight below 0) is no parent, though the generator knows
+    them.
+    """
+    return sorted((name for name, share in mix.items() if share > 0), key=lambda name: (-mix[name], name))
 
 
-def _generator(
-    card: Card | None, recipes: Mapping[str, Mapping[str, float]], made: set[str], partition: Partition
-) -> set[str]:
+def _generator(card: Card | None, mixes: Mixes, made: set[str], partition: Partition) -> set[str]:
     """Everyone the generator was trained on, as far as is known.
 
     Raises:
@@ -374,21 +358,66 @@ def _generator(
     """
     if card is not None:
         return set(card.vocabulary.identities)
-    known = {name for recipe in recipes.values() for name in recipe} or (made & {*partition.train, *partition.test})
+    known = {name for mix in mixes.values() for name in mix} or (made & {*partition.train, *partition.test})
     if not known:
         raise DataError(
             "no common person: the synthetic clips name no real person, and no manifest tells whom they were blended"
             " from; give --weights DIR"
         )
-    # Whoever is in TRAIN_SET was there to be trained on, also where no recipe names them; who is in TEST_SET was not,
-    # unless a recipe names them, which is refused later.
+    # Whoever is in TRAIN_SET was there to be trained on, also where no blend names them; who is in TEST_SET was not,
+    # unless a blend names them, which is refused later.
     return known | set(partition.train)
+
+
+def _as_many_takes(trees: Trees, real: Keys, synthetic: Keys) -> list[ClipKey]:
+    """Of each person, view and condition no more takes than some synthetic person has: no measure looks at more."""
+    made = Counter((key.identity, *trees.cell(key)) for key in synthetic)
+    most, seen, kept = Counter[tuple[str, ...]](), Counter[tuple[str, ...]](), []
+    for (_, *place), count in made.items():
+        most[tuple(place)] = max(most[tuple(place)], count)
+    for key in sorted(real):
+        cell = trees.cell(key)
+        seen[(key.identity, *cell)] += 1
+        if seen[(key.identity, *cell)] <= most[cell]:
+            kept.append(key)
+    return kept
+
+
+def some_people(splits: Splits, mixes: Mixes, most: int) -> Splits:
+    """At most so many people of each kind: of training people those synthesized and then main parents first."""
+    made, real, others = (_people(keys) for keys in (splits.synthetic, splits.training, splits.others))
+    known = real | made & set(splits.generator)
+    novel = sorted(made - known)[:most]
+    parents = [_parents(mixes[name]) for name in novel if name in mixes]
+    main, minor = [each[0] for each in parents if each], [name for each in parents for name in each]
+    order = dict.fromkeys([*sorted(made & known), *main, *minor, *_shuffled(known)])
+    kept = {*[name for name in order if name in known][:most], *novel, *_shuffled(others)[:most]}
+    if kept >= made | known | others:
+        return splits
+    caveats = [
+        f"{len(kept & group)} of {len(group)} {who} are looked at (--people {most}){more}"
+        for group, who, more in (
+            (known, "people that the generator was trained on",
+             ", those synthesized and main parents of novel people first: copies of the others, and likeness to them,"
+             " cannot be found"),
+            (made - known, "novel people", ""),
+            (others, "people whom the generator never saw", ""),
+        )
+        if not group <= kept
+    ]  # fmt: skip
+    synthetic, held_out, training, rest = (tuple(key for key in keys if key.identity in kept) for keys in splits.kinds)
+    fewer = replace(splits, synthetic=synthetic, held_out=held_out, training=training, others=rest)
+    return replace(fewer, caveats=(*splits.caveats, *caveats))
+
+
+def _shuffled(names: Iterable[str]) -> list[str]:
+    return np.random.default_rng(0).permutation(sorted(names)).tolist()
 
 
 def _absent(generator: set[str], training: Keys, others: Keys) -> list[str]:
     """Caveats of people of whom there are no real clips."""
     caveats = []
-    if absent := generator - {key.identity for key in training}:
+    if absent := generator - _people(training):
         caveats.append(
             f"{len(absent)} of the {len(generator)} people that the generator was trained on have no real clips here:"
             " copies of them, and likeness to them, cannot be found"
@@ -401,7 +430,11 @@ def _absent(generator: set[str], training: Keys, others: Keys) -> list[str]:
     return caveats
 
 
-def _some(names: Collection[str]) -> str:
+def _people(keys: Iterable[ClipKey]) -> set[str]:
+    return {key.identity for key in keys}
+
+
+def _listed(names: Collection[str]) -> str:
     """A few names of a set, for a message."""
     shown = sorted(names)
     return ", ".join(shown[:3]) + (f", ... ({len(shown)})" if len(shown) > 3 else "") if shown else "none"

@@ -26,8 +26,6 @@ from gaitcrafter_ext.silhouettes.clip import encode, window
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["NOISE_LEVELS", "Membership", "clip_losses", "membership", "membership_of_weights"]
-
 #: Noise levels t at which the loss is taken, and clips of each kind at most.
 NOISE_LEVELS, MOST = (0.3, 0.5, 0.7, 0.9), 96
 
@@ -71,6 +69,49 @@ def membership(training: Losses, held_out: Losses, rng: np.random.Generator) -> 
     return Membership(auc, float(training.values.mean()), float(held_out.values.mean()), NOISE_LEVELS)
 
 
+def membership_of_weights(
+    weights: str | None,
+    store: SilhouetteStore,
+    training: Sequence[ClipKey],
+    held_out: Sequence[ClipKey],
+    rng: np.random.Generator,
+    device: torch.device | str = "cpu",
+) -> Membership:
+    """Attack weights with at most :data:`MOST` of their training and of their held-out clips.
+
+    Raises:
+        DataError: There are no weights that load, or no clips to tell apart.
+    """
+    if weights is None:
+        raise DataError("the generator's weights were not given (--weights)")
+    try:
+        pipeline = GaitCrafterPipeline.from_pretrained(weights)
+    except (MissingError, WeightsError) as error:
+        raise DataError(str(error)) from None
+    pipeline.to(device)
+    known, new = (_losses(pipeline, store, keys, rng) for keys in (training, held_out))
+    return membership(known, new, rng)
+
+
+def _losses(
+    pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Sequence[ClipKey], rng: np.random.Generator
+) -> Losses:
+    """Of random clips that the weights have words for and that are long enough."""
+    words, frames = _vocabulary(pipeline), pipeline.denoiser.config.frames
+    people, conditions = set(words.identities), set(words.conditions)
+    known = [key for key in keys if key.identity in people and condition_in(store.dataset, key.take) in conditions]
+    drawn = sorted(known[index] for index in rng.permutation(len(known))[:MOST])
+    mine = [key for key in drawn if len(store.read(key)) >= frames]
+    cells = [f"{store.dataset.view_name(key.view)}/{condition_in(store.dataset, key.take)}" for key in mine]
+    names = np.array([key.identity for key in mine], dtype=str)
+    return Losses(clip_losses(pipeline, store, mine), names, np.array(cells, dtype=str))
+
+
+def _vocabulary(pipeline: GaitCrafterPipeline) -> Vocabulary:
+    assert pipeline.card is not None  # it was loaded from a folder
+    return pipeline.card.vocabulary
+
+
 @torch.inference_mode()
 def clip_losses(pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Sequence[ClipKey]) -> NDArray[np.float64]:
     """Mean squared error of the clean clip that the network predicts, mean over ``NOISE_LEVELS``, float64 [N].
@@ -92,35 +133,11 @@ def clip_losses(pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Seq
     return np.array(losses)
 
 
-def membership_of_weights(
-    weights: str | None,
-    store: SilhouetteStore,
-    training: Sequence[ClipKey],
-    held_out: Sequence[ClipKey],
-    rng: np.random.Generator,
-    device: torch.device | str = "cpu",
-) -> Membership:
-    """Attack weights with some of their training and held-out clips.
-
-    Raises:
-        DataError: There are no weights that load, or no clips to tell apart.
-    """
-    if weights is None:
-        raise DataError("the generator's weights were not given (--weights)")
-    try:
-        pipeline = GaitCrafterPipeline.from_pretrained(weights)
-    except (MissingError, WeightsError) as error:
-        raise DataError(str(error)) from None
-    pipeline.to(device)
-    known, new = (_some(pipeline, store, keys, rng) for keys in (training, held_out))
-    return membership(_losses(pipeline, store, known), _losses(pipeline, store, new), rng)
-
-
 def _predict(
     pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Sequence[ClipKey], noisy: torch.Tensor, t: torch.Tensor
 ) -> torch.Tensor:
     """The clean clips [b, frames, h, w] that the denoiser sees in noisy ones, given who, how and from where."""
-    words, device = vocabulary(pipeline), noisy.device
+    words, device = _vocabulary(pipeline), noisy.device
     code = torch.stack([pipeline.people.blend({key.identity: 1.0}) for key in keys])
     condition = [words.conditions.index(condition_in(store.dataset, key.take)) for key in keys]
     angles = [words.views.get(store.dataset.view_name(key.view)) for key in keys]
@@ -134,29 +151,6 @@ def _predict(
         torch.full(noisy.shape[:2], float("nan"), device=device),  # the attacker does not know the phase
     )
     return predicted
-
-
-def vocabulary(pipeline: GaitCrafterPipeline) -> Vocabulary:
-    """What may be asked of a pipeline that was loaded from a folder."""
-    assert pipeline.card is not None
-    return pipeline.card.vocabulary
-
-
-def _losses(pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Sequence[ClipKey]) -> Losses:
-    cells = [f"{store.dataset.view_name(key.view)}/{condition_in(store.dataset, key.take)}" for key in keys]
-    people = np.array([key.identity for key in keys], dtype=str)
-    return Losses(clip_losses(pipeline, store, keys), people, np.array(cells, dtype=str))
-
-
-def _some(
-    pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Sequence[ClipKey], rng: np.random.Generator
-) -> list[ClipKey]:
-    """Random clips that the weights have words for and that are long enough."""
-    words, frames = vocabulary(pipeline), pipeline.denoiser.config.frames
-    people, conditions = set(words.identities), set(words.conditions)
-    known = [key for key in keys if key.identity in people and condition_in(store.dataset, key.take) in conditions]
-    drawn = [known[index] for index in rng.permutation(len(known))[:MOST]]
-    return [key for key in sorted(drawn) if len(store.read(key)) >= frames]
 
 
 def _noise(key: ClipKey, level: float, shape: torch.Size) -> torch.Tensor:

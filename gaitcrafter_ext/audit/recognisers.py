@@ -25,28 +25,13 @@ from gaitcrafter_ext.recognition.filter_card import BUNDLED, locate_filter, read
 from gaitcrafter_ext.synthesis.folder import SELECTED
 from gaitcrafter_ext.synthesis.selection import read_selected
 
-__all__ = [
-    "People",
-    "Recogniser",
-    "check_disjoint",
-    "chosen_by",
-    "filter_people",
-    "named",
-    "open_judges",
-    "open_recognisers",
-]
-
 
 @dataclass(frozen=True)
 class Recogniser:
-    """A recogniser of the card.
+    """A recogniser, its folder's name, and the people it was trained on, each as ``dataset/identity``.
 
-    Attributes:
-        name: How the report calls it: its folder's name.
-        model: ``"gaitset"`` or ``"gaitbase"``.
-        people: Whom it was trained on, each as ``dataset/identity``.
-        fingerprint: As the filter's card has it, where there is one: so a run names the recogniser that chose its
-            people; else the first 16 hex digits of its weights' SHA-256.
+    Its fingerprint is that of a filter's card where there is one, by which a run names the recogniser that chose its
+    people; else the first 16 hex digits of its weights' SHA-256.
     """
 
     name: str
@@ -58,14 +43,9 @@ class Recogniser:
 
 @dataclass(frozen=True)
 class People:
-    """The groups of people of one card.
+    """The groups of people of one card: G, T, R of each recogniser by its name, and F.
 
-    Attributes:
-        generator: G, as the weights' card (or the clips' recipes) tell.
-        test: T, the partition's TEST_SET.
-        recognisers: R of each recogniser, by its name.
-        filter: F; empty without a filter, None where nothing tells.
-        judges: Names of recognisers that chose the novel people themselves.
+    F is empty without a filter and None where nothing tells. ``judges`` names recognisers that chose the novel people.
     """
 
     generator: tuple[str, ...]
@@ -75,31 +55,20 @@ class People:
     judges: tuple[str, ...] = ()
 
 
-def named(dataset: str, people: Sequence[str]) -> tuple[str, ...]:
-    """People with the name of their data set before their own."""
-    return tuple(f"{dataset}/{person}" for person in people)
-
-
 def open_judges(
     folders: Sequence[str], dataset: str, other_people: bool, synthetic: str, splits: Splits
 ) -> tuple[list[Recogniser], list[str]]:
     """Load the recognisers of a card, after checking who knows whom, and say what must be kept in mind.
 
-    Args:
-        folders: As for :func:`open_recognisers`.
-        dataset: Likewise.
-        other_people: Likewise.
-        synthetic: Folder of the synthetic run, which names the recogniser that chose its people.
-        splits: Whose generator and TEST_SET it is.
-
-    Raises:
-        DataError: As :func:`open_recognisers` and :func:`check_disjoint` do.
+    ``folders``, ``dataset`` and ``other_people`` are those of :func:`open_recognisers`, whose errors and
+    :func:`check_disjoint`'s are raised; ``synthetic`` is the folder of the run, which names the recogniser that chose
+    its people.
     """
     judges, chose = open_recognisers(folders, dataset, other_people), chosen_by(synthetic)
     caveats = check_disjoint(
         People(
-            (*named(dataset, splits.generator), *splits.before),
-            named(dataset, splits.test),
+            (*_named(dataset, splits.generator), *splits.before),
+            _named(dataset, splits.test),
             {each.name: each.people for each in judges},
             filter_people(chose, judges) if chose else (),
             tuple(each.name for each in judges if each.fingerprint == chose),
@@ -131,6 +100,22 @@ def open_recognisers(folders: Sequence[str], dataset: str, other_people: bool = 
     return found
 
 
+def _open(name: str, dataset: str, other_people: bool) -> Recogniser:
+    folder = locate_filter(BUNDLED) if name == BUNDLED else Path(name)
+    network, card = load_recogniser(folder)
+    shown = BUNDLED if name == BUNDLED else folder.resolve().name
+    try:
+        known = read_filter_card(folder)
+    except FileNotFoundError:
+        people = () if other_people else _named(dataset, card.people)
+        return Recogniser(shown, network, card.model, people, checksum(folder / MODEL_FILE)[:16])
+    return Recogniser(shown, network, card.model, known.people, known.fingerprint)
+
+
+def _named(dataset: str, people: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{dataset}/{person}" for person in people)
+
+
 def chosen_by(folder: str | Path) -> str:
     """Fingerprint of the recogniser that chose the novel people of a run; empty where none did.
 
@@ -160,47 +145,25 @@ def check_disjoint(people: People) -> list[str]:
         DataError: The generator, the filter or a recogniser was trained on people of TEST_SET, or a recogniser chose
             the novel people.
     """
+    judges = {f"the recogniser {name}": known for name, known in people.recognisers.items()}
+    filtered = ("the filter's recogniser", people.filter or ())
     _refuse_tested("the generator", people.generator, people, "give the partition that it was trained with")
-    _refuse_tested("the filter's recogniser", people.filter or (), people, "filter with one that was not")
-    remedy = "give one that was not, or --other-people where its people only bear the same names"
-    for name, known in people.recognisers.items():
-        _refuse_tested(f"the recogniser {name}", known, people, remedy)
+    _refuse_tested(*filtered, people, "filter with one that was not")
+    for who, known in judges.items():
+        remedy = "give one that was not, or --other-people where its people only bear the same names"
+        _refuse_tested(who, known, people, remedy)
     if people.judges:
         raise DataError(
             f"the recogniser {people.judges[0]} chose the novel people itself (--filter), so it cannot judge them;"
             " give another --recogniser"
         )
     unknown = "a filter chose the novel people, and nothing tells whom its recogniser was trained on"
-    return [*([unknown] if people.filter is None else []), *_known_to(people)]
-
-
-def _open(name: str, dataset: str, other_people: bool) -> Recogniser:
-    folder = locate_filter(BUNDLED) if name == BUNDLED else Path(name)
-    network, card = load_recogniser(folder)
-    shown = BUNDLED if name == BUNDLED else folder.resolve().name
-    try:
-        known = read_filter_card(folder)
-    except FileNotFoundError:
-        people = () if other_people else named(dataset, card.people)
-        return Recogniser(shown, network, card.model, people, checksum(folder / MODEL_FILE)[:16])
-    return Recogniser(shown, network, card.model, known.people, known.fingerprint)
-
-
-def _refuse_tested(who: str, known: Iterable[str], people: People, remedy: str) -> None:
-    if seen := sorted(set(people.test) & set(known)):
-        shown = f"{', '.join(seen[:3])} ({len(seen)} people)" if len(seen) > 1 else seen[0]
-        raise DataError(f"{who} was trained on {shown} of TEST_SET; {remedy}")
-
-
-def _known_to(people: People) -> list[str]:
-    """Caveats of groups that share people: R with G, F with G, R with F."""
-    filtered = {"the filter's recogniser": people.filter} if people.filter else {}
-    judges = {f"the recogniser {name}": known for name, known in people.recognisers.items()}
-    caveats = [
+    caveats = [unknown] if people.filter is None else []
+    caveats += [
         f"{who} knows {len(both)} of the {len(people.generator)} people that the generator was trained on: its rank-1"
         " and its distances to them flatter real and synthetic clips alike"
-        for who, known in {**judges, **filtered}.items()
-        if (both := set(known or ()) & set(people.generator))
+        for who, known in (*judges.items(), filtered)
+        if (both := set(known) & set(people.generator))
     ]
     return caveats + [
         f"{who} and the filter's recogniser were trained on {len(both)} people in common: they err alike, so the people"
@@ -208,3 +171,9 @@ def _known_to(people: People) -> list[str]:
         for who, known in judges.items()
         if (both := set(known) & set(people.filter or ()))
     ]
+
+
+def _refuse_tested(who: str, known: Iterable[str], people: People, remedy: str) -> None:
+    if seen := sorted(set(people.test) & set(known)):
+        shown = f"{', '.join(seen[:3])} ({len(seen)} people)" if len(seen) > 1 else seen[0]
+        raise DataError(f"{who} was trained on {shown} of TEST_SET; {remedy}")

@@ -1,36 +1,39 @@
-"""``report.html``: a card as one page that needs nothing else, on screen and on paper; ``report.json`` beside it."""
+"""``report.html``: a card as one page that needs nothing else, on screen and on paper; ``report.json`` beside it.
+
+Its plots are SVG: match scores, kept people, a map of the embeddings, cadence.
+"""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import io
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.blind import matching_pairs
 from gaitcrafter_ext.audit.card import IdentityCard, figure, interval, label
-from gaitcrafter_ext.audit.clips import common_length
+from gaitcrafter_ext.audit.clips import length_of
 from gaitcrafter_ext.audit.copies import Match
 from gaitcrafter_ext.audit.data import AuditData
-from gaitcrafter_ext.audit.measures import Copied
-from gaitcrafter_ext.audit.plots import all_plots
+from gaitcrafter_ext.audit.frames import Frames
+from gaitcrafter_ext.audit.motion import Cadence
 from gaitcrafter_ext.audit.spaces import Space
+from gaitcrafter_ext.metrics.centroids import FALSE_MATCH_RATE, Uniqueness, find_centroids, independent_share
+from gaitcrafter_ext.metrics.features import joined
+from gaitcrafter_ext.metrics.subspace import principal_components
 from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
 from gaitcrafter_ext.silhouettes.gei import gei
 from gaitcrafter_ext.silhouettes.sheet import spread, strip
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["HTML_NAME", "JSON_NAME", "page", "write_report"]
-
 JSON_NAME, HTML_NAME = "report.json", "report.html"
 
-#: Walking pairs, novel people, pairs in strips, GEIs, and nearest clips that are shown; frames of a strip.
-WALKING, NOVEL, SHEET, GEIS, NEAREST, SHOWN = 8, 8, 6, 12, 6, 12
+#: Real and synthetic pairs, novel people, and nearest clips that are shown; frames of a strip.
+PAIRS, NOVEL, NEAREST, SHOWN = 8, 8, 6, 12
 
 #: Title, what is shown, and the order of the clips of a section of nearest training clips.
 NEAREST_SECTIONS = (
@@ -42,7 +45,13 @@ NEAREST_SECTIONS = (
      lambda match: -match.distance),
 )  # fmt: skip
 
-Frames = NDArray[np.uint8]
+
+#: Real and synthetic things, and what neither is; then people, told apart also by those who see no red (Okabe & Ito).
+REAL, SYNTHETIC, GREY = "#0072b2", "#d55e00", "#777777"
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#000000")
+
+#: Bars of a histogram, and people on a map.
+BINS, ON_MAP = 40, 8
 
 
 def write_report(folder: Path, card: IdentityCard, data: AuditData, spaces: list[Space]) -> None:
@@ -60,38 +69,34 @@ def page(card: IdentityCard, data: AuditData, spaces: list[Space]) -> str:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )
     pages.filters |= {"figure": figure, "interval": interval, "label": label}
-    plots = {title: _data("svg+xml", text.encode()) for title, text in all_plots(card, spaces).items()}
+    pairs = _pairs(data)
+    plots = {title: _data("svg+xml", text.encode()) for title, text in _plots(card, spaces).items()}
     return pages.get_template("report.html.j2").render(
         card=card,
         name=Path(str(card.asked.get("synthetic", ""))).name,
         groups=data.counts(),
-        walking=_walking(data),
+        walking=[
+            (_clip(real, f"{_name(data, ours)} real", "real"), _clip(made, "synthetic", "synthetic"))
+            for _, ours, real, made in pairs
+        ],
         novel=_novel(data, spaces[0]),
-        sheet=[_rows(data, *pair) for pair in _pairs(data, SHEET)],
-        geis=[_geis(data, *pair) for pair in _pairs(data, GEIS)],
+        sheet=[
+            [(f"real {theirs}", _strip(real)), (f"synthetic {ours}", _strip(made))]
+            for theirs, ours, real, made in pairs
+        ],
+        geis=[(_name(data, ours), _geis(real, made)) for _, ours, real, made in pairs],
         plots=plots,
         nearest=_nearest(card, data),
     )
 
 
-def _pairs(data: AuditData, most: int) -> list[tuple[ClipKey, ClipKey]]:
-    """Synthetic clips with a real one of the same person, condition and view, spread over all such pairs."""
+def _pairs(data: AuditData) -> list[tuple[ClipKey, ClipKey, Frames, Frames]]:
+    """A real clip and a synthetic one of the same person, condition and view, as long, spread over all such pairs."""
     real = [clip.key for clip in (*data.held_out, *data.training)]
-    pairs = matching_pairs(real, [clip.key for clip in data.synthetic], data.trees.dataset)
-    return [pairs[index] for index in spread(len(pairs), most)]
-
-
-def _both(data: AuditData, theirs: ClipKey, ours: ClipKey) -> tuple[Frames, Frames]:
-    """A real clip, cut to the synthetic one's length, and the synthetic one."""
-    made = data.trees.synthetic.read(ours)
-    return window(data.trees.real.read(theirs), len(made)), made
-
-
-def _walking(data: AuditData) -> list[tuple[Any, Any]]:
-    found = []
-    for theirs, ours in _pairs(data, WALKING):
-        real, made = _both(data, theirs, ours)
-        found.append((_clip(real, f"{_name(data, ours)} real", "real"), _clip(made, "synthetic", "synthetic")))
+    pairs, found = matching_pairs(real, [clip.key for clip in data.synthetic], data.trees.dataset), []
+    for theirs, ours in (pairs[index] for index in spread(len(pairs), PAIRS)):
+        made = data.trees.synthetic.read(ours)
+        found.append((theirs, ours, window(data.trees.real.read(theirs), len(made)), made))
     return found
 
 
@@ -101,27 +106,20 @@ def _novel(data: AuditData, space: Space) -> list[Any]:
     for number, key in enumerate(space.novel.keys):
         if key.identity not in chosen or number % 3 == 0:
             chosen[key.identity] = key
-    length, store = common_length(data.synthetic), data.trees.synthetic
+    length, store = length_of(data.synthetic), data.trees.synthetic
     shown = list(chosen.values())[:NOVEL]
     return [_clip(window(store.read(key), length), _name(data, key), "synthetic") for key in shown]
 
 
-def _rows(data: AuditData, theirs: ClipKey, ours: ClipKey) -> list[tuple[str, str]]:
-    real, made = _both(data, theirs, ours)
-    return [(f"real {theirs}", _strip(real)), (f"synthetic {ours}", _strip(made))]
-
-
-def _geis(data: AuditData, theirs: ClipKey, ours: ClipKey) -> tuple[str, str]:
-    upper, lower = map(gei, _both(data, theirs, ours))
-    both = np.concatenate([upper, np.full((2, upper.shape[1]), 90, np.float32), lower]).astype(np.uint8)
-    return _name(data, ours), _png(both)
+def _geis(real: Frames, made: Frames) -> str:
+    upper, lower = gei(real), gei(made)
+    return _png(np.concatenate([upper, np.full((2, upper.shape[1]), 90, np.float32), lower]).astype(np.uint8))
 
 
 def _nearest(card: IdentityCard, data: AuditData) -> list[tuple[str, str, list[Any]]]:
-    found = card.results.get(("copies", "frames"))
-    if not isinstance(found, Copied):
+    if not (found := card.results.get(("copies", "frames"))):
         return []
-    matches = found.copies.synthetic.matches
+    matches = found.synthetic.matches
     return [
         (title, text, [_aligned(data, match) for match in sorted(matches, key=order)[:NEAREST]])
         for title, text, order in NEAREST_SECTIONS
@@ -154,5 +152,102 @@ def _png(pixels: Frames) -> str:
     return _data("png", cv2.imencode(".png", pixels)[1].tobytes())
 
 
-def _data(kind: str, content: bytes | Sequence[int]) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(bytes(content)).decode()}"
+def _data(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _axes(title: str, x: str, y: str) -> Any:
+    """Axes of a figure of their own, 440 x 300 points."""
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=(440 / 72, 300 / 72), layout="tight").add_subplot()
+    drawn.set(title=title, xlabel=x, ylabel=y)
+    drawn.spines[["top", "right"]].set_visible(False)
+    return drawn
+
+
+def _to_svg(drawn: Any) -> str:
+    """The figure of ``drawn`` as SVG text, the same for the same data; text stays text."""
+    from matplotlib import rc_context
+
+    text = io.StringIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "gaitcrafter", "font.family": "sans-serif"}):
+        if drawn.get_legend_handles_labels()[1]:
+            drawn.legend(frameon=False, fontsize="small")
+        drawn.figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return text.getvalue()
+
+
+def _plots(card: IdentityCard, spaces: list[Space]) -> dict[str, str]:
+    """Every plot that the card's results allow: title -> SVG."""
+    found = []
+    for space in spaces:
+        found.append(_scores(space))
+        if kept := card.results.get(("u", space.name)):
+            found.append(_kept(space.name, *kept))
+    found += [drawn for space in spaces[-1:] if (drawn := _map(space))]
+    if beat := card.results.get(("cadence", "frames")):
+        found.append(_cycles(beat))
+    return {drawn.get_title(): _to_svg(drawn) for drawn in found}
+
+
+def _scores(space: Space) -> Any:
+    """How well clips match training people's centroids: genuine, impostor, known and novel synthetic ones."""
+    people, scores = find_centroids(space.training), {}
+    for name, clips in (("real", space.held_out), ("synthetic", space.synthetic)):
+        table, own = clips.vectors @ people.vectors.T, clips.identity[:, None] == np.array(people.names)[None]
+        scores[f"{name} own"], scores[f"{name} others"] = table[own], table[~own & own.any(axis=1)[:, None]]
+    novel = space.novel.vectors @ people.vectors.T if len(space.novel) else np.zeros(0)
+    drawn = _axes(f"Match scores ({space.name})", "cosine to a training person's centroid", "share")
+    for what, values, colour in (
+        ("genuine: held-out real to their own centroid", scores["real own"], REAL),
+        ("impostor: held-out real to others", scores["real others"], GREY),
+        ("known synthetic to their own centroid", scores["synthetic own"], SYNTHETIC),
+        ("novel synthetic to training people", novel.ravel(), COLOURS[3]),
+    ):
+        if len(values):
+            counts, edges = np.histogram(np.clip(values, -1, 1), BINS, (-1, 1))
+            drawn.stairs(counts / len(values), edges, color=colour, label=what)
+    drawn.margins(y=0.35)
+    return drawn
+
+
+def _kept(name: str, novel: Uniqueness, real: Uniqueness) -> Any:
+    """How many of the first N people are kept."""
+    drawn = _axes(f"People kept ({name})", "people, N", "kept")
+    for what, curve, colour in (("novel", novel.curve, SYNTHETIC), ("real", real.curve, REAL)):
+        drawn.plot(np.arange(len(curve) + 1), [0, *curve], color=colour, label=what)
+    count = max(len(novel.people), len(real.people))
+    places = range(1, count + 1, max(1, count // 40))
+    independent = f"independent {100 * FALSE_MATCH_RATE:.0f} % collisions"
+    drawn.plot(places, [n * independent_share(n) for n in places], color=GREY, ls="--", label=independent)
+    return drawn
+
+
+def _map(space: Space) -> Any:
+    """Real and synthetic clips of some people on the leading components of the real ones; None where there are none."""
+    both = sorted(set(space.synthetic.people) & set(space.training.people))[:ON_MAP]
+    if len(both) < 2:
+        return None
+    real, made = joined(space.training.only(both), space.held_out.only(both)), space.synthetic.only(both)
+    mean, basis, _ = principal_components(real.vectors, 2)
+    if basis.shape[1] < 2:
+        return None
+    title = f"{len(both)} people ({space.name}): hollow real, cross synthetic"
+    drawn = _axes(title, "component 1", "component 2")
+    for name, colour in zip(both, COLOURS, strict=False):
+        theirs, ours = ((clips.only([name]).vectors - mean) @ basis for clips in (real, made))
+        drawn.scatter(*theirs.T, s=14, facecolors="none", edgecolors=colour)
+        drawn.scatter(*ours.T, s=14, marker="x", color=colour)
+    return drawn
+
+
+def _cycles(found: Cadence) -> Any:
+    """Each person's gait cycle, synthetic over real."""
+    points = np.array([(each.held_out, each.synthetic) for each in found.people])
+    points = points[np.isfinite(points).all(axis=1)]
+    ends = points.min() - 1, points.max() + 1
+    drawn = _axes("Gait cycle of each person and condition", "held-out real, frames", "synthetic, frames")
+    drawn.plot(ends, ends, color=GREY, ls="--", label="equal")
+    drawn.scatter(*points.T, s=14, facecolors="none", edgecolors=SYNTHETIC, label="a person in a condition")
+    return drawn

@@ -12,8 +12,6 @@ from gaitcrafter_ext.audit.card import NONE, Row
 from gaitcrafter_ext.errors import DataError, MissingError
 from gaitcrafter_ext.records import fill, read_json, record
 
-__all__ = ["utility_rows"]
-
 #: The network before training, and the arm of real clips alone, as experiments call them.
 UNTRAINED, REAL = "untrained", "real"
 
@@ -43,14 +41,9 @@ class Experiment:
 
 
 def utility_rows(folder: str | Path) -> list[Row]:
-    """Every figure of every arm of every experiment in a folder.
+    """One row a trained arm and figure of every experiment that ``experiment --out`` wrote into a folder.
 
-    Args:
-        folder: What ``experiment --out`` wrote: ``<experiment>.json``, one an experiment.
-
-    Returns:
-        One row a trained arm and figure; the interval runs from the lowest to the highest seed, the ceiling is the
-        arm ``real`` of the same experiment.
+    The interval runs from the lowest to the highest seed; the ceiling is the arm ``real`` of the same experiment.
 
     Raises:
         MissingError: There is no experiment in it.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
 import re
@@ -129,7 +130,12 @@ class Card:
     def was_held_out(self, identity: str, take: str) -> bool:
         """Whether a take of a known person was kept from training."""
         known = self.trained_on
-        return f"{identity}/{take}" in known.held_out or (bool(known.takes) and take not in known.takes)
+        return f"{identity}/{take}" in self._held_out or (bool(known.takes) and take not in known.takes)
+
+    @functools.cached_property
+    def _held_out(self) -> frozenset[str]:
+        """Asked about for every clip of a tree."""
+        return frozenset(self.trained_on.held_out)
 
     def everybody(self) -> set[str]:
         """``dataset/identity`` of all people that these weights ever saw."""

@@ -18,8 +18,6 @@ from gaitcrafter_ext.metrics.distances import cosine_distances, threshold
 from gaitcrafter_ext.metrics.features import Labelled
 from gaitcrafter_ext.metrics.leakage import LEAK_RATE
 
-__all__ = ["RATES", "Calibration", "calibrate"]
-
 #: False match rates whose radii are kept; between them the radius is interpolated over the rate's logarithm.
 RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
@@ -29,19 +27,13 @@ GROUPS, ORDERS = (50, 100, 200, 400), 50
 
 @dataclass(frozen=True)
 class Calibration:
-    """What distances mean.
+    """What distances mean, from ``people`` real ones with so many ``clips`` each of these ``views``.
 
-    Attributes:
-        people: How many real people it comes from.
-        clips: How many clips each of them has.
-        views: The views of these clips.
-        rates: False match rates, ascending.
-        centre: Distance between two people's centroids at each rate.
-        clip: Distance of a clip to another person's centroid at each rate.
-        genuine: Share of real clips that lie within ``clip`` of the centroid of their own person's other clips.
-        unique: Size of a population of real people -> share of it that greedy selection keeps at a rate of 1 %.
-        alone: The same -> share of other real people who are near none of them at a rate of 1 %.
-        leak: The same -> distance that 5 % of other real people are nearer than to their nearest of them.
+    At each of the false match ``rates``, ascending: ``centre``, the distance between two people's centroids; ``clip``,
+    that of a clip to another person's centroid; ``genuine``, the share of real clips that lie within ``clip`` of the
+    centroid of their own person's other clips. By the size of a population of real people: ``unique``, the share of it
+    that greedy selection keeps at a rate of 1 %; ``alone``, the share of other real people who are near none of them at
+    that rate; ``leak``, the distance that 5 % of other real people are nearer than to their nearest of them.
     """
 
     people: int

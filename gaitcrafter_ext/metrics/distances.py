@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["cosine_distances", "squared_distances", "threshold", "win_rates"]
-
 Floats = NDArray[np.floating]
 
 

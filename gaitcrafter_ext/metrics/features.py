@@ -12,18 +12,6 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.vocabulary import CONDITIONS, ClipKey
 
-__all__ = [
-    "Distance",
-    "FeatureSet",
-    "Features",
-    "Labelled",
-    "flatten_parts",
-    "in_order",
-    "joined",
-    "part_mean_distances",
-    "rows_of",
-]
-
 Floats = NDArray[np.float32]
 Labels = NDArray[np.str_]
 
@@ -65,12 +53,7 @@ class Features:
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Features of many clips: GEIs, or what a recogniser makes of them. Labels are str [N].
-
-    Attributes:
-        vectors: float32 [N, D].
-        condition: As the dataset's reading rules have it.
-    """
+    """Features of many clips, float32 [N, D]: GEIs, or what a recogniser makes of them. Labels are str [N]."""
 
     vectors: Floats
     identity: Labels
@@ -154,13 +137,7 @@ def in_order(conditions: Labels) -> list[str]:
 def part_mean_distances(left: Floats, right: Floats, metric: Distance = "euc") -> Floats:
     """Mean over parts of the distance of every pair, as OpenGait's ``cuda_dist``.
 
-    Args:
-        left: float32 [n, channels, parts].
-        right: float32 [m, channels, parts].
-        metric: Euclidean distance, or one minus the cosine of channels.
-
-    Returns:
-        float32 [n, m].
+    float32 [n, channels, parts] and [m, channels, parts] -> [n, m].
     """
     if metric == "cos":
         left, right = _unit(left), _unit(right)

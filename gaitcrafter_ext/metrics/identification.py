@@ -14,44 +14,8 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.distances import squared_distances
-from gaitcrafter_ext.metrics.features import FeatureSet, in_order, joined
+from gaitcrafter_ext.metrics.features import FeatureSet, in_order
 from gaitcrafter_ext.metrics.intervals import Estimate, bootstrap_ratio, estimate_share
-
-__all__ = [
-    "Identification",
-    "Matches",
-    "RankOne",
-    "RankRow",
-    "Ranks",
-    "identification",
-    "match",
-    "match_other_takes",
-    "rank_one",
-    "ranks",
-    "share_ratio",
-]
-
-
-@dataclass(frozen=True)
-class Matches:
-    """What became of each probe.
-
-    Attributes:
-        probes: The probes that could be matched: their person has a gallery clip at their view.
-        hits: bool [N], whether the nearest gallery clip is of the probe's person.
-        people: How many people the gallery holds.
-        dropped: How many probes had no gallery clip of their person at their view.
-    """
-
-    probes: FeatureSet
-    hits: NDArray[np.bool_]
-    people: int
-    dropped: int
-
-    @property
-    def share(self) -> Estimate:
-        """Rank-1 over all probes."""
-        return estimate_share(self.hits, self.probes.identity)
 
 
 @dataclass(frozen=True)
@@ -64,58 +28,39 @@ class RankOne:
 
 
 @dataclass(frozen=True)
-class Identification:
-    """Rank-1 of synthetic probes, beside real training takes against the same gallery (the ceiling) and chance."""
+class Matches:
+    """Probes whose person is in the gallery at their view, whether each found them (bool [N]), and ``dropped`` others.
 
-    people: int
-    synthetic: Matches
-    ceiling: Matches
-    chance: float
-
-
-@dataclass(frozen=True)
-class RankRow:
-    """Probes of one kind against one gallery."""
-
-    probes: str
-    gallery: str
-    share: Estimate
-    conditions: tuple[RankOne, ...]
-    left_out: int
-
-
-@dataclass(frozen=True)
-class Ranks:
-    """Rank-1 of synthetic probes with every ceiling.
-
-    Attributes:
-        synthetic: Synthetic probes, held-out gallery: the figure.
-        same_gallery: Ceiling: real training takes as probes, the same gallery.
-        leave_one_out: Ceiling: each real take against all other takes.
-        of_same_gallery: ``synthetic`` / ``same_gallery``.
-        of_leave_one_out: ``synthetic`` / ``leave_one_out``.
-        seen: Synthetic probes against the training takes, which the generator saw: no proof of anything new.
-        seen_ceiling: Held-out real probes against the training takes.
+    ``people`` counts those of the gallery.
     """
 
+    probes: FeatureSet
+    hits: NDArray[np.bool_]
     people: int
-    chance: float
-    synthetic: RankRow
-    same_gallery: RankRow
-    leave_one_out: RankRow
-    of_same_gallery: Estimate
-    of_leave_one_out: Estimate
-    seen: RankRow
-    seen_ceiling: RankRow
+    dropped: int
+
+    def where(self, mask: NDArray[np.bool_]) -> Matches:
+        """Those of the probes that a bool [N] mask picks."""
+        return Matches(self.probes.where(mask), self.hits[mask], self.people, self.dropped)
+
+    @property
+    def share(self) -> Estimate:
+        """Rank-1 over all probes."""
+        return estimate_share(self.hits, self.probes.identity)
+
+    def rank_one(self) -> tuple[RankOne, ...]:
+        """Rank-1 of each condition among the probes, nm, bg and cl first."""
+        found = []
+        for condition in in_order(self.probes.condition):
+            mine = self.where(self.probes.condition == condition)
+            views = np.unique(mine.probes.view).tolist()
+            shares = {view: mine.where(mine.probes.view == view).share for view in views}
+            found.append(RankOne(condition, mine.share, shares))
+        return tuple(found)
 
 
-def identification(synthetic: FeatureSet, held_out: FeatureSet, training: FeatureSet) -> Identification:
-    """Find the person of each synthetic clip among held-out real clips.
-
-    Args:
-        synthetic: Probes; those of people who are not in the gallery are left out and counted.
-        held_out: The gallery: real clips that the generator was not trained on.
-        training: Probes of the ceiling: real clips that it was.
+def identification(synthetic: FeatureSet, held_out: FeatureSet, training: FeatureSet) -> tuple[Matches, Matches]:
+    """Find the person of each synthetic clip, and of each training clip (the ceiling), among held-out real clips.
 
     Raises:
         DataError: The gallery holds fewer than two people, or no synthetic clip is of one of them at a view they have.
@@ -126,24 +71,7 @@ def identification(synthetic: FeatureSet, held_out: FeatureSet, training: Featur
             f"rank-1: held-out real clips of {matched.people} people, {len(matched.probes)} synthetic clips of them at"
             " the same view; at least 2 people and 1 clip are needed: check the roots and what was held out"
         )
-    return Identification(matched.people, matched, match(held_out, training), 1 / matched.people)
-
-
-def ranks(synthetic: FeatureSet, held_out: FeatureSet, training: FeatureSet, rng: np.random.Generator) -> Ranks:
-    """:func:`identification`, and the same with other galleries; ``rng`` draws the bootstrap's people."""
-    found = identification(synthetic, held_out, training)
-    others = match_other_takes(joined(held_out, training))
-    return Ranks(
-        found.people,
-        found.chance,
-        _row("synthetic", "held-out takes", found.synthetic),
-        _row("real training takes", "held-out takes", found.ceiling),
-        _row("real, leave one take out", "all other takes", others),
-        share_ratio(found.synthetic, found.ceiling, rng),
-        share_ratio(found.synthetic, others, rng),
-        _row("synthetic", "training takes", match(training, synthetic)),
-        _row("held-out real", "training takes", match(training, held_out)),
-    )
+    return matched, match(held_out, training)
 
 
 def match(gallery: FeatureSet, probes: FeatureSet) -> Matches:
@@ -159,36 +87,15 @@ def match(gallery: FeatureSet, probes: FeatureSet) -> Matches:
     return Matches(kept, hits, len(gallery.people), len(probes) - len(kept))
 
 
-def match_other_takes(clips: FeatureSet) -> Matches:
-    """Find each clip's nearest clip of the same view among all other takes (leave one take out)."""
-    hits, known = np.zeros(len(clips), dtype=bool), np.zeros(len(clips), dtype=bool)
-    takes = np.char.add(np.char.add(clips.identity, "/"), clips.take)
-    for view in np.unique(clips.view):
-        here = np.flatnonzero(clips.view == view)
-        other = takes[here][:, None] != takes[here][None]
-        same = clips.identity[here][:, None] == clips.identity[here][None]
-        distances = np.where(other, squared_distances(clips.vectors[here], clips.vectors[here]), np.inf)
-        hits[here] = same[np.arange(len(here)), distances.argmin(axis=1)]
-        known[here] = (same & other).any(axis=1)
-    return Matches(clips.where(known), hits[known], len(clips.people), int((~known).sum()))
-
-
-def rank_one(matches: Matches) -> tuple[RankOne, ...]:
-    """Rank-1 of each condition among the probes, nm, bg and cl first."""
-    probes = matches.probes
-    found = []
-    for condition in in_order(probes.condition):
-        mine = probes.condition == condition
-        views = {view: mine & (probes.view == view) for view in np.unique(probes.view[mine]).tolist()}
-        shares = {view: estimate_share(matches.hits[mask], probes.identity[mask]) for view, mask in views.items()}
-        found.append(RankOne(condition, estimate_share(matches.hits[mine], probes.identity[mine]), shares))
-    return tuple(found)
-
-
-def share_ratio(ours: Matches, ceiling: Matches, rng: np.random.Generator) -> Estimate:
-    """Rank-1 over that of the ceiling."""
-    return bootstrap_ratio(ours.hits, ours.probes.identity, ceiling.hits, ceiling.probes.identity, rng)
-
-
-def _row(probes: str, gallery: str, matches: Matches) -> RankRow:
-    return RankRow(probes, gallery, matches.share, rank_one(matches), matches.dropped)
+def share_ratios(ours: Matches, ceiling: Matches, rng: np.random.Generator) -> dict[str, Estimate]:
+    """Rank-1 over that of the ceiling, of each condition that both have; ``rng`` draws the bootstrap's people."""
+    common = set(ceiling.probes.condition.tolist())
+    sides = {
+        name: [each.where(each.probes.condition == name) for each in (ours, ceiling)]
+        for name in in_order(ours.probes.condition)
+        if name in common
+    }
+    return {
+        name: bootstrap_ratio(mine.hits, mine.probes.identity, theirs.hits, theirs.probes.identity, rng)
+        for name, (mine, theirs) in sides.items()
+    }

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Estimate", "bootstrap_mean", "bootstrap_median", "bootstrap_ratio", "estimate_share", "exact_interval"]
-
 Marks = NDArray[np.bool_]
 Values = NDArray[np.float64]
 People = NDArray[np.str_]

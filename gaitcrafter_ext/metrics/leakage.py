@@ -20,8 +20,6 @@ from gaitcrafter_ext.metrics.distances import cosine_distances, squared_distance
 from gaitcrafter_ext.metrics.features import FeatureSet
 from gaitcrafter_ext.metrics.intervals import ENDS, ROUNDS, Estimate, estimate_share
 
-__all__ = ["LEAK_RATE", "Leakage", "Retrieval", "ThreeSample", "leakage", "parent_retrieval", "three_sample"]
-
 #: Share of real strangers who are as near to their nearest training person as a leak is.
 LEAK_RATE = 0.05
 
@@ -32,11 +30,9 @@ Values = NDArray[np.float64]
 class Retrieval:
     """How often a novel clip's nearest training clip is of one of its parents.
 
-    Attributes:
-        share: Over all novel clips.
-        chance: Number of parents over number of training people, mean over clips.
-        shuffled: The same share when recipes are permuted among people: chance as measured.
-        left_out: Clips of people without a recipe, or of views without training clips.
+    ``chance`` is the number of parents over that of training people, mean over clips; ``shuffled`` the share when
+    parents are permuted among people: chance as measured. ``left_out`` counts clips of people without known parents, or
+    of views without training clips.
     """
 
     share: Estimate
@@ -49,14 +45,10 @@ class Retrieval:
 class Leakage:
     """The nearest training person of each novel person, beside that of real strangers.
 
-    Attributes:
-        novel: Distance of each novel person's centroid to the nearest training person's, float64 [P].
-        nearest: Who that is.
-        strangers: The same distances of real strangers, float64 [Q].
-        bound: The distance that 5 % of the strangers are nearer than: nearer is a leak.
-        share: Share of novel people who leak; the interval allows for the bound's uncertainty too. 5 % is what
-            strangers have.
-        closer: Share of (novel, stranger) pairs in which the novel person is nearer; 0.5 = like strangers.
+    ``novel`` [P] and ``strangers`` [Q] are distances of centroids to the nearest training person's, who are
+    ``nearest``. Nearer than ``bound``, as 5 % of the strangers are, is a leak; the interval of ``share`` allows for the
+    bound's uncertainty too. ``closer`` is the share of (novel, stranger) pairs in which the novel person is nearer:
+    0.5 = like strangers.
     """
 
     novel: Values
@@ -71,11 +63,9 @@ class Leakage:
 class ThreeSample:
     """The statistic C_T, far below 0 where a generator copies, far above 0 where it underfits.
 
-    Attributes:
-        score: Mean over cells of the Mann-Whitney z-score, weighted by the synthetic clips in each.
-        p_copied: Chance of so low a pooled z-score did synthetic clips keep the distance of held-out ones.
-        cells: How many cells had clips of both kinds.
-        left_out: Synthetic clips of other cells.
+    ``score`` is the mean over cells of the Mann-Whitney z-score, weighted by the synthetic clips in each; ``p_copied``
+    the chance of so low a pooled z-score did synthetic clips keep the distance of held-out ones. ``left_out`` counts
+    synthetic clips of cells without clips of both kinds.
     """
 
     score: float
@@ -87,16 +77,10 @@ class ThreeSample:
 def parent_retrieval(
     novel: FeatureSet, training: FeatureSet, parents: Mapping[str, Collection[str]], rng: np.random.Generator
 ) -> Retrieval:
-    """Nearest training clip of the same view, of each clip of a novel person.
-
-    Args:
-        novel: Clips of novel people.
-        training: Real clips that the generator was trained on.
-        parents: Novel person -> training people in the recipe.
-        rng: Permutes recipes.
+    """Nearest training clip of the same view, of each clip of a novel person; ``rng`` permutes parents.
 
     Raises:
-        DataError: No clip is of a person with a recipe and of a view with training clips.
+        DataError: No clip is of a person with known parents and of a view with training clips.
     """
     views, known = set(training.view.tolist()), set(training.people)
     mine = {name: known & set(parents.get(name, ())) for name in novel.people}
@@ -122,12 +106,8 @@ def parent_retrieval(
 def leakage(novel: Centroids, training: Centroids, strangers: Centroids, rng: np.random.Generator) -> Leakage:
     """Nearest training person of each novel person, held against that of real strangers in the same population.
 
-    Args:
-        novel: Novel people.
-        training: The people that the generator was trained on.
-        strangers: Real people, from as many clips each as novel ones; those of them who were trained on are matched to
-            all others.
-        rng: Draws the rounds of the interval.
+    Strangers are real people, from as many clips each as novel ones; those of them who were trained on are matched to
+    all others. ``rng`` draws the rounds of the interval.
 
     Raises:
         DataError: There is no novel person, or there are too few real people.

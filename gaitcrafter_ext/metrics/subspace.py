@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["fit_discriminants", "principal_components"]
-
 Floats = NDArray[np.floating]
 
 #: Share of the pooled covariance that is made spherical.
@@ -28,14 +26,9 @@ def principal_components(vectors: Floats, count: int) -> tuple[Floats, Floats, F
 def fit_discriminants(vectors: Floats, labels: NDArray[np.str_], components: int) -> Any:
     """Fisher's linear discriminants of the leading principal components, covariance shrunk (Friedman 1989).
 
-    Args:
-        vectors: float [N, D], of at least two classes and more vectors than classes.
-        labels: str [N].
-        components: How many components at most.
-
-    Returns:
-        A scikit-learn pipeline: ``predict`` gives labels, ``transform`` coordinates in units of the spread within a
-        class, float [N, classes - 1].
+    Of vectors float [N, D] of at least two classes, more than there are classes, and at most so many components.
+    ``predict`` of the scikit-learn pipeline gives labels, ``transform`` coordinates in units of the spread within a
+    class, float [N, classes - 1].
     """
     from sklearn.decomposition import PCA
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis

@@ -20,17 +20,6 @@ from gaitcrafter_ext.metrics.distances import squared_distances
 from gaitcrafter_ext.metrics.features import FeatureSet, in_order, joined
 from gaitcrafter_ext.metrics.intervals import ENDS, Estimate, bootstrap_mean, estimate_share
 
-__all__ = [
-    "DensityCoverage",
-    "Recall",
-    "balanced",
-    "density_coverage",
-    "kid",
-    "recall",
-    "two_sample_accuracy",
-    "within_balls",
-]
-
 Floats = NDArray[np.floating]
 
 #: KID: clips a subset at most, and how many subsets.
@@ -45,14 +34,10 @@ RECALL_NEIGHBOURS, COVERAGE_NEIGHBOURS = 3, 5
 
 @dataclass(frozen=True)
 class Recall:
-    """How much of the real variety is there.
+    """Share of real clips in the ball of some synthetic clip of their condition, over all and of each condition.
 
-    Attributes:
-        share: Share of real clips in the ball of some synthetic clip of their condition.
-        conditions: The same of each condition.
-        neighbours: k.
-        balls: How many synthetic clips each condition had.
-        left_out: Real clips of a condition with no more than k synthetic clips.
+    ``neighbours`` is k, ``balls`` how many synthetic clips each condition had; ``left_out`` counts real clips of a
+    condition with no more than k synthetic clips.
     """
 
     share: Estimate
@@ -66,9 +51,8 @@ class Recall:
 class DensityCoverage:
     """Balls around real clips, k neighbours wide.
 
-    Attributes:
-        density: Mean over synthetic clips of the number of real balls each lies in, over k: about 1 for real clips.
-        coverage: Share of real clips whose ball holds a synthetic clip.
+    ``density`` is the mean over synthetic clips of the number of real balls each lies in, over k: about 1 for real
+    clips. ``coverage`` is the share of real clips whose ball holds a synthetic clip.
     """
 
     density: Estimate
@@ -79,18 +63,10 @@ class DensityCoverage:
 def kid(
     left: Floats, right: Floats, rng: np.random.Generator, subset: int | None = None, subsets: int = SUBSETS
 ) -> Estimate:
-    """Kernel distance of two sets, float [N, D] and [M, D].
+    """Kernel distance of two sets, float [N, D] and [M, D]: mean over subsets, about 0 for equal distributions.
 
-    Args:
-        left: One set.
-        right: The other.
-        rng: Draws the subsets.
-        subset: Clips of each kind in a subset; where not given 100, or half of the smaller set.
-        subsets: How many are drawn.
-
-    Returns:
-        Mean over subsets, about 0 for equal distributions; the interval is where 95 % of the subsets lie, and the count
-        is the size of a subset.
+    A ``subset`` has 100 clips of each kind where not given, or half of the smaller set; the interval is where 95 % of
+    the subsets lie, and the count is the size of a subset.
 
     Raises:
         DataError: A set has fewer than two clips.

@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import itertools
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -197,7 +200,7 @@ def test_a_report_folder_that_cannot_be_written_is_refused_before_anything_is_re
     def nothing_read(*_: object) -> None:
         raise AssertionError("clips were read")
 
-    monkeypatch.setattr("gaitcrafter_ext.cli.evaluation.card._data", nothing_read)
+    monkeypatch.setattr("gaitcrafter_ext.cli.evaluation.card._splits", nothing_read)
     (tmp_path / "notes.txt").write_text("mine")
     for out in ("notes.txt/x/y", "full/x"):
         assert card(folder, tmp_path / out) == 1
@@ -246,6 +249,34 @@ def test_a_recogniser_of_tested_people_is_refused_and_of_others_is_used(
     found = json.loads((tmp_path / "out" / "report.json").read_text())
     assert {row["features"] for row in found["rows"] if row["measure"] == "rank1"} == {"pixel GEI", "honest"}
     assert any("honest knows 2 of the 4 people" in each for each in found["caveats"])
+
+
+@pytest.mark.slow
+def test_two_processes_of_a_launcher_write_one_report_as_one_does(folder: Path, tmp_path: Path) -> None:
+    judge = str(recogniser(("900", "901"), tmp_path / "judge"))
+    assert card(folder, tmp_path / "alone", "--recogniser", judge, "--device", "cpu") == 0
+    words = ["--real", str(folder / "real"), "--partition", str(folder / "real" / "partition.json"), "--jobs", "1",
+             "--synthetic", str(folder / "made"), "--recogniser", judge, "--device", "cpu"]  # fmt: skip
+    command = [sys.executable, "-m", "gaitcrafter_ext", "evaluate", "card", *words, "--out", str(tmp_path / "both")]
+    both = [
+        subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         env={**os.environ, "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2"})
+        for rank in ("0", "1")
+    ]  # fmt: skip
+    (first, _), (second, told) = (process.communicate(timeout=300) for process in both)
+    assert [process.returncode for process in both] == [0, 0], told
+    assert "report.json" in first
+    assert second == ""
+    assert "this process has embedded its share" in told
+    assert sorted(path.name for path in (tmp_path / "both").iterdir()) == ["report.html", "report.json"]
+    found, wanted = (
+        {
+            (row["measure"], row["features"]): row["value"]
+            for row in json.loads((out / "report.json").read_text())["rows"]
+        }
+        for out in (tmp_path / "both", tmp_path / "alone")
+    )
+    assert found == pytest.approx(wanted, abs=1e-4)
 
 
 def test_bad_input_is_one_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

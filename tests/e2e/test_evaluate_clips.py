@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -67,17 +68,18 @@ def test_the_card_tells_what_was_held_out_and_json_tells_all(folder: Path, capsy
     assert evaluate(folder, "clips", "--real", "real", "--synthetic", "made", *options) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["clips"] == {"synthetic": 8, "held_out": 8, "training": 12, "synthetic_of_other_views": 0}
-    assert set(answer["measures"]) == {"rank", "copies", "cadence", "masks", "motion"}
+    assert set(answer["measures"]) == {"copies", "cadence", "masks", "motion"}
     assert answer["unmeasured"] == []
-    assert answer["measures"]["copies"]["copies"]["synthetic"]["share"] == 0.0
+    assert answer["measures"]["copies"]["synthetic"]["share"] == 0.0
     assert answer["measures"]["motion"]["synthetic_forward"]["value"] == 1.0
-    assert answer["measures"]["copies"]["copies"]["synthetic"]["matches"][0]["clip"] == "000/cl-01/090"
+    assert answer["measures"]["copies"]["synthetic"]["matches"][0]["clip"] == "000/cl-01/090"
+    assert {"rank1", "copies", "closer", "three_sample"} <= {row["measure"] for row in answer["rows"]}
 
 
 def test_real_clips_passed_off_as_synthetic_are_found_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ("--trained-weights", "weights", "--measures", "copies", "--json", "--jobs", "1")
     assert evaluate(folder, "clips", "--real", "real", "--synthetic", "real", *options) == 0
-    found = json.loads(capsys.readouterr().out)["measures"]["copies"]["copies"]
+    found = json.loads(capsys.readouterr().out)["measures"]["copies"]
     assert found["synthetic"]["share"] == pytest.approx(12 / 20)  # the held-out 8 of 20 were not trained on
     assert found["held_out"]["share"] == 0.0
 
@@ -103,7 +105,7 @@ def test_a_tree_whose_takes_name_no_condition_is_read_by_its_presets_rules(
         answer = json.loads(capsys.readouterr().out)
         if command[0] == "clips":
             assert answer["clips"]["held_out"] == answer["clips"]["training"] == 4
-            assert [each["condition"] for each in answer["measures"]["rank"]["synthetic"]["conditions"]] == ["nm"]
+            assert {"rank1", "rank1_nm"} <= {row["measure"] for row in answer["rows"]}
     assert evaluate(folder, "gei", str(tmp_path / "real"), "--config", "oumvlp", "--json") == 0
     answer = json.loads(capsys.readouterr().out)
     assert (answer["gallery_takes"], answer["probe_takes"]) == (["01"], ["00"])
@@ -150,6 +152,19 @@ def test_a_blind_sheet_is_written_and_scored(folder: Path, tmp_path: Path, capsy
     assert capsys.readouterr().out.startswith("8 of 8 rows right: 100 % [63, 100], chance 50 %, p = 0.004")
     assert evaluate(folder, "blind", *options, "--rows", "8") == 1
     assert "is there already" in capsys.readouterr().err
+
+
+def test_pairs_are_two_rows_each_and_none_in_common_is_one_line(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("pairs", "--real", "real", "--out", str(tmp_path / "s.png"), "--json", "--synthetic")
+    assert evaluate(folder, *options, "made") == 0
+    assert json.loads(capsys.readouterr().out)["pairs"] == 8
+    assert cv2.imread(str(tmp_path / "s.png")).shape[0] == 16 * 65
+    assert evaluate(folder, *options, "novel") == 1
+    error = capsys.readouterr().err
+    assert "share no person, condition and view" in error
+    assert error.count("\n") == 1
 
 
 def test_bad_blind_input_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,7 +66,7 @@ def test_the_protocol_prints_synthetic_beside_real_and_reads_view_and_condition(
 def test_bad_input_is_one_line_and_the_right_exit_code(real: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for options, code, words in (
         ([], 2, "no real clips named"),
-        (["ROOT", "--gallery", "nm-01..05", "--probes", "nm-05"], 2, "nm-05 is in the gallery and among the probes"),
+        (["ROOT", "--gallery", "nm-0[1-5]", "--probes", "nm-05"], 2, "nm-05 is in the gallery and among the probes"),
         (["ROOT", "--probes", "nm-09"], 1, "no clip of take nm-09"),
         (["ROOT", "--views", "091"], 2, "did you mean '090'"),
         (["ROOT", "--centroids", "ROOT"], 2, "--probe-root"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.audit.card import NONE, QUESTIONS, Measure, Row, figure, interval, label, row, run_measures
+from gaitcrafter_ext.audit.card import NONE, QUESTIONS, Answer, Measure, Row, figure, interval, label, row, run_measures
 from gaitcrafter_ext.audit.recognisers import People, check_disjoint
 from gaitcrafter_ext.audit.utility import utility_rows
 from gaitcrafter_ext.errors import DataError, MissingError
@@ -28,12 +28,12 @@ ARMS = [
 
 
 def measure(question: str, name: str, fails: bool = False) -> Measure:
-    def find() -> Estimate:
+    def find() -> Answer:
         if fails:
             raise DataError("there is no novel person")
-        return SHARE
+        return [row(question, name, "pixels", SHARE, chance=0.1)], SHARE
 
-    return Measure(question, name, "pixels", find, lambda found: [row(question, name, "pixels", found, chance=0.1)])
+    return Measure(question, name, "pixels", find)
 
 
 def test_rows_come_in_the_order_of_the_questions_and_failures_keep_their_reason() -> None:

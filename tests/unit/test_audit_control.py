@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.audit.control import control
+from gaitcrafter_ext.audit.control import control, phase_errors
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
 from gaitcrafter_ext.silhouettes.store import write_clip
@@ -44,3 +44,10 @@ def test_a_jump_at_a_window_border_shows_as_a_seam(tmp_path: Path) -> None:
 def test_a_run_without_cycles_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no clip was asked for with a gait cycle"):
         control(run_of(tmp_path, None), np.random.default_rng(0))
+
+
+@pytest.mark.slow
+def test_phases_are_read_within_degrees_where_cameras_share_a_clock() -> None:
+    rows = phase_errors(12, ("nm-01",), ("054", "090", "126"), 40, seed=77)
+    assert [row.view for row in rows] == ["054", "090", "126"]
+    assert all(row.cycle < 0.6 and row.shared < 12 and row.shared_flipped <= 0.1 for row in rows)

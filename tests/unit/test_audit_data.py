@@ -40,9 +40,9 @@ def clips(*people: str, take: str = "nm-01", view: str = "090") -> list[ClipKey]
     return [ClipKey(name, take, view) for name in people]
 
 
-def splits(root: Path, made: tuple[str, ...], partition: Partition) -> Splits:
+def splits(root: Path, made: tuple[str, ...], partition: Partition, most: int = 9) -> Splits:
     both = [*clips(*made), *clips(*made, take="cl-01")]
-    return card_splits(trees(root, both), partition, str(root), None)
+    return card_splits(trees(root, both), partition, str(root), None, most)
 
 
 def card(people: tuple[str, ...] = ("001", "002"), held_out: tuple[str, ...] = ("001/nm-02", "002/cl-02")) -> Card:
@@ -72,7 +72,7 @@ def test_the_card_names_people_and_held_out_takes() -> None:
 def test_whom_the_weights_saw_before_is_kept(tmp_path: Path) -> None:
     known = replace(card(), trained_on=TrainedOn("tiny", "0" * 16, ("001/nm-02", "002/cl-02"), before=("old/003",)))
     made = [*clips("001", "002"), *clips("001", "002", take="cl-01")]
-    found = card_splits(trees(tmp_path, made), Partition(("001", "002"), ("003",)), str(tmp_path), known)
+    found = card_splits(trees(tmp_path, made), Partition(("001", "002"), ("003",)), str(tmp_path), known, 9)
     assert (found.generator, found.before) == (("001", "002"), ("old/003",))
 
 
@@ -90,13 +90,13 @@ def test_where_all_takes_were_trained_on_cameras_are_dealt_and_the_report_says_n
     real = [ClipKey(name, take, view) for name in PEOPLE for take in takes for view in cameras]
     known = replace(card(PEOPLE, ()), dataset=ccpg)
     both = trees(tmp_path, [ClipKey(name, take, "any") for name in PEOPLE for take in takes], real, ccpg)
-    found = card_splits(both, Partition(PEOPLE, ()), str(tmp_path), known)
+    found = card_splits(both, Partition(PEOPLE, ()), str(tmp_path), known, 9)
     assert {key.view for key in found.training} == {"01_0", "03_0"}
     assert {key.view for key in found.held_out} == {"02_0"}
     assert not found.unseen
     assert found.rule.startswith("not held out")
     assert found.caveats[0].startswith("not held out")
-    guessed = card_splits(both, Partition(PEOPLE, ()), str(tmp_path), None)
+    guessed = card_splits(both, Partition(PEOPLE, ()), str(tmp_path), None, 9)
     assert (guessed.training, guessed.held_out) == (found.training, found.held_out)
 
 
@@ -149,6 +149,25 @@ def test_recipes_tell_the_generators_people_and_parents(tmp_path: Path) -> None:
     assert any("no --weights" in each for each in found.caveats)
     write_recipes(tmp_path, {"syn-0001": {"777": 0.6}})
     assert any("1 of the 3 people" in each for each in splits(tmp_path, ("000",), Partition(("000", "001"))).caveats)
+
+
+def test_of_many_people_those_synthesized_and_main_parents_are_looked_at_and_the_report_says_how_many(
+    tmp_path: Path,
+) -> None:
+    write_recipes(tmp_path, {"syn-0001": {"000": 0.2, "002": 0.8}, "syn-0002": {"001": 1.0}, "003": {"003": 1.0}})
+    found = splits(tmp_path, ("syn-0001", "syn-0002", "003"), Partition(PEOPLE, ()), most=2)
+    assert {key.identity for key in (*found.training, *found.held_out)} == {"002", "003"}
+    assert {key.identity for key in found.synthetic} == {"syn-0001", "syn-0002", "003"}
+    assert found.generator == PEOPLE
+    assert "2 of 4 people that the generator was trained on are looked at (--people 2)" in found.caveats[-1]
+    found = splits(tmp_path, ("syn-0001", "syn-0002", "003"), Partition(("003",), ("000", "001")), most=1)
+    assert [each.split(" are")[0] for each in found.caveats[-2:]] == ["1 of 3 people that the generator was trained on",
+                                                                      "1 of 2 novel people"]  # fmt: skip
+
+
+def test_strangers_have_as_many_takes_as_synthetic_people(tmp_path: Path) -> None:
+    found = splits(tmp_path, ("000", "001"), Partition(("000", "001"), ("003",)))
+    assert names(found.others) == {"003/nm-01", "003/cl-01"}
 
 
 def test_an_unfinished_run_tells_recipes_by_its_parts(tmp_path: Path) -> None:

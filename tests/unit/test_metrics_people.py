@@ -8,23 +8,21 @@ import pytest
 from gaitcrafter_ext.errors import DataError, UsageError
 from gaitcrafter_ext.metrics.calibration import RATES, calibrate
 from gaitcrafter_ext.metrics.centroids import (
+    centroid_threshold,
+    clip_threshold,
+    consistency,
     find_centroids,
     greedily_unique,
+    independent_share,
+    matched_takes,
     nearest,
     to_other_centroids,
     to_own_centroid,
+    uniqueness,
 )
 from gaitcrafter_ext.metrics.distances import cosine_distances, win_rates
 from gaitcrafter_ext.metrics.features import Features, FeatureSet, flatten_parts, joined, part_mean_distances, rows_of
 from gaitcrafter_ext.metrics.leakage import leakage, parent_retrieval, three_sample
-from gaitcrafter_ext.metrics.uniqueness import (
-    centroid_threshold,
-    clip_threshold,
-    consistency,
-    independent_share,
-    matched_takes,
-    uniqueness,
-)
 from tests.filter_fakes import features
 from tests.metric_people import draw_people, renamed
 

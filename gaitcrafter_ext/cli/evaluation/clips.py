@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING
 
 from gaitcrafter_ext.cli.evaluation.options import add_measuring, add_trees, bars
 from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.hardware import this_process
 from gaitcrafter_ext.vocabulary import choose
 
 if TYPE_CHECKING:
-    from gaitcrafter_ext.audit.card import IdentityCard
-    from gaitcrafter_ext.audit.data import AuditData, Splits, Trees
+    from gaitcrafter_ext.audit.data import Splits, Trees
     from gaitcrafter_ext.generator.weights import Card
 
 HELP = "copies, cadence, masks, motion and rank-1 of synthetic clips, each beside held-out real clips and chance"
@@ -47,23 +48,40 @@ def run(args: argparse.Namespace) -> int:
     """Print the tables, or the JSON object, on stdout."""
     measures = choose(args.measures, MEASURES, "--measures")
     takes = _held_out_takes(args)
-    from gaitcrafter_ext.audit.card import plain
-    from gaitcrafter_ext.audit.data import load_audit_data, open_trees
+    if this_process().rank:
+        print("this process has nothing to do: the first one measures, on --jobs cores", file=sys.stderr)
+        return 0
+    from gaitcrafter_ext.audit.card import plain, run_measures
+    from gaitcrafter_ext.audit.data import load_audit_data, open_trees, some_people
+    from gaitcrafter_ext.audit.measures import clip_measures, rank_measure
     from gaitcrafter_ext.generator.weights import locate, read_card
     from gaitcrafter_ext.silhouettes.parallel import available_cores
 
     weights = read_card(locate(args.trained_weights)) if args.trained_weights else None
     trees = open_trees(args.real, args.synthetic, args.views, weights, args.config)
-    splits = _splits(args, trees, weights, takes, [name for name in measures if name in PERSONAL])
+    every = _splits(args, trees, weights, takes, [name for name in measures if name in PERSONAL])
+    splits = some_people(every, {}, args.people)
     with bars("clip") as bar:
         data = load_audit_data(trees, splits, args.skip_broken, args.jobs or available_cores(), bar)
-    card = _measured(args, measures, data)
-    if args.json:
-        results = {name: result for (name, _), result in card.results.items()}
-        answer = {"asked": vars(args), **_counts(splits), "rows": card.rows, "unmeasured": card.unmeasured}
-        print(json.dumps(plain({**answer, "measures": results}), indent=1))
-    else:
+    possible = [rank_measure(data), *clip_measures(data, args.seed, args.copies_among, args.cyclic)]
+    wanted = {*measures, *({"closer"} if "copies" in measures else ())}
+    with bars("measure") as bar:
+        card = run_measures([each for each in possible if each.name in wanted], bar("measuring"))
+    if not args.json:
         print(_head(splits) + card.to_text(notes=True))
+        return 0
+    answer = {
+        "asked": vars(args),
+        "held_out_rule": splits.rule,
+        "caveats": data.caveats,
+        "people": splits.people,
+        "clips": {"synthetic": len(splits.synthetic), "held_out": len(splits.held_out),
+                  "training": len(splits.training), "synthetic_of_other_views": splits.passed_over},
+        "rows": card.rows,
+        "unmeasured": card.unmeasured,
+        "measures": {name: result for (name, _), result in card.results.items() if result is not None},
+    }  # fmt: skip
+    print(json.dumps(plain(answer), indent=1))
     return 0
 
 
@@ -93,25 +111,6 @@ def _splits(
     if card is not None:
         return split(trees, *held_out_of_card(trees.real_keys, card, args.real, trees.dataset))
     return split(trees, *held_out_of_last_takes(trees.real_keys, common, takes, trees.dataset))
-
-
-def _measured(args: argparse.Namespace, measures: tuple[str, ...], data: AuditData) -> IdentityCard:
-    from gaitcrafter_ext.audit.card import run_measures
-    from gaitcrafter_ext.audit.measures import clip_measures, rank_measure
-
-    every = [rank_measure(data, args.seed), *clip_measures(data, args.seed, args.copies_among, args.cyclic)]
-    with bars("measure") as bar:
-        return run_measures([each for each in every if each.name in measures], bar("measuring"))
-
-
-def _counts(splits: Splits) -> dict[str, Any]:
-    return {
-        "held_out_rule": splits.rule,
-        "caveats": splits.caveats,
-        "people": splits.people,
-        "clips": {"synthetic": len(splits.synthetic), "held_out": len(splits.held_out),
-                  "training": len(splits.training), "synthetic_of_other_views": splits.passed_over},
-    }  # fmt: skip
 
 
 def _head(splits: Splits) -> str:

@@ -1,18 +1,12 @@
-"""Options that several measures share, and how takes are spelled: ``nm-05,nm-06`` or ``nm-05..06``."""
+"""Options that several measures share."""
 
 from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from gaitcrafter_ext.cli._options import Progress, add_jobs, add_json, at_least
-from gaitcrafter_ext.errors import UsageError
-
-__all__ = ["add_config", "add_measuring", "add_trees", "bars", "parse_takes"]
-
-_RANGE = re.compile(r"(?P<condition>[^.,]+)-(?P<first>\d+)\.\.(?:(?P=condition)-)?(?P<last>\d+)")
 
 
 def add_trees(parser: argparse.ArgumentParser, synthetic: str = "a folder of ids", required: bool = True) -> None:
@@ -33,7 +27,10 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def add_measuring(parser: argparse.ArgumentParser) -> None:
-    """``--skip-broken``, ``--seed`` and ``--jobs``."""
+    """``--people``, ``--skip-broken``, ``--seed`` and ``--jobs``."""
+    parser.add_argument("--people", type=at_least(2), default=100, metavar="N",
+                        help="look at so many people at most of those trained on, of novel ones and of others; the"
+                        " report says how many are left out (default %(default)s)")  # fmt: skip
     parser.add_argument("--skip-broken", action="store_true", help="leave broken files out instead of refusing them")
     parser.add_argument("--seed", type=at_least(0), default=0, help="of bootstrap and subsets (default 0)")
     add_jobs(parser)
@@ -55,34 +52,3 @@ def bars(unit: str) -> Iterator[Callable[[str], Progress]]:
     finally:
         for bar in shown:
             bar.__exit__(None, None, None)
-
-
-def parse_takes(text: str, option: str) -> tuple[str, ...]:
-    """Take names of a comma-separated option, ranges spelled out.
-
-    Args:
-        text: ``"nm-05,nm-06"``, ``"nm-05..06"``, ``"nm-01..nm-04,bg-01"``.
-        option: The option's name for error messages, e.g. ``"--gallery"``.
-
-    Returns:
-        The takes in the order written, each once.
-
-    Raises:
-        UsageError: Nothing was named, or a range runs backwards or cannot be read.
-    """
-    names = [name for part in text.split(",") if part.strip() for name in _spell_out(part.strip(), option)]
-    if not names:
-        raise UsageError(f"{option}: no take given; write takes such as nm-01,nm-02 or nm-01..04")
-    return tuple(dict.fromkeys(names))
-
-
-def _spell_out(part: str, option: str) -> Sequence[str]:
-    if ".." not in part:
-        return (part,)
-    match = _RANGE.fullmatch(part)
-    if match is None:
-        raise UsageError(f"{option}: cannot read the range '{part}'; write it as nm-01..04")
-    first, last, digits = int(match["first"]), int(match["last"]), len(match["first"])
-    if last < first:
-        raise UsageError(f"{option}: the range '{part}' runs backwards; write the lower take first")
-    return [f"{match['condition']}-{number:0{digits}d}" for number in range(first, last + 1)]

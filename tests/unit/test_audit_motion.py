@@ -1,4 +1,4 @@
-"""Masks and motion: closed-form statistics, real clips inside the real range, spoilt ones outside."""
+"""Masks, motion and cadence: closed-form statistics, real clips inside the real range, spoilt ones outside."""
 
 from __future__ import annotations
 
@@ -7,18 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.audit.clips import ClipFeatures, extract, thumbnails
-from gaitcrafter_ext.audit.statistics import (
-    CONTROLS,
-    Motion,
-    mask_statistics,
-    masks,
-    motion,
-    motion_statistics,
-)
+from gaitcrafter_ext.audit.clips import ClipFeatures, extract
+from gaitcrafter_ext.audit.frames import CONTROLS, mask_statistics, motion_statistics, thumbnails
+from gaitcrafter_ext.audit.motion import Motion, cadence, masks, motion
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.vocabulary import ClipKey
-from tests.stick_walkers import stick_clip, stick_people
+from tests.stick_walkers import CYCLES, stick_clip, stick_people
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +122,18 @@ def test_walking_clips_move_like_held_out_ones_and_the_controls_do_not(
     assert (controls["frozen"].forward, controls["reversed"].forward) == (0.5, 0.0)
 
 
+def test_of_many_clips_some_are_played_backward(
+    walking: list[ClipFeatures],
+    held_out: list[ClipFeatures],
+    training: list[ClipFeatures],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gaitcrafter_ext.audit.motion.JUDGED", 4)
+    monkeypatch.setattr("gaitcrafter_ext.audit.motion.REFERENCE", 3)
+    result = motion((walking, held_out, training), rng())
+    assert (result.synthetic_forward.value, result.synthetic_forward.count, result.held_out_forward) == (1.0, 4, 1.0)
+
+
 def test_each_spoilt_set_is_told_by_the_statistic_that_should_tell_it(
     walking: list[ClipFeatures], held_out: list[ClipFeatures], training: list[ClipFeatures]
 ) -> None:
@@ -144,3 +150,54 @@ def test_each_spoilt_set_is_told_by_the_statistic_that_should_tell_it(
     assert periodicity.synthetic.value < periodicity.held_out - 0.2
     assert shuffled.synthetic_outside.value == 1.0
     assert spoil("reversed").synthetic_forward.value == 0.0
+
+
+@pytest.fixture(scope="module")
+def two_takes() -> list[ClipFeatures]:
+    return stick_people(("nm-01", "nm-02"), people=6)
+
+
+@pytest.fixture(scope="module")
+def third_take() -> list[ClipFeatures]:
+    return stick_people(("nm-03",), people=6, seed=1)
+
+
+def synthetic(cycles: tuple[float, ...]) -> list[ClipFeatures]:
+    return stick_people(("nm-01", "nm-02"), people=6, frames=30, seed=2, cycles=cycles)
+
+
+def test_people_who_keep_their_cadence_beat_the_median_and_reach_the_floor(
+    two_takes: list[ClipFeatures], third_take: list[ClipFeatures]
+) -> None:
+    result = cadence((synthetic(CYCLES), third_take, two_takes), rng())
+    assert result.synthetic.value < 0.5
+    assert result.synthetic.value == pytest.approx(result.floor.value, abs=0.2)
+    assert result.median.value == pytest.approx(np.mean(np.abs(np.array(CYCLES) - np.median(CYCLES))), abs=0.4)
+    assert result.difference.value == pytest.approx(result.synthetic.value - result.median.value)
+    assert result.difference.high < 0
+    assert [round(each.synthetic) for each in result.people] == [23, 25, 27, 29, 31, 24]
+
+
+def test_one_cadence_for_all_and_swapped_cadences_do_not_beat_the_median(
+    two_takes: list[ClipFeatures], third_take: list[ClipFeatures]
+) -> None:
+    for cycles in ((26.0,) * 6, CYCLES[3:] + CYCLES[:3]):
+        assert cadence((synthetic(cycles), third_take, two_takes), rng()).difference.high > 0
+
+
+def test_frontal_frozen_and_novel_clips_are_left_out_and_counted(
+    two_takes: list[ClipFeatures], third_take: list[ClipFeatures]
+) -> None:
+    clips = synthetic(CYCLES)
+    clips[0] = replace(clips[0], view_deg=0.0)
+    clips[1] = replace(clips[1], frames=np.repeat(clips[1].frames[:1], 30, axis=0))
+    clips[2] = replace(clips[2], key=replace(clips[2].key, identity="syn-0001"))
+    result = cadence((clips, third_take, two_takes), rng())
+    assert (result.left_out, result.synthetic.count) == (3, 9)
+
+
+def test_one_person_or_none_is_refused(two_takes: list[ClipFeatures], third_take: list[ClipFeatures]) -> None:
+    with pytest.raises(DataError, match="1 people have both"):
+        cadence((synthetic(CYCLES)[:2], third_take, two_takes), rng())
+    with pytest.raises(DataError, match="no synthetic clip"):
+        cadence(([], third_take, two_takes), rng())

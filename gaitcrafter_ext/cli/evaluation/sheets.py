@@ -1,4 +1,4 @@
-"""``gaitcrafter evaluate blind``: a mixed sheet for a viewer who does not know which is which, and the score."""
+"""``gaitcrafter evaluate blind`` and ``pairs``: sheets to look at."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 
 from gaitcrafter_ext.cli._options import at_least
 from gaitcrafter_ext.cli.evaluation.options import add_trees
-from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.errors import DataError, UsageError
 
-HELP = "a sheet of real and synthetic rows in random order with its key; with --score, hits of the answers"
+BLIND = "a sheet of real and synthetic rows in random order with its key; with --score, hits of the answers"
+PAIRS = "a sheet of real clips, each above a synthetic one of the same person, condition and view"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+def add_blind(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``blind``."""
     add_trees(parser, required=False)
     parser.add_argument("--out", metavar="DIR", help="where sheet.png, answers.json and key.json go")
     parser.add_argument("--rows", type=at_least(2), default=20, help="rows, half of them real (default 20)")
@@ -23,8 +24,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--answers", metavar="FILE", help="the filled-in answers.json")
 
 
-def run(args: argparse.Namespace) -> int:
-    """Write the sheet, or score answers."""
+def add_pairs(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``pairs``."""
+    add_trees(parser)
+    parser.add_argument("--out", required=True, type=Path, metavar="PNG", help="the sheet to write")
+    parser.add_argument("--pairs", type=at_least(1), default=8, help="how many, spread evenly over all (default 8)")
+    parser.add_argument("--frames", type=at_least(1), default=12, help="frames a row (default 12)")
+
+
+def blind(args: argparse.Namespace) -> int:
+    """Write a mixed sheet for a viewer who does not know which is which, or score the answers."""
     if args.score or args.answers:
         return _score(args)
     missing = [name for name in ("real", "synthetic", "out") if not getattr(args, name)]
@@ -32,10 +41,6 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--{missing[0]} is missing; a sheet needs --real, --synthetic and --out")
     if args.rows % 2:
         raise UsageError(f"--rows {args.rows} is odd; half of the rows are real: give an even number")
-    return _write(args)
-
-
-def _write(args: argparse.Namespace) -> int:
     import numpy as np
 
     from gaitcrafter_ext.audit.blind import draw_rows, write_sheet
@@ -71,4 +76,25 @@ def _score(args: argparse.Namespace) -> int:
         f"taken for real: {100 * result.synthetic_as_real:.0f} % of the synthetic rows,"
         f" {100 * result.real_as_real:.0f} % of the real ones"
     )
+    return 0
+
+
+def pairs(args: argparse.Namespace) -> int:
+    """Write the sheet of pairs."""
+    from gaitcrafter_ext.audit.blind import matching_pairs
+    from gaitcrafter_ext.audit.data import open_trees
+    from gaitcrafter_ext.silhouettes.sheet import contact_sheet, spread
+
+    trees = open_trees(args.real, args.synthetic, args.views, config=args.config)
+    found = matching_pairs(trees.real_keys, trees.synthetic_keys, trees.dataset)
+    if not found:
+        raise DataError(f"{args.real} and {args.synthetic} share no person, condition and view; nothing to compare")
+    rows = []
+    for index in spread(len(found), args.pairs):
+        theirs, ours = found[index]
+        clip = trees.synthetic.read(ours)
+        rows += [(f"real  {theirs}", trees.real.read(theirs)[: len(clip)]), (f"synth {ours}", clip)]
+    contact_sheet(rows, args.out, frames=args.frames)
+    shown = {"sheet": str(args.out), "pairs": len(rows) // 2, "possible": len(found)}
+    print(json.dumps(shown) if args.json else f"{args.out}: {shown['pairs']} of {len(found)} possible pairs")
     return 0
