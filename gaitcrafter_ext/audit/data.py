@@ -398,8 +398,8 @@ def some_people(splits: Splits, mixes: Mixes, most: int) -> Splits:
         f"{len(kept & group)} of {len(group)} {who} are looked at (--people {most}){more}"
         for group, who, more in (
             (known, "people that the generator was trained on",
-             ", those synthesized and main parents of novel people first: copies of the others, and likeness to them,"
-             " cannot be found"),
+             ", those synthesized and main parents of novel people first, so that likeness to parents shows; copies of"
+             " the others, and likeness to them, cannot be found"),
             (made - known, "novel people", ""),
             (others, "people whom the generator never saw", ""),
         )
