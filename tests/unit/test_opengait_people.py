@@ -1,4 +1,4 @@
-"""Who is who among real and synthetic people."""
+"""Who is who among real and synthetic people, and which clips join."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, WeightsError
+from gaitcrafter_ext.errors import ConflictError, DataError, GaitCrafterError, MissingError, WeightsError
 from gaitcrafter_ext.generator.weights import locate, read_card
 from gaitcrafter_ext.opengait import sources
 from gaitcrafter_ext.opengait.config_keys import FolderEntry, GeneratedEntry
 from gaitcrafter_ext.opengait.people import (
+    RealPeople,
     TakeNames,
     check_origin,
     free_take,
@@ -29,24 +30,25 @@ from tests.opengait_fakes import small_plan, synthetic_set, write_tree
 PEOPLE = ("sim-001", "sim-002", "sim-003", "sim-004")
 BLEND = {"sim-001": 0.4, "sim-002": 0.6}
 ALONE = Identity({"sim-001": 1.0})
+KNOWN, NOVEL = person_of_plan("sim-001", ALONE, "w"), person_of_plan("syn-0001", Identity(BLEND), "w")
 
 
 @pytest.fixture(scope="module")
-def real_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tree(tmp_path_factory.mktemp("real"), PEOPLE, ("nm-01",), test=1)
+def real(tmp_path_factory: pytest.TempPathFactory) -> RealPeople:
+    """Three people to train on, ``sim-004`` to test."""
+    root = write_tree(tmp_path_factory.mktemp("real"), PEOPLE, ("nm-01",), test=1)
+    return real_people("simulated", root / "pkl", root / "partition.json")
 
 
-def opened(real_root: Path, made: Path, dataset: str = "simulated") -> Source:
-    real = real_people(dataset, real_root / "pkl", real_root / "partition.json")
+def opened(real: RealPeople, made: Path) -> Source:
     return open_source(FolderEntry(str(made / "pkl"), str(made / "partition.json")), real, "{view}.pkl")
 
 
 def test_known_people_share_a_label_and_novel_ones_sort_after_all() -> None:
-    known, novel = person_of_plan("sim-001", ALONE, "w"), person_of_plan("syn-0001", Identity(BLEND), "w")
-    assert known.known
-    assert known.label("CASIA-B") == "CASIA-B-sim-001"
-    assert not novel.known
-    assert novel.label("CASIA-B") > max(f"{name}-zzz" for name in ("CASIA-B", "OUMVLP", "zoo"))
+    assert KNOWN.known
+    assert KNOWN.label("CASIA-B") == "CASIA-B-sim-001"
+    assert not NOVEL.known
+    assert NOVEL.label("CASIA-B") > max(f"{name}-zzz" for name in ("CASIA-B", "OUMVLP", "zoo"))
 
 
 def test_a_novel_person_is_the_recipe_and_the_weights_not_the_name() -> None:
@@ -60,93 +62,79 @@ def test_a_novel_person_is_the_recipe_and_the_weights_not_the_name() -> None:
     assert not person_of_plan("syn-0001", ALONE, "w").known
 
 
-def test_a_made_set_joins_by_its_plan(real_root: Path, tmp_path: Path) -> None:
-    made = synthetic_set(tmp_path, {"sim-001": {"sim-001": 1.0}, "syn-0001": BLEND})
-    source = opened(real_root, made)
+def test_a_made_set_joins_by_its_plan(real: RealPeople, tmp_path: Path) -> None:
+    source = opened(real, synthetic_set(tmp_path / "a", {"sim-001": {"sim-001": 1.0}, "syn-0001": BLEND}))
     assert [(person.name, person.known) for person in source.people] == [("sim-001", True), ("syn-0001", False)]
     assert [str(key) for key, _ in source.clips()][:1] == ["sim-001/nm-01/000"]
     assert len(source.clips()) == 4
+    others = synthetic_set(tmp_path / "b", {"syn-0001": BLEND}, dataset="CASIA-B")
+    assert len(opened(real, others).people) == 1  # novel people of another dataset may join
 
 
-def test_known_people_of_another_dataset_are_refused_with_both_names(real_root: Path, tmp_path: Path) -> None:
-    made = synthetic_set(tmp_path, {"sim-001": {"sim-001": 1.0}}, dataset="CASIA-B")
-    with pytest.raises(WeightsError, match=r"trained on 'CASIA-B' and the config's dataset is 'simulated'"):
-        opened(real_root, made)
-
-
-def test_novel_people_of_another_dataset_may_join(real_root: Path, tmp_path: Path) -> None:
-    assert len(opened(real_root, synthetic_set(tmp_path, {"syn-0001": BLEND}, dataset="CASIA-B")).people) == 1
-
-
-def test_a_generator_that_saw_test_people_is_refused_even_for_novel_ones(real_root: Path, tmp_path: Path) -> None:
-    made = synthetic_set(tmp_path, {"syn-0001": {"sim-001": 0.5, "sim-004": 0.5}})
-    with pytest.raises(WeightsError, match="sim-004 of TEST_SET"):
-        opened(real_root, made)
-    made = synthetic_set(tmp_path / "known", {"sim-001": {"sim-001": 1.0}})
+def seen(made: Path, *people: str) -> Path:
+    """The same set, of weights that saw these people, too."""
     plan = Plan.from_json((made / "plan.json").read_text())
-    (made / "plan.json").write_text(replace(plan, seen=("simulated/sim-001", "simulated/sim-004")).to_json())
-    with pytest.raises(WeightsError, match="sim-004 of TEST_SET"):
-        opened(real_root, made)
+    (made / "plan.json").write_text(replace(plan, seen=people).to_json())
+    return made
+
+
+def test_sets_that_must_not_join_are_refused(real: RealPeople, tmp_path: Path) -> None:
+    alone = {"sim-001": {"sim-001": 1.0}}
+    odd = write_tree(tmp_path / "odd", ("x-1",), ("nm-01",))
+    (odd / "pkl/x-1/nm-01/000/000.pkl").write_bytes(b"no pickle")
+    cases: tuple[tuple[Path, type[GaitCrafterError], str], ...] = (
+        (
+            synthetic_set(tmp_path / "a", alone, dataset="CASIA-B"),
+            WeightsError,
+            "trained on 'CASIA-B' and the config's dataset is 'simulated'",
+        ),
+        (
+            synthetic_set(tmp_path / "b", {"syn-0001": {"sim-001": 0.5, "sim-004": 0.5}}),
+            WeightsError,
+            "sim-004 of TEST",
+        ),
+        (seen(synthetic_set(tmp_path / "c", alone), "simulated/sim-004"), WeightsError, "sim-004 of TEST_SET"),
+        (
+            write_tree(tmp_path / "d", ("sim-002", "x-1"), ("nm-01",)),
+            ConflictError,
+            "sim-002 is a real person of 'simulated' and another person",
+        ),
+        (odd, DataError, "000.pkl: not a pickle"),
+        (tmp_path / "nowhere", MissingError, "no folder"),
+    )
+    for made, kind, said in cases:
+        with pytest.raises(kind, match=said):
+            opened(real, made)
 
 
 def test_test_people_count_whom_the_weights_saw_under_an_earlier_name_of_the_dataset(
-    real_root: Path, monkeypatch: pytest.MonkeyPatch
+    real: RealPeople, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card = read_card(locate("bundled"))
     before = replace(card.trained_on, before=("simulated-0/sim-004", "CASIA-B/sim-003"))
     monkeypatch.setattr(sources, "read_card", lambda _: replace(card, trained_on=before))
     entry = GeneratedEntry("bundled", novel=1)
-    for dataset, seen in (("simulated", "sim-004"), ("CASIA-B", "sim-003")):
-        real = real_people(dataset, real_root / "pkl", real_root / "partition.json")
-        with pytest.raises(WeightsError, match=f"trained on {seen} of TEST_SET"):
-            open_source(entry, replace(real, test=("sim-003", "sim-004")))
-    others = real_people("OUMVLP", real_root / "pkl", real_root / "partition.json")
-    assert len(open_source(entry, others).people) == 1
+    for dataset, name in (("simulated", "sim-004"), ("CASIA-B", "sim-003")):
+        with pytest.raises(WeightsError, match=f"trained on {name} of TEST_SET"):
+            open_source(entry, replace(real, dataset=dataset, test=("sim-003", "sim-004")))
+    assert len(open_source(entry, replace(real, dataset="OUMVLP")).people) == 1
 
 
-def test_another_person_of_a_real_persons_name_is_refused(real_root: Path, tmp_path: Path) -> None:
-    made = write_tree(tmp_path, ("sim-002", "x-1"), ("nm-01",))
-    with pytest.raises(ConflictError, match="sim-002 is a real person of 'simulated' and another person"):
-        opened(real_root, made)
-
-
-def test_a_root_of_another_frame_size_is_refused(real_root: Path, tmp_path: Path) -> None:
-    from gaitcrafter_ext.silhouettes import pickled
-
-    made = write_tree(tmp_path, ("x-1",), ("nm-01",))
-    path = made / "pkl" / "x-1" / "nm-01" / "000" / "000.pkl"
-    path.write_bytes(pickled.dumps(np.zeros((5, 32, 32), np.uint8)))
-    with pytest.raises(DataError, match=r"x-1.*\[5, 32, 32\]"):
-        opened(real_root, made)
-
-
-def test_a_root_that_is_not_there_is_refused(real_root: Path, tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="no folder"):
-        opened(real_root, tmp_path / "nowhere")
-
-
-def test_check_origin_lets_a_subset_of_the_train_people_pass(real_root: Path) -> None:
-    real = real_people("simulated", real_root / "pkl", real_root / "partition.json")
-    check_origin("w", "simulated", PEOPLE[:2], [person_of_plan("sim-001", ALONE, "w")], real)
+def test_check_origin_lets_a_subset_of_the_train_people_pass(real: RealPeople) -> None:
+    check_origin("w", "simulated", PEOPLE[:2], [KNOWN], real)
     check_origin("w", "simulated", ["sim-909"], [], real)  # not of this data set at all
     held_out = replace(real, train=PEOPLE[:2])
     with pytest.raises(WeightsError, match=r"on 2 people of 'simulated', of whom sim-003 not in TRAIN_SET"):
         check_origin("w", "simulated", ["sim-001", "sim-003"], [], held_out)
 
 
-def test_a_taken_name_gets_a_mark_and_keeps_its_condition() -> None:
+def test_takes_of_several_sources_never_meet_and_keep_their_condition(real: RealPeople) -> None:
     assert free_take("nm-01", {"nm-02"}) == "nm-01"
-    assert free_take("nm-01", {"nm-01"}) == "nm-syn-01"
-    assert free_take("nm-01", {"nm-01", "nm-syn-01"}) == "nm-syn2-01"
     assert free_take("walk", {"walk"}) == "walk-syn"
-
-
-def test_takes_of_several_sources_never_meet(real_root: Path) -> None:
-    names = TakeNames(real_people("simulated", real_root / "pkl", real_root / "partition.json"))
-    known, novel = person_of_plan("sim-001", ALONE, "w"), person_of_plan("syn-0001", Identity(BLEND), "w")
-    assert names.fresh("a", known, ["nm-01", "nm-02"]) == {"nm-01": "nm-syn-01", "nm-02": "nm-02"}
-    assert names.fresh("a", known, ["nm-01"]) == {"nm-01": "nm-syn2-01"}
-    assert names.fresh("b", novel, ["nm-01"]) == {"nm-01": "nm-01"}
+    names = TakeNames(real)
+    assert names.fresh("a", KNOWN, ["nm-01", "nm-02"]) == {"nm-01": "nm-syn-01", "nm-02": "nm-02"}
+    assert names.fresh("a", KNOWN, ["nm-01"]) == {"nm-01": "nm-syn2-01"}
+    assert names.fresh("b", NOVEL, ["nm-01"]) == {"nm-01": "nm-01"}
 
 
 def test_silhouettes_are_told_from_other_modalities_by_name() -> None:
@@ -175,27 +163,24 @@ def test_widths_of_64_and_44_are_one_middle() -> None:
     assert np.abs(fit(large, (64, 64)).astype(int) - wide).mean() < 3
 
 
-def test_of_several_files_the_one_with_the_real_clips_name_is_taken(real_root: Path, tmp_path: Path) -> None:
+def test_of_several_files_the_one_with_the_real_clips_name_is_taken(real: RealPeople, tmp_path: Path) -> None:
     made = synthetic_set(tmp_path, {"syn-0001": BLEND})
     for path in list((made / "pkl").rglob("*.pkl")):
         path.rename(path.with_name(f"{path.parent.name}-sils.pkl"))
         path.with_name(f"{path.parent.name}-rgbs.pkl").write_bytes(b"")
-    real = real_people("simulated", real_root / "pkl", real_root / "partition.json")
     entry = FolderEntry(str(made / "pkl"))
-    assert {path.name for _, path in open_source(entry, real, "{view}-sils.pkl").clips()} == {
-        "000-sils.pkl",
-        "090-sils.pkl",
-    }
+    names = {path.name for _, path in open_source(entry, real, "{view}-sils.pkl").clips()}
+    assert names == {"000-sils.pkl", "090-sils.pkl"}
     with pytest.raises(DataError, match="2 files"):
         open_source(entry, real).clips()
 
 
-def test_people_imitated_after_the_real_root_join_themselves(real_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_people_imitated_after_the_real_root_join_themselves(real: RealPeople, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = small_plan()
     plan = replace(plan, people={**plan.people, "sim-003": Identity(code=(0.1,) * 4)})
     monkeypatch.setattr(sources, "plan_of", lambda *_: plan)
-    real = real_people("other", real_root / "pkl", real_root / "partition.json")
-    asked = GeneratedEntry("bundled", like=str(real_root / "pkl"))
+    real = replace(real, dataset="other")
+    asked = GeneratedEntry("bundled", like=str(real.root))
     with pytest.raises(WeightsError, match="sim-002 as known people"):
         open_source(asked, real)
     plan = replace(plan, people={name: who for name, who in plan.people.items() if name != "sim-002"})
