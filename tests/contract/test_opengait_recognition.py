@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -220,8 +219,7 @@ def test_tables_agree_to_the_digit(metric: Distance, answer: tuple[dict[str, np.
 def test_the_benchmark_trains_opengaits_models_with_our_sizes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from gaitcrafter_ext.benchmarks.speed import Worker
 
-    beside = str(CHECKOUT.parent / "torchvision")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), beside))))
+    monkeypatch.syspath_prepend(CHECKOUT.parent / "torchvision")
     with Worker(f"opengait-{name}", threads=1) as theirs, Worker(name, threads=1) as ours:
         assert theirs.contender.parameters == ours.contender.parameters
         assert theirs.measure("recognition", "fp32", 0.0)["rate"] > 0

@@ -168,6 +168,7 @@ def test_every_task_of_the_scale_benchmark_counts_what_is_there(
         "verify": clips,
         "partition": 14,
     }
+    assert [cost.count for cost in scale.measure_scale(size, tmp_path, ("partition",))] == [14]
     assert scale.TASKS["recognise"](size, tmp_path) == clips + 40
     assert scale.TASKS["plan"](size, tmp_path) == (12 + 2) * (14 if size == "oumvlp" else 1)
     assert (whole.train + whole.test, len(list(whole.keys()))) in ((10_307, 288_596), (26_345, 128_671))
