@@ -155,39 +155,24 @@ def test_evaluators_find_their_lists_wherever_the_output_goes(answer: dict[str, 
     assert answer["unreadable"] == []
 
 
-def test_known_people_join_and_novel_ones_sort_after(answer: dict[str, Any]) -> None:
-    labels = answer["data"]["train"]["labels"]
-    assert labels[:4] == [f"simulated-{name}" for name in PEOPLE[:4]]
-    assert [label.split("@")[0] for label in labels[4:]] == ["~syn-0001", "~syn-0002"]
-
-
-def test_a_real_take_of_the_same_name_is_not_shadowed(answer: dict[str, Any], data: Path) -> None:
-    found = answer["data"]["train"]
+def test_known_people_join_novel_ones_sort_after_and_no_take_is_shadowed(answer: dict[str, Any]) -> None:
+    found, only = answer["data"]["train"], answer["data"]["only"]
+    assert found["labels"][:4] == [f"simulated-{name}" for name in PEOPLE[:4]]
+    assert [label.split("@")[0] for label in found["labels"][4:]] == ["~syn-0001", "~syn-0002"]
+    assert [label.split("@")[0] for label in only] == ["simulated-sim-001", "~syn-0001", "~syn-0002"]
     takes = {take.split()[1] for take in found["takes"] if take.startswith("simulated-sim-001 ")}
     assert {"nm-01", "nm-syn-01", "nm-09"} <= takes
     assert len(found["of"]["simulated-sim-001"]) == 10 * 2 + 2 * 2
 
 
-def test_every_clip_is_read_as_it_was_written(answer: dict[str, Any], data: Path) -> None:
-    found = answer["data"]["train"]
+def test_every_clip_is_read_as_it_was_written_and_test_data_stay_real(answer: dict[str, Any], data: Path) -> None:
+    found, tested = answer["data"]["train"], answer["data"]["test"]
     real, synthetic = (SilhouetteStore(data / part) for part in ("pkl", "syn/pkl"))
     wanted = [int(real.read(key).sum()) for key in real if key.identity in PEOPLE[:4]]
     wanted += [int(synthetic.read(key).sum()) for key in synthetic]
-    assert found["sums"] == wanted
-    assert answer["data"]["cached"] == wanted
+    assert found["sums"] == answer["data"]["cached"] == wanted
     assert found["synthetic"] == list(range(80, 92))
-
-
-def test_test_data_stay_real(answer: dict[str, Any]) -> None:
-    found = answer["data"]["test"]
-    assert found["labels"] == ["sim-005", "sim-006"]
-    assert found["synthetic"] == []
-    assert len(found["sums"]) == 40
-
-
-def test_synthetic_only_leaves_no_real_person(answer: dict[str, Any]) -> None:
-    labels = answer["data"]["only"]
-    assert [label.split("@")[0] for label in labels] == ["simulated-sim-001", "~syn-0001", "~syn-0002"]
+    assert (tested["labels"], tested["synthetic"], len(tested["sums"])) == (["sim-005", "sim-006"], [], 40)
 
 
 def test_opengaits_loader_and_transforms_take_our_batches(answer: dict[str, Any]) -> None:

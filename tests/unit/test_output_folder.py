@@ -78,7 +78,7 @@ def test_another_plan_is_refused_by_name_of_what_differs(tmp_path: Path) -> None
 
 def test_a_folder_of_an_earlier_version_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text(json.dumps({"format": 4, "clips": []}))
-    with pytest.raises(ConflictError, match=r".* was made by a plan of version 4, this program reads 5; choose"):
+    with pytest.raises(ConflictError, match=r".* was made by a plan of version 4, this program reads 6; choose"):
         OutputFolder(tmp_path)
 
 
