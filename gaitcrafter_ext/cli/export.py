@@ -10,13 +10,13 @@ from gaitcrafter_ext.errors import ConflictError
 from gaitcrafter_ext.silhouettes.animation import grid, write_animation
 from gaitcrafter_ext.silhouettes.store import read_clip
 
-HELP = "Write chosen clips as one GIF, WebP or MP4, for talks and pages"
+HELP = "Write chosen clips as one GIF, WebP, animated PNG or MP4, for talks and pages"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP.pkl", help="clips, in reading order")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="ends in .gif, .webp or .mp4")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="ends in .gif, .webp, .png or .mp4")
     parser.add_argument("--columns", type=at_least(1, 100), default=8, metavar="N", help="default: %(default)s")
     parser.add_argument(
         "--scale", type=at_least(1, 16), default=2, metavar="K", help="enlargement of a pixel (default: %(default)s)"

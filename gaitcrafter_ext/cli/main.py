@@ -97,6 +97,8 @@ def _dispatch(argv: list[str]) -> int:
     if argv[0] in ("-V", "--version"):
         print(f"gaitcrafter {__version__}")
         return 0
+    if argv[0] == "--print-completion":
+        return _print_completion(argv[1:])
     command = load_command(argv[0])
     parser = _Parser(prog=f"gaitcrafter {argv[0]}", description=command.HELP, allow_abbrev=False)
     command.add_arguments(parser)
@@ -107,6 +109,21 @@ def _dispatch(argv: list[str]) -> int:
     if unknown:
         parser.refuse(unknown[0])
     return int(command.run(args))
+
+
+def _print_completion(shells: Sequence[str]) -> int:
+    try:
+        import shtab
+    except ImportError:
+        raise UsageError("--print-completion needs another package: pip install shtab") from None
+    if len(shells) != 1 or shells[0] not in shtab.SUPPORTED_SHELLS:
+        raise UsageError(f"--print-completion {' '.join(shells)}: allowed: {', '.join(shtab.SUPPORTED_SHELLS)}")
+    parser = _Parser(prog="gaitcrafter")
+    commands = parser.add_subparsers()
+    for name in command_names():
+        load_command(name).add_arguments(commands.add_parser(name, help=load_command(name).HELP))
+    print(shtab.complete(parser, shells[0]))
+    return 0
 
 
 def _overview() -> str:

@@ -1,7 +1,8 @@
-"""Clips as one animated picture or film, for talks and pages."""
+"""Clips as one animated picture or film, for talks, pages and notebooks."""
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Sequence
@@ -14,10 +15,15 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.errors import StorageError, UsageError
 from gaitcrafter_ext.silhouettes.files import atomic_write
 
-__all__ = ["FORMATS", "grid", "write_animation"]
+__all__ = ["FORMATS", "Animation", "grid", "write_animation"]
 
-#: File endings that can be written.
-FORMATS = (".gif", ".webp", ".mp4")
+#: Endings of the files that can be written, and how Pillow writes them.
+FORMATS: dict[str, dict[str, bool]] = {
+    ".gif": {"optimize": True},
+    ".webp": {"lossless": True},
+    ".png": {"optimize": True},
+    ".mp4": {},
+}
 
 GAP = 2
 
@@ -57,17 +63,38 @@ def write_animation(path: str | os.PathLike[str], frames: Frames, fps: float = 2
     ending = Path(path).suffix.lower()
     if ending not in FORMATS:
         raise UsageError(f"{os.fspath(path)}: an animation ends in {', '.join(FORMATS)}")
+    content = _film(frames, fps) if ending == ".mp4" else _picture(frames, fps, ending)
     with atomic_write(path) as file:
-        if ending == ".mp4":
-            file.write(_film(frames, fps))
-        else:
-            from PIL import Image
+        file.write(content)
 
-            first, *others = map(Image.fromarray, frames)
-            options = {"lossless": True} if ending == ".webp" else {"optimize": True}
-            first.save(
-                file, ending[1:], save_all=True, append_images=others, duration=round(1000 / fps), loop=0, **options
-            )
+
+class Animation:
+    """Clips side by side, which a notebook shows walking (as an animated PNG).
+
+    Args:
+        clips: uint8 [T, 64, 64] each, at least one.
+        columns: Clips in a row.
+        scale: Screen pixels in a pixel, each way.
+    """
+
+    def __init__(self, clips: Sequence[Frames], columns: int = 8, scale: int = 2) -> None:
+        self.frames = grid(clips, columns, scale)
+
+    def _repr_png_(self) -> bytes:
+        greys = [255 * level // 7 for level in range(8) for _ in "rgb"]  # eight levels: half the bytes
+        return _picture(self.frames // 32, 25.0, ".png", greys)
+
+
+def _picture(frames: Frames, fps: float, ending: str, palette: Sequence[int] = ()) -> bytes:
+    from PIL import Image
+
+    pictures = [Image.fromarray(frame) for frame in frames]
+    for picture in pictures if palette else ():
+        picture.putpalette(palette)
+    options = {"duration": round(1000 / fps), "loop": 0, **FORMATS[ending], **({"bits": 4} if palette else {})}
+    file = io.BytesIO()
+    pictures[0].save(file, ending[1:], save_all=True, append_images=pictures[1:], **options)
+    return file.getvalue()
 
 
 def _film(frames: Frames, fps: float) -> bytes:

@@ -26,7 +26,7 @@ def walks(folder: Path) -> list[str]:
     return paths
 
 
-@pytest.mark.parametrize("ending", ["gif", "webp"])
+@pytest.mark.parametrize("ending", ["gif", "webp", "png"])
 def test_a_picture_shows_the_clips_in_reading_order(tmp_path: Path, ending: str) -> None:
     out = tmp_path / f"walks.{ending}"
     assert main(["export", *walks(tmp_path), "--out", str(out), "--columns", "2", "--scale", "1"]) == 0
@@ -50,7 +50,7 @@ def test_a_film_has_as_many_frames(tmp_path: Path) -> None:
 def test_what_cannot_be_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clips = walks(tmp_path)
     assert main(["export", *clips, "--out", str(tmp_path / "walks.avi")]) == 2
-    assert "an animation ends in .gif, .webp, .mp4" in capsys.readouterr().err
+    assert "an animation ends in .gif, .webp, .png, .mp4" in capsys.readouterr().err
     assert main(["export", str(tmp_path / "none.pkl"), "--out", str(tmp_path / "walks.gif")]) == 1
     assert "there is no clip" in capsys.readouterr().err
     (tmp_path / "walks.gif").write_bytes(b"mine")

@@ -1,7 +1,9 @@
-"""``tools/pretreat.py`` as a user types it: a raw tree, a folder of masks, a video, and what may be wrong with them."""
+"""``gaitcrafter pretreat`` as a user types it: a raw tree, masks, a video, and what may be wrong with them."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -22,9 +24,13 @@ KEY = ClipKey("me", "nm-01", "090")
 
 def pretreat(*arguments: object, limit: int | None = None) -> tuple[int, str, str]:
     """Run the command; ``limit`` is the largest file it may write, bytes: a disk that is full half-way."""
-    start = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); " if limit else ""
+    if limit is None:
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+            code = main(["pretreat", *map(str, arguments)])
+        return code, out.getvalue(), err.getvalue()
+    start = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); "
     script = f"{start}import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
-    command = [sys.executable, *(("-c", script) if limit else ()), str(TOOL), *map(str, arguments)]
+    command = [sys.executable, "-c", script, str(TOOL), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
     return done.returncode, done.stdout, done.stderr
 

@@ -1,10 +1,10 @@
-"""``tools/verify.py`` as a user types it."""
+"""``gaitcrafter verify`` as a user types it."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -16,12 +16,11 @@ from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 
-TOOL = Path(__file__).parents[2] / "tools" / "verify.py"
-
 
 def verify(*arguments: object) -> tuple[int, str, str]:
-    done = subprocess.run([sys.executable, str(TOOL), *map(str, arguments)], capture_output=True, text=True)
-    return done.returncode, done.stdout, done.stderr
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        code = main(["verify", *map(str, arguments)])
+    return code, out.getvalue(), err.getvalue()
 
 
 @pytest.fixture

@@ -43,6 +43,15 @@ def test_the_commands_own_code_is_returned(command: Callable) -> None:
     assert command_line.main(["walk", "--steps", "1"]) == 1
 
 
+def test_completion_knows_every_command_and_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["--print-completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    assert f"({' '.join(command_line.command_names())})" in script
+    assert "--recogniser" in script  # of 'evaluate card'
+    assert command_line.main(["--print-completion", "elvish"]) == 2
+    assert "allowed: bash" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
