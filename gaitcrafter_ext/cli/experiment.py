@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--synthetic-share", {"metavar": "S"}, "share of synthetic clips in batches of both kinds, as for recognise"
          " train, or none: all alike (default: from 1 to 0 in three quarters of the training)"),
         ("--novel", {"metavar": "N,M"}, "how many novel people: each in dose, the ends in synthetic-only"),
+        ("--lengths", {"metavar": "T,U"}, "synthetic-only: frames of the synthetic clips (default: 30,60,90)"),
         ("--labels", {"metavar": "N,M"}, "few-labels: how many real people"),
         ("--leave-out", whole, "real-people: how many of the training people are left out at a time (default 2)"),
         ("--seeds", whole, "trainings of each arm (default: the size's)"),
@@ -126,7 +127,7 @@ def _chosen(args: argparse.Namespace) -> dict[str, Any]:
 
     chosen = {each.name: getattr(args, each.name, None) for each in fields(Setting)}
     chosen = {name: value for name, value in chosen.items() if value is not None and name != "views"}
-    for name in ("labels", "novel"):
+    for name in ("labels", "lengths", "novel"):
         if name in chosen:
             chosen[name] = _counts(f"--{name}", getattr(args, name))
     if args.config and Path(args.config).is_file():
@@ -169,7 +170,7 @@ def _views(text: str, setting: Setting) -> tuple[str, ...]:
 
 
 def _counts(option: str, text: str) -> tuple[int, ...]:
-    """Numbers of people, rising."""
+    """Numbers of people or frames, rising."""
     try:
         found = [int(word) for word in text.split(",")]
     except ValueError:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gaitcrafter_ext.errors import UsageError, suggest
 from gaitcrafter_ext.experiments.steps import Command, Reduction, Split, Step
+from gaitcrafter_ext.generator.shape import FRAMES
 from gaitcrafter_ext.generator.weights import Card, locate, read_card
 from gaitcrafter_ext.recognition.config import preset
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, load_dataset
@@ -23,9 +24,6 @@ __all__ = ["DESIGNS", "SIZES", "Arm", "Lab", "Setting", "default_mixing", "desig
 
 #: Name of the arm that every experiment has: the network before training.
 FLOOR = "untrained"
-
-#: Frames of the longer synthetic clips in ``synthetic-only``.
-LONGER = (60, 90)
 
 
 @dataclass(frozen=True)
@@ -58,6 +56,7 @@ class Setting:
     iterations: int | None = 200
     synthetic_share: str | None = None
     novel: tuple[int, ...] = (50, 150, 500)
+    lengths: tuple[int, ...] = (FRAMES, 60, 90)
     labels: tuple[int, ...] = (5, 10, 25)
     leave_out: int = 2
     seeds: int = 3
@@ -359,9 +358,10 @@ def _synthetic_only(lab: Lab) -> None:
     weights, counts = lab.weights("all", data), (lab.setting.novel[0], lab.setting.novel[-1])
     lab.arm("real", data)
     sets = [(f"{count} novel", lab.novel_people(f"novel-{count}", weights, count)) for count in dict.fromkeys(counts)]
-    for frames in LONGER:
-        folder = lab.novel_people(f"novel-{counts[0]}-{frames}", weights, counts[0], "--frames", str(frames))
-        sets.append((f"{counts[0]} novel, {frames} frames", folder))
+    for frames in lab.setting.lengths:
+        if frames != FRAMES:
+            folder = lab.novel_people(f"novel-{counts[0]}-{frames}", weights, counts[0], "--frames", str(frames))
+            sets.append((f"{counts[0]} novel, {frames} frames", folder))
     for name, folder in sets:
         lab.arm(name, lab.without_real(data, folder), against="real")
     lab.floor(data)
