@@ -235,13 +235,11 @@ class Lab:
             more += ["--synthetic-share", share]
         full = self.setting.iterations or preset(self.setting.model, self.setting.preset).iterations
         lengths = (full // 2, full) if early and full > 1 else (full,)
-        parts = (data,) if isinstance(data, Data) else tuple(data)
-        self.arms.append(Arm(name, self._recognisers(name, parts, lengths, more, tested_on), against))
+        self._recognisers(name, data, lengths, more, against, tested_on)
 
     def floor(self, data: Data | Sequence[Data]) -> None:
         """The same network, untrained: one iteration at no learning rate."""
-        parts = (data,) if isinstance(data, Data) else tuple(data)
-        self.arms.append(Arm(FLOOR, self._recognisers(FLOOR, parts, (1,), ["--learning-rate", "0"])))
+        self._recognisers(FLOOR, data, (1,), ["--learning-rate", "0"])
 
     def _trained(self, name: str, data: Data, clips: int, *words: str | Path) -> Path:
         folder = self.root / name
@@ -272,53 +270,58 @@ class Lab:
     def _recognisers(
         self,
         name: str,
-        parts: Sequence[Data],
+        data: Data | Sequence[Data],
         lengths: Sequence[int],
-        more: Sequence[str | Path],
+        words: Sequence[str | Path],
+        against: str = "",
         tested_on: Data | None = None,
-    ) -> dict[int, tuple[tuple[Path, ...], ...]]:
-        """One training a seed and part, tested at each length; where the tables will be."""
-        stem, seeds = name.replace(" + ", " and ").replace(", ", " ").replace(" ", "-"), range(self.setting.seeds)
-        runs = {
-            (seed, part): f"{stem}{f'-{part}' if len(parts) > 1 else ''}-{seed}"
-            for seed in seeds
-            for part in range(len(parts))
-        }
-        for (seed, part), run in runs.items():
-            for length in lengths:
-                words = ("--iterations", str(length), *more, "--seed", str(seed))
-                self._recogniser(run, length, parts[part], tested_on, words)
-        folder = self.root / "recognisers"
-        return {
+    ) -> None:
+        """One training a seed and part, tested at each length."""
+        stem = name.replace(" + ", " and ").replace(", ", " ").replace(" ", "-")
+        parts = (
+            {stem: data} if isinstance(data, Data) else {f"{stem}-{number}": each for number, each in enumerate(data)}
+        )
+        tables = {
             length: tuple(
-                tuple(folder / runs[seed, part] / _table(length) for part in range(len(parts))) for seed in seeds
+                tuple(
+                    self._recogniser(f"{run}-{seed}", length, seed, part, tested_on, words)
+                    for run, part in parts.items()
+                )
+                for seed in range(self.setting.seeds)
             )
             for length in lengths
         }
+        self.arms.append(Arm(name, tables, against))
 
     def _recogniser(
-        self, run: str, length: int, data: Data, tested_on: Data | None, words: Sequence[str | Path]
-    ) -> None:
-        """A training of some length, and its test."""
-        size = self.setting
-        common = ("--out", self.root / "recognisers" / run, "--views", ",".join(size.views), *self._config())
-        table = ("--table", _table(length))
-        kind = ("--model", size.model, "--preset", size.preset, *words)
-        train = ("recognise", "train", "--data", data.root, "--partition", data.partition, *common, *kind)
-        self._add(Command(f"train-{run}-{length}", (*train, *(("--no-test",) if tested_on else table)), size.config))
+        self, run: str, length: int, seed: int, data: Data, tested_on: Data | None, words: Sequence[str | Path]
+    ) -> Path:
+        """A training of some length, and its test; where the table will be."""
+        size, folder, table = self.setting, self.root / "recognisers" / run, f"table-{length}.json"
+        common = ("--out", folder, "--views", ",".join(size.views), *self._config())
+        train = ("recognise", "train", "--data", data.root, "--partition", data.partition, *common)
+        kind = (
+            "--model",
+            size.model,
+            "--preset",
+            size.preset,
+            "--iterations",
+            str(length),
+            *words,
+            "--seed",
+            str(seed),
+        )
+        after = ("--no-test",) if tested_on else ("--table", table)
+        self._add(Command(f"train-{run}-{length}", (*train, *kind, *after), size.config))
         if tested_on:
-            test = ("recognise", "test", "--data", tested_on.root, "--partition", tested_on.partition, *common, *table)
-            self._add(Command(f"test-{run}-{length}", test, size.config))
+            test = ("recognise", "test", "--data", tested_on.root, "--partition", tested_on.partition, *common)
+            self._add(Command(f"test-{run}-{length}", (*test, "--table", table), size.config))
+        return folder / table
 
-    def _add(self, step: Step) -> Step:
+    def _add(self, step: Step) -> None:
         """Add a step unless it is there already."""
         if all(step.name != other.name for other in self.steps):
             self.steps.append(step)
-        return step
-
-
-def _table(length: int) -> str:
-    return f"table-{length}.json"
 
 
 @dataclass(frozen=True)

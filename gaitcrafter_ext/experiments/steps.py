@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shlex
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
-from typing import Any, Protocol
+from typing import Any
 
 from gaitcrafter_ext.errors import ConflictError
 from gaitcrafter_ext.generator.weights import checksum
@@ -26,39 +27,33 @@ NOTES = "steps"
 Call = Callable[[tuple[str, ...]], None]
 
 
-class Step(Protocol):
-    """One thing to do."""
+@dataclass(frozen=True)
+class Step(ABC):
+    """One thing to do; ``name`` is unique within the experiment, and ``str`` is a line of a shell script."""
+
+    name: str
 
     @property
-    def name(self) -> str:
-        """Unique within the experiment."""
-
-    @property
+    @abstractmethod
     def output(self) -> Path:
         """The folder or file that it makes."""
 
+    @abstractmethod
     def do(self, call: Call) -> None:
         """Do it, or go on with it."""
 
+    @abstractmethod
     def facts(self, root: Path) -> dict[str, Any]:
-        """All that its result depends on; a step whose facts have changed is another step.
-
-        Args:
-            root: The experiment's folder; what lies in it is named from there, so that it may be moved.
-        """
-
-    def __str__(self) -> str:
-        """As a line of a shell script."""
+        """All that its result depends on; files are named from the experiment's folder, so that it may be moved."""
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(Step):
     """A command of this package: the words after ``gaitcrafter``, files and folders among them as paths.
 
     ``given`` is a file among them that the user wrote: what is in it counts, not what it is called.
     """
 
-    name: str
     words: tuple[str | Path, ...]
     given: str | Path | None = None
 
@@ -85,16 +80,15 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Split:
+class Split(Step):
     """A partition file to write."""
 
-    name: str
     path: Path
     partition: Partition
 
     @property
     def output(self) -> Path:
-        """The file."""
+        """The partition file."""
         return self.path
 
     def do(self, call: Call) -> None:
@@ -110,17 +104,9 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Reduction:
-    """A tree of links to another, in which some people lack something.
+class Reduction(Step):
+    """A tree of links to another; ``lacking``: person -> conditions and views that are left out of theirs."""
 
-    Attributes:
-        source: The whole tree.
-        target: The reduced one.
-        lacking: Person -> conditions and views that are left out of theirs.
-        dataset: How the tree is read.
-    """
-
-    name: str
     source: Path
     target: Path
     lacking: Mapping[str, tuple[str, ...]]
@@ -159,13 +145,7 @@ def run_steps(
     call: Call,
     on_step: Callable[[int, Step], None] = lambda number, step: None,
 ) -> int:
-    """Do every step that is not done yet.
-
-    Args:
-        steps: All of the experiment.
-        root: Its folder.
-        call: Runs a command.
-        on_step: Called with the number of each step, from 1, before it is done.
+    """Do every step of the experiment in ``root`` that is not done yet; ``on_step`` hears of each, from 1, before.
 
     Returns:
         How many steps were done.
@@ -197,15 +177,10 @@ def _do(step: Step, call: Call, root: Path) -> None:
     try:
         step.do(call)
     except BaseException:
-        if not _holds_something(step.output):
+        if not any(path.is_symlink() or not path.is_dir() for path in step.output.rglob("*")):
             begun.unlink()
         raise
     atomic_write_text(begun.with_name(f"{step.name}.json"), text)
-
-
-def _holds_something(folder: Path) -> bool:
-    """Whether there is more in a folder than empty folders."""
-    return any(path.is_symlink() or not path.is_dir() for path in folder.rglob("*"))
 
 
 def _is_done(step: Step, root: Path) -> bool:

@@ -45,13 +45,7 @@ FORMAT = 2
 
 @record
 class Card:
-    """What a recogniser is and whom it knows.
-
-    Attributes:
-        people: Everyone it was trained on, in the order of its classes.
-        trained_on: Names of the data sets (folders) the clips came from.
-        training: The whole training configuration.
-    """
+    """What a recogniser is, the people it knows in the order of its classes, and the folders they came from."""
 
     network: NetworkConfig
     people: tuple[str, ...]

@@ -51,15 +51,8 @@ MODELS = ("gaitset", "gaitbase")
 class TrainingConfig:
     """One training run; everything that its result depends on besides the clips.
 
-    Attributes:
-        iterations: Optimiser steps.
-        people: P, people in a batch.
-        clips: K, clips of each person.
-        frames: L, frames of each clip.
-        milestones: Iterations after which the learning rate falls to a tenth.
-        augment: Rotate some clips a little and erase a patch of some (as OpenGait's GaitBase for CASIA-B).
-        synthetic_share: See :class:`~gaitcrafter_ext.recognition.data.PKSampler`; None draws from all alike.
-        seed: Initial weights and all batches.
+    A batch is ``people`` x ``clips`` x ``frames``. The learning rate falls to a tenth at each of ``milestones``.
+    ``augment`` rotates some clips a little and erases a patch of some (as OpenGait's GaitBase for CASIA-B).
     """
 
     network: NetworkConfig = field(default_factory=GaitSetConfig)

@@ -47,10 +47,8 @@ class ClipRef:
 class TrainingSet:
     """The people a recogniser learns to tell apart.
 
-    Attributes:
-        clips: Every clip.
-        of: Person -> numbers of their clips; the order of people is the order of classes, real ones first.
-        synthetic: Numbers of the synthetic clips.
+    ``of``: person -> numbers of their clips; the order of people is the order of classes, real ones first.
+    ``synthetic``: numbers of the synthetic clips.
     """
 
     clips: tuple[ClipRef, ...]
@@ -70,13 +68,7 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Batch:
-    """P people x K clips x L frames.
-
-    Attributes:
-        frames: uint8 [P * K * L, 64, 44], the frames of each clip one after the other.
-        labels: int64 [P * K], the class of each clip.
-        lengths: Frames of each clip, L everywhere.
-    """
+    """P people x K clips x L frames: uint8 [P * K * L, 64, 44] clip after clip, the class of each clip, and its L."""
 
     frames: Frames
     labels: npt.NDArray[np.int64]
@@ -91,11 +83,7 @@ def training_set(
 ) -> TrainingSet:
     """Real clips of TRAIN_SET, and synthetic ones: of the same people under their own label, novel people after them.
 
-    Args:
-        store: Real clips.
-        partition: Who is trained on, and who must never be.
-        synthetic: Synthetic clips; all of their people are used.
-        views: Views to train on; None means all.
+    All people of the synthetic sets are used; ``views`` None means all.
 
     Raises:
         MissingError: TRAIN_SET names people who are not there.
@@ -171,16 +159,9 @@ class PKSampler:
     """Draws P people, K clips of each, L frames of each clip; every batch is a function of the seed and its number.
 
     People are drawn uniformly, clips of a person uniformly, frames without order; with replacement only where there are
-    too few (as OpenGait's TripletSampler and ``fixed_unordered``).
-
-    Args:
-        people: Whom to draw from.
-        shape: P, K and L.
-        seed: Seed of all batches.
-        synthetic_share: Share of synthetic clips, by batch number: of the P people where there are novel ones, else of
-            the K clips of whoever has both kinds; right in the mean where it is no whole number. None draws from all
-            alike.
-        budget_gib: Memory for clips.
+    too few (as OpenGait's TripletSampler and ``fixed_unordered``). ``synthetic_share``, by batch number, is that of the
+    P people where there are novel ones, else of the K clips of whoever has both kinds, right in the mean where it is no
+    whole number; None draws from all alike. ``budget_gib`` is the memory for clips.
 
     Raises:
         UsageError: The share cannot be met because there are no synthetic, or no real, clips.

@@ -35,31 +35,19 @@ EVERY = 2
 #: Takes by which a real person is judged.
 TREE_TAKES = ("nm-01", "nm-02")
 
-Progress = Callable[[Sequence[ClipRef]], Iterable[ClipRef]]
-
 
 def embed(
-    network: nn.Module,
-    clips: Sequence[ClipRef],
-    device: torch.device | str = "cpu",
-    precision: str = "float32",
-    progress: Progress = iter,
+    network: nn.Module, clips: Iterable[ClipRef], device: torch.device | str = "cpu", precision: str = "float32"
 ) -> Features:
-    """Embed whole clips (their first 720 frames).
+    """Embed whole clips (their first 720 frames) in ``"float32"`` or ``"bfloat16"``; the embeddings are float32."""
+    keys = []
 
-    Args:
-        network: A GaitSet or GaitBase; it is left in evaluation mode.
-        clips: Which clips.
-        device: Where to compute.
-        precision: ``"float32"`` or ``"bfloat16"``.
-        progress: Wraps the clips while they are read, e.g. in a progress bar.
+    def read() -> Iterator[npt.NDArray[np.uint8]]:
+        for clip in clips:
+            keys.append(clip.key)
+            yield clip.store.read(clip.key)
 
-    Returns:
-        float32 embeddings, in the order of ``clips``.
-    """
-    read = (clip.store.read(clip.key) for clip in progress(clips))
-    embeddings = embed_frames(network, read, device, precision)
-    return _labelled(embeddings, [clip.key for clip in clips])
+    return _labelled(embed_frames(network, read(), device, precision), keys)
 
 
 @torch.inference_mode()
@@ -93,15 +81,9 @@ def _batches(clips: Iterable[npt.NDArray[np.uint8]]) -> Iterator[list[npt.NDArra
 
 
 def load_embedder(folder: Path, device: str = "auto") -> Embed:
-    """The recogniser as a function; a clip's embedding does not depend on the clips beside it, but for rounding.
+    """The recogniser in a folder as a function of clips; raises as ``load_recogniser``.
 
-    Args:
-        folder: Of the recogniser, see :func:`gaitcrafter_ext.recognition.filter_card.locate_filter`.
-        device: Where to compute.
-
-    Raises:
-        MissingError: There is no recogniser in the folder.
-        WeightsError: It is truncated or of another version.
+    A clip's embedding does not depend on the clips beside it, but for rounding.
     """
     network, _ = load_recogniser(folder)
     place = pick_device(device)
@@ -109,13 +91,7 @@ def load_embedder(folder: Path, device: str = "auto") -> Embed:
 
 
 def embed_tree(root: Path, embed: Embed, views: tuple[str, ...], people: int) -> Features:
-    """Embed the first clips of the first people of a tree: two takes of plain walking at each view.
-
-    Args:
-        root: The tree.
-        embed: What ``load_embedder`` gave.
-        views: Which views.
-        people: How many people, by name.
+    """Embed the first people of a tree, by name: two takes of plain walking at each view.
 
     Raises:
         DataError: A person lacks such a take at a view.

@@ -54,13 +54,9 @@ class Roles:
 class Column:
     """Figures of one group of probes, percent.
 
-    Attributes:
-        metrics: ``rank-1``, ``mAP``...
-        probes: How many probes there are.
-        unmatched: How many of them have no gallery clip of their person; rankings leave them out.
-        per_view: Across views: rank-1 of each probe view, mean over the other gallery views.
-        per_person: Share of each person's lookups whose nearest gallery clip is theirs, in percent.
-        cells: Across views: rank-1 of [probe view][gallery view], the identical view included; None without clips.
+    ``unmatched`` probes have no gallery clip of their person; rankings leave them out. ``per_person``: share of each
+    person's lookups whose nearest gallery clip is theirs. Across views, ``per_view`` is rank-1 of each probe view, mean
+    over the other gallery views, and ``cells`` that of [probe view][gallery view], the identical view included.
     """
 
     metrics: dict[str, float]
@@ -126,12 +122,9 @@ def protocol_for(dataset: DatasetConfig, keys: Sequence[ClipKey]) -> Protocol:
 
 
 def assign_roles(keys: Sequence[ClipKey], protocol: Protocol, partition: Partition | None = None) -> Roles:
-    """Find the gallery and the probes among test clips.
+    """Find the gallery and the probes among clips of people to test, at the views to test.
 
-    Args:
-        keys: Clips of people to test, at the views to test.
-        protocol: The dataset's rules.
-        partition: Names the probes, or the gallery, where the protocol leaves that to it.
+    ``partition`` names the probes, or the gallery, where the protocol leaves that to it.
 
     Raises:
         DataError: There is no gallery, no probe, or no probe that could be found.
@@ -152,13 +145,7 @@ def assign_roles(keys: Sequence[ClipKey], protocol: Protocol, partition: Partiti
 
 
 def evaluate(features: Features, roles: Roles, distance: Distance = "euc") -> Table:
-    """Look every probe up in the gallery.
-
-    Args:
-        features: Embeddings of the clips that ``roles`` is about, in their order.
-        roles: Who is gallery and who is looked up.
-        distance: Euclidean or one minus the cosine, mean over parts.
-    """
+    """Look every probe up in the gallery; embeddings are of the clips that ``roles`` is about, in their order."""
     protocol = roles.protocol
     features = replace(features, view=np.array([protocol.view_of(folder) for folder in features.view.tolist()]))
     views = np.unique(features.view[roles.used]).tolist()

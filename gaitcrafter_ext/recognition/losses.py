@@ -16,14 +16,9 @@ SMOOTHING = 0.1
 
 
 def part_distances(left: Tensor, right: Tensor) -> Tensor:
-    """Euclidean distances of every pair in every part.
+    """Euclidean distances of every pair in every part, [n, c, p] and [m, c, p] -> float32 [p, n, m].
 
-    Args:
-        left: [n, c, p].
-        right: [m, c, p].
-
-    Returns:
-        float32 [p, n, m]; the gradient is zero where a distance is zero.
+    The gradient is zero where a distance is zero.
     """
     left, right = left.float().permute(2, 0, 1), right.float().permute(2, 0, 1)
     inner = left @ right.transpose(1, 2)
@@ -35,13 +30,8 @@ def part_distances(left: Tensor, right: Tensor) -> Tensor:
 def triplet_loss(embeddings: Tensor, labels: Tensor, margin: float = MARGIN) -> Tensor:
     """Batch-all triplet loss, averaged over the triplets that violate the margin (Hermans et al., arXiv 1703.07737).
 
-    Args:
-        embeddings: [n, c, p].
-        labels: int [n]; a label may be there more often than others, as where too few people are drawn repeatedly.
-        margin: How much nearer a positive must be than a negative.
-
-    Returns:
-        Scalar: the mean over parts; a part without a violation counts as zero.
+    Embeddings [n, c, p], labels int [n], of which some may be there more often than others. The mean over parts; a part
+    without a violation counts as zero.
     """
     same = labels[:, None] == labels[None]
     most, least = int(same.sum(1).max()), int(same.sum(1).min())
@@ -57,16 +47,9 @@ def triplet_loss(embeddings: Tensor, labels: Tensor, margin: float = MARGIN) -> 
 
 
 def cross_entropy_loss(logits: Tensor, labels: Tensor, scale: float = SCALE, smoothing: float = SMOOTHING) -> Tensor:
-    """Cross-entropy of scaled cosine logits, averaged over clips and parts.
+    """Cross-entropy of cosine logits [n, classes, p], scaled, averaged over clips and parts.
 
-    Args:
-        logits: [n, classes, p], cosines in [-1, 1].
-        labels: int [n].
-        scale: Factor on the cosines.
-        smoothing: Share of the probability spread over all classes.
-
-    Returns:
-        Scalar.
+    ``smoothing``: share of the probability that is spread over all classes.
     """
     targets = labels[:, None].expand(-1, logits.shape[2])
     return F.cross_entropy(logits.float() * scale, targets, label_smoothing=smoothing)

@@ -24,13 +24,7 @@ SLOPE = 0.01
 
 
 def build_network(config: NetworkConfig, classes: int, seed: int = 0) -> nn.Module:
-    """A network with fresh weights, in the memory order that is fastest.
-
-    Args:
-        config: Its sizes.
-        classes: How many people it tells apart in training (GaitSet has no classifier and does not care).
-        seed: Seed of the weights.
-    """
+    """A network with fresh weights, in the memory order that is fastest; GaitSet has no use for ``classes``."""
     network: nn.Module = GaitSet(config) if isinstance(config, GaitSetConfig) else GaitBase(config, classes)
     initialise(network, torch.Generator().manual_seed(seed))
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -52,15 +46,7 @@ class GaitSet(nn.Module):
         self.Head = SeparateFCs(2 * sum(self.config.bins), third, self.config.embedding)
 
     def forward(self, sils: Tensor, lengths: Sequence[int]) -> Recognised:
-        """Embed clips.
-
-        Args:
-            sils: float [sum(lengths), 64, 44] in [0, 1], frames of all clips one after the other.
-            lengths: Frames of each clip.
-
-        Returns:
-            Embeddings, float32 [n, embedding, 2 * sum(bins)].
-        """
+        """Silhouettes, float [sum(lengths), 64, 44] in [0, 1], clip after clip: [n, embedding, 2 * sum(bins)]."""
         frames = self.set_block1(as_images(sils))
         walk = self.gl_block2(set_max(frames, lengths))
         frames = self.set_block2(frames)
@@ -100,14 +86,9 @@ class GaitBase(nn.Module):
         self.BNNecks = SeparateBNNecks(parts, self.config.embedding, classes)
 
     def forward(self, sils: Tensor, lengths: Sequence[int]) -> Recognised:
-        """Embed clips and, for training, compare them to the classes.
+        """Silhouettes, float [sum(lengths), 64, 44] in [0, 1], clip after clip: [n, embedding or classes, sum(bins)].
 
-        Args:
-            sils: float [sum(lengths), 64, 44] in [0, 1], frames of all clips one after the other.
-            lengths: Frames of each clip.
-
-        Returns:
-            Embeddings, float32 [n, embedding, sum(bins)], and logits, float32 [n, classes, sum(bins)], in [-1, 1].
+        Logits are cosines, in [-1, 1].
         """
         pooled = set_max(self.Backbone(as_images(sils)), lengths)
         with torch.autocast(pooled.device.type, enabled=False):
@@ -227,15 +208,7 @@ class MaxPool(nn.Module):
 
 
 def set_max(x: Tensor, lengths: Sequence[int]) -> Tensor:
-    """Set pooling: maximum over the frames of each clip (GaitSet, AAAI 2019, section 3.2).
-
-    Args:
-        x: [sum(lengths), ...], frames of all clips one after the other.
-        lengths: Frames of each clip.
-
-    Returns:
-        [len(lengths), ...].
-    """
+    """Set pooling: maximum over the frames of each clip, [sum(lengths), ...] -> [n, ...] (GaitSet, section 3.2)."""
     if len(set(lengths)) > 1:
         return torch.cat([set_max(clip, (len(clip),)) for clip in x.split(list(lengths))])
     clips = x.unflatten(0, (len(lengths), lengths[0]))
@@ -248,14 +221,9 @@ def set_max(x: Tensor, lengths: Sequence[int]) -> Tensor:
 
 
 def horizontal_pyramid(x: Tensor, bins: Sequence[int]) -> Tensor:
-    """Horizontal pyramid pooling: mean plus maximum of each horizontal strip (GaitSet, section 3.4).
+    """Horizontal pyramid pooling, [n, c, h, w] -> float32 [n, c, sum(bins)] (GaitSet, section 3.4).
 
-    Args:
-        x: [n, c, h, w].
-        bins: Strips at each scale; each divides h.
-
-    Returns:
-        float32 [n, c, sum(bins)].
+    Mean plus maximum of each strip; ``bins``: strips at each scale, each divides h.
     """
     rows = x.to(torch.promote_types(x.dtype, torch.float32))
     strips = [rows.unflatten(2, (count, -1)).flatten(3) for count in bins]

@@ -60,7 +60,6 @@ def train(
     device: torch.device | str = "cpu",
     save_every: int = 100,
     on_step: Callable[[Step], None] = lambda step: None,
-    progress: Callable[[range], Iterable[int]] = iter,
 ) -> nn.Module:
     """Train, or go on training, a recogniser; ``out`` then holds it.
 
@@ -73,7 +72,6 @@ def train(
         device: Where to compute.
         save_every: Iterations between two saves of the state.
         on_step: Called after each iteration.
-        progress: Wraps the iterations that are left, e.g. in a progress bar.
 
     Raises:
         UsageError: A value is outside of its range, or the share of synthetic clips cannot be met.
@@ -91,7 +89,7 @@ def train(
     )
     run = _Run(config, people, network, optimizer, device, out / STATE_FILE, _name(config, people))
     done = run.resume()
-    for number, batch in _prefetched(sampler, progress(range(done, config.iterations))):
+    for number, batch in _prefetched(sampler, range(done, config.iterations)):
         on_step(run.step(number, batch))
         if (number + 1) % save_every == 0 and number + 1 < config.iterations:
             run.save(number + 1)

@@ -63,7 +63,10 @@ def test_across_views_the_table_agrees_with_a_naive_loop() -> None:
     features, keys = walkers(people=6, noise=1.2)
     found = table(features, keys)
     for name, takes in PROBES.items():
-        assert found.columns[name].metrics["rank-1"] == pytest.approx(naive_rank1(features, takes))
+        column = found.columns[name]
+        assert column.metrics["rank-1"] == pytest.approx(naive_rank1(features, takes))
+        assert len(column.per_person) == 6
+        assert np.mean(list(column.per_person.values())) == pytest.approx(column.metrics["rank-1"], abs=0.01)
     assert 20 < found.columns["NM"].metrics["rank-1"] < 100
     assert found.columns["NM"].probes == 6 * 2 * 3
     assert json.loads(json.dumps(asdict(found)))["chance"] == pytest.approx(100 / 6)

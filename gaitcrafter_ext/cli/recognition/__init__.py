@@ -1,1 +1,0 @@
-"""What ``gaitcrafter recognise`` can do, one file an action."""
