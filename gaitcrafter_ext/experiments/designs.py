@@ -395,6 +395,8 @@ def _few_labels(lab: Lab) -> None:
 def _missing_conditions(lab: Lab) -> None:
     data = lab.data()
     kept, *missing = lab.conditions()
+    if not missing:
+        raise UsageError(f"missing-conditions needs several conditions; {lab.setting.data} has '{kept}' alone")
     plain = lab.reduced("plain", data, {person: tuple(missing) for person in data.people.train})
     weights = lab.weights("plain", plain)
     same = lab.same_people("missing", weights, plain, "--conditions", ",".join(missing), takes=2)
@@ -412,6 +414,8 @@ def _missing_conditions(lab: Lab) -> None:
 def _missing_views(lab: Lab) -> None:
     data, size = lab.data(), lab.setting
     views = size.views if size.views != ("all",) else size.known_views()
+    if len(views) < 2:
+        raise UsageError(f"missing-views needs several views; found '{views[0]}' alone")
     lacking = {
         person: tuple(view for place, view in enumerate(views) if place != number % len(views))
         for number, person in enumerate(data.people.train)

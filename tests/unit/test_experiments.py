@@ -18,6 +18,7 @@ from gaitcrafter_ext.experiments.steps import Call, Command, Reduction, run_step
 from gaitcrafter_ext.recognition.mixing_schedule import read_schedule, share_at
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import ClipKey
 from tests.tiny import tiny_tree
 
 SMALL = Setting(subjects=8, train=4, seeds=2, iterations=8, weights=None, labels=(2, 4), novel=(4, 8))
@@ -165,6 +166,11 @@ def test_clips_are_simulated_or_given_as_the_question_needs(tmp_path: Path) -> N
         _lab("clip-length", tmp_path, data=tmp_path, partition=Partition(("a",), ("b",)))
     with pytest.raises(UsageError, match="real-people is for a real dataset"):
         design("real-people", tmp_path, SMALL)
+    with pytest.raises(UsageError, match="found '090' alone"):
+        _lab("missing-views", tmp_path, views=("090",))
+    SilhouetteStore(tmp_path / "pkl", create=True).write(ClipKey("a", "nm-01", "090"), np.zeros((2, 64, 64), np.uint8))
+    with pytest.raises(UsageError, match="has 'nm' alone"):
+        _lab("missing-conditions", tmp_path, data=tmp_path / "pkl", partition=Partition(("a",), ("b",)))
 
 
 def test_a_run_that_was_cut_goes_on_where_it_stopped(tmp_path: Path) -> None:
