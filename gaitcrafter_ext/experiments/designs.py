@@ -397,12 +397,16 @@ def _missing_conditions(lab: Lab) -> None:
     kept, *missing = lab.conditions()
     if not missing:
         raise UsageError(f"missing-conditions needs several conditions; {lab.setting.data} has '{kept}' alone")
-    plain = lab.reduced("plain", data, {person: tuple(missing) for person in data.people.train})
+    # A generator that is trained here must see every condition on someone: every second person keeps them then.
+    given, people = lab.setting.weights is not None, data.people.train
+    plain = lab.reduced("plain", data, {person: tuple(missing) for person in (people if given else people[::2])})
+    real = f"{kept} only" if given else f"half in {kept} only"
     weights = lab.weights("plain", plain)
-    same = lab.same_people("missing", weights, plain, "--conditions", ",".join(missing), takes=2)
-    count = len(data.people.train)
-    novel = lab.novel_people(f"novel-{count}{'' if lab.setting.weights else '-of-plain'}", weights, count)
-    real = f"{kept} only"
+    if given:
+        same = lab.same_people("missing", weights, plain, "--conditions", ",".join(missing), takes=2)
+    else:
+        same = lab.completed("missing", weights, plain)
+    novel = lab.novel_people(f"novel-{len(people)}{'' if given else '-of-plain'}", weights, len(people))
     lab.arm(real, plain, early=True)
     lab.arm(f"{kept} + synthetic {' '.join(missing)}", plain, same, against=real, share=None)
     lab.arm(f"synthetic {' '.join(missing)} then {kept}", plain, same, against=real)

@@ -86,7 +86,7 @@ def test_arms_train_equally_long_with_equal_seeds_on_no_test_person(name: str, t
 
 
 def test_a_baseline_is_tested_at_half_its_length_too_and_the_better_counts(tmp_path: Path) -> None:
-    lab = _lab("missing-conditions", tmp_path)
+    lab = _lab("missing-conditions", tmp_path, weights="bundled")
     plain = [words for words in _commands(lab, "recognise", "train") if _value(words, "--out").endswith("nm-only-0")]
     assert [(_value(words, "--iterations"), _value(words, "--table")) for words in plain] == [
         ("4", "table-4.json"),
@@ -133,6 +133,13 @@ def test_missing_conditions_are_made_of_people_in_plain_clothes_only(tmp_path: P
     assert set(step.lacking.values()) == {("bg", "cl")}
     same, _ = _commands(lab, "synthesize")
     assert (_value(same, "--like"), _value(same, "--conditions")) == (str(step.target), "bg,cl")
+
+
+def test_a_generator_that_is_trained_on_people_in_plain_clothes_sees_the_other_half_in_all(tmp_path: Path) -> None:
+    lab = _lab("missing-conditions", tmp_path)
+    (step,) = (step for step in lab.steps if isinstance(step, Reduction))
+    assert set(step.lacking) == set(lab.setting.people.train[::2])
+    assert _value(_commands(lab, "synthesize")[0], "--complete") == str(step.target)
 
 
 def test_real_people_are_left_out_in_turn(tmp_path: Path) -> None:
