@@ -219,7 +219,7 @@ def held_out_of_last_takes(real: Keys, people: Collection[str], takes: int | Non
 def halves(known: Keys, dataset: DatasetConfig) -> Parts:
     """Where all takes were trained on (CCPG has one take a condition): every second clip stands in for a held-out one.
 
-    Clips are dealt within a person, condition and view. Views of unknown angle are one view, so cameras are dealt.
+    Clips are dealt within a person, condition and view; views of unknown angle are one view, so its cameras are dealt.
 
     Raises:
         DataError: No person has two clips of a condition and view.
