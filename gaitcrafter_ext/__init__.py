@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from gaitcrafter_ext.errors import GaitCrafterError
     from gaitcrafter_ext.generator.network import GaitUNet
     from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
-    from gaitcrafter_ext.silhouettes.animation import Animation
     from gaitcrafter_ext.silhouettes.partition import Partition
+    from gaitcrafter_ext.silhouettes.pictures import Animation
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_clip, write_clip
     from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, novel_identities
     from gaitcrafter_ext.synthesis.plan import Plan
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 _HOME = {
-    "Animation": "silhouettes.animation",
+    "Animation": "silhouettes.pictures",
     "BlendSettings": "synthesis.identities",
     "ClipKey": "vocabulary",
     "GaitCrafterError": "errors",

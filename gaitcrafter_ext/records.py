@@ -37,13 +37,7 @@ def record(kind: type[T]) -> type[T]:
 
 
 def fill(kind: type[T], values: Any, source: object, error: type[GaitCrafterError] = DataError) -> T:
-    """Make a record of what a file holds.
-
-    Args:
-        kind: A dataclass, best one made by :func:`record`; its fields may be records themselves.
-        values: What JSON or YAML gave.
-        source: The file, named in the message.
-        error: What to raise.
+    """Make a record, or a dataclass of records, of what JSON or YAML gave.
 
     Raises:
         GaitCrafterError: Of class ``error``, one line: file, key, what was found, what is allowed.

@@ -42,13 +42,7 @@ CASIA_B_TAKES = {"nm": 6, "bg": 2, "cl": 2}
 
 @dataclass(frozen=True, order=True)
 class ClipKey:
-    """The name of one clip in an OpenGait tree.
-
-    Attributes:
-        identity: The person, e.g. ``"001"`` or ``"sim-001"``.
-        take: OpenGait's *type* folder, e.g. ``"nm-01"``.
-        view: The view folder, e.g. ``"090"``.
-    """
+    """The name of one clip in an OpenGait tree; a take is OpenGait's *type* folder, e.g. ``"nm-01"``."""
 
     identity: str
     take: str
@@ -111,15 +105,7 @@ def identities_hash(identities: Iterable[str]) -> str:
 
 
 def choose(text: str, allowed: Sequence[str], option: str) -> tuple[str, ...]:
-    """Parse a comma-separated option; ``all`` means every allowed name, ``none`` means no name.
-
-    Args:
-        text: What the user wrote, e.g. ``"nm,cl"``.
-        allowed: Every name that may be asked for, in canonical order.
-        option: The option's name for error messages, e.g. ``"--views"``.
-
-    Returns:
-        The chosen names in the order of ``allowed``, each once.
+    """Names of a comma-separated ``option``, in the order of ``allowed``, each once; also ``all`` and ``none``.
 
     Raises:
         UsageError: A name is not allowed, or nothing was named.

@@ -19,7 +19,7 @@ from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
-from gaitcrafter_ext.silhouettes.sheet import contact_sheet
+from gaitcrafter_ext.silhouettes.pictures import contact_sheet
 from gaitcrafter_ext.vocabulary import ClipKey
 
 KINDS = ("real", "synthetic")

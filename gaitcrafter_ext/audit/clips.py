@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.audit.frames import Frames, MaskStatistics, mask_statistics, thumbnails
 from gaitcrafter_ext.errors import DataError, GaitCrafterError
 from gaitcrafter_ext.metrics.features import FeatureSet
-from gaitcrafter_ext.silhouettes.clip import window
+from gaitcrafter_ext.silhouettes.clip import gei, window
 from gaitcrafter_ext.silhouettes.dataset import UNKNOWN_VIEW, DatasetConfig
-from gaitcrafter_ext.silhouettes.gei import gei
 from gaitcrafter_ext.silhouettes.parallel import map_in_order
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey, condition_of
@@ -120,7 +119,7 @@ def read_features(
 
 def _try(store: SilhouetteStore, length: int | None, key: ClipKey) -> ClipFeatures | str:
     try:
-        return extract(key, store.read(key), length, store.dataset)
+        return extract(key, store.read_real(key), length, store.dataset)
     except GaitCrafterError as error:
         return str(error).removeprefix(f"{store.path(key)}: ")
 
@@ -153,7 +152,7 @@ def load_geis(
     """GEIs of a store's clips, in [0, 1]; one clip is in memory at a time."""
     images = []
     for number, key in enumerate(keys, 1):
-        images.append(gei(store.read(key)).ravel() / np.float32(255))
+        images.append(gei(store.read_real(key)).ravel() / np.float32(255))
         progress(number, len(keys))
     labels = [replace(key, view=store.dataset.view_name(key.view)) for key in keys]
     return FeatureSet.of(images, labels, [condition_in(store.dataset, key.take) for key in keys])

@@ -17,9 +17,8 @@ from gaitcrafter_ext.audit.clips import Progress
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.generator.shape import STRIDE, windows
 from gaitcrafter_ext.metrics.intervals import Estimate, bootstrap_mean
-from gaitcrafter_ext.silhouettes.cycle import cycle_of
+from gaitcrafter_ext.silhouettes.cycle import GaitPhases, cycle_of, gait_phases
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
-from gaitcrafter_ext.silhouettes.phase import GaitPhases, gait_phases
 from gaitcrafter_ext.silhouettes.store import read_clip
 from gaitcrafter_ext.simulation.cohort import identity_name, person, render_take, true_phase
 from gaitcrafter_ext.synthesis.folder import OutputFolder

@@ -24,10 +24,9 @@ from gaitcrafter_ext.audit.spaces import Space
 from gaitcrafter_ext.metrics.centroids import FALSE_MATCH_RATE, Uniqueness, find_centroids, independent_share
 from gaitcrafter_ext.metrics.features import joined
 from gaitcrafter_ext.metrics.subspace import principal_components
-from gaitcrafter_ext.silhouettes.clip import window
+from gaitcrafter_ext.silhouettes.clip import gei, window
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
-from gaitcrafter_ext.silhouettes.gei import gei
-from gaitcrafter_ext.silhouettes.sheet import spread, strip
+from gaitcrafter_ext.silhouettes.pictures import spread, strip
 from gaitcrafter_ext.vocabulary import ClipKey
 
 JSON_NAME, HTML_NAME = "report.json", "report.html"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gaitcrafter_ext.cli._options import at_least, number
 from gaitcrafter_ext.errors import ConflictError
-from gaitcrafter_ext.silhouettes.animation import grid, write_animation
+from gaitcrafter_ext.silhouettes.pictures import grid, write_animation
 from gaitcrafter_ext.silhouettes.store import read_clip
 
 HELP = "Write chosen clips as one GIF, WebP, animated PNG or MP4, for talks and pages"

@@ -203,7 +203,7 @@ def _for_machines(store: SilhouetteStore, results: Sequence[Ingested]) -> dict[s
 
 
 def _write_sheet(store: SilhouetteStore, results: Sequence[Ingested], path: str, rows: int) -> None:
-    from gaitcrafter_ext.silhouettes.sheet import contact_sheet, spread
+    from gaitcrafter_ext.silhouettes.pictures import contact_sheet, spread
 
     keys = [result.key for result in results if result.state != "refused"]
     shown = [keys[index] for index in spread(len(keys), rows)]

@@ -5,18 +5,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from gaitcrafter_ext.cli._options import Progress, add_jobs, add_json, at_least
 from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.silhouettes.parallel import available_cores
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, CONDITIONS, VIEWS, choose
-
-if TYPE_CHECKING:
-    from gaitcrafter_ext.simulation.writing import CohortPlan
 
 HELP = "Simulate people walking: silhouettes in CASIA-B's layout, with a partition"
 
@@ -31,15 +25,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--conditions", default="all", help="comma-separated of nm,bg,cl, or all (default)")
     parser.add_argument("--takes", default="", help="takes of each condition (default: nm=6,bg=2,cl=2)")
     parser.add_argument("--frames", type=int, default=60, help="frames a clip, 25 a second (default %(default)s)")
-    parser.add_argument("--train", type=int, default=None, help="people to train on (default: the first 60 %%)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of everything (default %(default)s)")
-    parser.add_argument("--jobs", type=int, default=0, help="processes (default: all cores)")
+    parser.add_argument("--train", type=int, help="people to train on (default: the first 60 %%)")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="seed of everything (default %(default)s)")
     parser.add_argument(
         "--force",
         action="store_true",
         help="replace another cohort in --out, move its people between train and test, or write beside files",
     )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    add_jobs(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Simulate and write the cohort; what was written on stdout, progress on stderr."""
+    from gaitcrafter_ext.silhouettes.parallel import available_cores
+    from gaitcrafter_ext.simulation.writing import CohortPlan, write_cohort
+
+    plan = CohortPlan(
+        subjects=args.subjects,
+        seed=args.seed,
+        views=choose(args.views, VIEWS, "--views"),
+        takes=parse_takes(args.takes, choose(args.conditions, CONDITIONS, "--conditions")),
+        frames=args.frames,
+        train=round(0.6 * args.subjects) if args.train is None else args.train,
+    )
+    started, made, kept, total = time.perf_counter(), 0, 0, len(plan.clips())
+    with Progress("simulating", "clip") as progress:
+        for new, old in write_cohort(plan, args.out, args.jobs or available_cores(), args.force):
+            made, kept = made + new, kept + old
+            progress(made + kept, total)
+    if args.json:
+        rate = round(made * plan.frames / (time.perf_counter() - started))
+        counts = {"clips_made": made, "clips_kept": kept, "frames_per_second": rate}
+        print(json.dumps({"out": str(args.out), **dataclasses.asdict(plan), **counts}))
+        return 0
+    clips = f"{made} clips made, {kept} were there; {plan.frames} frames each"
+    print(f"{args.out / 'pkl'}: {plan.subjects} people, {clips}")
+    print(f"{args.out / 'partition.json'}: {plan.train} to train, {plan.subjects - plan.train} to test")
+    return 0
 
 
 def parse_takes(text: str, conditions: tuple[str, ...]) -> dict[str, int]:
@@ -55,47 +78,3 @@ def parse_takes(text: str, conditions: tuple[str, ...]) -> dict[str, int]:
             raise UsageError(f"--takes: '{part}' is not a count of nm, bg or cl; write for example nm=6,bg=2,cl=2")
         counts[condition] = int(count)
     return {condition: counts[condition] for condition in conditions if counts[condition]}
-
-
-def run(args: argparse.Namespace) -> int:
-    """Simulate and write the cohort."""
-    from gaitcrafter_ext.simulation.writing import CohortPlan, write_cohort
-
-    if args.jobs < 0:
-        raise UsageError(f"--jobs {args.jobs} is out of range; allowed: 1 or more, or 0 for all cores")
-    plan = CohortPlan(
-        subjects=args.subjects,
-        seed=args.seed,
-        views=choose(args.views, VIEWS, "--views"),
-        takes=parse_takes(args.takes, choose(args.conditions, CONDITIONS, "--conditions")),
-        frames=args.frames,
-        train=round(0.6 * args.subjects) if args.train is None else args.train,
-    )
-    started = time.perf_counter()
-    made, kept = follow(write_cohort(plan, args.out, args.jobs or available_cores(), args.force), plan)
-    report(args, plan, made, kept, time.perf_counter() - started)
-    return 0
-
-
-def follow(steps: Iterator[tuple[int, int]], plan: CohortPlan) -> tuple[int, int]:
-    """Show progress on stderr; returns clips made and clips that were there."""
-    from tqdm import tqdm
-
-    made = kept = 0
-    total = len(plan.clips()) * plan.frames
-    with tqdm(total=total, unit=" frames", unit_scale=True, file=sys.stderr, smoothing=0.05, mininterval=0.5) as bar:
-        for new, old in steps:
-            made, kept = made + new, kept + old
-            bar.update((new + old) * plan.frames)
-    return made, kept
-
-
-def report(args: argparse.Namespace, plan: CohortPlan, made: int, kept: int, seconds: float) -> None:
-    """Say on stdout what was written."""
-    if args.json:
-        counts = {"clips_made": made, "clips_kept": kept, "frames_per_second": round(made * plan.frames / seconds)}
-        print(json.dumps({"out": str(args.out), **dataclasses.asdict(plan), **counts}))
-        return
-    clips = f"{made} clips made, {kept} were there; {plan.frames} frames each"
-    print(f"{args.out / 'pkl'}: {plan.subjects} people, {clips}")
-    print(f"{args.out / 'partition.json'}: {plan.train} to train, {plan.subjects - plan.train} to test")

@@ -86,7 +86,7 @@ def _listed(names: Sequence[str], most: int = 6) -> str:
 
 def _write_sheet(store: SilhouetteStore, report: StoreReport, path: str, rows: int) -> None:
     """A sheet of clips spread evenly over the good ones."""
-    from gaitcrafter_ext.silhouettes.sheet import contact_sheet, spread
+    from gaitcrafter_ext.silhouettes.pictures import contact_sheet, spread
 
     bad = {fault.path for fault in report.bad}
     good = [key for key in store if str(key.path(store.dataset.file)) not in bad]

@@ -12,7 +12,7 @@ and why:
   token picks a row, a blend is distributed like a person, and people never trained on are placed by their clips. The
   code enters at full strength, as scale and shift of every block and as a learned canvas beside the pixels; a weak
   one was hardly learned.
-- *Each frame is given its phase in the gait cycle* (``conditioning``; read from silhouettes by ``silhouettes.phase``),
+- *Each frame is given its phase in the gait cycle* (``conditioning``; read from silhouettes by ``silhouettes.cycle``),
   so cadence is an input and clips run forward.
 - *Any length* (``pipeline``): windows of 30 frames along one ramp of phases, averaged at every sampling step.
 - *View is an angle*: sines and cosines with a network of their own.

@@ -21,9 +21,9 @@ from tqdm import tqdm
 from gaitcrafter_ext.errors import DataError, GaitCrafterError
 from gaitcrafter_ext.generator.people import PeopleSpace, gei_features
 from gaitcrafter_ext.generator.weights import Vocabulary
+from gaitcrafter_ext.silhouettes.cycle import gait_phases
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import storage_error
-from gaitcrafter_ext.silhouettes.phase import gait_phases
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 

@@ -114,6 +114,11 @@ class StateFolder:
                 self._swap(fresh)
         self.accelerator.wait_for_everyone()
 
+    @property
+    def saved(self) -> bool:
+        """Whether there is a state to resume from."""
+        return any((self.folder / name / PROGRESS_NAME).is_file() for name in STATES)
+
     def begin(self, restart: bool) -> None:
         """Mark the folder as a training's; with ``restart`` first delete what an earlier one kept, and nothing else.
 

@@ -46,7 +46,7 @@ from gaitcrafter_ext.generator.weights import (
     read_card,
 )
 from gaitcrafter_ext.hardware import multiplies_bfloat16
-from gaitcrafter_ext.silhouettes.sheet import strip
+from gaitcrafter_ext.silhouettes.pictures import strip
 from gaitcrafter_ext.vocabulary import ClipKey, identities_hash
 
 __all__ = ["HeldOutLoss", "InitialWeights", "Trainer", "Validation", "fast_arithmetic", "keep_freed_memory", "preview"]
@@ -124,7 +124,7 @@ class Trainer:
         The state is saved every ``save_minutes`` and at the end.
 
         Raises:
-            DataError: The loss is no longer finite; the last saved state is kept.
+            DataError: The loss is no longer finite; a state that was saved is kept.
         """
         settings, started = self.config.training, time.monotonic()
         before, saved, losses = self.progress.seconds, started, list[Tensor]()
@@ -227,9 +227,10 @@ class Trainer:
         """Mean of some losses; a value that is not finite ends the training."""
         mean = float(torch.stack(losses).mean()) if losses else 0.0
         if not np.isfinite(mean):
+            kept = "the last saved state is kept" if self.state.saved else "no state was saved yet"
             raise DataError(
-                f"training: the loss is {mean} near step {self.progress.step}: it diverged; the last saved state is "
-                "kept; lower training.learning_rate and run again"
+                f"training: the loss is {mean} near step {self.progress.step}: it diverged; {kept}; lower "
+                "training.learning_rate and begin again"
             )
         return mean
 

@@ -148,7 +148,7 @@ class ClipCache:
         if kept is not None:
             return kept
         clip = self.clips[number]
-        frames = cut(clip.store.read(clip.key))
+        frames = cut(clip.store.read_real(clip.key))
         if frames.nbytes <= self._left:
             self._kept[number] = frames
             self._left -= frames.nbytes

@@ -45,7 +45,7 @@ def embed(
     def read() -> Iterator[npt.NDArray[np.uint8]]:
         for clip in clips:
             keys.append(clip.key)
-            yield clip.store.read(clip.key)
+            yield clip.store.read_real(clip.key)
 
     return _labelled(embed_frames(network, read(), device, precision), keys)
 

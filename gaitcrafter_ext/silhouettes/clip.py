@@ -26,6 +26,7 @@ __all__ = [
     "columns_lost",
     "decode",
     "encode",
+    "gei",
     "level_fault",
     "normalise",
     "trim",
@@ -50,19 +51,13 @@ MIN_FRAMES = 2
 
 
 def check_frames(array: Any, source: object, minimum: int = MIN_FRAMES, *, any_size: bool = False) -> NDArray[np.uint8]:
-    """Return ``array`` if it is a clip, uint8 [T, 64, 64] with T >= ``minimum``.
-
-    Args:
-        array: Anything.
-        source: Where it came from (a path, a key), named in the message.
-        minimum: Least number of frames.
-        any_size: Accept every size of :data:`SIZES`.
+    """Return ``array`` if it is a clip, uint8 [T, 64, 64] (or ``any_size`` of :data:`SIZES`) with T >= ``minimum``.
 
     Raises:
-        DataError: It is no array, or has another dtype, another shape or too few frames.
+        DataError: It is no array, or has another dtype, another shape or too few frames; names ``source``.
     """
     if not isinstance(array, np.ndarray):
-        raise DataError(f"{source}: holds a {type(array).__name__}, not an array; expected uint8 [T, 64, 64]")
+        raise DataError(f"{source}: holds a {type(array).__name__}, not an array; 'pretreat' reads lists of frames")
     if array.dtype != np.uint8:
         raise DataError(f"{source}: dtype {array.dtype}; expected uint8 (0-255); 'pretreat' converts such a tree")
     if array.ndim != 3 or array.shape[1:] not in (SIZES if any_size else SIZES[:1]):
@@ -80,7 +75,7 @@ def level_fault(frames: NDArray[np.uint8]) -> str | None:
     if top < DIM:
         return f"its brightest value is {top}, where a person is 255; 'pretreat' mends such a tree"
     edges = np.concatenate([frames[:, 0], frames[:, -1], frames[:, :, 0], frames[:, :, -1]], axis=1)
-    if np.count_nonzero(edges) > 0.75 * edges.size:
+    if np.count_nonzero(edges > 127) > 0.75 * edges.size:
         return "white along the edges: the person is black or fills the frame; 'pretreat --invert' mends the former"
     return None
 
@@ -106,12 +101,6 @@ def upsample(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     The outline, where grey is 127.5, is found to a quarter of a pixel; the distance to it is what is resampled, and
     an edge of one pixel drawn along it again (Green, "Improved Alpha-Tested Magnification", SIGGRAPH 2007).
-
-    Args:
-        frames: uint8 [T, 64, 64].
-
-    Returns:
-        uint8 [T, 128, 128].
     """
     return np.stack([_upsampled(frame) for frame in frames])
 
@@ -130,11 +119,7 @@ def _upsampled(frame: NDArray[np.uint8], fine: int = 4, factor: int = 2) -> NDAr
 
 
 def encode(frames: NDArray[np.uint8], columns: int = COLUMNS) -> torch.Tensor:
-    """Bring frames to the model's range and width: ``x / 127.5 - 1`` of the middle columns.
-
-    Args:
-        frames: uint8 [..., 64, 64], 0-255.
-        columns: Width to keep, even, 2..64.
+    """Bring frames, uint8 [..., 64, 64], to the model's range and width: ``x / 127.5 - 1`` of the middle columns.
 
     Returns:
         float32 [..., 64, columns] in [-1, 1]; background is -1.
@@ -154,10 +139,7 @@ def encode(frames: NDArray[np.uint8], columns: int = COLUMNS) -> torch.Tensor:
 
 
 def decode(tensor: torch.Tensor) -> NDArray[np.uint8]:
-    """Undo ``encode``: scale, round, clip to 0-255 and put the cut columns back as background.
-
-    Args:
-        tensor: Any float dtype and device, [..., 64, columns], [-1, 1]; values beyond are clipped.
+    """Undo ``encode``, of any float dtype and device: clip to [-1, 1], put the cut columns back as background.
 
     Returns:
         uint8 [..., 64, 64].
@@ -186,10 +168,14 @@ def columns_lost(frames: NDArray[np.uint8], columns: int = COLUMNS) -> float:
 
 
 def _margin(columns: int) -> int:
-    """Columns cut at each side."""
     if not 2 <= columns <= WIDTH or columns % 2:
         raise UsageError(f"a clip of {columns} columns is not possible; allowed: even numbers from 2 to {WIDTH}")
     return (WIDTH - columns) // 2
+
+
+def gei(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Gait energy image, the mean over time (Han and Bhanu 2006): float32 [64, 64], 0-255, of uint8 [T, 64, 64]."""
+    return np.asarray(frames.mean(axis=0, dtype=np.float32))
 
 
 def window(frames: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:

@@ -1,20 +1,28 @@
-"""How long a gait cycle is, from silhouettes alone.
+"""The gait cycle, from silhouettes alone: how long it is, and where in it each frame lies.
 
-The lower half of the body is fitted by the first four harmonics of a common cycle, all pixels at once, and the cycle
-that explains most of their motion is taken: the maximum-likelihood period of a signal in white noise (Quinn & Hannan,
-"The Estimation and Tracking of Frequency", 2001), with a slight ridge, because thirty frames hold little more than one
-cycle. A straight trend in time is taken off first (walkers come nearer or turn). Seen from the side left and right
-steps look alike, so only the second and fourth harmonic are there; a cycle is two steps then too.
+*Length* (:func:`cycle_of`). The lower half of the body is fitted by the first four harmonics of a common cycle, all
+pixels at once, and the cycle that explains most of their motion is taken: the maximum-likelihood period of a signal in
+white noise (Quinn & Hannan, "The Estimation and Tracking of Frequency", 2001), with a slight ridge, because thirty
+frames hold little more than one cycle. A straight trend in time is taken off first (walkers come nearer or turn). Seen
+from the side left and right steps look alike, so only the second and fourth harmonic are there; a cycle is two steps
+then too. Simulated walkers of known cadence, 30 frames: mean error 0.3 frames from the side and 0.4 to 0.6 obliquely
+(036-144); 0.7 to 0.9 near the front, where readings of so short a clip also lean to the middle of the range:
+:func:`is_reliable` names these views. With 60 frames it is below 0.2 at every view.
 
-Simulated walkers of known cadence, 30 frames: mean error 0.3 frames from the side and 0.4 to 0.6 obliquely (036-144);
-0.7 to 0.9 near the front, where readings of so short a clip also lean to the middle of the range: ``is_reliable`` names
-these views. With 60 frames it is below 0.2 at every view.
+*Phase* (:func:`gait_phases`). The legs' horizontal spread peaks twice a cycle, so the second harmonic of the spread
+gives the phase up to half a cycle: which foot is in front stays open. The centre of the legs moves once a cycle (sway,
+perspective), differently in each view. Over a data set, these first harmonics, turned back by the phase that is known,
+are plus or minus one pattern: their first principal component is that pattern, and a take's sign on it tells left from
+right. Which foot is "left" stays a convention of the data set. Where the cameras of a take record together, its views
+share one cycle and one phase; elsewhere they share the cycle, since a take is one walk. Simulated walkers of known
+phase (``docs/results.md``): median error 4 degrees with eleven cameras.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +31,20 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.errors import GaitCrafterError
 from gaitcrafter_ext.vocabulary import view_deg
 
-__all__ = ["FPS", "FRAMES_MIN", "LONGEST", "SHORTEST", "Cycle", "cycle_of", "is_reliable", "is_reliable_deg"]
+__all__ = [
+    "FPS",
+    "FRAMES_MIN",
+    "LONGEST",
+    "SHORTEST",
+    "Cycle",
+    "GaitPhases",
+    "cycle_of",
+    "gait_phases",
+    "is_reliable",
+    "is_reliable_deg",
+]
+
+Floats = NDArray[np.float64]
 
 #: Frames a second of CASIA-B, KTH and the simulated cohort.
 FPS = 25
@@ -43,17 +64,17 @@ SLOW, MARGIN = 34.0, 0.15
 #: Within so many degrees of walking straight at or from the camera, legs hide each other.
 FRONTAL_DEG = 20.0
 
+#: First row of the legs.
+LEGS = 44
+
 
 @dataclass(frozen=True)
 class Cycle:
-    """The gait cycle of one clip.
+    """The gait cycle of one clip."""
 
-    Attributes:
-        frames: Its length, frames (both steps); NaN for a clip that is too short or does not move.
-        strength: Share of the lower body's motion that it explains, 0..1: how periodic the clip is.
-    """
-
+    #: Its length (both steps); NaN for a clip that is too short or does not move.
     frames: float
+    #: Share of the lower body's motion that it explains, 0..1: how periodic the clip is.
     strength: float
 
 
@@ -97,7 +118,7 @@ def cycle_of(frames: NDArray[np.uint8]) -> Cycle:
 
 
 @functools.lru_cache(maxsize=64)
-def _waves(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _waves(count: int) -> tuple[Floats, Floats, Floats]:
     """Candidate cycles [C], the trend's orthonormal basis [T, 2], and of each candidate W [C, T, 8].
 
     |W' x|^2 is the energy of x that the ridge fit of the candidate's harmonics explains.
@@ -111,3 +132,105 @@ def _waves(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArra
     gram = waves.transpose(0, 2, 1) @ waves + RIDGE * count / 2 * np.eye(waves.shape[2])
     root = np.linalg.cholesky(np.linalg.inv(gram))
     return lengths, straight, waves @ root
+
+
+@dataclass(frozen=True)
+class GaitPhases:
+    """Phases of n clips: frame ``f`` of clip ``i`` has the phase ``2 pi f / cycle[i] + start[i]``, radians."""
+
+    #: float64 [n], frames; NaN where it cannot be told.
+    cycle: Floats
+    #: float64 [n], phase of the first frame; 0 where the legs are farthest apart; NaN where it cannot be told.
+    start: Floats
+
+
+def gait_phases(
+    clips: Sequence[NDArray[np.uint8]],
+    take: NDArray[np.int64],
+    view: NDArray[np.int64],
+    view_deg: NDArray[np.float32],
+    shared_clock: bool,
+) -> GaitPhases:
+    """Estimate the phases of a data set.
+
+    Args:
+        clips: uint8 [T, h, w] each, aligned.
+        take: [n], number of the walk that a clip shows; clips of one walk share its cycle.
+        view: [n], number of the view, below ``max(view) + 1``.
+        view_deg: [n], degrees; NaN where unknown.
+        shared_clock: Whether clips of one walk, where they are equally long, begin at the same moment.
+    """
+    n, takes = len(clips), int(take.max(initial=-1)) + 1
+    reliable = np.array([is_reliable_deg(float(degrees)) for degrees in view_deg], dtype=bool)
+    joint = _share_a_clock(clips, take, takes) if shared_clock else np.zeros(takes, dtype=bool)
+    cycle = _cycles(clips, take, reliable, joint)[take]
+    first, second = np.zeros(n, np.complex128), np.zeros(n, np.complex128)
+    for index in np.flatnonzero(np.isfinite(cycle)).tolist():
+        first[index], second[index] = leg_harmonics(clips[index], float(cycle[index]))
+    summed = np.zeros(takes, np.complex128)
+    np.add.at(summed, take[reliable], second[reliable])
+    half = np.angle(np.where(joint[take], summed[take], second)) / 2
+    turned = first * np.exp(-1j * half)
+    sign = np.ones(n)
+    together, apart = joint[take], ~joint[take]
+    if together.any():
+        pattern = np.zeros((takes, int(view.max()) + 1), np.complex128)
+        pattern[take[together], view[together]] = turned[together]
+        sign[together] = _signs(pattern)[take[together]]
+    for number in np.unique(view[apart]):
+        mine = apart & (view == number)
+        sign[mine] = _signs(turned[mine, None])
+    peak = half + np.pi * (sign < 0)
+    return GaitPhases(cycle, np.where(np.isfinite(cycle), -peak, np.nan))
+
+
+def leg_harmonics(clip: NDArray[np.uint8], cycle: float) -> tuple[complex, complex]:
+    """First harmonic of the legs' centre and second of their spread, ``amplitude * exp(i * phase of the peak)``."""
+    mass = clip[:, LEGS * clip.shape[1] // 64 :].sum(axis=1, dtype=np.float64)
+    columns, total = np.arange(mass.shape[1]), mass.sum(axis=1) + 1e-6
+    centre = mass @ columns / total
+    spread = np.sqrt((mass * (columns - centre[:, None]) ** 2).sum(axis=1) / total)
+    return _harmonic(centre, cycle, 1), _harmonic(spread, cycle, 2)
+
+
+def _harmonic(signal: Floats, cycle: float, multiple: int) -> complex:
+    """Least-squares amplitude of one harmonic beside a straight trend."""
+    time = np.arange(len(signal), dtype=np.float64)
+    angle = 2 * np.pi * multiple * time / cycle
+    basis = np.stack([np.ones_like(time), time - time.mean(), np.cos(angle), np.sin(angle)], axis=1)
+    fitted = np.linalg.lstsq(basis, signal, rcond=None)[0]
+    return complex(fitted[2], fitted[3])
+
+
+def _share_a_clock(clips: Sequence[NDArray[np.uint8]], take: NDArray[np.int64], takes: int) -> NDArray[np.bool_]:
+    """Which takes have views of one length: others were cut view by view and do not begin together."""
+    shortest, longest = np.full(takes, np.inf), np.zeros(takes)
+    lengths = np.array([len(clip) for clip in clips], dtype=np.float64)
+    np.minimum.at(shortest, take, lengths)
+    np.maximum.at(longest, take, lengths)
+    return np.asarray(shortest == longest)
+
+
+def _cycles(
+    clips: Sequence[NDArray[np.uint8]], take: NDArray[np.int64], reliable: NDArray[np.bool_], joint: NDArray[np.bool_]
+) -> Floats:
+    """Gait cycle of each take: of its views together where they share a clock, else the median of its views."""
+    found = np.full(len(joint), np.nan)
+    order = np.argsort(take, kind="stable")
+    for chosen in np.split(order, np.flatnonzero(np.diff(take[order])) + 1):
+        shown = [clips[index][:, ::2, ::2] for index in chosen if reliable[index]]
+        if not shown:
+            continue
+        number = take[chosen[0]]
+        groups = [np.concatenate(shown, axis=2)] if joint[number] else shown
+        each = np.array([cycle_of(group).frames for group in groups])
+        found[number] = np.median(each[np.isfinite(each)]) if np.isfinite(each).any() else np.nan
+    return found
+
+
+def _signs(pattern: NDArray[np.complex128]) -> Floats:
+    """Sign of each row [n, views] on the first principal component; the component's own sign is that of its sum."""
+    real = np.concatenate([pattern.real, pattern.imag], axis=1)
+    component = np.linalg.eigh(real.T @ real)[1][:, -1]
+    component *= 1.0 if component.sum() >= 0 else -1.0
+    return np.asarray(np.where(real @ component < 0, -1.0, 1.0))

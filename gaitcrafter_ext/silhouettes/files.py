@@ -55,10 +55,7 @@ def atomic_write(
     The bytes go to a temporary file that is flushed to the disk and then renamed over ``path``, so an older file
     stays whole until the new one is. Missing parent folders are made. Text is UTF-8 with Unix line ends.
 
-    Args:
-        path: Where the file shall be.
-        mode: ``"wb"`` or ``"w"``.
-        staging: Folder of the temporary file, on the same file system; the file's own folder where not given.
+    ``staging`` is the temporary file's folder, on the same file system; the file's own folder where it is not given.
 
     Raises:
         StorageError: Disk full, read-only, no permission; nothing is left behind.
@@ -97,11 +94,8 @@ def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:
 class FileLock:
     """A lock that one process holds and the system releases when that process ends, however it ends.
 
-    Args:
-        path: The lock's file, made where it is missing.
-        what: What is locked, for the error message, e.g. ``"shard 2/4 of out/"``.
-        patience_s: Seconds to wait for another process.
-        waiting: Called once where there is something to wait for.
+    ``what`` it locks is for the message; ``waiting`` is called once where another process has to be waited for, at most
+    ``patience_s`` seconds.
 
     Raises:
         ConflictError: On entering, when another process holds it.

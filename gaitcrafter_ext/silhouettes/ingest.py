@@ -27,7 +27,7 @@ from gaitcrafter_ext.silhouettes.files import storage_error
 from gaitcrafter_ext.silhouettes.masks import Frame, decode, flatten
 from gaitcrafter_ext.silhouettes.parallel import map_in_order
 from gaitcrafter_ext.silhouettes.pretreat import AlignOptions, align_all
-from gaitcrafter_ext.silhouettes.store import SilhouetteStore, entry_names, folder_names, layout_fault, read_pickle
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore, entry_names, layout_fault, read_pickle, split_entries
 from gaitcrafter_ext.vocabulary import ClipKey
 
 __all__ = [
@@ -53,52 +53,41 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".g
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 _SHOWN = 3
+_SETS = {"train", "test", "gallery", "probe", "TRAIN", "TEST"}
 _OUMVLP = re.compile(r"Silhouette_(?P<view>\d+)-(?P<take>\d+)")
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True)
 class IngestOptions:
-    """How walks become clips.
-
-    Attributes:
-        min_frames: Least number of good frames, 2 or more.
-        align: How masks are read.
-        force: Make clips again that are there already.
-        dataset: Which pickle of a view folder is read, and what the clip is called.
-    """
+    """How walks become clips; ``force`` makes clips again that are there already."""
 
     min_frames: int = MIN_FRAMES
     align: AlignOptions = field(default_factory=AlignOptions)
     force: bool = False
+    #: Which pickle of a view folder is read, and what the clip is called.
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """What became of one walk.
+    """What became of one walk."""
 
-    Attributes:
-        key: The clip's name; for an archive that cannot be read, its own name stands for the identity.
-        frames: Frames of the clip that was written; 0 where none was.
-        state: ``"written"``, ``"kept"`` (it was there already) or ``"refused"``.
-        warnings: Kind of trouble -> details, e.g. ``{"empty mask": "3 frames: a.png, b.png, c.png"}``.
-    """
-
+    #: For an archive that cannot be read, its own name stands for the identity.
     key: ClipKey
+    #: Of the clip that was written; 0 where none was.
     frames: int
+    #: ``"written"``, ``"kept"`` (it was there already) or ``"refused"``.
     state: str
+    #: Kind of trouble -> details, e.g. ``{"empty mask": "3 frames: a.png, b.png, c.png"}``.
     warnings: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Walk:
-    """Where the frames of a walk lie; of many walks, where it is an archive (``key`` is None then).
+    """Where the frames of a walk lie: a folder of pictures or pickles, or these ``members`` of a zip.
 
-    Attributes:
-        key: The clip's name.
-        path: A folder of pictures or pickles, or an archive.
-        members: The walk's pictures within a zip.
+    Without a ``key``, ``path`` (or its one member) is an archive of many walks.
     """
 
     key: ClipKey | None
@@ -120,6 +109,7 @@ def find_walks(source: str | os.PathLike[str]) -> list[Walk]:
         raise MissingError(f"there is no folder {top}")
     packed = [top / name for name in entry_names(top) if is_archive(name)]
     walks = [Walk(None, path) for path in packed] or _walks_of_tree(top)
+    _refuse_sets(top, walks)
     oumvlp = any(_OUMVLP.fullmatch(walk.path.parent.name) for walk in walks)
     fault = "" if packed or oumvlp else layout_fault(top, (*IMAGE_SUFFIXES, ".pkl"))
     if fault or not walks:
@@ -127,17 +117,34 @@ def find_walks(source: str | os.PathLike[str]) -> list[Walk]:
     return walks
 
 
+def _refuse_sets(top: Path, walks: Sequence[Walk]) -> None:
+    """One level too high, where sets of people pass for people and people for takes."""
+    people = {walk.key.identity for walk in walks if walk.key is not None}
+    nested = [walk for walk in walks if walk.key is not None and _OUMVLP.fullmatch(walk.key.take)]
+    if nested or (people and people <= _SETS):
+        inner = nested[0].path.parents[1] if nested else top / min(people)
+        raise MissingError(f"{top}: {inner} is a set of people, not a person; give each set by itself: {inner}")
+
+
 def _walks_of_tree(top: Path) -> list[Walk]:
     walks = []
-    for first in folder_names(top):
+    for first in _folders(top):
         oumvlp = _OUMVLP.fullmatch(first)
-        for second in folder_names(top / first):
+        for second in _folders(top / first):
             if oumvlp:
                 walks.append(Walk(ClipKey(second, oumvlp["take"], oumvlp["view"]), top / first / second))
                 continue
-            for third in folder_names(top / first / second):
+            for third in _folders(top / first / second):
                 walks.append(Walk(ClipKey(first, second, third), top / first / second / third))
     return sorted(walks, key=lambda walk: str(walk.key))
+
+
+def _folders(folder: Path) -> list[str]:
+    """Folders and links to nothing, below which there is one thing, ``*``: the walk that will be refused."""
+    if not folder.is_dir():
+        return ["*"]
+    folders, others = split_entries(folder)
+    return sorted(folders + [name for name in others if not (folder / name).exists()])
 
 
 def is_archive(name: str) -> bool:
@@ -268,11 +275,7 @@ def _read_image(path: Path, grey: bool) -> NDArray[Any] | None:
 
 
 def _frames_of_pickle(path: Path) -> list[Frame]:
-    """Frames of a pickled [T, H, W], [T, H, W, 1] or list of [H, W], of any type.
-
-    Raises:
-        DataError: It holds anything else.
-    """
+    """Frames of a pickled [T, H, W], [T, H, W, 1] or list of [H, W], of any type."""
     content = read_pickle(path)
     frames = list(content) if isinstance(content, (list, tuple, np.ndarray)) and np.ndim(content) != 0 else []
     arrays = [
@@ -309,5 +312,5 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """Sort key: digits by value, the rest as text (``2.png`` before ``10.png``)."""
+    """Sort key: ``2.png`` before ``10.png``."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -28,38 +28,27 @@ _Count = Annotated[int, Field(ge=1, strict=True)]
 
 @record
 class ManifestRecord:
-    """How one synthetic clip was made.
-
-    Attributes:
-        identity: The person, e.g. ``"syn-0001"``.
-        take: e.g. ``"nm-01"``.
-        view: e.g. ``"090"``.
-        seed: Seed of the run; the clip's own noise is keyed by it and the clip's name.
-        weights: Fingerprint of the weights.
-        sampler: Name of the sampler.
-        steps: Sampling steps.
-        guidance: Weight of the guidance.
-        frames: Length of the clip.
-        sha256: Of the clip's pixels, see ``pixels_sha256``.
-        mix: Known person -> mixing weight: one for a known person, more for a blend, none for a code.
-        cycle: Gait cycle that was asked for, frames; None where none was.
-        start: Phase of the first frame, radians; frame f has the phase ``2 pi f / cycle + start``.
-        identity_scale: Factor on the person's distance from the average one.
-    """
+    """How one synthetic clip was made."""
 
     identity: str
     take: str
     view: str
+    #: Of the run; the clip's own noise is keyed by it and the clip's name.
     seed: Annotated[int, Field(ge=0, strict=True)]
+    #: Fingerprint of the weights.
     weights: str
     sampler: str
     steps: _Count
     guidance: float
     frames: _Count
+    #: See :func:`pixels_sha256`.
     sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
+    #: Known person -> mixing weight: one for a known person, more for a blend, none for a code.
     mix: dict[str, float] = field(default_factory=dict)
+    #: Gait cycle that was asked for, frames; None where none was. Frame f has the phase ``2 pi f / cycle + start``.
     cycle: Annotated[float, Field(gt=0)] | None = None
     start: float = 0.0
+    #: Factor on the person's distance from the average one.
     identity_scale: float = 1.0
 
     @property
@@ -135,12 +124,7 @@ def read(path: str | os.PathLike[str]) -> list[ManifestRecord]:
 def merge(
     paths: Iterable[str | os.PathLike[str]], out: str | os.PathLike[str], order: Sequence[ClipKey]
 ) -> list[ManifestRecord]:
-    """Write one manifest of several, in the order of a plan.
-
-    Args:
-        paths: The parts; equal records may occur in several.
-        out: The file to write, complete or not at all.
-        order: Every clip that the merged manifest shall name.
+    """Write one manifest of several, complete or not at all: the records of ``order``, each in one part or more.
 
     Raises:
         ConflictError: Two parts describe one clip differently.
@@ -163,16 +147,7 @@ def merge(
 
 
 def refuse_tested(source: str, trained: Iterable[str], tested: Iterable[str]) -> None:
-    """Refuse synthetic clips whose generator has seen the people to test on.
-
-    Args:
-        source: The clips or weights, for the message.
-        trained: People the generator was trained on, e.g. all parents in a manifest.
-        tested: People of TEST_SET.
-
-    Raises:
-        WeightsError: A person is both.
-    """
+    """Refuse clips or weights of a generator that has seen the people to test on; raises ``WeightsError``."""
     seen = sorted(set(trained) & set(tested))
     if seen:
         who = ", ".join(seen[:3]) + (f", ... ({len(seen)} people)" if len(seen) > 3 else "")
@@ -182,7 +157,6 @@ def refuse_tested(source: str, trained: Iterable[str], tested: Iterable[str]) ->
 
 
 def _parse(line: bytes, where: str) -> ManifestRecord:
-    """One line of a manifest; ``where`` is its file and number, for the message."""
     try:
         return fill(ManifestRecord, json.loads(line), where)
     except (ValueError, RecursionError) as error:

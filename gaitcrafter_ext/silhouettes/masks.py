@@ -37,9 +37,7 @@ NEAR = (0.06, 0.12)
 def decode(data: bytes, grey: bool = False) -> NDArray[Any] | None:
     """An image file's mask, uint8 or uint16 [H, W]; None where it is no image that can be read.
 
-    Args:
-        data: The file.
-        grey: Convert colours to grey and drop the alpha channel, as OpenGait does.
+    With ``grey``, colours become grey and an alpha channel is dropped, as in OpenGait.
     """
     if not data:
         return None
@@ -67,6 +65,8 @@ class Levels:
     labels: tuple[float, ...] = ()
     low: float = 0.0
     high: float = 255.0
+    #: More greys half-way than bright ones: a photograph or a depth map.
+    is_photo: bool = False
 
     def mask(self, image: NDArray[Any]) -> NDArray[np.uint8]:
         """uint8 [H, W], 0 or 255."""
@@ -76,7 +76,7 @@ class Levels:
     def grey(self, image: NDArray[Any]) -> NDArray[np.uint8]:
         """uint8 [H, W], ``low`` to ``high`` as 0 to 255."""
         scaled = (image.astype(np.float64) - self.low) * (255.0 / (self.high - self.low))
-        return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+        return np.clip(np.rint(np.nan_to_num(scaled)), 0, 255).astype(np.uint8)
 
     def __str__(self) -> str:
         if self.labels:
@@ -93,7 +93,11 @@ def find_levels(images: Sequence[NDArray[Any]]) -> Levels | None:
     high = float(found[-1])
     labels = tuple(float(value) for value in found[1:] if len(found) <= MOST_LABELS and _is_label(images, value))
     soft = labels == (high,) and len(found) > 2  # what lies between is an edge or noise
-    return Levels(() if soft else labels, float(found[0]), high)
+    labels = () if soft else labels
+    quarter = (high - float(found[0])) / 4
+    bright = np.count_nonzero(values >= high - quarter)
+    between = np.count_nonzero(values > float(found[0]) + quarter) - bright
+    return Levels(labels, float(found[0]), high, not labels and between > bright)
 
 
 def _is_label(images: Sequence[NDArray[Any]], value: float) -> bool:

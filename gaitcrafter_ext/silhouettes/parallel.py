@@ -30,13 +30,9 @@ def available_cores() -> int:
 def map_in_order(
     function: Callable[[Item], Result], items: Sequence[Item], jobs: int, chunk: int = 16
 ) -> Iterator[Result]:
-    """Yield ``function(item)`` for every item, in the items' order, computed by ``jobs`` processes.
+    """Yield ``function(item)`` for every item, in the items' order, computed by ``jobs`` processes, ``chunk`` at once.
 
-    Args:
-        function: A function of a module (it is sent to the processes by name).
-        items: What to compute; sent to the processes by pickle.
-        jobs: Number of processes; with 1, or with no more than ``chunk`` items, the work is done in this one.
-        chunk: Items handed out at once.
+    Function and items are sent to them by pickle. One job, or no more than ``chunk`` items, is done in this process.
 
     Raises:
         StorageError: The system ended one of the processes (memory, as a rule).

@@ -33,13 +33,7 @@ class _Sets:
 
 @dataclass(frozen=True)
 class Partition:
-    """A split of people; no person is in both sets.
-
-    Attributes:
-        train: Identities to train on, in the file's order.
-        test: Identities to test on, in the file's order.
-        probes: PROBE_SET, where the file has one (Gait3D, FreeGait): clips ``identity-take-view``.
-        gallery: GALLERY_SET, where the file has one (CCGR-MINI, FreeGait): such clips, too.
+    """A split of people, in the file's order; no person is in both sets.
 
     Raises:
         DataError: A name occurs twice, in one set or in both.
@@ -47,6 +41,7 @@ class Partition:
 
     train: tuple[str, ...]
     test: tuple[str, ...] = ()
+    #: PROBE_SET and GALLERY_SET, where the file has them (Gait3D, CCGR-MINI, FreeGait): clips ``identity-take-view``.
     probes: tuple[str, ...] = ()
     gallery: tuple[str, ...] = ()
 

@@ -51,11 +51,7 @@ def dumps(frames: NDArray[np.uint8]) -> bytes:
 
 
 def loads(data: bytes, source: object) -> Any:
-    """Read a pickled plain numpy array without running anything.
-
-    Args:
-        data: The bytes of the file; any pickle protocol, written by numpy 1 or 2.
-        source: The file, named in messages.
+    """Read a pickled plain numpy array, of any protocol, written by numpy 1 or 2, without running anything.
 
     Returns:
         A numpy array of its own memory, a list of such, or the plain Python object (dict, number, text...) that the

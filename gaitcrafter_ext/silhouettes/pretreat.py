@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.silhouettes.clip import HEIGHT, SIZES, WIDTH
+from gaitcrafter_ext.silhouettes.clip import HEIGHT, SIZES, WIDTH, normalise
 from gaitcrafter_ext.silhouettes.masks import Frame, Levels, find_levels, is_inverted, largest, sample
 
 __all__ = ["LEAST_MASS", "AlignOptions", "AlignedClip", "align", "align_all", "at_border"]
@@ -23,19 +23,12 @@ __all__ = ["LEAST_MASS", "AlignOptions", "AlignedClip", "align", "align_all", "a
 #: A frame whose grey values sum to no more than this is taken for empty (about 40 white pixels).
 LEAST_MASS = 10_000
 
-#: Frames of these sizes are aligned already: their greys are soft edges, and stay.
-ALIGNED = SIZES[:2]
-
 
 def align(frame: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """Bring one mask into OpenGait's frame.
+    """Bring one mask, uint8 [H, W], the person white, into OpenGait's frame, uint8 [64, 64].
 
-    Args:
-        frame: uint8 [H, W], 0-255, the person white.
-
-    Returns:
-        uint8 [64, 64], or None where OpenGait passes over the frame: mass of at most ``LEAST_MASS``, or a person so
-        thin or so far at the left edge that there is no centre.
+    None where OpenGait passes over the frame: mass of at most ``LEAST_MASS``, or a person so thin or so far at the left
+    edge that there is no centre.
     """
     if cv2.sumElems(frame)[0] <= LEAST_MASS:
         return None
@@ -56,6 +49,16 @@ def align(frame: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     return aligned
 
 
+def is_aligned(frame: NDArray[np.uint8]) -> bool:
+    """Whether a frame, uint8 [H, W], is of a size that trees hold, spans its rows and stands in the middle already."""
+    height, width = frame.shape
+    slack = height // 32
+    if frame.shape not in SIZES or not (frame[: slack + 1].any() and frame[-slack - 1 :].any()):
+        return False
+    mass = frame.sum(axis=0, dtype=np.int64).cumsum()
+    return abs(int(np.searchsorted(mass, mass[-1] / 2, side="right")) - width // 2) <= slack
+
+
 def at_border(frame: NDArray[np.uint8]) -> bool:
     """Whether the mask, uint8 [H, W], touches the left or right edge: part of the person may be outside."""
     return bool(frame[:, 0].any() or frame[:, -1].any())
@@ -63,31 +66,24 @@ def at_border(frame: NDArray[np.uint8]) -> bool:
 
 @dataclass(frozen=True)
 class AlignOptions:
-    """How masks are read.
+    """How masks are read."""
 
-    Attributes:
-        drop_border: Leave out frames in which the person touches the picture's left or right edge.
-        invert: The person is black on white.
-        as_opengait: Take every mask as it is.
-    """
-
+    #: Leave out frames in which the person touches the picture's left or right edge.
     drop_border: bool = False
+    #: The person is black on white.
     invert: bool = False
+    #: Take every mask as it is.
     as_opengait: bool = False
 
 
 @dataclass
 class AlignedClip:
-    """What became of a sequence of masks.
-
-    Attributes:
-        frames: uint8 [T, 64, 64], the frames that could be aligned, in order; T may be 0.
-        dropped: Reason -> names of the frames that are left out for it.
-        mended: What was done, or let pass -> names of the frames it was done to.
-    """
+    """What became of a sequence of masks: uint8 [T, 64, 64] of the frames that could be aligned; T may be 0."""
 
     frames: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, HEIGHT, WIDTH), np.uint8))
+    #: Reason -> names of the frames that are left out for it.
     dropped: dict[str, list[str]] = field(default_factory=dict)
+    #: What was done, or let pass -> names of the frames it was done to.
     mended: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -95,12 +91,13 @@ def align_all(frames: Sequence[Frame], options: AlignOptions = AlignOptions()) -
     """Align the frames of one walk."""
     clip, aligned, reader = AlignedClip(), [], _Reader(frames, options)
     for name, load in frames:
-        mask, remarks = reader.mask(load())
-        result = None if mask is None else align(mask)
+        image = load()
+        mask, remarks = reader.mask(image)
+        result = None if mask is None else reader.align(mask)
         touching = mask is not None and at_border(mask)
         inverted = mask is not None and is_inverted(mask) and not options.as_opengait
         if mask is None or result is None or inverted or (touching and options.drop_border):
-            clip.dropped.setdefault(_why(mask, result), []).append(name)
+            clip.dropped.setdefault(_why(image, mask, result), []).append(name)
             continue
         aligned.append(result)
         for remark in remarks + ["person at the border, kept"] * touching:
@@ -118,25 +115,37 @@ class _Reader:
         self._levels: Levels | None = None
 
     def mask(self, image: NDArray[Any] | None) -> tuple[NDArray[np.uint8] | None, list[str]]:
-        """The person of a frame, uint8 [H, W], and what was done to get it; None where there is no frame."""
+        """The person of a frame, uint8 [H, W], and what was done to get it; None where there is no mask."""
         if image is None or (self.options.as_opengait and image.dtype == np.uint8):
             return image, []
-        mask, remarks = self._white_on_black(image)
-        if self.options.invert:
-            mask = 255 - mask
-        if self.options.as_opengait or is_inverted(mask) or image.shape in ALIGNED:
-            return mask, remarks
-        person = largest(mask)
-        return (mask, remarks) if person is None else (person, [*remarks, "pieces beside the person, left out"])
+        levels = None if _is_plain(image) else self._found()
+        if levels is None:
+            return self._person(image, image, [], [])
+        if levels.is_photo:
+            return None, []
+        mask = levels.mask(image)
+        scaled = [] if levels.high == 255 else [f"the brightest value is {levels.high:g}, taken for 255"]
+        return self._person(mask if levels.labels else levels.grey(image), mask, scaled, [str(levels)])
 
-    def _white_on_black(self, image: NDArray[Any]) -> tuple[NDArray[np.uint8], list[str]]:
-        if _is_plain(image):
-            return image, []
+    def align(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """See :func:`align`; aligned frames are only brought to 64 x 64."""
+        aligned = not self.options.as_opengait and is_aligned(mask) and cv2.sumElems(mask)[0] > LEAST_MASS
+        return normalise(mask[None])[0] if aligned else align(mask)
+
+    def _found(self) -> Levels:
         self._levels = self._levels or find_levels(list(sample(self.frames))) or Levels()
-        if image.shape not in ALIGNED:
-            return self._levels.mask(image), [str(self._levels)]
-        high = self._levels.high
-        return self._levels.grey(image), [] if high == 255 else [f"the brightest value is {high:g}, taken for 255"]
+        return self._levels
+
+    def _person(
+        self, soft: NDArray[np.uint8], mask: NDArray[np.uint8], scaled: list[str], cut: list[str]
+    ) -> tuple[NDArray[np.uint8], list[str]]:
+        """Of an aligned frame all with its soft edges, of any other the largest person."""
+        if self.options.invert:
+            soft, mask = 255 - soft, 255 - mask
+        if self.options.as_opengait or is_aligned(soft):
+            return soft, scaled
+        person = None if is_inverted(mask) else largest(mask)
+        return (mask, cut) if person is None else (person, [*cut, "pieces beside the person, left out"])
 
 
 def _is_plain(image: NDArray[Any]) -> bool:
@@ -144,10 +153,11 @@ def _is_plain(image: NDArray[Any]) -> bool:
     return image.dtype == np.uint8 and cv2.countNonZero(image) == cv2.countNonZero(cv2.compare(image, 255, cv2.CMP_EQ))
 
 
-def _why(mask: NDArray[np.uint8] | None, aligned: NDArray[np.uint8] | None) -> str:
-    """Why a frame is left out."""
-    if mask is None:
+def _why(image: NDArray[Any] | None, mask: NDArray[np.uint8] | None, aligned: NDArray[np.uint8] | None) -> str:
+    if image is None:
         return "unreadable image"
+    if mask is None:
+        return "greys all over: a photograph, not a mask; cut the person out first"
     if is_inverted(mask):
         return "white along the edge: the person is black (use --invert) or fills the picture"
     if aligned is not None:

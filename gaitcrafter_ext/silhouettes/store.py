@@ -58,12 +58,9 @@ def read_pickle(path: str | os.PathLike[str]) -> object:
 def write_clip(
     path: str | os.PathLike[str], frames: NDArray[np.uint8], *, staging: str | os.PathLike[str] | None = None
 ) -> None:
-    """Write one clip, complete or not at all; equal frames give equal bytes.
+    """Write one clip of any size that can be read, complete or not at all; equal frames give equal bytes.
 
-    Args:
-        path: The file; missing folders are made.
-        frames: uint8 [T, H, W], T >= 2, 0-255, of any size that can be read.
-        staging: Where the temporary file lies, see ``atomic_write``.
+    Missing folders are made; ``staging`` as in :func:`atomic_write`.
 
     Raises:
         DataError: ``frames`` is not such a clip.
@@ -75,12 +72,9 @@ def write_clip(
 
 
 class SilhouetteStore:
-    """A folder of clips in OpenGait's layout.
+    """A folder of clips in OpenGait's layout, one folder an identity; ``create`` makes it where it is missing.
 
-    Args:
-        root: The folder that holds one folder an identity.
-        dataset: Which file of a view folder is meant, and how wide frames are written.
-        create: Make the folder where it is missing, instead of refusing.
+    ``dataset`` says which file of a view folder is meant, and how wide frames are written.
 
     Raises:
         MissingError: There is no such folder.
@@ -152,14 +146,10 @@ class SilhouetteStore:
         return frames
 
     def write(self, key: ClipKey, frames: NDArray[np.uint8]) -> Path:
-        """Write the clip of ``key``, as wide as the dataset's are, and return its path; raises as ``write_clip`` does.
+        """Write a clip [T, 64, 64] or [T, 128, 128] as wide as the dataset's are; raises as ``write_clip`` does.
 
         The temporary file lies in the root, not beside the clip: OpenGait reads every file of a view folder, also one
         that a kill left behind.
-
-        Args:
-            key: The clip's name.
-            frames: uint8 [T, 64, 64], or [T, 128, 128].
         """
         path = self.path(key)
         write_clip(path, trim(frames) if self.dataset.columns == 44 else frames, staging=self.root)

@@ -26,6 +26,8 @@ __all__ = ["BadFile", "FrameStatistics", "StoreReport", "verify"]
 #: Beyond this many cells, identity x take x view is no grid that was meant to be filled (OUMVLP: 300 thousand).
 LARGEST_GRID = 1_000_000
 
+LINK = "a link to nothing; delete it, or bring back what it links to"
+
 
 @dataclass(frozen=True)
 class BadFile:
@@ -47,24 +49,7 @@ class FrameStatistics:
 
 @dataclass(frozen=True)
 class StoreReport:
-    """What ``verify`` found.
-
-    Attributes:
-        root: The tree.
-        clips: Number of good clips.
-        identities: Good clips of each identity.
-        conditions: Good clips of each condition (``nm``, ``bg``, ``cl``...).
-        views: Good clips of each view.
-        sizes: Good clips of each size, e.g. ``"64x44"``.
-        cells: Size of the full grid: every identity x take x view that occurs.
-        missing: Cells without a file; None where ``cells`` exceeds ``LARGEST_GRID``: takes are then named person by
-            person (GREW, Gait3D) and the grid means nothing.
-        frames: Lengths of the good clips; None where there is none.
-        grey_share: Mean share of pixels strictly between 0 and 255 (CASIA-B by OpenGait: about 0.05; 0 = binary).
-        border_share: Share of frames that touch the left or right border: a walker cut off, or badly centred.
-        empty_frames: Frames without a single pixel.
-        bad: Every bad file.
-    """
+    """What ``verify`` found; all counts and shares but ``cells`` are of the good clips."""
 
     root: str
     clips: int
@@ -72,10 +57,15 @@ class StoreReport:
     conditions: Mapping[str, int]
     views: Mapping[str, int]
     sizes: Mapping[str, int]
+    #: Size of the full grid: every identity x take x view that occurs.
     cells: int
+    #: Cells without a file; None where there are more than ``LARGEST_GRID`` cells: takes are then named person by
+    #: person (GREW, Gait3D) and the grid means nothing.
     missing: tuple[ClipKey, ...] | None
     frames: FrameStatistics | None
+    #: Mean share of pixels strictly between 0 and 255 (CASIA-B by OpenGait: about 0.05; 0 = binary).
     grey_share: float
+    #: Share of frames that touch the left or right border: a walker cut off, or badly centred.
     border_share: float
     empty_frames: int
     bad: tuple[BadFile, ...]
@@ -97,13 +87,7 @@ def verify(
     progress: Callable[[int, int], None] | None = None,
     dataset: DatasetConfig | None = None,
 ) -> StoreReport:
-    """Read every clip of a tree and report.
-
-    Args:
-        root: The folder of identities.
-        jobs: Number of processes.
-        progress: Called with (clips read, clips in all).
-        dataset: How its folders are read.
+    """Read every clip of a tree, on ``jobs`` processes, and report; ``progress`` is given (clips read, clips in all).
 
     Raises:
         MissingError: There is no such folder, or it holds no clip, good or bad.
@@ -112,12 +96,8 @@ def verify(
     store = SilhouetteStore(root, dataset)
     keys, bad = store.require_keys(), list(_layout_faults(store))
     measures = []
-    results = map_in_order(partial(_measure, store), keys, jobs, chunk=64)
-    for done, (key, result) in enumerate(zip(keys, results, strict=True), 1):
-        if isinstance(result, str):
-            bad.append(BadFile(str(key.path(store.dataset.file)), result))
-        else:
-            measures.append((key, result))
+    for done, result in enumerate(map_in_order(partial(_measure, store), keys, jobs, chunk=64), 1):
+        (bad if isinstance(result, BadFile) else measures).append(result)  # type: ignore[arg-type]
         if progress is not None:
             progress(done, len(keys))
     return _report(store, keys, measures, bad)
@@ -125,8 +105,9 @@ def verify(
 
 @dataclass(frozen=True)
 class _Measure:
-    """What is counted in one clip: frames, grey pixels, frames at the border, empty frames."""
+    """What is counted in one clip: frames, share of grey pixels, frames at the border, empty frames."""
 
+    key: ClipKey
     frames: int
     grey: float
     border: int
@@ -135,8 +116,7 @@ class _Measure:
     condition: str
 
 
-def _measure(store: SilhouetteStore, key: ClipKey) -> _Measure | str:
-    """Measure one clip; text says why it is bad."""
+def _measure(store: SilhouetteStore, key: ClipKey) -> _Measure | BadFile:
     path = f"{store.root}/{key}/{file_name(store.dataset.file, key.view)}"  # OUMVLP has 290,000 of them
     try:
         clip = read_frames(path)
@@ -145,32 +125,30 @@ def _measure(store: SilhouetteStore, key: ClipKey) -> _Measure | str:
         if fault:
             raise DataError(fault)
     except GaitCrafterError as error:
-        return str(error).removeprefix(f"{path}: ")
+        return BadFile(str(key.path(store.dataset.file)), str(error).removeprefix(f"{path}: "))
     grey = float(((clip > 0) & (clip < 255)).mean())
     border = int(clip[:, :, [0, -1]].any(axis=(1, 2)).sum())
     empty = int((~clip.any(axis=(1, 2))).sum())
-    return _Measure(len(clip), grey, border, empty, "x".join(map(str, clip.shape[1:])), condition)
+    return _Measure(key, len(clip), grey, border, empty, "x".join(map(str, clip.shape[1:])), condition)
 
 
-def _report(
-    store: SilhouetteStore, keys: list[ClipKey], measures: list[tuple[ClipKey, _Measure]], bad: list[BadFile]
-) -> StoreReport:
-    lengths = [measure.frames for _, measure in measures]
+def _report(store: SilhouetteStore, keys: list[ClipKey], measures: list[_Measure], bad: list[BadFile]) -> StoreReport:
+    lengths = [measure.frames for measure in measures]
     total = sum(lengths)
     cells, missing = missing_cells(keys)
     return StoreReport(
         root=str(store.root),
         clips=len(measures),
-        identities=_counts(key.identity for key, _ in measures),
-        conditions=_counts(measure.condition for _, measure in measures),
-        views=_counts(key.view for key, _ in measures),
-        sizes=_counts(measure.size for _, measure in measures),
+        identities=_counts(m.key.identity for m in measures),
+        conditions=_counts(m.condition for m in measures),
+        views=_counts(m.key.view for m in measures),
+        sizes=_counts(m.size for m in measures),
         cells=cells,
         missing=missing,
         frames=FrameStatistics(min(lengths), median(lengths), max(lengths), total) if lengths else None,
-        grey_share=sum(m.grey * m.frames for _, m in measures) / total if total else 0.0,
-        border_share=sum(m.border for _, m in measures) / total if total else 0.0,
-        empty_frames=sum(m.empty for _, m in measures),
+        grey_share=sum(m.grey * m.frames for m in measures) / total if total else 0.0,
+        border_share=sum(m.border for m in measures) / total if total else 0.0,
+        empty_frames=sum(m.empty for m in measures),
         bad=tuple(sorted(bad, key=lambda fault: fault.path)),
     )
 
@@ -190,8 +168,10 @@ def missing_cells(keys: Iterable[ClipKey]) -> tuple[int, tuple[ClipKey, ...] | N
 
 
 def _layout_faults(store: SilhouetteStore) -> Iterator[BadFile]:
-    """Files where a folder belongs, folders without a clip, and second files beside one."""
-    for identity in split_entries(store.root)[0]:
+    """Files where a folder belongs, folders without a clip, second files beside one, links to nothing."""
+    people, strays = split_entries(store.root)
+    yield from (BadFile(name, LINK) for name in strays if not (store.root / name).exists())
+    for identity in people:
         takes, others = split_entries(store.root / identity)
         yield from _folder_faults(Path(identity), takes, others)
         for take in takes:
@@ -211,7 +191,9 @@ def _folder_faults(folder: Path, folders: list[str], others: list[str]) -> Itera
 
 def _view_faults(store: SilhouetteStore, key: ClipKey) -> Iterator[BadFile]:
     names, clip = entry_names(f"{store.root}/{key}"), file_name(store.dataset.file, key.view)
-    if clip not in names:
+    if clip in names and not store.path(key).exists():
+        yield BadFile(f"{key}/{clip}", LINK)
+    elif clip not in names:
         yield BadFile(str(key), f"no {clip} in it; " + (f"it holds {names[0]}" if names else "it is empty"))
         return
     for name in names:

@@ -80,18 +80,13 @@ class Track:
 
 @dataclass(frozen=True)
 class Video:
-    """What moves in a video.
+    """What moves in a video of ``count`` frames."""
 
-    Attributes:
-        shape: Height and width of the masks, pixels.
-        count: Frames of the video.
-        fps: Its frames a second.
-        walkers: Most frames first.
-    """
-
+    #: Height and width of the masks.
     shape: tuple[int, int]
     count: int
     fps: float
+    #: Most frames first.
     walkers: tuple[Track, ...]
 
     def frames(self, walker: Track) -> list[Frame]:
@@ -110,12 +105,7 @@ class Video:
 def read_video(
     path: str | os.PathLike[str], fps: float | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Video:
-    """Cut the walkers out of a video.
-
-    Args:
-        path: A video file that OpenCV can read.
-        fps: Its frames a second; None = what the file says.
-        progress: Called with (frames done, frames in all).
+    """Cut the walkers out of a video; without ``fps`` the file says how many frames a second it shows.
 
     Raises:
         MissingError: There is no such file.
@@ -194,15 +184,7 @@ def background_of(path: str | os.PathLike[str]) -> tuple[NDArray[np.uint8], int]
 
 
 def foreground(picture: NDArray[np.uint8], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What differs from the background.
-
-    Args:
-        picture: uint8 [H, W, 3].
-        background: uint8 [H, W, 3].
-
-    Returns:
-        uint8 [H, W], 0 or 255, specks removed and small gaps closed.
-    """
+    """What differs from the background, both uint8 [H, W, 3]: a mask [H, W], specks removed and small gaps closed."""
     change = cv2.GaussianBlur(picture, (5, 5), 0).astype(np.float32) - cv2.GaussianBlur(background, (5, 5), 0)
     change -= np.median(change[::4, ::4], axis=(0, 1))  # the whole picture grew lighter or darker
     difference = np.abs(change).max(axis=2)

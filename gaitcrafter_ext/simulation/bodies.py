@@ -148,12 +148,7 @@ def set_shoulders(body: Body, out_m: float) -> Body:
 
 
 def pose_joints(joints: Array, local: Array, root: Array) -> tuple[Array, Array]:
-    """Forward kinematics with local rotations about world-aligned axes at rest.
-
-    Args:
-        joints: [B, 3], at rest.
-        local: [T, B, 3, 3], rotation of each bone relative to its parent.
-        root: [T, 3], position of the pelvis joint.
+    """Forward kinematics of joints [B, 3] at rest by rotations against the parent [T, B, 3, 3] and the pelvis [T, 3].
 
     Returns:
         World rotations [T, B, 3, 3] and joint positions [T, B, 3].

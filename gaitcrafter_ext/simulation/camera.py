@@ -166,12 +166,9 @@ def noise_field() -> NDArray[np.float32]:
 
 
 class SegmentationNoise:
-    """What background subtraction does to an outline: ragged edges and rare bites.
+    """What background subtraction does to an outline of one clip: ragged edges and rare bites.
 
-    Args:
-        rng: One for each clip.
-        edge: Strength of the raggedness, share of the soft mask's range.
-        bite: Chance of a bite a frame.
+    ``edge`` is their strength, a share of the soft mask's range; ``bite`` the chance of a bite a frame.
     """
 
     def __init__(self, rng: np.random.Generator, edge: float = 0.09, bite: float = 0.025) -> None:

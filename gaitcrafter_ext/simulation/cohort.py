@@ -154,14 +154,9 @@ def film(posed: PosedTake, camera: Camera, noise: SegmentationNoise) -> NDArray[
 
 
 def render_take(seed: int, who: Person, take: str, views: Iterable[str], frames: int) -> dict[str, NDArray[np.uint8]]:
-    """Render one take from several views; all cameras film the same walk.
+    """Render one take of a :func:`person` of the same seed from several views; all cameras film the same walk.
 
-    Args:
-        seed: Seed of the cohort.
-        who: From :func:`person`, of the same seed.
-        take: Such as ``"nm-01"``; its number may go beyond CASIA-B's.
-        views: Names of views, degrees.
-        frames: Length, 5 to 100, at 25 a second.
+    The take's number may go beyond CASIA-B's; ``frames`` is 5 to 100, at 25 a second.
 
     Returns:
         uint8 [frames, 64, 64] by view.

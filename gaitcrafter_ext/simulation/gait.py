@@ -15,6 +15,7 @@ About X a positive rotation bends the trunk forward and the knee, a negative one
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -152,28 +153,29 @@ def own_harmonics(rng: np.random.Generator, scale: float = 1.0) -> dict[str, NDA
     return result
 
 
+def draw(middle: Callable[[str], Any], rng: np.random.Generator, scale: float) -> dict[str, Any]:
+    """All of :data:`SCALARS` and :data:`SIDED`: a middle each, moved by ``scale`` times the spread between people."""
+    values: dict[str, Any] = {}
+    for name, (_, deviation, low, high) in SCALARS.items():
+        values[name] = float(np.clip(middle(name) + scale * deviation * rng.standard_normal(), low, high))
+    for name, (_, deviation, between, low, high) in SIDED.items():
+        step = scale * (deviation * rng.standard_normal() + between * rng.standard_normal(2))
+        values[name] = np.clip(middle(name) + step, low, high)
+    return values
+
+
 def sample_gait(rng: np.random.Generator, spread: float = 1.0) -> Gait:
     """Draw a person's gait; ``spread`` scales the differences between people."""
-    values: dict[str, Any] = {}
-    for name, (mean, deviation, low, high) in SCALARS.items():
-        values[name] = float(np.clip(mean + spread * deviation * rng.standard_normal(), low, high))
-    for name, (mean, deviation, between, low, high) in SIDED.items():
-        draw = mean + spread * (deviation * rng.standard_normal() + between * rng.standard_normal(2))
-        values[name] = np.clip(draw, low, high)
+    means = {name: numbers[0] for name, numbers in {**SCALARS, **SIDED}.items()}
+    values = draw(means.__getitem__, rng, spread)
     return Gait(own=own_harmonics(rng, spread), **values)
 
 
 def vary_gait(gait: Gait, rng: np.random.Generator, scale: float) -> Gait:
     """The same person on another occasion: every parameter moves by ``scale`` times its spread between people."""
-    values: dict[str, Any] = {}
-    for name, (_, deviation, low, high) in SCALARS.items():
-        values[name] = float(np.clip(getattr(gait, name) + scale * deviation * rng.standard_normal(), low, high))
-    for name, (_, deviation, between, low, high) in SIDED.items():
-        step = scale * (deviation * rng.standard_normal() + between * rng.standard_normal(2))
-        values[name] = np.clip(getattr(gait, name) + step, low, high)
+    values = draw(functools.partial(getattr, gait), rng, scale)
     extra = own_harmonics(rng, scale)
-    own = {joint: gait.own[joint] + extra[joint] for joint in gait.own}
-    return replace(gait, own=own, **values)
+    return replace(gait, own={joint: gait.own[joint] + extra[joint] for joint in gait.own}, **values)
 
 
 def phase_of(gait: Gait, frames: int, start: float, rng: np.random.Generator) -> Array:

@@ -81,11 +81,7 @@ class CohortPlan:
 
 
 def read_plan(out: Path) -> CohortPlan | None:
-    """The plan of a folder that we wrote, or None where it holds no record.
-
-    Raises:
-        ConflictError: The record is damaged.
-    """
+    """The plan of a folder that we wrote, or None where it holds no record; ``ConflictError`` where that is damaged."""
     path = out / RECORD
     if not path.is_file():
         return None
@@ -101,10 +97,6 @@ def check_folder(out: Path, plan: CohortPlan, force: bool) -> None:
     A folder of the same seed, length and version may grow: the new plan must include all that is there and leave
     every person in the same set. With ``force`` people may change sets, and the clips of another cohort that the
     folder's own record lists are deleted; files that are not ours never are.
-
-    Raises:
-        ConflictError: The folder holds another cohort or foreign files, or people would change sets.
-        StorageError: A clip cannot be deleted.
     """
     if out.exists() and not out.is_dir():
         raise ConflictError(f"{out} is a file; choose another --out")
@@ -131,7 +123,6 @@ def is_part(old: CohortPlan, plan: CohortPlan) -> bool:
 
 
 def refuse_foreign_files(out: Path) -> None:
-    """Refuse a folder with anything in it but what a killed run left."""
     foreign = sorted(p.name for p in out.iterdir() if not p.name.startswith(STAGED_PREFIX)) if out.is_dir() else []
     if foreign:
         raise ConflictError(
@@ -141,7 +132,6 @@ def refuse_foreign_files(out: Path) -> None:
 
 
 def refuse_moves(path: Path, plan: CohortPlan) -> None:
-    """Refuse a plan that moves people of the partition at ``path`` between its sets."""
     if not path.is_file():
         return
     there, planned = Partition.load(path), plan.partition()
@@ -191,7 +181,7 @@ def write_cohort(plan: CohortPlan, out: Path, jobs: int = 1, force: bool = False
         After each take: (clips made, clips that were there).
 
     Raises:
-        ConflictError: See :func:`check_folder`.
+        ConflictError: The folder holds another cohort or foreign files, or people would change sets.
         StorageError: The disk refused.
     """
     check_folder(out, plan, force)

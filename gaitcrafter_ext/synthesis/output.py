@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
 from gaitcrafter_ext.silhouettes.partition import Partition
-from gaitcrafter_ext.silhouettes.sheet import contact_sheet, spread
+from gaitcrafter_ext.silhouettes.pictures import contact_sheet, spread
 from gaitcrafter_ext.silhouettes.store import read_clip
 from gaitcrafter_ext.synthesis.folder import ENTRY, MANIFEST, OUTPUTS, PAGE, PARTITION, SHEET, OutputFolder
 from gaitcrafter_ext.synthesis.page import page

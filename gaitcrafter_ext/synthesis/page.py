@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.silhouettes.sheet import spread
+from gaitcrafter_ext.silhouettes.pictures import spread
 from gaitcrafter_ext.silhouettes.store import read_clip
 from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.synthesis.identities import Identity

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from gaitcrafter_ext.cli.main import main
-from gaitcrafter_ext.silhouettes.animation import grid
+from gaitcrafter_ext.silhouettes.pictures import grid
 from gaitcrafter_ext.silhouettes.store import write_clip
 
 

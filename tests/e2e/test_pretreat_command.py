@@ -16,6 +16,7 @@ import pytest
 from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
+from tests.refusals import assert_refused
 
 TOOL = Path(__file__).parents[2] / "tools" / "pretreat.py"
 NAME = ("--identity", "me", "--take", "nm-01", "--view", "090")
@@ -151,15 +152,8 @@ def test_bad_input_is_one_line(
     (tmp_path / "packed.zip").write_text("")
     (tmp_path / "file").write_text("")
     write_walk(tmp_path / "walk")
-    before = sorted(tmp_path.rglob("*"))
     places = {"EMPTY": "empty", "PACKED": "packed.zip", "WALK": "walk", "WALK/out": "walk/out"}
-    assert main(["pretreat", *(places.get(word, word) for word in arguments)]) == code
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert words in err
-    assert sorted(tmp_path.rglob("*")) == before
+    assert_refused(["pretreat", *(places.get(word, word) for word in arguments)], code, words, tmp_path, capsys)
 
 
 def test_when_nothing_is_usable_the_exit_code_is_one(tmp_path: Path) -> None:

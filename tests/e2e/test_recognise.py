@@ -15,6 +15,7 @@ from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
 
+SYNTHETIC = np.pad(np.full((3, 50, 16), 255, np.uint8), ((0, 0), (7, 7), (24, 24)))
 QUICK = ["--iterations", "2", "--batch", "2x2x2"]
 
 
@@ -123,7 +124,7 @@ def test_json_is_printed_also_without_test_people(
 def test_gaitbase_trains_on_synthetic_people_too_and_writes_scalars(data: Path, tmp_path: Path) -> None:
     synthetic = SilhouetteStore(tmp_path / "synthetic" / "pkl", create=True)
     for take in ("nm-01", "nm-02"):
-        synthetic.write(ClipKey("syn-0001", take, "090"), np.full((3, 64, 64), 200, np.uint8))
+        synthetic.write(ClipKey("syn-0001", take, "090"), SYNTHETIC)
     out = tmp_path / "run"
     options = ["--model", "gaitbase", "--batch", "2x2x2", "--synthetic", str(tmp_path / "synthetic")]
     options += ["--synthetic-share", "0.5", "--iterations", "10", "--no-test"]
@@ -175,7 +176,7 @@ def made_of(folder: Path, *parents: str) -> Path:
     """Clips of a novel person, as ``synthesize`` leaves them, blended from ``parents``."""
     store = SilhouetteStore(folder / "pkl", create=True)
     for take in ("nm-01", "nm-02"):
-        store.write(ClipKey("syn-0001", take, "090"), np.full((3, 64, 64), 200, np.uint8))
+        store.write(ClipKey("syn-0001", take, "090"), SYNTHETIC)
         recipe = dict.fromkeys(parents, 1 / len(parents))
         record = manifest.ManifestRecord("syn-0001", take, "090", 0, "w", "euler", 2, 1.0, 3, "0" * 64, recipe)
         manifest.append(folder / "manifest.jsonl", record)

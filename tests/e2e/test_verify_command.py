@@ -15,6 +15,7 @@ from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
+from tests.refusals import assert_refused
 
 
 def verify(*arguments: object) -> tuple[int, str, str]:
@@ -83,12 +84,5 @@ def test_bad_input_is_one_line(
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
     Partition(("001", "absent")).save(tmp_path / "absent.json")
-    before = sorted(tmp_path.rglob("*"))
     places = {"ROOT": str(root), "EMPTY": "empty"}
-    assert main(["verify", *(places.get(word, word) for word in arguments)]) == code
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert words in err
-    assert sorted(tmp_path.rglob("*")) == before
+    assert_refused(["verify", *(places.get(word, word) for word in arguments)], code, words, tmp_path, capsys)

@@ -93,12 +93,7 @@ def test_columns_lost_is_the_share_outside_the_middle() -> None:
 def test_what_is_no_clip_is_refused_with_its_source(array: object, words: str) -> None:
     with pytest.raises(DataError, match=f"^somewhere: .*{words}"):
         check_frames(array, "somewhere")
-
-
-def test_a_clip_passes_the_check_untouched() -> None:
-    assert check_frames(every_grey(), "x") is not None
-    with pytest.raises(DataError, match="at least 3"):
-        check_frames(every_grey(), "x", minimum=3)
+    assert check_frames(every_grey(), "x", minimum=2) is not None
 
 
 def disc(size: int) -> np.ndarray:

@@ -10,8 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.frames import thumbnails
-from gaitcrafter_ext.silhouettes.cycle import cycle_of, is_reliable
-from gaitcrafter_ext.silhouettes.phase import gait_phases
+from gaitcrafter_ext.silhouettes.cycle import cycle_of, gait_phases, is_reliable
 from gaitcrafter_ext.simulation import cohort
 from tests.stick_walkers import stick_clip
 

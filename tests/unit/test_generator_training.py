@@ -109,6 +109,8 @@ def test_a_diverging_loss_ends_the_run_and_keeps_the_last_state(tree: Path, tmp_
     with pytest.raises(DataError, match=r"the loss is (nan|inf) near step 10: it diverged; .* state is kept; lower"):
         _run(wild)
     assert (tmp_path / "state" / "progress.json").read_bytes() == before
+    with pytest.raises(DataError, match="it diverged; no state was saved yet; lower"):
+        _run(_trainer(tree, tiny_config(max_clips=4000, learning_rate=1e30, warmup_steps=4), tmp_path / "new"))
 
 
 def test_a_full_disk_is_one_line_and_keeps_the_last_state(tree: Path, tmp_path: Path) -> None:

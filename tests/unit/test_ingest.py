@@ -157,11 +157,22 @@ def test_a_pickle_of_something_else_is_refused(tmp_path: Path) -> None:
         assert "expected silhouettes [T, H, W]" in result.warnings["frames that cannot be read"]
 
 
-def test_one_dangling_link_costs_one_frame(tmp_path: Path) -> None:
+def test_a_link_to_nothing_costs_no_more_than_what_it_stands_for(tmp_path: Path) -> None:
     raw = write(tmp_path / "raw", pictures(KEYS[0]))
-    (raw / str(KEYS[0]) / "13.png").symlink_to(tmp_path / "nowhere.png")
-    result = ingest(raw, tmp_path / "out")[KEYS[0]]
+    for link in (f"{KEYS[0]}/13.png", "002", "001/nm-02"):
+        (raw / link).symlink_to(tmp_path / "nowhere")
+    results = ingest(raw, tmp_path / "out")
+    lost = [ClipKey("001", "nm-02", "*"), ClipKey("002", "*", "*")]
+    assert [results.pop(key).state for key in lost] == ["refused", "refused"]
+    result = results[KEYS[0]]
     assert (result.state, result.frames, result.warnings) == ("written", 12, {"unreadable image": "1 frame: 13.png"})
+
+
+@pytest.mark.parametrize("inner", ["x/Silhouette_000-00/00001", "train/00001/4XPn5Z28"])
+def test_sets_of_people_are_not_taken_for_people(tmp_path: Path, inner: str) -> None:
+    write(tmp_path / inner, {"1.png": png(MASKS[0])})
+    with pytest.raises(MissingError, match=rf"{tmp_path / inner.split('/')[0]} is a set of people, not a person"):
+        find_walks(tmp_path)
 
 
 def test_a_level_too_many_or_too_few_is_said_with_an_example(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gaitcrafter_ext.errors import StorageError
-from gaitcrafter_ext.silhouettes.parallel import available_cores, map_in_order
+from gaitcrafter_ext.silhouettes.parallel import map_in_order
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -78,7 +78,3 @@ def _runs(process: int) -> bool:
     """Whether there is such a process, those not counted that have ended and wait to be asked how."""
     told = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False).stdout
     return bool(told.strip()) and not told.strip().startswith("Z")
-
-
-def test_there_is_a_core() -> None:
-    assert 1 <= available_cores() <= (os.cpu_count() or 1)

@@ -48,11 +48,6 @@ def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: bytes, words: str
         Partition.load(tmp_path / "p.json")
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match=r"p\.json is not there"):
-        Partition.load(tmp_path / "p.json")
-
-
 def test_people_who_are_not_there_are_named_train_first(tmp_path: Path) -> None:
     (tmp_path / "001").mkdir()
     store = SilhouetteStore(tmp_path)

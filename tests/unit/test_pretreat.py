@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -136,6 +135,24 @@ def test_inverted_masks_are_refused_and_turned_over_on_request() -> None:
     assert np.array_equal(aligned(inverted, invert=True).frames, TRUE)
 
 
+def test_aligned_frames_of_every_size_and_type_stay_where_they_are() -> None:
+    double = TRUE.repeat(2, axis=1).repeat(2, axis=2)
+    for clip in (TRUE, TRUE[:, :, 10:54], double, double[:, :, 20:108], TRUE / 255.0, TRUE // 2):
+        assert np.abs(aligned(list(clip)).frames.astype(int) - TRUE).max() <= 1
+    assert np.array_equal(aligned(list(TRUE > 127)).frames > 127, TRUE > 127)
+    moved = np.roll(TRUE, 6, axis=2)
+    assert min(map(iou, aligned(list(moved)).frames, TRUE)) > 0.9
+
+
+def test_photographs_are_no_masks() -> None:
+    ramp = np.tile(np.linspace(40, 220, 320).astype(np.uint8), (240, 1))
+    photos = [cv2.GaussianBlur(np.where(image > 0, 255 - ramp, ramp).astype(np.uint8), (5, 5), 0) for image in WALK]
+    for shown in (photos, [np.dstack([photo] * 3) for photo in photos]):
+        clip = aligned([through(".jpg")(image) for image in shown])
+        assert list(clip.dropped) == ["greys all over: a photograph, not a mask; cut the person out first"]
+        assert len(clip.frames) == 0
+
+
 def test_as_opengait_takes_masks_as_they_are() -> None:
     clip = aligned([with_specks(image) for image in WALK], as_opengait=True)
     assert clip.mended == {}
@@ -191,13 +208,8 @@ def test_frames_at_the_border_can_be_left_out() -> None:
     result = aligned([body(), body(left=0), body(left=300)], drop_border=True)
     assert len(result.frames) == 1
     assert result.dropped == {"person at the border": ["1", "2"]}
-
-
-def test_only_the_left_and_right_edges_are_borders() -> None:
-    assert at_border(body(left=0))
-    assert at_border(body(left=300))
     assert not at_border(body(top=0, tall=240))
 
 
-def test_nothing_usable_gives_an_empty_clip(tmp_path: Path) -> None:
+def test_nothing_usable_gives_an_empty_clip() -> None:
     assert aligned([None]).frames.shape == (0, 64, 64)  # type: ignore[list-item]

@@ -87,7 +87,7 @@ def test_a_finished_run_is_left_alone_and_may_be_made_longer(people: TrainingSet
 def test_other_clips_of_the_same_names_are_another_run(people: TrainingSet, tmp_path: Path) -> None:
     train(SHORT, people, tmp_path / "run")
     last = people.clips[-1]
-    last.store.write(last.key, 255 - last.store.read(last.key))
+    last.store.write(last.key, last.store.read(last.key)[::-1])
     with pytest.raises(ConflictError, match="other options, people or clips"):
         train(SHORT, people, tmp_path / "run")
 

@@ -21,11 +21,15 @@ def write(root: Path, clips: list[tuple[str, str]], view: str = "090") -> Silhou
     """Clips whose every pixel tells the person (tens) and the frame (ones)."""
     store = SilhouetteStore(root, create=True)
     for identity, take in clips:
-        person = 10 * int(identity[-1])
-        store.write(
-            ClipKey(identity, take, view), np.stack([np.full((64, 64), person + t, np.uint8) for t in range(5)])
-        )
+        store.write(ClipKey(identity, take, view), clip(*range(10 * int(identity[-1]), 10 * int(identity[-1]) + 5)))
     return store
+
+
+def clip(*values: int) -> np.ndarray:
+    """Frames of one value each, and a white pixel."""
+    frames = np.repeat(np.array(values, np.uint8), 64 * 64).reshape(-1, 64, 64)
+    frames[:, 40, 40] = 255
+    return frames
 
 
 @pytest.fixture
@@ -102,7 +106,7 @@ def test_the_synthetic_share_may_fall_until_real_people_are_left_alone(real: Sil
 def test_where_nobody_is_novel_the_share_is_one_of_each_persons_clips(real: SilhouetteStore, tmp_path: Path) -> None:
     synthetic = SilhouetteStore(tmp_path / "synthetic", create=True)
     for take in ("nm-01", "nm-02"):
-        synthetic.write(ClipKey("001", take, "090"), np.full((5, 64, 64), 60, np.uint8))
+        synthetic.write(ClipKey("001", take, "090"), clip(*[60] * 5))
     both = training_set(real, Partition(("001", "002"), ("005",)), [synthetic])
     sampler = PKSampler(both, (2, 4, 1), seed=0, synthetic_share=((0, 0.5),))
     assert [synthetic_pixels(sampler, n) for n in range(5)] == [2] * 5

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import DataError, StorageError
-from gaitcrafter_ext.silhouettes.gei import gei
-from gaitcrafter_ext.silhouettes.sheet import contact_sheet, spread, strip
+from gaitcrafter_ext.silhouettes.clip import gei
+from gaitcrafter_ext.silhouettes.pictures import contact_sheet, spread, strip
 
 
 def clip(length: int) -> np.ndarray:
@@ -27,11 +27,7 @@ def test_a_strip_shows_frames_side_by_side() -> None:
     row = strip(clip(30), 4)
     assert row.shape == (64, 4 * 65)
     assert [int(row[5, 65 * tile + 5]) for tile in range(4)] == [1, 10, 20, 30]
-
-
-def test_a_short_clip_is_filled_up_with_black() -> None:
-    row = strip(clip(2), 4)
-    assert [int(row[5, 65 * tile + 5]) for tile in range(4)] == [1, 2, 0, 0]
+    assert [int(strip(clip(2), 4)[5, 65 * tile + 5]) for tile in range(4)] == [1, 2, 0, 0], "a short one ends in black"
 
 
 def test_a_sheet_holds_every_row_with_its_label(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from gaitcrafter_ext.simulation.bodies import BONES, Skin, bone, parents, pose_joints, sample_body, skin_points
 from gaitcrafter_ext.simulation.gait import (
-    PELVIC_TILT_DEG,
     Gait,
     evaluate,
     joint_angles,
@@ -119,12 +118,6 @@ def test_arm_swings_against_the_leg_of_its_side(gait: Gait) -> None:
     assert np.corrcoef(angles["hip"][:, 0], angles["arm"][:, 0])[0, 1] < -0.7
 
 
-def test_thighs_are_measured_against_the_vertical(gait: Gait) -> None:
-    angles = joint_angles(gait, np.linspace(0.0, 1.0, 100, endpoint=False))
-    clinical = evaluate(mean_curve("hip"), np.linspace(0.0, 1.0, 100, endpoint=False))
-    np.testing.assert_allclose(angles["hip"][:, 0], gait.hip_gain * (clinical - PELVIC_TILT_DEG))
-
-
 def test_rotations_are_rotations() -> None:
     rng = np.random.default_rng(6)
     gait = sample_gait(rng)
@@ -139,12 +132,6 @@ def test_people_differ_more_than_takes_of_one_person() -> None:
     for name in ("cycle_s", "lean_deg", "hip_gain"):
         between, within = (np.std([getattr(g, name) for g in group]) for group in (people, takes))
         assert 0.2 < within / between < 0.75, name
-
-
-def test_cadence_spread_is_that_of_people() -> None:
-    cycles = [sample_gait(np.random.default_rng([9, n])).cycle_s for n in range(300)]
-    assert 0.95 <= min(cycles) < 1.0
-    assert 1.2 < max(cycles) <= 1.25
 
 
 def test_steps_have_human_length(gait: Gait) -> None:

@@ -13,25 +13,15 @@ def seen(point: tuple[float, float, float], azimuth_deg: float, along_m: float =
     return project(np.array([[point]]), np.array([along_m]), Camera(azimuth_deg))[:, 0, 0]
 
 
-def test_a_walker_seen_from_the_side_faces_image_left() -> None:
-    nose, back = (0.0, -0.2, 1.6), (0.0, 0.2, 1.6)
-    assert seen(nose, 90)[0] < seen(back, 90)[0]
-
-
-def test_the_left_hand_is_on_the_right_of_a_frontal_picture_and_on_the_left_from_behind() -> None:
-    hand = (0.3, 0.0, 1.0)
-    assert seen(hand, 0)[0] > 0 > seen(hand, 180)[0]
-
-
-def test_a_walker_at_view_000_comes_nearer() -> None:
-    heights = [seen((0, 0, 0), 0, along)[1] - seen((0, 0, 1.7), 0, along)[1] for along in (-1.0, 0.0, 1.0)]
-    assert heights[0] < heights[1] < heights[2]
-    assert abs(heights[1] - 128) < 2
-
-
-def test_a_walker_at_view_090_crosses_from_right_to_left() -> None:
+def test_views_show_what_their_names_say() -> None:
+    nose, back, left_hand = (0.0, -0.2, 1.6), (0.0, 0.2, 1.6), (0.3, 0.0, 1.0)
+    assert seen(nose, 90)[0] < seen(back, 90)[0], "from the side the walker faces image left"
+    assert seen(left_hand, 0)[0] > 0 > seen(left_hand, 180)[0]
     columns = [seen((0, 0, 1), 90, along)[0] for along in (-1.0, 0.0, 1.0)]
     assert columns[0] > columns[1] > columns[2]
+    heights = [seen((0, 0, 0), 0, along)[1] - seen((0, 0, 1.7), 0, along)[1] for along in (-1.0, 0.0, 1.0)]
+    assert heights[0] < heights[1] < heights[2], "at view 000 the walker comes nearer"
+    assert abs(heights[1] - 128) < 2
 
 
 def covered(ring: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

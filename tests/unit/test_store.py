@@ -143,12 +143,7 @@ def test_a_root_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("thing", "words"),
     [
-        ([FRAMES], "holds a list, not an array"),
-        (FRAMES / 255.0, "dtype float64"),
-        (FRAMES > 127, "dtype bool"),
         (FRAMES[:, :, 10:50], r"shape \[5, 64, 40\]"),
-        (FRAMES[:0], "0 frame"),
-        (FRAMES[:1], "1 frame"),
         (Path("x"), "refused"),
     ],
 )

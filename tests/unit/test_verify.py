@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.errors import DataError, MissingError
+from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.silhouettes.dataset import load_dataset
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.silhouettes.verify import missing_cells, verify
@@ -37,7 +37,7 @@ def faults(root: Path) -> dict[str, str]:
     return {fault.path: fault.why for fault in verify(root).bad}
 
 
-def test_counts_and_missing_cells(tmp_path: Path) -> None:
+def test_counts_missing_cells_and_lengths(tmp_path: Path) -> None:
     tree(tmp_path)
     report = verify(tmp_path)
     assert report.ok
@@ -45,21 +45,15 @@ def test_counts_and_missing_cells(tmp_path: Path) -> None:
     assert report.identities == {"001": 3, "002": 1}
     assert report.conditions == {"cl": 1, "nm": 3}
     assert report.views == {"090": 3, "108": 1}
-    assert report.cells == 8
-    assert report.missing is not None
-    assert [str(key) for key in report.missing] == ["001/cl-01/108", "002/cl-01/090", "002/cl-01/108", "002/nm-01/108"]
+    content = json.loads(json.dumps(report.to_json()))
+    assert (content["ok"], content["cells"]) == (True, 8)
+    assert content["missing"] == ["001/cl-01/108", "002/cl-01/090", "002/cl-01/108", "002/nm-01/108"]
+    assert content["frames"] == {"minimum": 10, "median": 25, "maximum": 40, "total": 100}
 
 
 def test_a_tree_whose_takes_are_named_person_by_person_is_no_grid() -> None:
     keys = [ClipKey(f"{number}", f"take-{number}", f"{number % 10}") for number in range(400)]
     assert missing_cells(keys) == (400 * 400 * 10, None)
-
-
-def test_frame_statistics(tmp_path: Path) -> None:
-    tree(tmp_path)
-    frames = verify(tmp_path).frames
-    assert frames is not None
-    assert (frames.minimum, frames.median, frames.maximum, frames.total) == (10, 25, 40, 100)
 
 
 def test_shares_are_weighted_by_frames(tmp_path: Path) -> None:
@@ -70,13 +64,6 @@ def test_shares_are_weighted_by_frames(tmp_path: Path) -> None:
     assert report.grey_share == pytest.approx(0.125 * 30 / 40)
     assert report.border_share == pytest.approx(4 / 40)
     assert report.empty_frames == 2
-
-
-def test_a_missing_or_empty_root_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="nowhere"):
-        verify(tmp_path / "nowhere")
-    with pytest.raises(MissingError, match="holds no clip; expected <identity>"):
-        verify(tmp_path)
 
 
 def test_every_bad_file_is_named_and_the_good_ones_still_count(tmp_path: Path) -> None:
@@ -113,6 +100,9 @@ def test_what_opengait_would_trip_over_is_named(tmp_path: Path) -> None:
     (base / "144" / "other.pkl").write_text("")
     (tmp_path / "001" / ".DS_Store").write_text("")
     (tmp_path / "005").mkdir()
+    (tmp_path / "006").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "001" / "nm-03" / "090").mkdir(parents=True)
+    (tmp_path / "001" / "nm-03" / "090" / "090.pkl").symlink_to("nowhere.pkl")
     found = faults(tmp_path)
     words = {
         "001/nm-01/090/extra.pkl": "second modality",
@@ -122,6 +112,8 @@ def test_what_opengait_would_trip_over_is_named(tmp_path: Path) -> None:
         "001/nm-01/144": "no 144.pkl in it; it holds other.pkl",
         "001/.DS_Store": "only folders",
         "005": "an empty folder",
+        "006": "a link to nothing",
+        "001/nm-03/090/090.pkl": "a link to nothing",
     }
     assert found.keys() == words.keys()
     for name, why in words.items():
@@ -163,11 +155,3 @@ def test_two_processes_report_the_same_as_one(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     assert verify(tmp_path, jobs=2, progress=lambda done, total: seen.append((done, total))) == verify(tmp_path)
     assert seen == [(done, 40) for done in range(1, 41)]
-
-
-def test_the_report_is_plain_json(tmp_path: Path) -> None:
-    tree(tmp_path)
-    content = json.loads(json.dumps(verify(tmp_path).to_json()))
-    assert content["ok"] is True
-    assert content["missing"][0] == "001/cl-01/108"
-    assert content["frames"]["median"] == 25

@@ -83,7 +83,7 @@ def pairs(args: argparse.Namespace) -> int:
     """Write the sheet of pairs."""
     from gaitcrafter_ext.audit.blind import matching_pairs
     from gaitcrafter_ext.audit.data import open_trees
-    from gaitcrafter_ext.silhouettes.sheet import contact_sheet, spread
+    from gaitcrafter_ext.silhouettes.pictures import contact_sheet, spread
 
     trees = open_trees(args.real, args.synthetic, args.views, config=args.config)
     found = matching_pairs(trees.real_keys, trees.synthetic_keys, trees.dataset)

@@ -1,0 +1,26 @@
+"""What every refused command has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from gaitcrafter_ext.cli.main import main
+
+__all__ = ["assert_refused"]
+
+
+def assert_refused(
+    arguments: Sequence[str], code: int, words: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command ends with ``code``, says ``words`` in one line on stderr, and writes nothing into ``folder``."""
+    before = sorted(folder.rglob("*"))
+    assert main(list(arguments)) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert words in err
+    assert sorted(folder.rglob("*")) == before
