@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gaitcrafter_ext.cli._options import add_json, at_least
+from gaitcrafter_ext.cli._options import add_json, at_least, number
 from gaitcrafter_ext.errors import GaitCrafterError, UsageError, suggest
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--train", whole, "how many of them to train on"),
         ("--cohort-seed", {"type": at_least(0), "metavar": "N"}, "which people to simulate (default 1)"),
         ("--takes", whole, "synthetic takes of each condition and person"),
+        ("--identity-scale", {"type": number(0, 10), "metavar": "S"}, "of synthesize (default: the weights')"),
         ("--generator-clips", whole, "budget of each generator that is trained"),
         ("--fine-tune", whole, "few-labels: train the weights on the people known for N clips, as a further arm"),
         ("--model", {}, "gaitset or gaitbase (default: the size's)"),

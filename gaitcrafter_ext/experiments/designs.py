@@ -49,6 +49,7 @@ class Setting:
     views: tuple[str, ...] = ("036", "090", "144")
     frames: int = 30
     takes: int = 1
+    identity_scale: float | None = None
     generator_clips: int = 5000
     fine_tune: int = 0
     model: str = "gaitset"
@@ -201,9 +202,9 @@ class Lab:
             key.take for key in SilhouetteStore(self.setting.data, dataset).require_keys()
         )
 
-    def without_real(self, data: Data, synthetic: Path) -> Data:
+    def without_real(self, data: Data, synthetic: Path, part: str = "") -> Data:
         """A tree and partition of the synthetic people to train on and the real ones to test."""
-        merged = self.root / synthetic.name.replace("synthetic", "without-real", 1)
+        merged = self.root / f"{synthetic.name.replace('synthetic', 'without-real', 1)}{part}"
         words = ("merge", "--real", data.root, "--partition", data.partition, "--dataset", "real")
         self._add(Command(merged.name, (*words, "--synthetic", synthetic, "--without-real", "--out", merged)))
         return Data(merged / "pkl", merged / "partition.json", data.people)
@@ -249,6 +250,8 @@ class Lab:
 
     def _synthesize(self, name: str, weights: str | Path, *words: str | Path) -> Path:
         folder = self.root / f"synthetic-{name}"
+        scale = self.setting.identity_scale
+        words = (*words, *(("--identity-scale", f"{scale:g}") if scale is not None else ()))
         self._add(Command(folder.name, ("synthesize", "--weights", weights, "--out", folder, *words)))
         return folder
 
@@ -448,6 +451,8 @@ def _real_people(lab: Lab) -> None:
     novel = lab.novel_people(f"novel-{size.novel[0]}", weights, size.novel[0])
     lab.arm("real", folds, early=True)
     lab.arm(f"real + {size.novel[0]} novel", folds, novel, against="real")
+    alone = [lab.without_real(fold, novel, f"-{number}") for number, fold in enumerate(folds)]
+    lab.arm(f"{size.novel[0]} novel", alone, against="real")
     lab.floor(folds)
 
 
