@@ -14,25 +14,13 @@ from gaitcrafter_ext.recognition.filter_card import BUNDLED, FilterCard, locate_
 from gaitcrafter_ext.synthesis.plan import Sampling
 from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
 from gaitcrafter_ext.synthesis.selection import (
-    Embedder,
     FilterRequest,
     FilterSettings,
     SelectedIdentities,
-    cached,
     filter_request,
     select_identities,
 )
-
-__all__ = [
-    "add_thresholds",
-    "choose_identities",
-    "facts_of",
-    "lines_of",
-    "load_embedder_of",
-    "refuse_idle_thresholds",
-    "refuse_shortfall",
-    "request_of",
-]
+from gaitcrafter_ext.synthesis.trials import Embedder, Shared, Trials, Tried, known_people
 
 #: Candidates for each person wanted, at most, unless --max-candidates says otherwise.
 PATIENCE = 20
@@ -95,19 +83,32 @@ def request_of(
 
 
 def choose_identities(
-    args: argparse.Namespace, weights: Path, card: Card, judge: FilterCard, request: FilterRequest, trials: Path
+    args: argparse.Namespace, weights: Path, card: Card, judge: FilterCard, request: FilterRequest, shared: Shared
 ) -> SelectedIdentities:
-    """Load both networks and choose, with a bar on stderr; what was tried before an interruption is in ``trials``."""
-    embed = cached(trials, request, load_embedder_of(args, weights, request))
+    """Choose, with a bar on stderr; all processes that share the trials find the same people."""
+    known, trials = try_out(args, weights, card, judge, request, shared)
     with Progress("choosing people", "person") as bar:
-        return select_identities(card, judge, request, embed, bar)
+        return select_identities(card, judge, request, known, trials, bar)
 
 
-def load_embedder_of(args: argparse.Namespace, weights: Path, request: FilterRequest) -> Embedder:
+def try_out(
+    args: argparse.Namespace, weights: Path, card: Card, judge: FilterCard, request: FilterRequest, shared: Shared
+) -> tuple[Tried, Trials]:
+    """The training people, and both networks ready to try others."""
+
+    def load(sampling: Sampling) -> Embedder:
+        return load_embedder_of(args, weights, sampling)
+
+    with Progress("placing the training people (once)", "person") as bar:
+        known = known_people(card, judge, request, load, shared, bar)
+    return known, Trials(request, load(request.sampling), shared)
+
+
+def load_embedder_of(args: argparse.Namespace, weights: Path, sampling: Sampling) -> Embedder:
     """Both networks: makes clips and embeds them."""
     from gaitcrafter_ext.recognition.embedding import load_embedder
 
-    sample = pipeline_sampler(weights, request.sampling, args.device)
+    sample = pipeline_sampler(weights, sampling, args.device)
     embed = load_embedder(locate_filter(args.recogniser), args.device)
     return lambda requests: embed(sample(requests))
 
@@ -125,9 +126,10 @@ def lines_of(selected: SelectedIdentities) -> list[str]:
         f"{selected.request.settings.wanted} people asked for, {len(selected.decisions)} candidates judged, "
         f"{counts['kept']} kept",
         f"fell: {counts['inconsistent']} inconsistent (fewer than {criteria.consistency:.0%} of the clips within "
-        f"{criteria.clip:.3g} of their centroid), {counts['known']} too near a training person, "
-        f"{counts['duplicate']} too near one that was kept (centroids within {criteria.unique:.3g})",
-        f"these distances: a share of {rate} of the pairs of real people whom the recogniser never saw is nearer",
+        f"{criteria.clip:.3g} of their centroid), {counts['known']} too near a training person (within "
+        f"{criteria.known:.3g}), {counts['duplicate']} too near one that was kept (within {criteria.unique:.3g})",
+        f"of real people whom the recogniser never saw, a share of {rate} of the pairs is nearer, and 5% are as near "
+        "to one of as many others as there are training people",
         f"control: of the {control['people']} training people, as these weights make them, {control['consistent']} are "
         f"consistent and {control['unique']} unique",
         *selected.notes,

@@ -14,8 +14,6 @@ from gaitcrafter_ext.synthesis.identities import PARENTS, STRATEGIES, BlendSetti
 from gaitcrafter_ext.synthesis.plan import Sampling
 from gaitcrafter_ext.synthesis.sampler import DEVICES
 
-__all__ = ["MOST_PEOPLE", "add_blending", "add_sampling", "blend_of", "sampling_of"]
-
 #: Novel people of one run, several times the largest gait dataset; another --identity-seed makes others.
 MOST_PEOPLE = 100_000
 

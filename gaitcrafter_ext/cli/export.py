@@ -1,4 +1,4 @@
-"""``gaitcrafter export``: chosen clips as one animated picture or film."""
+"""``gaitcrafter export``: chosen clips as one animated picture or film, or all clips of a folder as an archive."""
 
 from __future__ import annotations
 
@@ -6,17 +6,30 @@ import argparse
 from pathlib import Path
 
 from gaitcrafter_ext.cli._options import at_least, number
-from gaitcrafter_ext.errors import ConflictError
+from gaitcrafter_ext.errors import ConflictError, UsageError
 from gaitcrafter_ext.silhouettes.pictures import grid, write_animation
 from gaitcrafter_ext.silhouettes.store import read_clip
+from gaitcrafter_ext.synthesis.archives import ARCHIVES
 
-HELP = "Write chosen clips as one GIF, WebP, animated PNG or MP4, for talks and pages"
+HELP = "Write clips as a GIF, WebP, animated PNG or MP4, or with their manifest as Parquet or WebDataset"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP.pkl", help="clips, in reading order")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="ends in .gif, .webp, .png or .mp4")
+    parser.add_argument(
+        "clips", nargs="+", type=Path, metavar="CLIP.pkl|DIR", help="clips, in reading order; with --format one folder"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE|DIR", help="ends in .gif, .webp, .png, .mp4; or a folder"
+    )
+    parser.add_argument(
+        "--format",
+        choices=tuple(ARCHIVES),
+        help="all clips of what 'synthesize' wrote, or of a tree, with their manifest (parquet: needs pyarrow)",
+    )
+    parser.add_argument(
+        "--shard-clips", type=at_least(1), default=1000, metavar="N", help="clips a tar (default: %(default)s)"
+    )
     parser.add_argument("--columns", type=at_least(1, 100), default=8, metavar="N", help="default: %(default)s")
     parser.add_argument(
         "--scale", type=at_least(1, 16), default=2, metavar="K", help="enlargement of a pixel (default: %(default)s)"
@@ -29,7 +42,21 @@ def run(args: argparse.Namespace) -> int:
     """Read, lay out, write."""
     if args.out.exists() and not args.force:
         raise ConflictError(f"--out: {args.out} is there already; choose another file, or overwrite it by --force")
+    if args.format is not None:
+        return _archive(args)
     frames = grid([read_clip(path) for path in args.clips], args.columns, args.scale)
     write_animation(args.out, frames, args.fps)
     print(f"{args.out}: {len(args.clips)} clips, {len(frames)} frames of {frames.shape[2]} x {frames.shape[1]} pixels")
+    return 0
+
+
+def _archive(args: argparse.Namespace) -> int:
+    root = args.clips[0]
+    if len(args.clips) > 1 or not root.is_dir():
+        raise UsageError(f"--format {args.format}: name one folder, what 'synthesize' wrote or an OpenGait tree")
+    for path in args.out.glob("clips-*.tar"):  # with --force: those of an earlier run
+        path.unlink()
+    written = ARCHIVES[args.format](root, args.out, args.shard_clips)
+    megabytes = sum(path.stat().st_size for path in written) / 1e6
+    print(f"{args.out}: {len(written)} file{'s' * (len(written) > 1)}, {megabytes:.1f} MB")
     return 0

@@ -13,9 +13,9 @@ from gaitcrafter_ext.cli._filtering import (
     choose_identities,
     facts_of,
     lines_of,
-    load_embedder_of,
     refuse_shortfall,
     request_of,
+    try_out,
 )
 from gaitcrafter_ext.cli._generating import MOST_PEOPLE, add_blending, add_sampling, sampling_of
 from gaitcrafter_ext.cli._options import Progress, add_json, at_least
@@ -29,11 +29,10 @@ from gaitcrafter_ext.synthesis.sampler import settle_precision
 from gaitcrafter_ext.synthesis.selection import (
     FilterRequest,
     SelectedIdentities,
-    cached,
-    forget,
     notes_of,
     read_selected,
 )
+from gaitcrafter_ext.synthesis.trials import Shared
 
 HELP = "Choose novel people who are unique, consistent and unlike any training person"
 
@@ -69,13 +68,15 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--real: only with --compare")
     if args.compare:
         return _compare(args, weights, card, judge, request)
-    if this_process().rank:  # the launcher's first process chooses
-        return 0
     selected = _found(args, request)
     if selected is None:
-        selected = choose_identities(args, weights, card, judge, request, _trials(args))
+        shared = _shared(args)
+        with shared.working():
+            selected = choose_identities(args, weights, card, judge, request, shared)
+        if not shared.is_last():
+            return _leave_to_the_last(args)
         atomic_write_text(args.out, selected.to_json())
-        forget(_trials(args))
+        shared.forget()
     lines = [f"{args.out}: {len(selected.people)} people", *lines_of(selected)]
     facts = {"out": str(args.out), **facts_of(selected), "control": dict(selected.control)}
     print(json.dumps(facts) if args.json else "\n".join(lines))
@@ -83,10 +84,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _trials(args: argparse.Namespace) -> Path:
-    """Where trials are kept until the file is written."""
+def _shared(args: argparse.Namespace) -> Shared:
+    """Where the processes of a launcher keep trials until the file is written."""
     out: Path = args.out
-    return out.with_name(f"{STAGED_PREFIX}{out.name}.trials")
+    return Shared(out.with_name(f"{STAGED_PREFIX}{out.name}.trials"), this_process())
+
+
+def _leave_to_the_last(args: argparse.Namespace) -> int:
+    process = this_process()
+    if not args.json:
+        print(f"process {process.rank + 1} of {process.count} has done its part; the last one writes {args.out}")
+    return 0
 
 
 def _precision(args: argparse.Namespace) -> str:
@@ -120,9 +128,13 @@ def _compare(args: argparse.Namespace, weights: Path, card: Card, judge: FilterC
 
     embed = load_embedder(locate_filter(args.recogniser), args.device)
     real = None if args.real is None else embed_tree(args.real, embed, tuple(request.probes.views), args.novel)
-    trials = cached(_trials(args), request, load_embedder_of(args, weights, request))
-    with Progress("trying out people", "person") as bar:
-        table = compare_ways(card, judge, request, trials, bar)
+    shared = _shared(args)
+    with shared.working():
+        known, trials = try_out(args, weights, card, judge, request, shared)
+        with Progress("trying out people", "person") as bar:
+            table = compare_ways(card, judge, request, known, trials, bar)
+    if not shared.is_last():
+        return _leave_to_the_last(args)
     rows = [*table.rows, row_of_real(real, table)] if real is not None else list(table.rows)
     notes = list(notes_of(card, judge, request))
     facts = {
@@ -135,7 +147,7 @@ def _compare(args: argparse.Namespace, weights: Path, card: Card, judge: FilterC
     }
     text = json.dumps(facts, indent=1)
     atomic_write_text(args.out, text + "\n")
-    forget(_trials(args))
+    shared.forget()
     print(text if args.json else "\n".join([*_table(rows, request), *notes]))
     return 0
 

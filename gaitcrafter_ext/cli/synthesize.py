@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,16 +23,18 @@ from gaitcrafter_ext.cli._options import Progress, add_json, at_least
 from gaitcrafter_ext.errors import UsageError, suggest
 from gaitcrafter_ext.generator.shape import TILE
 from gaitcrafter_ext.generator.weights import BUNDLED, Card, check_weights, locate, read_card
+from gaitcrafter_ext.hardware import Process
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.completion import Inventory, take_inventory
-from gaitcrafter_ext.synthesis.estimate import estimate
 from gaitcrafter_ext.synthesis.folder import ENTRY, MANIFEST, PAGE, PARTITION, SHEET, OutputFolder, Shard, freeze
 from gaitcrafter_ext.synthesis.identities import Identity
 from gaitcrafter_ext.synthesis.likeness import people_like, permitted_people
+from gaitcrafter_ext.synthesis.on_ray import synthesize_on_ray
 from gaitcrafter_ext.synthesis.plan import ClipSampler, Plan, Sampling, Selection, make_plan
-from gaitcrafter_ext.synthesis.run import Outcome, synthesize
+from gaitcrafter_ext.synthesis.run import Outcome, estimate, synthesize
 from gaitcrafter_ext.synthesis.sampler import pipeline_sampler, settle_precision
-from gaitcrafter_ext.synthesis.selection import SelectedIdentities, forget, read_selected
+from gaitcrafter_ext.synthesis.selection import SelectedIdentities, read_selected
+from gaitcrafter_ext.synthesis.trials import Shared
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, choose, take_names
 
 HELP = "Make clips of known and novel people, in a tree that OpenGait trains on"
@@ -55,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="I/N",
         help="make every N-th clip; shards may share --out (default: all; under torchrun, accelerate launch or srun, "
         "each process its own)",
+    )
+    parser.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="ray: on $RAY_ADDRESS, whose machines share --out"
+    )
+    parser.add_argument(
+        "--ray-tasks", type=at_least(1), metavar="N", help="shards on Ray (default: one a GPU, else one a machine)"
     )
     parser.add_argument("--dry-run", action="store_true", help="tell how many clips, disk and time; write nothing")
     parser.add_argument(
@@ -120,6 +127,8 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Choose who, plan, then make, or with ``--dry-run`` tell what it would cost."""
     refuse_idle_thresholds(args)
+    if (args.engine != "ray" and args.ray_tasks is not None) or (args.engine == "ray" and args.shard is not None):
+        raise UsageError("--engine ray makes its own shards: --ray-tasks with it, --shard without it")
     weights = locate(args.weights)
     card = read_card(weights)
     shard = Shard.of_process() if args.shard is None else Shard.parse(args.shard)
@@ -132,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
     if not plan.clips:
         _say(args, {"planned": 0}, [f"{args.complete} lacks nothing: no clip to make"])
         return 0
-    selected = _selected(args, weights, card, sampling, plan, folder)
+    selected = _selected(args, weights, card, sampling, plan, folder, shard)
     if selected is not None:
         chosen = replace(selection, selected=selected.people, selected_by=selected.fingerprint)
         plan = make_plan(card, chosen, sampling, there)
@@ -145,7 +154,11 @@ def run(args: argparse.Namespace) -> int:
         _tell_cost(args, plan, folder, load, shard)
         return 0
     with Progress(f"synthesizing {args.out}", "clip") as bar:
-        done = synthesize(plan, folder, load, shard, chunk=args.batch_size, force=args.force, progress=bar)
+        options = {"chunk": args.batch_size, "force": args.force, "progress": bar}
+        if args.engine == "ray":
+            done = synthesize_on_ray(plan, args.out, weights, args.device, args.ray_tasks, **options)
+        else:
+            done = synthesize(plan, folder, load, shard, **options)
     _tell_outcome(args, plan, done, shard, selected)
     if selected is not None:
         refuse_shortfall(selected)
@@ -188,7 +201,13 @@ def _like(args: argparse.Namespace, weights: Path, card: Card) -> dict[str, Iden
 
 
 def _selected(
-    args: argparse.Namespace, weights: Path, card: Card, sampling: Sampling, plan: Plan, folder: OutputFolder
+    args: argparse.Namespace,
+    weights: Path,
+    card: Card,
+    sampling: Sampling,
+    plan: Plan,
+    folder: OutputFolder,
+    shard: Shard,
 ) -> SelectedIdentities | None:
     """The novel people that a filter chose, here or before; None without ``--filter``."""
     if args.filter is None:
@@ -196,20 +215,16 @@ def _selected(
     if args.filter:
         return _read_selected(args, card, plan, folder)
     wanted = NOVEL if args.novel is None else args.novel
-    request, judge = request_of(args, card, wanted, sampling)
+    request, judge = request_of(args, card, wanted, replace(sampling, size=64))  # as recognisers see clips
     if args.dry_run:
         found = folder.selected()
         return found if found is not None and found.request == request else None
-    trials = folder.state / "trials"
+    shared = Shared(folder.trials, Process(shard.index - 1, shard.count))
 
     def choose_them() -> SelectedIdentities:
-        return choose_identities(args, weights, card, judge, request, trials)
+        return choose_identities(args, weights, card, judge, request, shared)
 
-    def say_so() -> None:
-        print(f"waiting for another process that is choosing people for {args.out}", file=sys.stderr)
-
-    selected = freeze(folder, plan, request, choose_them, args.force, say_so)
-    forget(trials)
+    selected = freeze(folder, plan, request, choose_them, args.force)
     if not selected.people and args.identities in (None, "none"):
         refuse_shortfall(selected)
     return selected

@@ -18,11 +18,13 @@ from gaitcrafter_ext.metrics.distances import cosine_distances, threshold
 from gaitcrafter_ext.metrics.features import Labelled
 from gaitcrafter_ext.metrics.leakage import LEAK_RATE
 
+Floats = NDArray[np.float32]
+
 #: False match rates whose radii are kept; between them the radius is interpolated over the rate's logarithm.
 RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
 #: Sizes of populations for which shares and leak radii are kept, and from how many random ones each is averaged.
-GROUPS, ORDERS = (50, 100, 200, 400), 50
+GROUPS, ORDERS = (50, 100, 200, 400, 1000), 50
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,13 @@ class Calibration:
         return float(np.interp(np.log(rate), np.log(self.rates), values))
 
 
-def calibrate(clips: Labelled) -> Calibration:
+def calibrate(clips: Labelled, population: Labelled | None = None) -> Calibration:
     """Radii and shares of real people, two or more clips each.
+
+    Args:
+        clips: The people, strangers to the recogniser.
+        population: Others, whom all of ``clips`` are strangers to, for the leak radii; without them, some of ``clips``
+            stand for the population and the rest for strangers.
 
     Raises:
         DataError: There are too few pairs of people for the lowest rate, or a person has one clip only.
@@ -101,6 +108,7 @@ def calibrate(clips: Labelled) -> Calibration:
     between, clip, own = table[np.triu_indices(count, 1)], to_other_centroids(clips), to_own_centroid(clips)
     radius, clip_radii = threshold(between, 0.01), [threshold(clip, rate) for rate in RATES]
     sizes = [size for size in GROUPS if size < count]
+    known = None if population is None else find_centroids(population).vectors
     return Calibration(
         people=count,
         clips=len(clips.identity) // count,
@@ -118,24 +126,28 @@ def calibrate(clips: Labelled) -> Calibration:
             str(size): _over_groups(people.vectors, size, lambda group, others: _alone(group, others, radius))
             for size in sizes
         },
-        leak={
-            str(size): _over_groups(people.vectors, size, _leak) for size in sizes if (count - size) * LEAK_RATE >= 2
-        },
+        leak=_leak_radii(people.vectors, known),
     )
 
 
-def _over_groups(
-    vectors: NDArray[np.float32], size: int, measure: Callable[[NDArray[np.float32], NDArray[np.float32]], float]
-) -> float:
+def _leak_radii(strangers: Floats, known: Floats | None) -> dict[str, float]:
+    if known is None:
+        sizes = [size for size in GROUPS if (len(strangers) - size) * LEAK_RATE >= 2]
+        return {str(size): _over_groups(strangers, size, _leak) for size in sizes}
+    sizes = [size for size in GROUPS if size <= len(known)]
+    return {str(size): _over_groups(known, size, lambda group, _: _leak(group, strangers)) for size in sizes}
+
+
+def _over_groups(vectors: Floats, size: int, measure: Callable[[Floats, Floats], float]) -> float:
     """Mean of ``measure(group, others)`` over random groups of ``size`` people."""
     rng = np.random.default_rng(0)
     orders = [rng.permutation(len(vectors)) for _ in range(ORDERS)]
     return round(float(np.mean([measure(vectors[order[:size]], vectors[order[size:]]) for order in orders])), 8)
 
 
-def _alone(group: NDArray[np.float32], others: NDArray[np.float32], radius: float) -> float:
+def _alone(group: Floats, others: Floats, radius: float) -> float:
     return float((cosine_distances(others, group) > radius).all(axis=1).mean())
 
 
-def _leak(group: NDArray[np.float32], others: NDArray[np.float32]) -> float:
+def _leak(group: Floats, others: Floats) -> float:
     return threshold(cosine_distances(others, group).min(axis=1), LEAK_RATE)

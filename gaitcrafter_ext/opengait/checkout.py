@@ -7,11 +7,9 @@ import subprocess
 from pathlib import Path
 
 from gaitcrafter_ext.errors import MissingError, UsageError
+from gaitcrafter_ext.silhouettes.files import cache_root
 
-__all__ = ["CACHE_VARIABLE", "ROOT_VARIABLE", "Checkout", "cache_root"]
-
-#: Environment variable that names another folder than ``~/.cache/gaitcrafter``.
-CACHE_VARIABLE = "GAITCRAFTER_CACHE"
+__all__ = ["ROOT_VARIABLE", "Checkout"]
 
 #: Environment variable that names the checkout where no option does.
 ROOT_VARIABLE = "OPENGAIT_ROOT"
@@ -29,11 +27,6 @@ REQUIRED = (
     "opengait/modeling/models/__init__.py",
     "opengait/utils/common.py",
 )
-
-
-def cache_root() -> Path:
-    """Where clips made on demand lie, and a checkout that no option names."""
-    return Path(os.environ.get(CACHE_VARIABLE) or "~/.cache/gaitcrafter").expanduser()
 
 
 class Checkout:

@@ -22,11 +22,10 @@ from gaitcrafter_ext.errors import GaitCrafterError, MissingError, StorageError,
 from gaitcrafter_ext.generator.samplers import PRECISIONS, check_sampler
 from gaitcrafter_ext.generator.shape import FRAMES, LONGEST
 from gaitcrafter_ext.generator.weights import Card
-from gaitcrafter_ext.opengait.checkout import cache_root
 from gaitcrafter_ext.opengait.config_keys import GeneratedEntry
 from gaitcrafter_ext.opengait.device import VISIBLE_VARIABLE, notify
 from gaitcrafter_ext.opengait.people import RealPeople
-from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write_text
+from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write_text, cache_root
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.folder import MANIFEST, OutputFolder
 from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity

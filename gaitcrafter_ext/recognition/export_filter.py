@@ -1,7 +1,7 @@
 """``python -m gaitcrafter_ext.recognition.export_filter``: make a filter's recogniser of a trained one.
 
-Writes the weights in half precision, calibrates them on people whom they never saw, and writes the card. The packaged
-one was made by the commands in ``bundled/card.json``.
+Writes the weights in half precision, calibrates them on people whom they never saw, and writes the card; or calibrates
+again one that is there. The packaged one was made by the commands in ``bundled/card.json``.
 """
 
 from __future__ import annotations
@@ -9,22 +9,33 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.metrics.calibration import calibrate
+from gaitcrafter_ext.metrics.calibration import Calibration, calibrate
 from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE, load_recogniser, save_recogniser
-from gaitcrafter_ext.recognition.embedding import embed_keys, load_embedder
-from gaitcrafter_ext.recognition.filter_card import FilterCard, dataset_name, write_filter_card
+from gaitcrafter_ext.recognition.embedding import embed_keys, embed_tree, load_embedder
+from gaitcrafter_ext.recognition.filter_card import FilterCard, dataset_name, read_filter_card, write_filter_card
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
-__all__ = ["export_filter"]
+#: Frames of a real clip that are looked at: as many as a candidate's clip has, unless the user asks for others.
+FRAMES = 30
 
 
 def export_filter(
-    run: Path, trained_on: Path, calibration: Path, out: Path, commands: Sequence[str], **made: Any
+    run: Path,
+    trained_on: Path,
+    calibration: Path,
+    out: Path,
+    commands: Sequence[str],
+    population: Path | None = None,
+    **made: Any,
 ) -> FilterCard:
     """Write a filter's folder.
 
@@ -34,25 +45,22 @@ def export_filter(
         calibration: Root of the data to calibrate on.
         out: Folder to write.
         commands: What to run to make it again.
+        population: Root of other people, to whom those of ``calibration`` are strangers: for the leak radii.
         made: More facts for the card, e.g. ``minutes``.
 
     Raises:
         DataError: It was trained on people of the calibration data, or there are too few of them.
     """
     network, card = load_recogniser(run)
-    dataset, other = dataset_name(trained_on), dataset_name(calibration)
+    dataset = dataset_name(trained_on)
     people = tuple(f"{dataset}/{name}" for name in card.people)
-    store = SilhouetteStore(calibration)
-    keys = list(store.keys())
-    overlap = sorted(set(people) & {f"{other}/{key.identity}" for key in keys})
-    if overlap:
-        raise DataError(f"the recogniser was trained on {overlap[0]} of the calibration people ({len(overlap)} such)")
+    _refuse_shared(people, calibration, population)
     save_recogniser(out, network.half(), dataclasses.replace(card, people=people, trained_on=(dataset,)))
     done = FilterCard(
         people=people,
         training={"model": card.model, "iterations": card.iterations, "dataset": dataset, **made},
-        calibrated_on=other,
-        calibration=calibrate(embed_keys(store, keys, load_embedder(out))),
+        calibrated_on=dataset_name(calibration),
+        calibration=_calibration(out, calibration, population),
         commands=tuple(commands),
         weights_sha256=hashlib.sha256((out / MODEL_FILE).read_bytes()).hexdigest(),
     )
@@ -60,22 +68,75 @@ def export_filter(
     return done
 
 
+def recalibrate(folder: Path, calibration: Path, population: Path | None, commands: Sequence[str]) -> FilterCard:
+    """Calibrate a filter again, on other people: arguments and errors are those of :func:`export_filter`."""
+    card = read_filter_card(folder)
+    _refuse_shared(card.people, calibration, population)
+    done = dataclasses.replace(
+        card,
+        calibrated_on=dataset_name(calibration),
+        calibration=_calibration(folder, calibration, population),
+        commands=tuple(commands) or card.commands,
+    )
+    write_filter_card(folder, done)
+    return done
+
+
+def _refuse_shared(trained: Sequence[str], calibration: Path, population: Path | None) -> None:
+    """Refuse a person of two of the three groups: trained on, strangers, population."""
+    strangers = _people(calibration)
+    others = set() if population is None else _people(population)
+    for who, both in (("the calibration", strangers & set(trained)), ("the population's", others & set(trained))):
+        if both:
+            raise DataError(f"the recogniser was trained on {min(both)} of {who} people ({len(both)} such)")
+    if strangers & others:
+        raise DataError(f"{min(strangers & others)} is in {calibration} and in {population}: no stranger to them")
+
+
+def _people(root: Path) -> set[str]:
+    return {f"{dataset_name(root)}/{name}" for name in SilhouetteStore(root).identities()}
+
+
+def _calibration(folder: Path, strangers: Path, population: Path | None) -> Calibration:
+    whole, store = load_embedder(folder), SilhouetteStore(strangers)
+
+    def embed(clips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return whole(clips[:, :FRAMES])
+
+    clips = embed_keys(store, list(store.keys()), embed)
+    if population is None:
+        return calibrate(clips)
+    return calibrate(clips, embed_tree(population, embed, tuple(sorted(set(clips.view.tolist()))), sys.maxsize))
+
+
 def main() -> None:
     """Parse the options and export."""
     parser = argparse.ArgumentParser(description="Make a filter's recogniser of a trained one")
-    parser.add_argument("--run", type=Path, required=True, help="folder that 'recognise train' wrote")
-    parser.add_argument("--trained-on", type=Path, required=True, help="root of the data that it was trained on")
+    parser.add_argument(
+        "--run", type=Path, help="folder that 'recognise train' wrote (default: calibrate the filter in --out again)"
+    )
+    parser.add_argument("--trained-on", type=Path, help="root of the data that --run was trained on")
     parser.add_argument("--calibration", type=Path, required=True, help="root of data of people whom it never saw")
+    parser.add_argument("--population", type=Path, help="root of others, to whom those are strangers: leak radii")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, help="what the training took")
     parser.add_argument("--command", action="append", default=[], help="what was run before, for the card")
     args = parser.parse_args()
+    if (args.run is None) != (args.trained_on is None):
+        parser.error("--run and --trained-on go together")
     made = {} if args.minutes is None else {"minutes": args.minutes}
-    card = export_filter(args.run, args.trained_on, args.calibration, args.out, args.command, **made)
+    if args.run is None:
+        card = recalibrate(args.out, args.calibration, args.population, args.command)
+    else:
+        card = export_filter(
+            args.run, args.trained_on, args.calibration, args.out, args.command, args.population, **made
+        )
     size, found = (args.out / MODEL_FILE).stat().st_size, card.calibration
     print(f"{args.out}: {size / 1e6:.2f} MB; calibrated on {found.people} people")
     for rate, centre, clip, genuine in zip(found.rates, found.centre, found.clip, found.genuine, strict=True):
         print(f"false match rate {rate:6.3f}: centres {centre:.3g}, clips {clip:.3g}, own clips found {genuine:.1%}")
+    for count, radius in found.leak.items():
+        print(f"{count:>5} known people: a leak is nearer than {radius:.3g} to one of them")
 
 
 if __name__ == "__main__":

@@ -17,14 +17,13 @@ from gaitcrafter_ext.metrics.calibration import Calibration
 from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.files import atomic_write_text, storage_error
 
-__all__ = ["BUNDLED", "FilterCard", "dataset_name", "locate_filter", "read_filter_card", "write_filter_card"]
-
 #: The name under which the packaged recogniser is asked for.
 BUNDLED = "bundled"
 
 CARD_FILE, MODEL_FILE, FORMAT = "card.json", "model.safetensors", 1
 
-_PACKAGED = Path(__file__).parent / "bundled"
+#: Its folder; where the packaged generator's training people are lies in it too.
+PACKAGED = Path(__file__).parent / BUNDLED
 
 
 @record
@@ -60,7 +59,7 @@ def locate_filter(name: str | Path) -> Path:
     Raises:
         MissingError: There is none.
     """
-    folder = _PACKAGED if str(name) == BUNDLED else Path(name)
+    folder = PACKAGED if str(name) == BUNDLED else Path(name)
     if not (folder / CARD_FILE).is_file():
         raise MissingError(
             f"no filter's recogniser at '{name}'; allowed: '{BUNDLED}' or a folder that "

@@ -15,10 +15,12 @@ import filelock
 from gaitcrafter_ext.errors import ConflictError, GaitCrafterError, StorageError
 
 __all__ = [
+    "CACHE_VARIABLE",
     "STAGED_PREFIX",
     "FileLock",
     "atomic_write",
     "atomic_write_text",
+    "cache_root",
     "link_folder",
     "move_files",
     "storage_error",
@@ -26,6 +28,9 @@ __all__ = [
 
 #: How the name of every temporary file of ours begins; one that stays behind a kill may be deleted.
 STAGED_PREFIX = ".gaitcrafter-"
+
+#: Environment variable that names another folder than ``~/.cache/gaitcrafter``.
+CACHE_VARIABLE = "GAITCRAFTER_CACHE"
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free space and run again",
@@ -38,6 +43,11 @@ _REMEDIES = {
     errno.EEXIST: "a part of this path is a file, not a folder; choose another folder",
     errno.EISDIR: "there is a folder of this name; choose another name",
 }
+
+
+def cache_root() -> Path:
+    """Folder of what can be made again, such as clips made on demand, and of OpenGait where no option names it."""
+    return Path(os.environ.get(CACHE_VARIABLE) or "~/.cache/gaitcrafter").expanduser()
 
 
 def storage_error(path: str | os.PathLike[str], error: OSError, doing: str = "write") -> StorageError:

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gaitcrafter_ext.generator.weights import Card
-from gaitcrafter_ext.metrics.centroids import Centroids, find_centroids, greedily_unique, shares_within, to_own_centroid
+from gaitcrafter_ext.metrics.centroids import Centroids, greedily_unique, nearest
 from gaitcrafter_ext.metrics.distances import cosine_distances
 from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.filter_card import FilterCard
 from gaitcrafter_ext.synthesis.identities import BlendSettings, novel_identities
 from gaitcrafter_ext.synthesis.selection import (
     Criteria,
-    Embedder,
     FilterRequest,
     IdentityFilter,
-    Known,
-    Progress,
     criteria_of,
-    embed_known,
-    embed_people,
-    parent_retrieval,
     tally,
 )
-
-__all__ = ["WAYS", "Comparison", "Row", "compare_ways", "row_of_real"]
+from gaitcrafter_ext.synthesis.trials import Progress, Trials, Tried
 
 #: Name -> how to blend; the identity seed is the caller's.
 WAYS = {
@@ -43,17 +37,14 @@ WAYS = {
 
 @dataclass(frozen=True)
 class Row:
-    """One way to make people, or a group to compare with. Shares are of its people, in [0, 1].
+    """One way to make people, or a group to compare with; what cannot be asked of it is nan.
 
     Attributes:
-        name: Which.
-        people: How many there are.
-        unique: U: greedily kept, each farther than the radius from all kept before it.
+        unique: U: share greedily kept, each farther than the radius from all kept before it.
         consistent: Share who are one person.
-        known: Share whose centroid is within the radius of a training person; nan where that cannot be asked.
-        kept: Share who would pass the whole filter; nan likewise.
-        parent: Share whose nearest training person is a parent of theirs; nan where they have no parents.
-        chance: What ``parent`` is by chance.
+        known: Share whose centroid is within the radius of a training person.
+        kept: Share who would pass the whole filter.
+        parent: Share whose nearest training person is a parent of theirs; by chance it is ``chance``.
         spacing: Median distance from a person's centroid to the nearest other one of the group.
     """
 
@@ -61,33 +52,28 @@ class Row:
     people: int
     unique: float
     consistent: float
-    known: float
-    kept: float
-    parent: float
-    chance: float
     spacing: float
+    known: float = math.nan
+    kept: float = math.nan
+    parent: float = math.nan
+    chance: float = math.nan
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The table.
-
-    Attributes:
-        rows: The training people as the weights make them, then one row a way.
-        criteria: The thresholds.
-        known: The training people.
-    """
+    """The table: the training people as the weights make them, then one row a way; and what it was measured by."""
 
     rows: tuple[Row, ...]
     criteria: Criteria
-    known: Known
+    known: Tried
 
 
 def compare_ways(
     card: Card,
     judge: FilterCard,
     request: FilterRequest,
-    embed: Embedder,
+    known: Tried,
+    trials: Trials,
     progress: Progress = lambda done, total: None,
 ) -> Comparison:
     """Try out as many people of each way.
@@ -96,21 +82,20 @@ def compare_ways(
         card: Of the weights.
         judge: Card of the recogniser.
         request: How many people (``settings.wanted``), thresholds, probes; of the blend only its seed is used.
-        embed: Makes and embeds clips.
+        known: The training people.
+        trials: Of the request.
         progress: Called with (done, total) people.
     """
     subjects, count = card.vocabulary.identities, request.settings.wanted
     criteria = criteria_of(judge, request.settings, len(subjects))
     ways = {name: blend for name, blend in WAYS.items() if blend.strategy == "draw" or blend.parents <= len(subjects)}
-    total = len(subjects) + len(ways) * count
-    known = embed_known(card, request, criteria, embed, _later(progress, 0, total))
-    rows = [_row_of_known(known, criteria)]
+    rows = [_row("training people", known, criteria)]
     for number, (name, blend) in enumerate(ways.items()):
         settings = replace(blend, seed=request.blend.seed)
         people = novel_identities(count, subjects, settings, card.cadence, card.code_dim)
-        clips = embed_people(people, request, embed, _later(progress, len(subjects) + number * count, total))
+        clips = trials.features(people, lambda done, _: progress(number * count + done, len(ways) * count))  # noqa: B023
         parents = [[parent for parent, weight in who.mix.items() if weight > 0] for who in people.values() if who.mix]
-        rows.append(_row(name, clips, criteria, known.centroids, parents))
+        rows.append(_row_of_novel(name, Tried.of(clips), criteria, known.centroids, parents))
     return Comparison(tuple(rows), criteria, known)
 
 
@@ -120,56 +105,31 @@ def row_of_real(clips: Features, comparison: Comparison) -> Row:
     They are not held against the training people as the weights make them: that real clips differ from synthetic ones
     would pass for a difference of persons. What real people reach among each other stands in the calibration.
     """
-    row = _row("real, unseen", clips, comparison.criteria, comparison.known.centroids, [])
-    return replace(row, known=float("nan"), kept=float("nan"))
+    return _row("real, unseen", Tried.of(clips), comparison.criteria)
 
 
-def _later(progress: Progress, before: int, total: int) -> Progress:
-    """Progress of a part that begins after ``before`` of ``total``."""
-    return lambda done, _: progress(before + done, total)
+def _row(name: str, people: Tried, criteria: Criteria) -> Row:
+    vectors = people.centroids.vectors
+    between = cosine_distances(vectors, vectors)
+    unique = float(greedily_unique(vectors, criteria.unique).mean())
+    np.fill_diagonal(between, np.inf)
+    consistent = float((people.consistency(criteria) >= criteria.consistency).mean())
+    return Row(name, len(vectors), unique, consistent, spacing=float(np.median(between.min(1))))
 
 
-def _row(name: str, clips: Features, criteria: Criteria, known: Centroids, parents: Sequence[Sequence[str]]) -> Row:
-    centroids = find_centroids(clips)
-    shares = shares_within(to_own_centroid(clips), clips.identity, criteria.clip)
-    sieve, near = IdentityFilter(criteria, known), cosine_distances(centroids.vectors, known.vectors).min(1)
-    decisions = [
-        sieve.decide(person, centroid, shares[person])
-        for person, centroid in zip(centroids.names, centroids.vectors, strict=True)
-    ]
-    return Row(
-        name=name,
-        people=len(centroids),
-        unique=float(greedily_unique(centroids.vectors, criteria.unique).mean()),
-        consistent=_share(list(shares.values()), criteria),
+def _row_of_novel(
+    name: str, people: Tried, criteria: Criteria, known: Centroids, parents: Sequence[Sequence[str]]
+) -> Row:
+    centroids, sieve = people.centroids, IdentityFilter(criteria, known)
+    near = cosine_distances(centroids.vectors, known.vectors).min(1)
+    shares = people.consistency(criteria)
+    decisions = [sieve.decide(*each) for each in zip(centroids.names, centroids.vectors, shares.tolist(), strict=True)]
+    row = replace(
+        _row(name, people, criteria),
         known=float((near <= criteria.known).mean()),
         kept=tally(decisions)["kept"] / len(centroids),
-        parent=parent_retrieval(centroids, parents, known) if parents else float("nan"),
-        chance=len(parents[0]) / len(known) if parents else float("nan"),
-        spacing=_spacing(centroids),
     )
-
-
-def _row_of_known(known: Known, criteria: Criteria) -> Row:
-    centroids, nan = known.centroids, float("nan")
-    return Row(
-        name="training people",
-        people=len(centroids),
-        unique=float(greedily_unique(centroids.vectors, criteria.unique).mean()),
-        consistent=_share(list(known.consistency.values()), criteria),
-        known=nan,
-        kept=nan,
-        parent=nan,
-        chance=nan,
-        spacing=_spacing(centroids),
-    )
-
-
-def _share(shares: Sequence[float], criteria: Criteria) -> float:
-    return float(np.mean([share >= criteria.consistency for share in shares]))
-
-
-def _spacing(centroids: Centroids) -> float:
-    between = cosine_distances(centroids.vectors, centroids.vectors)
-    np.fill_diagonal(between, np.inf)
-    return float(np.median(between.min(1)))
+    if not parents:
+        return row
+    found = [nearest(vector, known)[0] in names for vector, names in zip(centroids.vectors, parents, strict=True)]
+    return replace(row, parent=float(np.mean(found)), chance=len(parents[0]) / len(known))

@@ -10,8 +10,6 @@ from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey, identities_hash
 
-__all__ = ["Inventory", "take_inventory"]
-
 
 @dataclass(frozen=True)
 class Inventory:

@@ -10,7 +10,6 @@ deleted.
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -27,8 +26,6 @@ from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.plan import Plan
 from gaitcrafter_ext.synthesis.selection import FilterRequest, SelectedIdentities, read_selected
 from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey
-
-__all__ = ["OutputFolder", "Shard", "freeze"]
 
 PLAN, MANIFEST, PARTITION = "plan.json", "manifest.jsonl", "partition.json"
 SELECTED = "identities.json"
@@ -91,7 +88,9 @@ class OutputFolder:
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = Path(root)
         self.state = self.root / _STATE
+        self.trials = self.state / "trials"
         self.file = DEFAULT_FILE
+        self._read: tuple[str, Plan | None] = ("", None)
         if (there := self.plan()) is not None:
             self.file = there.file
 
@@ -128,7 +127,10 @@ class OutputFolder:
             ConflictError: It is of another version.
         """
         try:
-            return Plan.from_json((self.root / PLAN).read_text(encoding="utf-8"))
+            text = (self.root / PLAN).read_text(encoding="utf-8")
+            if text != self._read[0]:  # a large plan takes seconds to parse
+                self._read = (text, Plan.from_json(text))
+            return self._read[1]
         except ConflictError as error:
             raise ConflictError(f"{self.root} was made by {error}") from None
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError, UnicodeDecodeError, DataError):
@@ -197,7 +199,7 @@ class OutputFolder:
         """
         self.check(plan, force)  # before anything of ours is written
         with contextlib.ExitStack() as held:
-            with self._waiting_lock("plan"):
+            with self.waiting_lock("plan"):
                 self.check(plan, force)
                 if self.plan() != plan:
                     self._clear(plan)
@@ -207,26 +209,12 @@ class OutputFolder:
                 self._tidy(shard)
             yield
 
-    @contextlib.contextmanager
-    def selecting(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Hold the right to choose identities; waits for whoever is choosing, after calling ``waiting`` once."""
-        with self._waiting_lock("filter", math.inf, waiting):
-            yield
-
-    @contextlib.contextmanager
-    def finishing(self) -> Iterator[None]:
-        """Hold the right to write what stands beside the clips; waits for whoever has it."""
-        with self._waiting_lock("finish"):
-            yield
-
     def _shard_lock(self, name: str, what: str = "") -> FileLock:
         return FileLock(self.state / f"{name}.lock", what or f"{name} of {self.root}")
 
-    def _waiting_lock(
-        self, name: str, patience_s: float = _PATIENCE_S, waiting: Callable[[], None] = lambda: None
-    ) -> FileLock:
-        """A lock that is waited for; most are only ever held for a moment."""
-        return FileLock(self.state / f"{name}.lock", str(self.root), patience_s, waiting)
+    def waiting_lock(self, name: str) -> FileLock:
+        """A lock that is waited for; it is only ever held for a moment."""
+        return FileLock(self.state / f"{name}.lock", str(self.root), _PATIENCE_S)
 
     def _foreign(self, found: list[Path], earlier: Plan | None) -> list[Path]:
         """Those of the files ``found`` that no manifest names, relative to the folder."""
@@ -312,9 +300,8 @@ def freeze(
     request: FilterRequest,
     choose: Callable[[], SelectedIdentities],
     force: bool = False,
-    waiting: Callable[[], None] = lambda: None,
 ) -> SelectedIdentities:
-    """The identities that ``request`` names: those in the folder, or else chosen now, while others wait.
+    """The identities that ``request`` names: those in the folder, or else chosen now.
 
     Args:
         folder: Where the run goes; its file :data:`SELECTED` is there from then on.
@@ -322,20 +309,21 @@ def freeze(
         request: All that decides who is chosen.
         choose: Chooses; called only where the identities are not there yet.
         force: Replace identities that other settings chose.
-        waiting: Called once if another process is choosing and must be waited for.
 
     Raises:
         ConflictError: The folder holds what is not ours or what other settings made, and ``force`` was not given.
         StorageError: The folder cannot be written.
     """
-    _selected_before(folder, plan, request, force)  # before anything of ours is written
-    with folder.selecting(waiting):
+    found = _selected_before(folder, plan, request, force)  # before anything of ours is written
+    if found is not None:
+        return found
+    chosen = choose()
+    with folder.waiting_lock("filter"):
         found = _selected_before(folder, plan, request, force)
         if found is None:
-            found = choose()
             folder.refuse_while_shards_work()
-            atomic_write_text(folder.root / SELECTED, found.to_json())
-    return found
+            atomic_write_text(folder.root / SELECTED, chosen.to_json())
+    return found or chosen
 
 
 def _selected_before(

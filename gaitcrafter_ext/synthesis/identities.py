@@ -30,17 +30,6 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.errors import UsageError, suggest
 from gaitcrafter_ext.records import record
 
-__all__ = [
-    "PARENTS",
-    "STRATEGIES",
-    "BlendSettings",
-    "Cadence",
-    "Identity",
-    "known_identity",
-    "novel_identities",
-    "novel_series",
-]
-
 #: How novel people are made.
 STRATEGIES = ("even", "spread", "beyond", "draw")
 

@@ -23,8 +23,6 @@ from gaitcrafter_ext.vocabulary import ClipKey
 if TYPE_CHECKING:
     from gaitcrafter_ext.generator.people import PeopleSpace
 
-__all__ = ["people_like", "permitted_people"]
-
 #: Clips of a person that are read at most; more change the estimate little.
 MOST_CLIPS = 60
 

@@ -17,8 +17,6 @@ from gaitcrafter_ext.synthesis.page import page
 from gaitcrafter_ext.synthesis.plan import Plan
 from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey
 
-__all__ = ["opengait_entry", "outputs_there", "sheet_keys", "write_outputs"]
-
 #: Rows of the contact sheet at most.
 MOST_ROWS = 40
 

@@ -19,8 +19,6 @@ from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.synthesis.identities import Identity
 from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan
 
-__all__ = ["Figure", "Person", "chosen_people", "page"]
-
 #: Clips and bytes of pictures that a page holds at most.
 MOST_CLIPS, MOST_BYTES = 40, 1_900_000
 

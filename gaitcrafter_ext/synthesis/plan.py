@@ -26,8 +26,6 @@ from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ClipRequest", "ClipSampler", "Plan", "Sampling", "Selection", "clip_seed", "make_plan", "noise_key"]
-
 #: Version of the plan's text and of how it is sampled; 6: people's distance from the average one is scaled.
 FORMAT = 6
 

@@ -1,21 +1,27 @@
-"""Making what a plan asks for: resumable, in shards that may share a folder."""
+"""Making what a plan asks for: resumable, in shards that may share a folder; and what it would cost."""
 
 from __future__ import annotations
 
+import math
+import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.silhouettes import manifest
+from gaitcrafter_ext.silhouettes.clip import HEIGHT, WIDTH
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord, pixels_sha256
 from gaitcrafter_ext.silhouettes.store import write_clip
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.output import outputs_there, write_outputs
 from gaitcrafter_ext.synthesis.plan import ClipRequest, ClipSampler, Plan
 
-__all__ = ["Outcome", "missing", "synthesize"]
+# A clip's file has this much beside its pixels, and a file system gives out whole blocks; its folder takes one more.
+_HEADER, _BLOCK = 200, 4096
 
 
 @dataclass(frozen=True)
@@ -85,8 +91,9 @@ def synthesize(
             progress(kept + start + len(batch), total)
         there = sum(folder.path(key).is_file() for key in plan.keys)
         if there == len(plan.clips) and (todo or not outputs_there(folder)):
-            with folder.finishing():
+            with folder.waiting_lock("finish"):
                 write_outputs(plan, folder)
+                shutil.rmtree(folder.trials, ignore_errors=True)
     return Outcome(len(plan.clips), len(todo), kept, there)
 
 
@@ -113,3 +120,36 @@ def _record(plan: Plan, request: ClipRequest, frames: NDArray[np.uint8]) -> Mani
         start=request.start,
         identity_scale=plan.sampling.identity_scale,
     )
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run would cost: clips of the plan, clips of the shard to make, their disk, and their time by one chunk."""
+
+    planned: int
+    to_make: int
+    disk_bytes: int
+    free_bytes: int
+    seconds: float
+
+
+def estimate(plan: Plan, folder: OutputFolder, load: Callable[[], ClipSampler], shard: Shard, chunk: int) -> Estimate:
+    """Count clips and bytes, and time one chunk of the shard's clips; raises as the sampler does."""
+    todo = missing(plan, folder, shard)
+    size = plan.sampling.size // HEIGHT
+    pixels = plan.sampling.frames * HEIGHT * WIDTH * size**2
+    clip_bytes = (math.ceil((pixels + _HEADER) / _BLOCK) + 1) * _BLOCK
+    seconds = 0.0
+    if todo:
+        sample = load()
+        started = time.perf_counter()
+        sample(todo[:chunk])
+        seconds = (time.perf_counter() - started) * math.ceil(len(todo) / chunk)
+    free = shutil.disk_usage(_nearest_folder(folder.root)).free
+    return Estimate(len(plan.clips), len(todo), len(todo) * clip_bytes, free, seconds)
+
+
+def _nearest_folder(path: Path) -> Path:
+    """The folder itself, or the first above it that is there."""
+    path = path.resolve()
+    return next(folder for folder in (path, *path.parents) if folder.is_dir())

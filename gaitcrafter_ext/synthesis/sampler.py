@@ -16,8 +16,6 @@ from gaitcrafter_ext.synthesis.plan import ClipRequest, ClipSampler, Sampling
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DEVICES", "pipeline_sampler", "settle_precision"]
-
 
 #: Where clips can be computed; ``auto`` is the first of cuda, mps and cpu that is there.
 DEVICES = ("auto", "cuda", "mps", "cpu")

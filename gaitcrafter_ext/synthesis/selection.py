@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import islice, product
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,47 +29,14 @@ from pydantic import Field
 from gaitcrafter_ext.errors import DataError, UsageError
 from gaitcrafter_ext.generator.shape import TILE
 from gaitcrafter_ext.generator.weights import Card
-from gaitcrafter_ext.metrics.centroids import (
-    Centroids,
-    find_centroids,
-    greedily_unique,
-    nearest,
-    shares_within,
-    to_own_centroid,
-)
+from gaitcrafter_ext.metrics.centroids import Centroids, nearest
 from gaitcrafter_ext.metrics.distances import cosine_distances
-from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.filter_card import FilterCard
 from gaitcrafter_ext.records import fill, read_json, record
-from gaitcrafter_ext.silhouettes.files import atomic_write
-from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, known_identity, novel_series
-from gaitcrafter_ext.synthesis.plan import ClipRequest, Sampling, make_request
-from gaitcrafter_ext.vocabulary import ClipKey, view_deg
-
-__all__ = [
-    "OUTCOMES",
-    "Criteria",
-    "Decision",
-    "Embedder",
-    "FilterRequest",
-    "FilterSettings",
-    "IdentityFilter",
-    "Known",
-    "Probes",
-    "SelectedIdentities",
-    "cached",
-    "choose_probes",
-    "criteria_of",
-    "embed_known",
-    "embed_people",
-    "filter_request",
-    "forget",
-    "notes_of",
-    "parent_retrieval",
-    "read_selected",
-    "select_identities",
-    "tally",
-]
+from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, novel_series
+from gaitcrafter_ext.synthesis.plan import Sampling
+from gaitcrafter_ext.synthesis.trials import Progress, Trials, Tried
+from gaitcrafter_ext.vocabulary import view_deg
 
 #: Version of the file's text.
 FORMAT = 2
@@ -86,11 +53,7 @@ TAKES = 2
 PLAIN = "nm"
 
 Floats = NDArray[np.float32]
-Progress = Callable[[int, int], None]
 Share = Annotated[float, Field(ge=0, le=1)]
-
-#: Makes the clips of some requests and embeds them: float32 [n, channels, parts].
-Embedder = Callable[[Sequence[ClipRequest]], Floats]
 
 
 @record
@@ -267,30 +230,10 @@ class IdentityFilter:
         return Decision(name, "kept", consistency, other, distance)
 
 
-class Known:
-    """The training people, as the weights make them: what a user has who has the weights and nothing else."""
-
-    def __init__(self, clips: Features, criteria: Criteria) -> None:
-        self.centroids = find_centroids(clips)
-        self.consistency = shares_within(to_own_centroid(clips), clips.identity, criteria.clip)
-
-    def control(self, criteria: Criteria) -> dict[str, int]:
-        """How they would fare in the filter."""
-        consistent = sum(share >= criteria.consistency for share in self.consistency.values())
-        unique = int(greedily_unique(self.centroids.vectors, criteria.unique).sum())
-        return {"people": len(self.centroids), "consistent": consistent, "unique": unique}
-
-
 def tally(decisions: Sequence[Decision]) -> dict[str, int]:
     """How many of each outcome there are, all of :data:`OUTCOMES` included."""
     counts = Counter(decision.outcome for decision in decisions)
     return {outcome: counts[outcome] for outcome in OUTCOMES}
-
-
-def parent_retrieval(centroids: Centroids, parents: Sequence[Sequence[str]], known: Centroids) -> float:
-    """Share of people whose nearest training person is one of their parents; NaN of no people."""
-    found = [nearest(vector, known)[0] in names for vector, names in zip(centroids.vectors, parents, strict=True)]
-    return float(np.mean(found)) if found else float("nan")
 
 
 def filter_request(
@@ -345,7 +288,8 @@ def select_identities(
     card: Card,
     judge: FilterCard,
     request: FilterRequest,
-    embed: Embedder,
+    known: Tried,
+    trials: Trials,
     progress: Progress = lambda done, total: None,
 ) -> SelectedIdentities:
     """Try out candidates, in the order of their numbers, until enough pass or all that may be tried were.
@@ -354,22 +298,21 @@ def select_identities(
         card: Of the weights.
         judge: Card of the recogniser.
         request: What to choose.
-        embed: Makes and embeds clips.
-        progress: Called with (done, total) people: the training people, then those that passed.
+        known: The training people.
+        trials: Of the request.
+        progress: Called with (done, total) people that passed.
     """
     settings, subjects = request.settings, card.vocabulary.identities
-    criteria, total = criteria_of(judge, settings, len(subjects)), len(subjects) + settings.wanted
-    known = embed_known(card, request, criteria, embed, lambda done, _: progress(done, total))
+    criteria = criteria_of(judge, settings, len(subjects))
     sieve, decisions = IdentityFilter(criteria, known.centroids), list[Decision]()
     people: dict[str, Identity] = {}
     series = novel_series(subjects, request.blend, card.cadence, card.code_dim)
-    for start in range(0, settings.most, TILE):
-        chunk = dict(islice(series, min(TILE, settings.most - start)))
-        people |= chunk
-        decisions += _decide(sieve, embed_people(chunk, request, embed), settings.wanted)
-        progress(len(subjects) + len(sieve.kept), total)
-        if len(sieve.kept) == settings.wanted:
-            break
+    while len(sieve.kept) < settings.wanted and len(people) < settings.most:
+        progress(len(sieve.kept), settings.wanted)
+        tiles = min(trials.process.count, math.ceil((settings.wanted - len(sieve.kept)) / TILE))
+        candidates = dict(islice(series, min(tiles * TILE, settings.most - len(people))))
+        people |= candidates
+        decisions += _decide(sieve, Tried.of(trials.features(candidates)), settings.wanted)
     kept = {name: people[name] for name in sieve.kept}
     notes = notes_of(card, judge, request)
     return SelectedIdentities(request, criteria, known.control(criteria), notes, tuple(decisions), kept)
@@ -396,98 +339,14 @@ def notes_of(card: Card, judge: FilterCard, request: FilterRequest) -> tuple[str
     return tuple(notes)
 
 
-def embed_known(card: Card, request: FilterRequest, criteria: Criteria, embed: Embedder, progress: Progress) -> Known:
-    """Try out the people whom the weights know."""
-    people = {name: known_identity(name, card.cadence) for name in card.vocabulary.identities}
-    return Known(embed_people(people, request, embed, progress), criteria)
-
-
-def embed_people(
-    people: Mapping[str, Identity],
-    request: FilterRequest,
-    embed: Embedder,
-    progress: Progress = lambda done, total: None,
-) -> Features:
-    """Features of trial clips of people, some people at a time; ``progress`` is called with (done, total) people.
-
-    A trial clip is the clip of that name in a run of the same seed: what is judged is what is delivered.
-    """
-    names, vectors, keys = list(people), list[Floats](), list[ClipKey]()
-    for start in range(0, len(names), TILE):
-        progress(start, len(names))
-        requests = [each for name in names[start : start + TILE] for each in _trial_clips(name, people[name], request)]
-        vectors.append(embed(requests))
-        keys += [each.key for each in requests]
-    return Features(
-        np.concatenate(vectors),
-        np.array([key.identity for key in keys], dtype=str),
-        np.array([key.take for key in keys], dtype=str),
-        np.array([key.view for key in keys], dtype=str),
-    )
-
-
-def _trial_clips(name: str, who: Identity, request: FilterRequest) -> list[ClipRequest]:
-    probes = request.probes
-    return [
-        make_request(ClipKey(name, take, view), who, probes.condition, degrees, request.sampling)
-        for take, (view, degrees) in product(probes.takes, probes.views.items())
-    ]
-
-
-def _decide(sieve: IdentityFilter, clips: Features, wanted: int) -> list[Decision]:
-    """Decisions on the people of some clips, until enough were kept."""
-    centroids = find_centroids(clips)
-    shares = shares_within(to_own_centroid(clips), clips.identity, sieve.criteria.clip)
+def _decide(sieve: IdentityFilter, tried: Tried, wanted: int) -> list[Decision]:
+    """Decisions on people in order, until enough were kept."""
     decisions = list[Decision]()
-    for name, centroid in zip(centroids.names, centroids.vectors, strict=True):
+    shares = tried.consistency(sieve.criteria).tolist()
+    for name, centroid, share in zip(tried.centroids.names, tried.centroids.vectors, shares, strict=True):
         if len(sieve.kept) < wanted:
-            decisions.append(sieve.decide(name, centroid, shares[name]))
+            decisions.append(sieve.decide(name, centroid, share))
     return decisions
-
-
-def cached(folder: Path, request: FilterRequest, embed: Embedder) -> Embedder:
-    """An embedder that keeps each result in a folder, so that a choice that was interrupted goes on.
-
-    Args:
-        folder: Where, made when something is kept; nothing else may lie in it.
-        request: Its networks and sampling are part of the question.
-        embed: Makes clips and embeds them.
-
-    Returns:
-        A function that raises ``StorageError`` if the disk refuses.
-    """
-
-    def recall(requests: Sequence[ClipRequest]) -> Floats:
-        path = folder / f"{_question(request, requests)}.npy"
-        found = _load(path)
-        if found is None or len(found) != len(requests):
-            found = embed(requests)
-            with atomic_write(path) as file:
-                np.save(file, found, allow_pickle=False)
-        return found
-
-    return recall
-
-
-def forget(folder: Path) -> None:
-    """Delete what was kept."""
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _load(path: Path) -> Floats | None:
-    """What is kept; None where there is nothing whole."""
-    try:
-        kept: Floats = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return kept if kept.ndim == 3 and kept.dtype == np.float32 else None
-
-
-def _question(request: FilterRequest, requests: Sequence[ClipRequest]) -> str:
-    """Short name of what is asked: 32 hex digits."""
-    asked = [asdict(each) for each in requests]
-    text = json.dumps([request.weights, request.recogniser, asdict(request.sampling), asked])
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _degrees_apart(degrees: float | None, wanted: str) -> float:

@@ -1,7 +1,11 @@
-"""``gaitcrafter export``: chosen clips as one picture or film."""
+"""``gaitcrafter export``: chosen clips as one picture or film; all clips with their manifest as an archive."""
 
 from __future__ import annotations
 
+import io
+import json
+import sys
+import tarfile
 from pathlib import Path
 
 import cv2
@@ -10,8 +14,12 @@ import pytest
 from PIL import Image, ImageSequence
 
 from gaitcrafter_ext.cli.main import main
+from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.pictures import grid
-from gaitcrafter_ext.silhouettes.store import write_clip
+from gaitcrafter_ext.silhouettes.store import read_clip, write_clip
+from gaitcrafter_ext.synthesis.folder import OutputFolder
+from gaitcrafter_ext.synthesis.run import synthesize
+from tests.synthesis_fakes import paint, small_plan
 
 
 def walks(folder: Path) -> list[str]:
@@ -60,3 +68,73 @@ def test_what_cannot_be_is_refused_in_one_line(tmp_path: Path, capsys: pytest.Ca
 
 def test_a_grid_is_no_wider_than_its_clips() -> None:
     assert grid([np.zeros((2, 64, 64), np.uint8)], columns=8, scale=2).shape == (2, 130, 130)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("made")
+    synthesize(small_plan(), OutputFolder(root), lambda: paint)
+    return root
+
+
+def test_a_webdataset_gives_every_clip_and_its_manifest_back(made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "shards"
+    wish = ["export", str(made), "--format", "webdataset", "--shard-clips", "5"]
+    assert main([*wish, "--out", str(out)]) == 0
+    assert main([*wish, "--out", str(out)]) == 1
+    found, said = {}, []
+    for path in sorted(out.iterdir()):
+        with tarfile.open(path) as tar:
+            members = {each.name: tar.extractfile(each).read() for each in tar.getmembers()}  # type: ignore[union-attr]
+        said += [json.loads(content) for name, content in members.items() if name.endswith(".json")]
+        for name, content in members.items():
+            if name.endswith(".npz"):
+                found[name.removesuffix(".npz")] = np.load(io.BytesIO(content))["frames"]
+    assert [path.name for path in sorted(out.iterdir())] == [f"clips-00000{number}.tar" for number in range(3)]
+    assert_as_made(made, found, said)
+    main([*wish, "--out", str(tmp_path / "again")])
+    assert all((tmp_path / "again" / path.name).read_bytes() == path.read_bytes() for path in out.iterdir())
+
+
+def test_parquet_gives_every_clip_and_its_manifest_back(made: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert main(["export", str(made), "--format", "parquet", "--out", str(tmp_path / "clips.parquet")]) == 0
+    rows = parquet.read_table(tmp_path / "clips.parquet").to_pylist()
+    found, said = {}, []
+    for row in rows:
+        name = f"{row['identity']}/{row['take']}/{row['view']}"
+        found[name] = np.frombuffer(row.pop("frames"), np.uint8).reshape(row.pop("shape"))
+        said.append({**row, "mix": dict(row["mix"])})
+    assert_as_made(made, found, said)
+
+
+def assert_as_made(made: Path, found: dict[str, np.ndarray], said: list[dict[str, object]]) -> None:
+    records = manifest.read(made / "manifest.jsonl")
+    assert sorted(found) == sorted(str(record.key) for record in records)
+    for record in records:
+        assert (found[str(record.key)] == read_clip(made / "pkl" / record.key.relative_path)).all()
+    facts = [{name: value for name, value in vars(record).items() if name != "frames"} for record in records]
+    by_name = [
+        sorted(each, key=lambda entry: str([entry["identity"], entry["take"], entry["view"]])) for each in (facts, said)
+    ]
+    assert by_name[0] == by_name[1]
+
+
+def test_a_tree_without_a_manifest_is_exported_by_names_alone(made: Path, tmp_path: Path) -> None:
+    wish = ["export", str(made / "pkl"), "--format", "webdataset", "--out", str(tmp_path / "shards")]
+    assert main(wish) == 0
+    with tarfile.open(tmp_path / "shards" / "clips-000000.tar") as tar:
+        content = tar.extractfile("sim-002/cl-01/000.json").read()  # type: ignore[union-attr]
+    assert json.loads(content) == {"identity": "sim-002", "take": "cl-01", "view": "000"}
+
+
+def test_an_archive_that_cannot_be_is_refused_in_one_line(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = ("--out", str(tmp_path / "out"))
+    assert main(["export", str(made), str(made), "--format", "webdataset", *out]) == 2
+    assert "--format webdataset: name one folder" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main(["export", str(made), "--format", "parquet", *out]) == 2
+    assert "pip install 'gaitcrafter-ext[parquet]'" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gaitcrafter_ext.cli.main import main
+from gaitcrafter_ext.silhouettes.files import CACHE_VARIABLE
 from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.synthesis.selection import read_selected
-from tests.e2e.test_synthesize_command import clip_bytes, everything
+from tests.e2e.test_synthesize_command import ROOT, clip_bytes
 from tests.filter_fakes import write_tiny_filter
 from tests.synthesis_fakes import write_tiny_weights
 
@@ -32,6 +36,13 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_filter(tmp_path_factory.mktemp("strict"), centre=2.1, clip=2.0)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 def ask(command: str, out: Path, weights: Path, judge: Path, *more: str) -> int:
     return main([command, "--out", str(out), "--weights", str(weights), "--recogniser", str(judge), *more])
 
@@ -40,7 +51,7 @@ def synthesize(out: Path, weights: Path, judge: Path, *more: str) -> int:
     return ask("synthesize", out, weights, judge, "--conditions", "nm", *more)
 
 
-def test_a_selection_is_written_once(
+def test_a_selection_is_written_once_and_other_settings_do_not_overwrite_it_without_force(
     tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "chosen.json"
@@ -52,14 +63,6 @@ def test_a_selection_is_written_once(
     assert ask("filter", out, weights, lenient, "--novel", "3") == 0
     assert out.read_bytes() == before
     assert "3 people asked for, 3 candidates judged, 3 kept" in capsys.readouterr().out
-
-
-def test_other_settings_do_not_overwrite_it_without_force(
-    tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "chosen.json"
-    assert ask("filter", out, weights, lenient, "--novel", "1") == 0
-    before = out.read_bytes()
     assert ask("filter", out, weights, lenient, "--novel", "2") == 1
     assert "chosen by other settings (other settings)" in capsys.readouterr().err
     assert out.read_bytes() == before
@@ -67,29 +70,22 @@ def test_other_settings_do_not_overwrite_it_without_force(
     assert len(read_selected(out).people) == 2
 
 
-def test_a_foreign_file_is_left_alone(
-    tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "notes.json"
-    out.write_text("mine")
-    assert ask("filter", out, weights, lenient, "--novel", "1") == 1
-    assert "not a filter's" in capsys.readouterr().err
-    assert out.read_text() == "mine"
-
-
-def test_a_folder_is_refused_before_anyone_is_tried(
+def test_a_folder_or_a_foreign_file_is_refused_before_anyone_is_tried(
     tmp_path: Path, weights: Path, lenient: Path,
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     def no_trial(*_: object) -> None:
         raise AssertionError("a trial was begun")
 
-    for module in ("_filtering", "filter"):
-        monkeypatch.setattr(f"gaitcrafter_ext.cli.{module}.load_embedder_of", no_trial)
+    monkeypatch.setattr("gaitcrafter_ext.cli._filtering.load_embedder_of", no_trial)
     for how in ((), ("--compare", "--force")):
         assert ask("filter", tmp_path, weights, lenient, "--novel", "1", *how) == 1
         assert f"--out: {tmp_path} is a folder; name a file" in capsys.readouterr().err
     assert list(tmp_path.parent.glob(".gaitcrafter-*")) == []
+    (tmp_path / "notes.json").write_text("mine")
+    assert ask("filter", tmp_path / "notes.json", weights, lenient, "--novel", "1") == 1
+    assert "not a filter's" in capsys.readouterr().err
+    assert (tmp_path / "notes.json").read_text() == "mine"
 
 
 def test_too_few_are_written_and_said_to_be_too_few(
@@ -101,20 +97,6 @@ def test_too_few_are_written_and_said_to_be_too_few(
     assert "--novel: 0 of the 2 people asked for, after 5 candidates (--max-candidates)" in printed.err
     assert "5 too near a training person" in printed.out
     assert len(read_selected(out).decisions) == 5
-
-
-@pytest.mark.slow
-def test_a_filtered_run_in_shards_is_the_run_in_one(tmp_path: Path, weights: Path, lenient: Path) -> None:
-    assert synthesize(tmp_path / "whole", weights, lenient, "--filter", "--novel", "2") == 0
-    for shard in ("2/2", "1/2"):
-        assert synthesize(tmp_path / "parts", weights, lenient, "--filter", "--novel", "2", "--shard", shard) == 0
-    assert clip_bytes(tmp_path / "whole") == clip_bytes(tmp_path / "parts")
-    assert len(clip_bytes(tmp_path / "whole")) == 4
-    names = ("plan.json", "identities.json", "manifest.jsonl")
-    assert all((tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes() for name in names)
-    before = everything(tmp_path / "whole")
-    assert synthesize(tmp_path / "whole", weights, lenient, "--filter", "--novel", "2") == 0
-    assert everything(tmp_path / "whole") == before
 
 
 def test_the_people_of_a_file_are_those_of_the_run(tmp_path: Path, weights: Path, lenient: Path) -> None:
@@ -203,10 +185,21 @@ def test_ways_to_blend_in_a_table(
     assert ask("filter", out, weights, lenient, "--novel", "2", "--compare") == 1
 
 
-def test_only_the_first_process_of_a_launcher_chooses(
+@pytest.mark.slow
+def test_processes_of_a_launcher_share_a_choice_that_the_last_one_writes(
     tmp_path: Path, weights: Path, lenient: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
-        monkeypatch.setenv(name, value)
-    assert ask("filter", tmp_path / "chosen.json", weights, lenient, "--novel", "1") == 0
-    assert list(tmp_path.iterdir()) == []
+    wish = ("--weights", str(weights), "--recogniser", str(lenient), "--novel", "12", "--blend", "draw", "--steps", "1")
+    assert main(["filter", "--out", str(tmp_path / "alone.json"), *wish]) == 0
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    ranks = []
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        command = [sys.executable, "tools/filter.py", "--out", str(tmp_path / "chosen.json"), *wish]
+        ranks.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+    said = [process.communicate() for process in ranks]
+    assert [process.returncode for process in ranks] == [0, 0], said
+    assert "12 people asked for" in said[0][0] + said[1][0]
+    assert (tmp_path / "chosen.json").read_bytes() == (tmp_path / "alone.json").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alone.json", "chosen.json"]

@@ -12,7 +12,7 @@ from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.recognition.checkpoint import Card, load_recogniser, save_recogniser
 from gaitcrafter_ext.recognition.config import GaitSetConfig
 from gaitcrafter_ext.recognition.embedding import embed_tree, load_embedder
-from gaitcrafter_ext.recognition.export_filter import export_filter
+from gaitcrafter_ext.recognition.export_filter import export_filter, recalibrate
 from gaitcrafter_ext.recognition.filter_card import read_filter_card
 from gaitcrafter_ext.recognition.networks import build_network
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -59,6 +59,27 @@ def test_calibrating_on_people_trained_on_is_refused(tmp_path: Path, trained: Pa
     with pytest.raises(DataError, match=r"trained on simulated-1-seed1/sim-001 of the calibration people \(2 such\)"):
         export_filter(trained, same, same, tmp_path / "out", [])
     assert not (tmp_path / "out").exists()
+
+
+def test_a_filter_is_calibrated_again_on_others_and_on_a_population_they_are_strangers_to(
+    tmp_path: Path, trained: Path
+) -> None:
+    known, strangers, others = (
+        cohort(tmp_path / str(seed), seed, people) for seed, people in ((1, 2), (2, 50), (3, 60))
+    )
+    before = export_filter(trained, known, strangers, tmp_path / "out", ["simulate ..."])
+    after = recalibrate(tmp_path / "out", strangers, others, ["again"])
+    assert read_filter_card(tmp_path / "out") == after
+    assert (after.people, after.weights_sha256, after.training) == (
+        before.people,
+        before.weights_sha256,
+        before.training,
+    )
+    assert (before.calibration.leak, list(after.calibration.leak), after.commands) == ({}, ["50"], ("again",))
+    with pytest.raises(DataError, match=r"simulated-1-seed2/sim-001 is in .* no stranger to them"):
+        recalibrate(tmp_path / "out", strangers, strangers, [])
+    with pytest.raises(DataError, match=r"trained on simulated-1-seed1/sim-001 of the population's people \(2 such\)"):
+        recalibrate(tmp_path / "out", strangers, known, [])
 
 
 def test_real_people_are_read_as_candidates_are(tmp_path: Path, trained: Path) -> None:

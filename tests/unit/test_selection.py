@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
 
 import numpy as np
 import pytest
@@ -16,10 +14,12 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, UsageError
 from gaitcrafter_ext.generator.weights import Vocabulary
+from gaitcrafter_ext.hardware import Process
 from gaitcrafter_ext.metrics.centroids import Centroids, find_centroids, shares_within, to_own_centroid
+from gaitcrafter_ext.silhouettes.files import CACHE_VARIABLE, cache_root
 from gaitcrafter_ext.synthesis.comparing import WAYS, compare_ways, row_of_real
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard, freeze
-from gaitcrafter_ext.synthesis.identities import BlendSettings, novel_identities
+from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, novel_identities
 from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, Selection, make_plan
 from gaitcrafter_ext.synthesis.run import synthesize
 from gaitcrafter_ext.synthesis.selection import (
@@ -28,18 +28,22 @@ from gaitcrafter_ext.synthesis.selection import (
     FilterSettings,
     IdentityFilter,
     SelectedIdentities,
-    cached,
     choose_probes,
     criteria_of,
     filter_request,
-    forget,
-    parent_retrieval,
     read_selected,
     select_identities,
     tally,
 )
+from gaitcrafter_ext.synthesis.trials import Embedder, Shared, Trials, Tried, known_people
 from tests.filter_fakes import fake_card, features, try_codes
 from tests.synthesis_fakes import BLEND, CARD, PEOPLE, SAMPLING, paint, small_plan, tree_bytes
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("cache")))
+
 
 AXES = np.eye(30, dtype=np.float32)
 CRITERIA = Criteria(clip=0.2, consistency=0.75, known=0.1, unique=0.1)
@@ -83,11 +87,6 @@ def test_a_distance_at_the_threshold_is_too_near() -> None:
         assert IdentityFilter(replace(CRITERIA, known=radius), KNOWN).decide("a", vector, 1.0).outcome == outcome
 
 
-def test_parent_retrieval_is_the_share_whose_nearest_training_person_is_a_parent() -> None:
-    people = Centroids(("a", "b"), np.stack([towards(0, 9, 0.4), towards(1, 9, 0.4)]))
-    assert parent_retrieval(people, [["sim-001", "sim-009"], ["sim-001"]], KNOWN) == 0.5
-
-
 def test_the_radius_around_training_people_is_that_of_their_number() -> None:
     judge = replace(JUDGE, calibration=replace(JUDGE.calibration, leak={"50": 0.3, "200": 0.1}))
     radii = [criteria_of(judge, FilterSettings(1, 1), population).known for population in (5, 50, 100, 200, 400)]
@@ -99,8 +98,13 @@ def request(wanted: int = 3, most: int = 60, **blend: object) -> FilterRequest:
     return filter_request(CARD, JUDGE, FilterSettings(wanted, most), settings, SAMPLING)
 
 
+def select(wish: FilterRequest, embed: Embedder = try_codes, shared: Shared | None = None) -> SelectedIdentities:
+    known = known_people(CARD, JUDGE, wish, lambda sampling: embed, shared)
+    return select_identities(CARD, JUDGE, wish, known, Trials(wish, embed, shared))
+
+
 def choose(wanted: int = 3, most: int = 60, **blend: object) -> SelectedIdentities:
-    return select_identities(CARD, JUDGE, request(wanted, most, **blend), try_codes)
+    return select(request(wanted, most, **blend))
 
 
 def cosine(one: dict[str, float], other: dict[str, float]) -> float:
@@ -133,7 +137,7 @@ def test_clips_that_do_not_show_a_person_make_no_one_consistent() -> None:
         rows = [np.random.default_rng(each.seed).normal(size=(64, 1)) for each in requests]
         return np.stack(rows).astype(np.float32)
 
-    found = select_identities(CARD, JUDGE, request(3, 10), noise)
+    found = select(request(3, 10), noise)
     assert found.counts["inconsistent"] == 10
     assert found.control == {"people": 5, "consistent": 0, "unique": 5}
 
@@ -150,7 +154,7 @@ def test_what_is_judged_is_what_is_delivered() -> None:
         seen.update({str(each.key): each for each in requests})
         return try_codes(requests)
 
-    plan = plan_of(select_identities(CARD, JUDGE, request(), spy))
+    plan = plan_of(select(request(), spy))
     assert all(seen[str(each.key)] == each for each in plan.requests())
 
 
@@ -200,8 +204,8 @@ def test_settings_out_of_range_are_refused(settings: FilterSettings, message: st
         filter_request(CARD, JUDGE, settings, BLEND, SAMPLING)
 
 
-def test_trials_are_cached_by_all_that_decides_them(tmp_path: Path) -> None:
-    wish, asked = request(6), list[str]()
+def test_trials_are_kept_by_all_that_decides_them(tmp_path: Path) -> None:
+    wish, asked, shared = request(6), list[str](), Shared(tmp_path / "trials")
 
     def cut(requests: Sequence[ClipRequest]) -> NDArray[np.float32]:
         if asked:
@@ -213,20 +217,62 @@ def test_trials_are_cached_by_all_that_decides_them(tmp_path: Path) -> None:
         return try_codes(requests)
 
     with pytest.raises(KeyboardInterrupt):
-        select_identities(CARD, JUDGE, wish, cached(tmp_path / "trials", wish, cut))
-    found = select_identities(CARD, JUDGE, wish, cached(tmp_path / "trials", wish, count))
+        select(wish, cut, shared)
+    found = select(wish, count, shared)
     assert found == choose(6)
-    assert len(set(asked)) == len(asked) > 1  # nothing was made twice
-    for path in (tmp_path / "trials").iterdir():
+    assert len(set(asked)) == len(asked) > 1  # nothing was made twice, of known people or candidates
+    known = asked.count("sim-001")
+    for path in shared.folder.glob("*.npy"):
         path.write_bytes(path.read_bytes()[:200])  # torn by a kill
     before = len(asked)
-    assert select_identities(CARD, JUDGE, wish, cached(tmp_path / "trials", wish, count)) == found
-    assert len(asked) == 2 * before
+    assert select(wish, count, shared) == found
+    assert len(asked) == 2 * before - known  # where the training people are is kept for good
     for other in (replace(wish, weights="0" * 16), replace(wish, sampling=replace(SAMPLING, steps=3))):
-        select_identities(CARD, JUDGE, other, cached(tmp_path / "trials", other, count))
-    assert len(asked) == 4 * before
-    forget(tmp_path / "trials")
-    assert list(tmp_path.iterdir()) == []
+        select(other, count, shared)
+    assert len(asked) == 4 * before - known
+    shared.forget()
+    assert not shared.folder.exists()
+
+
+def test_two_processes_share_the_trials_and_find_the_same_people(tmp_path: Path) -> None:
+    def first(requests: Sequence[ClipRequest]) -> NDArray[np.float32]:
+        return record(0, requests)
+
+    def second(requests: Sequence[ClipRequest]) -> NDArray[np.float32]:
+        return record(1, requests)
+
+    def record(rank: int, requests: Sequence[ClipRequest]) -> NDArray[np.float32]:
+        asked[rank].append(requests[0].key.identity)
+        return try_codes(requests)
+
+    wish, alone, asked = request(20, 200), choose(20, 200), (list[str](), list[str]())
+    shares = [Shared(tmp_path / "trials", Process(rank, 2)) for rank in (0, 1)]
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(select, wish, embed, shared) for embed, shared in zip((first, second), shares, strict=True)]
+    assert [each.result() for each in both] == [alone, alone]
+    assert len(asked[0]) > 5 < len(asked[1])
+    assert not set(asked[0]) & set(asked[1])
+    with shares[1].working():
+        assert not shares[0].is_last()
+    assert shares[0].is_last()
+
+
+def test_training_people_are_placed_once_whatever_the_seed_and_nearly_exactly() -> None:
+    def never_load(sampling: object) -> Embedder:
+        raise AssertionError("placed again")
+
+    clips = Trials(request(), try_codes).features({name: Identity({name: 1.0}) for name in PEOPLE})
+    found = known_people(CARD, JUDGE, request(), lambda sampling: try_codes)
+    np.testing.assert_allclose(found.centroids.vectors, Tried.of(clips).centroids.vectors, atol=1e-3)
+    assert found.centroids.names == PEOPLE
+    again = known_people(CARD, JUDGE, replace(request(), sampling=replace(SAMPLING, seed=7)), never_load)
+    assert (again.centroids.vectors == found.centroids.vectors).all()
+    with pytest.raises(AssertionError, match="placed again"):
+        known_people(CARD, replace(JUDGE, weights_sha256="cd" * 32), request(), never_load)
+    for path in (cache_root() / "known").iterdir():
+        path.write_bytes(b"torn")
+    with pytest.raises(AssertionError, match="placed again"):
+        known_people(CARD, JUDGE, request(), never_load)
 
 
 def never() -> SelectedIdentities:
@@ -268,26 +314,20 @@ def test_a_filtered_run_resumes_in_shards_to_the_same_bytes(tmp_path: Path) -> N
     assert tree_bytes(tmp_path / "whole") == tree_bytes(tmp_path / "parts")
 
 
-def test_a_shard_waits_for_the_one_that_chooses_and_takes_its_people(tmp_path: Path) -> None:
-    folder, found, events = OutputFolder(tmp_path / "out"), choose(), list[str]()
-    waits = Event()
+def test_of_two_shards_that_choose_at_once_the_first_to_end_decides(tmp_path: Path) -> None:
+    folder, found = OutputFolder(tmp_path / "out"), choose()
 
-    def choose_slowly() -> SelectedIdentities:
-        events.append("choosing")
-        assert waits.wait(20)
-        return found
+    def slower() -> SelectedIdentities:
+        assert freeze(folder, small_plan(), found.request, lambda: found) == found  # meanwhile
+        return replace(found, notes=("the other's",))
 
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(freeze, folder, small_plan(), found.request, choose_slowly)
-        while not events:
-            time.sleep(0.01)
-        assert freeze(folder, small_plan(), found.request, never, waiting=waits.set) == found
-        assert first.result() == found
-    assert events == ["choosing"]
+    assert freeze(folder, small_plan(), found.request, slower) == found
 
 
 def test_ways_to_make_people_and_real_people_stand_in_one_table() -> None:
-    table = compare_ways(CARD, JUDGE, request(8, 8), try_codes)
+    wish = request(8, 8)
+    known = known_people(CARD, JUDGE, wish, lambda sampling: try_codes)
+    table = compare_ways(CARD, JUDGE, wish, known, Trials(wish, try_codes))
     rows = {row.name: row for row in table.rows}
     fits = [name for name, way in WAYS.items() if way.strategy == "draw" or way.parents <= len(PEOPLE)]
     assert list(rows) == ["training people", *fits]

@@ -21,11 +21,10 @@ from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.manifest import pixels_sha256
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.synthesis import run
-from gaitcrafter_ext.synthesis.estimate import estimate
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.output import opengait_entry, sheet_keys
 from gaitcrafter_ext.synthesis.plan import ClipRequest, ClipSampler, Selection, make_plan
-from gaitcrafter_ext.synthesis.run import synthesize
+from gaitcrafter_ext.synthesis.run import estimate, synthesize
 from tests.synthesis_fakes import BLEND, CARD, SAMPLING, paint, small_plan, tree_bytes
 
 

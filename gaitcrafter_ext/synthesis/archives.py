@@ -1,0 +1,111 @@
+"""Clips with their manifest for tools other than OpenGait: a Parquet file, or tar shards as WebDataset reads them.
+
+Both hold a clip's frames, uint8 [T, H, W], with the names of its person, take and view, and what the manifest says of
+it where there is one. In Parquet (extra ``parquet``) the frames are bytes in C order beside their shape; in a tar they
+are the array ``frames`` of ``identity/take/view.npz``, beside ``.json``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.silhouettes import manifest
+from gaitcrafter_ext.silhouettes.files import atomic_write
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_frames
+from gaitcrafter_ext.synthesis.folder import MANIFEST, OutputFolder
+
+#: A clip: its frames, its name's parts, and what the manifest says of it.
+Sample = tuple[NDArray[np.uint8], dict[str, str], dict[str, Any]]
+
+#: Clips of a Parquet row group.
+GROUP = 64
+
+
+def write_parquet(root: Path, out: Path, shard_clips: int) -> list[Path]:
+    """Write one file.
+
+    Args:
+        root: What ``synthesize`` wrote, or any OpenGait tree.
+        out: The file.
+        shard_clips: Not used: readers split a Parquet file by its row groups.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+        DataError: A clip is damaged.
+        StorageError: The disk refuses.
+    """
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise UsageError("--format parquet needs pyarrow; run: pip install 'gaitcrafter-ext[parquet]'") from None
+    whole, text, real = pa.int64(), pa.string(), pa.float64()
+    columns = {"identity": text, "take": text, "view": text, "frames": pa.binary(), "shape": pa.list_(whole, 3)}
+    columns |= {"seed": whole, "weights": text, "sampler": text, "steps": whole, "guidance": real, "sha256": text}
+    columns |= {"mix": pa.map_(text, real), "cycle": real, "start": real}
+    schema, samples = pa.schema(columns), _samples(root)
+    with atomic_write(out) as file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+        while rows := [_row(*sample) for sample in islice(samples, GROUP)]:
+            writer.write_table(pa.Table.from_pylist(rows, schema))
+    return [out]
+
+
+def write_webdataset(root: Path, out: Path, shard_clips: int) -> list[Path]:
+    """Write ``clips-000000.tar``, ... of ``shard_clips`` clips each into a folder; see :func:`write_parquet`."""
+    samples, written = _samples(root), list[Path]()
+    for first in samples:
+        written.append(out / f"clips-{len(written):06d}.tar")
+        with atomic_write(written[-1]) as file, tarfile.open(fileobj=file, mode="w") as tar:
+            for frames, names, made in chain([first], islice(samples, shard_clips - 1)):
+                packed = io.BytesIO()
+                np.savez_compressed(packed, frames=frames)
+                *folders, view = names.values()
+                key = "/".join([*folders, view.replace(".", "_")])  # the first dot of a name begins its ending
+                _add(tar, f"{key}.npz", packed.getvalue())
+                _add(tar, f"{key}.json", json.dumps({**names, **made}, ensure_ascii=False).encode())
+    return written
+
+
+#: Name of a format -> how it is written.
+ARCHIVES: dict[str, Callable[[Path, Path, int], list[Path]]] = {
+    "parquet": write_parquet,
+    "webdataset": write_webdataset,
+}
+
+
+def _samples(root: Path) -> Iterator[Sample]:
+    """Every clip of an output folder or of a tree, in the tree's order."""
+    inside = (root / "pkl").is_dir()
+    store = OutputFolder(root).store() if inside else SilhouetteStore(root)
+    made = manifest.read(root / MANIFEST) if (root / MANIFEST).is_file() else []
+    records = {each.key: each for each in made}
+    for key in store.require_keys():
+        facts = asdict(records[key]) if key in records else {}
+        names = {"identity": key.identity, "take": key.take, "view": key.view}
+        yield (
+            read_frames(store.path(key)),
+            names,
+            {name: facts[name] for name in facts if name not in {*names, "frames"}},
+        )
+
+
+def _row(frames: NDArray[np.uint8], names: dict[str, str], made: dict[str, Any]) -> dict[str, Any]:
+    mix = {"mix": list(made["mix"].items())} if made else {}
+    return {**names, **made, **mix, "frames": frames.tobytes(), "shape": list(frames.shape)}
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    tar.addfile(entry, io.BytesIO(content))

@@ -1,0 +1,77 @@
+"""``synthesize --engine ray``: the shards of a plan as tasks of a Ray cluster whose machines share the output folder.
+
+A task is a shard as ``--shard I/N`` makes it, so the bytes are those of one process, and the last one finishes the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gaitcrafter_ext.errors import GaitCrafterError, UsageError
+from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
+from gaitcrafter_ext.synthesis.plan import Plan
+from gaitcrafter_ext.synthesis.run import Outcome, synthesize
+from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
+
+
+def synthesize_on_ray(
+    plan: Plan,
+    root: Path,
+    weights: Path,
+    device: str,
+    tasks: int | None = None,
+    *,
+    chunk: int = 8,
+    force: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Outcome:
+    """Make a plan on the cluster that ``RAY_ADDRESS`` names, or on this machine.
+
+    Args:
+        plan: What to make.
+        root: Output folder, which every machine sees under this path.
+        weights: Folder of the weights, likewise.
+        device: See :func:`gaitcrafter_ext.synthesis.sampler.pipeline_sampler`.
+        tasks: How many shards; one a GPU, or one a machine where the cluster has none, unless given.
+        chunk: See :func:`gaitcrafter_ext.synthesis.run.synthesize`, as errors are.
+        force: Likewise.
+        progress: Called with (done, total) clips when a task ends.
+
+    Raises:
+        UsageError: Ray is not installed.
+        GaitCrafterError: It does not start.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise UsageError("--engine ray needs Ray; run: pip install 'gaitcrafter-ext[ray]'") from None
+    try:
+        ray.init(ignore_reinit_error=True, log_to_driver=False, include_dashboard=False, configure_logging=False)
+    except Exception as error:  # Ray raises bare ones
+        raise GaitCrafterError(f"--engine ray: Ray did not start ({error})") from error
+    there: dict[str, float] = ray.cluster_resources()
+    gpus = int(there.get("GPU", 0))
+    count = tasks or gpus or len(ray.nodes())
+    needs: dict[str, Any] = {"num_gpus": 1} if gpus else {"num_cpus": max(1, int(there["CPU"]) // count)}
+    make = ray.remote(scheduling_strategy="SPREAD", **needs)(_shard)
+    shards = [Shard(number, count) for number in range(1, count + 1)]
+    pending = [make.remote(plan, root.resolve(), weights.resolve(), shard, device, chunk, force) for shard in shards]
+    done: list[Outcome] = []
+    while pending:
+        ended, pending = ray.wait(pending)
+        try:
+            done += ray.get(ended)
+        except ray.exceptions.RayTaskError as failed:
+            raise failed.cause from None
+        progress(sum(each.made + each.kept for each in done), len(plan.clips))
+    made, kept = (sum(getattr(each, name) for each in done) for name in ("made", "kept"))
+    return Outcome(len(plan.clips), made, kept, max(each.there for each in done))
+
+
+def _shard(plan: Plan, root: Path, weights: Path, shard: Shard, device: str, chunk: int, force: bool) -> Outcome:
+    def load() -> Any:
+        return pipeline_sampler(weights, plan.sampling, device)
+
+    return synthesize(plan, OutputFolder(root), load, shard, chunk=chunk, force=force)
