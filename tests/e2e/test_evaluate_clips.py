@@ -76,14 +76,6 @@ def test_the_card_tells_what_was_held_out_and_json_tells_all(folder: Path, capsy
     assert {"rank1", "copies", "closer", "three_sample"} <= {row["measure"] for row in answer["rows"]}
 
 
-def test_real_clips_passed_off_as_synthetic_are_found_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ("--trained-weights", "weights", "--measures", "copies", "--json", "--jobs", "1")
-    assert evaluate(folder, "clips", "--real", "real", "--synthetic", "real", *options) == 0
-    found = json.loads(capsys.readouterr().out)["measures"]["copies"]
-    assert found["synthetic"]["share"] == pytest.approx(12 / 20)  # the held-out 8 of 20 were not trained on
-    assert found["held_out"]["share"] == 0.0
-
-
 def test_a_tree_whose_takes_name_no_condition_is_read_by_its_presets_rules(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

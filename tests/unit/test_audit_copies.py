@@ -52,15 +52,6 @@ def test_training_clips_passed_off_as_synthetic_are_all_copies(
     assert all(match.nearest == match.clip and match.shift == 11 for match in found.synthetic.matches)
 
 
-def test_copies_with_noise_are_still_copies(training: list[ClipFeatures], held_out: list[ClipFeatures]) -> None:
-    rng = np.random.default_rng(0)
-    noisy = [
-        replace(clip, frames=np.clip(clip.frames + rng.normal(0, 3, clip.frames.shape), 0, 255).astype(np.uint8))
-        for clip in map(cut, training)
-    ]
-    assert copies((noisy, held_out, training)).synthetic.share == 1.0
-
-
 def test_honest_clips_keep_the_distance_of_held_out_ones(
     training: list[ClipFeatures], held_out: list[ClipFeatures], honest: list[ClipFeatures]
 ) -> None:

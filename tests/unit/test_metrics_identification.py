@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -75,10 +76,9 @@ def test_real_clips_passed_off_as_synthetic_reach_the_ceiling_and_permuted_names
         identification(training, held_out.only(people=["000"]), training)
 
 
-@pytest.mark.parametrize("classifier", CLASSIFIERS)
-def test_each_classifier_reads_clean_clips_and_fails_where_labels_were_shuffled(classifier: str) -> None:
+def test_each_classifier_reads_clean_clips_and_fails_where_labels_were_shuffled() -> None:
     real, clips = people(noise=1.0, seed=0), people(noise=1.0, seed=1)
-    for attribute in ATTRIBUTES:
+    for classifier, attribute in itertools.product(CLASSIFIERS, ATTRIBUTES):
         shuffled = np.random.default_rng(0).permutation(getattr(clips, attribute))
         probes = (clips, replace(clips, **{attribute: shuffled}))
         right, wrong = (read_attribute(attribute, classifier, real, (each,))[0] for each in probes)
