@@ -13,6 +13,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from gaitcrafter_ext.errors import DataError, GaitCrafterError
 from gaitcrafter_ext.silhouettes.clip import level_fault
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
@@ -126,9 +128,9 @@ def _measure(store: SilhouetteStore, key: ClipKey) -> _Measure | BadFile:
             raise DataError(fault)
     except GaitCrafterError as error:
         return BadFile(str(key.path(store.dataset.file)), str(error).removeprefix(f"{path}: "))
-    grey = float(((clip > 0) & (clip < 255)).mean())
-    border = int(clip[:, :, [0, -1]].any(axis=(1, 2)).sum())
-    empty = int((~clip.any(axis=(1, 2))).sum())
+    grey = float(np.count_nonzero(clip - np.uint8(1) < 254) / clip.size)  # 0 - 1 is 255
+    border = int(np.count_nonzero(clip[:, :, 0].any(1) | clip[:, :, -1].any(1)))
+    empty = int(np.count_nonzero(~clip.any(axis=(1, 2))))
     return _Measure(key, len(clip), grey, border, empty, "x".join(map(str, clip.shape[1:])), condition)
 
 
