@@ -12,7 +12,7 @@ import torch
 
 from gaitcrafter_ext.errors import ConflictError, DataError, UsageError
 from gaitcrafter_ext.recognition.checkpoint import load_recogniser
-from gaitcrafter_ext.recognition.config import PRESETS, GaitBaseConfig, GaitSetConfig, TrainingConfig, preset
+from gaitcrafter_ext.recognition.config import GaitBaseConfig, GaitSetConfig, TrainingConfig
 from gaitcrafter_ext.recognition.data import TrainingSet, training_set
 from gaitcrafter_ext.recognition.training import STATE_FILE, Step, train
 from gaitcrafter_ext.silhouettes.partition import Partition
@@ -130,17 +130,6 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_saved(people: Trai
     with pytest.raises(DataError, match="lower --learning-rate"):
         train(dataclasses.replace(SHORT, learning_rate=1e30, precision="float32"), people, tmp_path)
     assert not (tmp_path / STATE_FILE).exists()
-
-
-def test_presets_are_known_by_name_and_full_ones_are_opengaits_schedule() -> None:
-    assert {name for _, name in PRESETS} == {"small", "cpu", "full"}
-    full = preset("gaitset", "full")
-    assert (full.iterations, full.people, full.clips, full.frames) == (40_000, 8, 16, 30)
-    assert preset("gaitbase", "full").augment
-    with pytest.raises(UsageError, match="did you mean 'gaitset'"):
-        preset("gaitsett", "cpu")
-    with pytest.raises(UsageError, match="allowed: small, cpu, full"):
-        preset("gaitbase", "huge")
 
 
 @pytest.mark.parametrize(

@@ -42,13 +42,16 @@ def people(real: SilhouetteStore) -> TrainingSet:
     return training_set(real, Partition(("001", "002", "003", "004"), ("005",)))
 
 
-def test_a_batch_holds_p_people_k_clips_of_each_and_l_frames(people: TrainingSet) -> None:
+def test_a_batch_holds_p_people_of_the_train_set_k_clips_of_each_and_l_frames(people: TrainingSet) -> None:
     batch = PKSampler(people, (3, 2, 4), seed=0).batch(0)
     assert batch.frames.shape == (3 * 2 * 4, 64, 44)
     assert batch.lengths == (4,) * 6
     assert sorted(Counter(batch.labels.tolist()).values()) == [2, 2, 2]
     told = [people.people[label] for label in batch.labels for _ in range(4)]
     assert [int(person[-1]) for person in told] == (batch.frames[:, 0, 0] // 10).tolist()
+    sampler = PKSampler(people, (4, 2, 1), seed=0)
+    drawn = {int(pixel) // 10 for number in range(20) for pixel in sampler.batch(number).frames[:, 0, 0]}
+    assert drawn == {1, 2, 3, 4}
 
 
 def test_frames_and_clips_are_not_repeated_where_there_are_enough(people: TrainingSet) -> None:
@@ -64,12 +67,6 @@ def test_a_batch_is_a_function_of_seed_and_number(people: TrainingSet) -> None:
     assert np.array_equal(first.batch(5).frames, again.batch(5).frames)
     assert not np.array_equal(first.batch(5).frames, first.batch(6).frames)
     assert not np.array_equal(first.batch(5).frames, PKSampler(people, (3, 2, 4), seed=2).batch(5).frames)
-
-
-def test_only_people_of_the_train_set_are_drawn(people: TrainingSet) -> None:
-    sampler = PKSampler(people, (4, 2, 1), seed=0)
-    drawn = {int(pixel) // 10 for number in range(20) for pixel in sampler.batch(number).frames[:, 0, 0]}
-    assert drawn == {1, 2, 3, 4}
 
 
 def test_synthetic_clips_of_known_people_share_their_label_and_novel_people_come_after(
@@ -112,7 +109,9 @@ def test_where_nobody_is_novel_the_share_is_one_of_each_persons_clips(real: Silh
     assert [synthetic_pixels(sampler, n) for n in range(5)] == [2] * 5
 
 
-def test_a_share_that_cannot_be_met_is_refused(real: SilhouetteStore) -> None:
+def test_a_share_is_a_number_or_points_and_one_that_cannot_be_met_is_refused(real: SilhouetteStore) -> None:
+    assert read_schedule("0.5") == ((0, 0.5),)
+    assert read_schedule("0:1,150:0") == ((0, 1), (150, 0))
     with pytest.raises(UsageError, match=r"synthetic share 0\.5 to 0\.5: there are 8 real and 0 synthetic clips"):
         PKSampler(training_set(real, Partition(("001", "002"))), (4, 1, 1), seed=0, synthetic_share=((0, 0.5),))
 
@@ -121,11 +120,6 @@ def test_a_share_that_cannot_be_met_is_refused(real: SilhouetteStore) -> None:
 def test_what_is_no_share_is_refused_and_named(text: str) -> None:
     with pytest.raises(UsageError, match=f"synthetic share: found '{text}'"):
         read_schedule(text)
-
-
-def test_a_share_is_read_as_a_number_or_as_points() -> None:
-    assert read_schedule("0.5") == ((0, 0.5),)
-    assert read_schedule("0:1,150:0") == ((0, 1), (150, 0))
 
 
 def test_test_people_among_the_synthetic_ones_are_refused(real: SilhouetteStore, tmp_path: Path) -> None:
