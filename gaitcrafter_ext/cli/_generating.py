@@ -96,13 +96,15 @@ def sampling_of(args: argparse.Namespace, card: Card, size: Literal[64, 128] = 6
     """What ``add_sampling``'s options say, completed by the weights' defaults; ``auto`` stays for later.
 
     Raises:
-        UsageError: There is no such sampler or cadence.
+        UsageError: There is no such sampler or cadence, or distilled weights have others baked in.
     """
+    sampler = check_sampler(args.sampler) if args.sampler else None
+    how = card.sampling.choose(sampler, args.steps, args.guidance, args.identity_scale)
     return Sampling(
-        sampler=check_sampler(args.sampler) if args.sampler else card.sampling.sampler,
-        steps=args.steps or card.sampling.steps,
-        guidance=card.sampling.guidance if args.guidance is None else args.guidance,
-        identity_scale=card.sampling.identity_scale if args.identity_scale is None else args.identity_scale,
+        sampler=how.sampler,
+        steps=how.steps,
+        guidance=how.guidance,
+        identity_scale=how.identity_scale,
         seed=args.seed,
         frames=args.frames,
         precision=args.precision,

@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from gaitcrafter_ext.records import read_json
 
 if TYPE_CHECKING:
     from gaitcrafter_ext.generator.config import GeneratorConfig
-    from gaitcrafter_ext.generator.training import Trainer
+    from gaitcrafter_ext.generator.training import Objective, Trainer
     from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
     from gaitcrafter_ext.vocabulary import ClipKey
@@ -31,8 +32,8 @@ TRAINING_FOLDER = "training"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``train``."""
-    parser.add_argument("--data", required=True, metavar="ROOT", help="folder of <identity>/<take>/<view>/<view>.pkl")
-    parser.add_argument("--partition", required=True, metavar="JSON", help="only people of its TRAIN_SET are ever read")
+    parser.add_argument("--data", metavar="ROOT", help="folder of <identity>/<take>/<view>/<view>.pkl")
+    parser.add_argument("--partition", metavar="JSON", help="only people of its TRAIN_SET are ever read")
     parser.add_argument(
         "--out", required=True, metavar="WEIGHTS_DIR", help="where the weights go, and the state to resume from"
     )
@@ -41,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--init", metavar="NAME|DIR", help="begin with these weights ('bundled' or a folder) instead of random ones"
+    )
+    parser.add_argument(
+        "--distill",
+        metavar="NAME|DIR",
+        help="make a student of these weights that needs two evaluations a clip, guidance baked in; needs no data",
     )
     parser.add_argument("--name", metavar="DATASET", help="name of the dataset (default: the config's dataset.name)")
     parser.add_argument(
@@ -60,17 +66,33 @@ def run(args: argparse.Namespace) -> int:
     """Train, writing weights at every validation and at the end."""
     from gaitcrafter_ext.generator.config import load_config
 
-    if args.config and Path(args.config).is_dir():
-        raise UsageError(f"--config: {args.config} is a folder; name a YAML file in it")
+    _check_options(args)
     folder = _state_folder(Path(args.out))
-    config = load_config(args.config)
+    config = load_config(args.config, student=bool(args.distill))
     if args.name:
         config = replace(config, dataset=replace(config.dataset, name=args.name))
     if args.max_clips:
         config = replace(config, training=replace(config.training, max_clips=args.max_clips))
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    if args.distill:
+        from gaitcrafter_ext.generator.distillation import ImitateTeacher
+
+        student = ImitateTeacher(config, args.distill)
+        return _train(args, config, lambda cache: student, folder)
     store, keys = _training_clips(args.data, args.partition, config.dataset)
     config = replace(config, dataset=store.look(keys))
-    return _train(args, config, store, keys, folder)
+    return _train(args, config, _denoising(args, config, store, keys), folder)
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    if args.config and Path(args.config).is_dir():
+        raise UsageError(f"--config: {args.config} is a folder; name a YAML file in it")
+    for option in ("data", "partition"):
+        if not args.distill and not getattr(args, option):
+            raise UsageError(f"--{option} is missing; only --distill needs no data")
+    for option in ("data", "partition", "init", "name"):
+        if args.distill and getattr(args, option):
+            raise UsageError(f"--{option}: a student learns from its teacher alone; leave it out beside --distill")
 
 
 def _training_clips(data: str, partition: str, dataset: DatasetConfig) -> tuple[SilhouetteStore, list[ClipKey]]:
@@ -101,17 +123,15 @@ def _state_folder(out: Path) -> Path:
     return training
 
 
-def _train(
-    args: argparse.Namespace, config: GeneratorConfig, store: SilhouetteStore, keys: list[ClipKey], folder: Path
-) -> int:
+def _denoising(
+    args: argparse.Namespace, config: GeneratorConfig, store: SilhouetteStore, keys: list[ClipKey]
+) -> Callable[[Path], Objective]:
+    """Makes the ordinary objective, given a file for the clips; bad input is refused before anything is written."""
     from gaitcrafter_ext.generator.data import ClipDataset, hold_out
+    from gaitcrafter_ext.generator.denoising import DenoiseClips, InitialWeights
     from gaitcrafter_ext.generator.shape import FRAMES
-    from gaitcrafter_ext.generator.state import LOCK_PREFIX
-    from gaitcrafter_ext.generator.training import InitialWeights, Trainer
     from gaitcrafter_ext.silhouettes.clip import COLUMNS
-    from gaitcrafter_ext.silhouettes.files import FileLock
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     training, held = hold_out(keys, config.dataset, config.training.held_out_takes)
     if config.training.held_out_takes > 1 and not held:
         raise UsageError(
@@ -120,45 +140,57 @@ def _train(
         )
     people = tuple(sorted({key.identity for key in training}))
     initial = InitialWeights(args.init, config.dataset.name, people) if args.init else None
-    made = {"command": _command(args), "data": _description(Path(args.data)), "config": asdict(config)}
+
+    def objective(cache: Path) -> Objective:
+        dataset = ClipDataset(store, training, config.dataset, FRAMES, COLUMNS, cache)
+        words = dataset.vocabulary
+        held_out = ClipDataset(store, held, config.dataset, FRAMES, COLUMNS, cache, words) if held else None
+        return DenoiseClips(config, dataset, held_out, initial, held)
+
+    return objective
+
+
+def _train(
+    args: argparse.Namespace, config: GeneratorConfig, objective: Callable[[Path], Objective], folder: Path
+) -> int:
+    from gaitcrafter_ext.generator.state import LOCK_PREFIX
+    from gaitcrafter_ext.generator.training import Trainer
+    from gaitcrafter_ext.silhouettes.files import FileLock
+
+    made = {"command": _command(args), "data": _description(args.data), "config": asdict(config)}
     rank = int(os.environ.get("RANK", "0"))
     with FileLock(folder / f"{LOCK_PREFIX}{rank}.lock", str(args.out)):
-        cache = folder / f"clips-{rank}.u8"
-        dataset = ClipDataset(store, training, config.dataset, FRAMES, COLUMNS, cache)
-        held_out = None
-        if held:
-            held_out = ClipDataset(store, held, config.dataset, FRAMES, COLUMNS, cache, dataset.vocabulary)
-        trainer = Trainer(config, dataset, held_out, folder, initial, args.force)
+        trainer = Trainer(config, objective(folder / f"clips-{rank}.u8"), folder, args.force)
         for _ in trainer.run(args.max_minutes):
             if trainer.accelerator.is_main_process:
-                _export(args.out, made, trainer, held)
+                _export(args.out, made, trainer)
                 trainer.preview()
         if trainer.accelerator.is_main_process:
-            _report(args, trainer, _export(args.out, made, trainer, held))
+            _report(args, trainer, _export(args.out, made, trainer))
         trainer.accelerator.end_training()
     return 0
 
 
-def _export(out: str, made: dict[str, Any], trainer: Trainer, held: list[ClipKey]) -> str:
+def _export(out: str, made: dict[str, Any], trainer: Trainer) -> str:
     """Write the averaged weights as they are now, with how they were made; returns their fingerprint."""
-    progress, initial = trainer.progress, trainer.initial
+    progress = trainer.progress
     training = {
         **made,
         "clips": progress.clips,
         "minutes": round(progress.seconds / 60, 1),
-        "init": {"fingerprint": initial.card.fingerprint, "training": initial.card.training} if initial else None,
+        **trainer.objective.origin,
         "curve": [[row[0], *map(_figure, row[1:])] for row in progress.curve],
         "curve_columns": ["clips", "loss_train", "loss_held_out", "identity_gain"],
     }
-    pipeline = trainer.pipeline(held, training)
+    pipeline = trainer.pipeline(training)
     pipeline.save_pretrained(out)
     return str(pipeline.card.fingerprint) if pipeline.card else ""
 
 
-def _description(data: Path) -> dict[str, Any]:
+def _description(data: str | None) -> dict[str, Any]:
     """What ``simulate`` says of the cohort that it wrote beside ``data``; nothing for other data."""
-    path = data.resolve().parent / "cohort.json"
-    return read_json(path) if path.is_file() else {}
+    path = Path(data or "").resolve().parent / "cohort.json"
+    return read_json(path) if data and path.is_file() else {}
 
 
 def _figure(value: float) -> float | None:
@@ -168,8 +200,8 @@ def _figure(value: float) -> float | None:
 
 def _command(args: argparse.Namespace) -> str:
     """The command line that makes such weights, with the names of files instead of this machine's paths."""
-    words = ["gaitcrafter train", f"--data {Path(args.data).name}", f"--partition {Path(args.partition).name}"]
-    for option in ("config", "init", "name"):
+    words = ["gaitcrafter train"]
+    for option in ("data", "partition", "distill", "config", "init", "name"):
         if getattr(args, option):
             words.append(f"--{option} {Path(getattr(args, option)).name}")
     return " ".join([*words, f"--out {Path(args.out).name}"])

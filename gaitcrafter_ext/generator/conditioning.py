@@ -14,16 +14,44 @@ that any subset can be guided.
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Conditioner", "NoiseLevelEmbedding", "PhaseEmbedding"]
+__all__ = ["Conditioner", "Conditioning", "NoiseLevelEmbedding", "PhaseEmbedding"]
 
 VIEW_HARMONICS = 4
 
 #: Gait repeats every cycle and, nearly, every step: phases enter by their first two harmonics.
 PHASE_HARMONICS = (1, 2)
+
+
+class Conditioning(NamedTuple):
+    """What each of b clips is conditioned on, as the denoiser takes it.
+
+    ``code`` is float32 [b, d], NaN where left out; ``condition`` long [b], -1 where left out; ``view_deg`` float32 [b]
+    and ``phase`` float32 [b, frames], radians, are NaN where unknown or left out.
+    """
+
+    code: Tensor
+    condition: Tensor
+    view_deg: Tensor
+    phase: Tensor
+
+    def rows(self, index: Any) -> Conditioning:
+        """That of some of the clips."""
+        return Conditioning(*(part[index] for part in self))
+
+    def to(self, device: torch.device) -> Conditioning:
+        """The same on another device."""
+        return Conditioning(*(part.to(device, non_blocking=True) for part in self))
+
+    def unconditional(self) -> Conditioning:
+        """Person, condition and view left out; the phase stays, so that guidance leads along a walk in step."""
+        code, condition, view_deg, phase = self
+        nothing = torch.full_like(code, math.nan), torch.full_like(condition, -1), torch.full_like(view_deg, math.nan)
+        return Conditioning(*nothing, phase)
 
 
 def view_features(view_deg: Tensor) -> Tensor:

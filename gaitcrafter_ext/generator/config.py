@@ -12,7 +12,7 @@ from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.records import fill, read_yaml, record
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, preset_path
 
-__all__ = ["GeneratorConfig", "ModelConfig", "TrainingConfig", "load_config"]
+__all__ = ["DistillationConfig", "GeneratorConfig", "ModelConfig", "TrainingConfig", "load_config"]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -94,23 +94,51 @@ class TrainingConfig:
 
 
 @record
+class DistillationConfig:
+    """What ``train --distill`` makes of a teacher.
+
+    Attributes:
+        steps: Network evaluations of a clip by the student.
+        teacher_steps: Guided Euler steps of the teacher that they stand for, a multiple of ``steps``.
+        guidance: Weight of the guidance that is baked in; by default the one that the teacher's card names.
+    """
+
+    steps: Annotated[int, Field(ge=1, le=8)] = 2
+    teacher_steps: Annotated[int, Field(ge=1, le=64)] = 8
+    guidance: Annotated[float, Field(ge=0, le=20)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.teacher_steps % self.steps:
+            raise UsageError(
+                f"distillation.teacher_steps is {self.teacher_steps}; it must be a multiple of distillation.steps, "
+                f"{self.steps}"
+            )
+
+
+@record
 class GeneratorConfig:
     """Everything a YAML given to ``train --config`` may set."""
 
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    distillation: DistillationConfig = field(default_factory=DistillationConfig)
 
 
-def load_config(name: str | Path | None) -> GeneratorConfig:
-    """Read a preset of the package or a YAML file; what it leaves out keeps its default.
+#: What ``training`` is by default for a student, who begins with the teacher's weights.
+STUDENT = {"max_clips": 100_000, "learning_rate": 1e-4, "warmup_steps": 100, "cooldown": 0.5, "ema_decay": 0.999}
+
+
+def load_config(name: str | Path | None, student: bool = False) -> GeneratorConfig:
+    """Read a preset of the package or a YAML file; what it leaves out keeps its default, a ``student``'s or the usual.
 
     Raises:
         MissingError: There is no such preset or file.
         DataError: It is not YAML.
         UsageError: A key is unknown, or a value has another type or lies outside its range.
     """
-    if name is None:
-        return GeneratorConfig()
-    path = preset_path(name)
-    return fill(GeneratorConfig, read_yaml(path), path, UsageError)
+    path = None if name is None else preset_path(name)
+    values = {} if path is None else read_yaml(path)
+    if student and isinstance(values, dict) and isinstance(values.get("training", {}), dict):
+        values = {**values, "training": {**STUDENT, **values.get("training", {})}}
+    return fill(GeneratorConfig, values, path, UsageError)

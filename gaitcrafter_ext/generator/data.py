@@ -9,7 +9,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gaitcrafter_ext.errors import DataError, GaitCrafterError
+from gaitcrafter_ext.generator.conditioning import Conditioning
 from gaitcrafter_ext.generator.people import PeopleSpace, gei_features
 from gaitcrafter_ext.generator.weights import Vocabulary
 from gaitcrafter_ext.silhouettes.cycle import gait_phases
@@ -27,7 +27,7 @@ from gaitcrafter_ext.silhouettes.files import storage_error
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["Batch", "ClipDataset", "hold_out", "vocabulary_of"]
+__all__ = ["ClipDataset", "drop_conditions", "hold_out", "vocabulary_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,33 +35,6 @@ HEIGHT = 64
 
 #: Clips read at a time.
 CHUNK = 512
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Windows of clips with what the denoiser is conditioned on.
-
-    Attributes:
-        clean: float32 [b, t, h, w] in [-1, 1].
-        code: float32 [b, d]; NaN where left out.
-        condition: long [b]; -1 where left out.
-        view_deg: float32 [b], NaN where the view's angle is unknown or left out.
-        phase: float32 [b, t], radians; NaN where unknown or left out.
-    """
-
-    clean: Tensor
-    code: Tensor
-    condition: Tensor
-    view_deg: Tensor
-    phase: Tensor
-
-    def __getitem__(self, rows: Tensor | slice) -> Batch:
-        return Batch(self.clean[rows], self.code[rows], self.condition[rows], self.view_deg[rows], self.phase[rows])
-
-    def to(self, device: torch.device) -> Batch:
-        """The same batch on another device."""
-        names = ("clean", "code", "condition", "view_deg", "phase")
-        return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in names))
 
 
 def vocabulary_of(keys: Iterable[ClipKey], dataset: DatasetConfig) -> Vocabulary:
@@ -184,23 +157,25 @@ class ClipDataset:
         weights = (share / counts)[where]
         return np.asarray(weights / weights.sum())
 
-    def sample_batch(self, size: int, rng: np.random.Generator, cumulative: NDArray[np.float64]) -> Batch:
+    def sample_batch(
+        self, size: int, rng: np.random.Generator, cumulative: NDArray[np.float64]
+    ) -> tuple[Tensor, Conditioning]:
         """Random windows of random clips; ``cumulative`` is the running sum of :meth:`weights`."""
         chosen = np.minimum(np.searchsorted(cumulative, rng.random(size), side="right"), len(self) - 1)
         return self.batch(chosen, rng.integers(self.length[chosen] - self.window + 1))
 
-    def batch(self, clips: NDArray[np.int64], starts: NDArray[np.int64]) -> Batch:
-        """The windows of the named clips that begin at ``starts``."""
+    def batch(self, clips: NDArray[np.int64], starts: NDArray[np.int64]) -> tuple[Tensor, Conditioning]:
+        """The windows of the named clips that begin at ``starts``: float32 [b, window, h, w] in [-1, 1]."""
         time = starts[:, None] + np.arange(self.window)
         where = torch.from_numpy(self.first[clips, None] + time).to(self.frames.device)
         phase = self.phases.start[clips, None] + 2 * np.pi * time / self.phases.cycle[clips, None]
-        return Batch(
-            clean=self.frames[where].float().div_(127.5).sub_(1.0),
+        given = Conditioning(
             code=self.codes[torch.from_numpy(self.person[clips])],
             condition=torch.from_numpy(self.condition[clips]),
             view_deg=torch.from_numpy(self.view_deg[clips]),
             phase=torch.from_numpy(phase.astype(np.float32)),
         )
+        return self.frames[where].float().div_(127.5).sub_(1.0), given
 
     def fit_people(self, code_dim: int) -> PeopleSpace:
         """The space of these people."""
@@ -276,22 +251,21 @@ def _warn_of_short(short: int, clips: int, window: int, store: SilhouetteStore) 
         logger.warning("%d of %d clips are shorter than %d frames: left out", short, clips, window)
 
 
-def drop_conditions(batch: Batch, shares: Sequence[float], rng: np.random.Generator) -> Batch:
+def drop_conditions(given: Conditioning, shares: Sequence[float], rng: np.random.Generator) -> Conditioning:
     """Classifier-free dropout (arXiv 2207.12598).
 
     Args:
-        batch: What is given.
+        given: On the CPU.
         shares: How often identity, condition and view are left out together; then each of them and the phase alone.
         rng: Random numbers.
     """
-    size = len(batch.clean)
+    size = len(given.code)
     everything = rng.random(size) < shares[0]
     code, condition, view = (torch.from_numpy(everything | (rng.random(size) < p)) for p in shares[1:4])
     phase = torch.from_numpy(rng.random(size) < shares[4])
-    return replace(
-        batch,
-        code=batch.code.masked_fill(code[:, None], torch.nan),
-        condition=batch.condition.masked_fill(condition, -1),
-        view_deg=batch.view_deg.masked_fill(view, torch.nan),
-        phase=batch.phase.masked_fill(phase[:, None], torch.nan),
+    return Conditioning(
+        given.code.masked_fill(code[:, None], torch.nan),
+        given.condition.masked_fill(condition, -1),
+        given.view_deg.masked_fill(view, torch.nan),
+        given.phase.masked_fill(phase[:, None], torch.nan),
     )

@@ -7,12 +7,19 @@ loss is that of the velocity it implies, the squared error of the clean clip ove
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-__all__ = ["T_MIN", "add_noise", "denoising_loss", "shift_t", "velocity"]
+from gaitcrafter_ext.generator.conditioning import Conditioning
+
+__all__ = ["GUIDED_T", "T_MIN", "add_noise", "denoising_loss", "guided", "shift_t", "velocity"]
 
 T_MIN = 0.15
+
+#: Noise levels between which guidance acts (a limited interval, arXiv 2404.07724).
+GUIDED_T = (0.2, 0.98)
 
 #: First row of the lower third of a frame, where legs and feet are.
 LOWER_THIRD = 43
@@ -36,9 +43,30 @@ def add_noise(clean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
     return torch.lerp(clean, noise, t[:, None, None, None])
 
 
-def velocity(x_t: Tensor, clean: Tensor, t: Tensor) -> Tensor:
+def velocity(x_t: Tensor, clean: Tensor, t: Tensor | float) -> Tensor:
     """Velocity ``noise - clean`` of the path through ``x_t`` that starts at ``clean``; ``t`` is a scalar above 0."""
     return (x_t - clean) / t
+
+
+def guided(
+    denoiser: Callable[..., Tensor], x_t: Tensor, t: float, given: Conditioning, guidance: float = 1.0
+) -> Tensor:
+    """Clean clips float32 [b, frames, h, w], led away from the unconditional ones (arXiv 2207.12598).
+
+    Person, condition and view are left out together: guiding the person alone left the view vague.
+
+    Args:
+        denoiser: The network.
+        x_t: [b, frames, h, w], all at noise level ``t``.
+        guidance: 1 = none; it acts between :data:`GUIDED_T`. Both predictions are computed as one batch.
+    """
+    levels = torch.full((len(x_t),), t, device=x_t.device)
+    if guidance == 1.0 or not GUIDED_T[0] <= t <= GUIDED_T[1]:
+        return denoiser(x_t, levels, *given).float()
+    both = map(torch.cat, zip(given, given.unconditional(), strict=True))
+    doubled = denoiser(x_t.repeat(2, 1, 1, 1), levels.repeat(2), *both).float()
+    conditional, unconditional = doubled.chunk(2)
+    return torch.lerp(unconditional, conditional, guidance)
 
 
 def denoising_loss(predicted: Tensor, clean: Tensor, t: Tensor, feet: float = 1.0) -> Tensor:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -84,11 +85,15 @@ class PeopleSpace(ModelMixin, ConfigMixin):
         self.register_buffer("error", torch.ones(*cells, code_dim))
         self.register_buffer("correlation", torch.zeros(()))
 
+    @cached_property
+    def row(self) -> dict[str, int]:
+        """Row of each known person."""
+        return {name: row for row, name in enumerate(self.config.identities)}
+
     def blend(self, weights: Mapping[str, float]) -> Tensor:
         """Code [code_dim] of a mixture of known people: name -> weight; one name alone is that person's own row."""
-        names = {name: row for row, name in enumerate(self.config.identities)}
         mix = torch.tensor(list(weights.values()), dtype=torch.float64)
-        rows = self.codes[[names[name] for name in weights]].cpu().double()
+        rows = self.codes[[self.row[name] for name in weights]].cpu().double()
         return (mix / mix.norm() @ rows).float()
 
     def draw(self, generator: torch.Generator) -> Tensor:

@@ -10,9 +10,11 @@ clean predictions are averaged with triangular weights (MultiDiffusion, arXiv 23
 from __future__ import annotations
 
 import math
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gaitcrafter_ext.errors import UsageError, WeightsError, suggest
+from gaitcrafter_ext.generator.conditioning import Conditioning
 from gaitcrafter_ext.generator.framework import BaseOutput, DiffusionPipeline, diffusers_logging
 from gaitcrafter_ext.generator.hub import fetch, push
 from gaitcrafter_ext.generator.network import GaitUNet
-from gaitcrafter_ext.generator.objective import velocity
+from gaitcrafter_ext.generator.objective import guided, velocity
 from gaitcrafter_ext.generator.people import PeopleSpace
 from gaitcrafter_ext.generator.postprocess import postprocess
 from gaitcrafter_ext.generator.samplers import PRECISIONS, make_scheduler
@@ -45,11 +48,11 @@ from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text, 
 
 __all__ = ["GaitCrafterOutput", "GaitCrafterPipeline", "SampleRequest"]
 
-#: Noise levels between which guidance acts (a limited interval, arXiv 2404.07724).
-GUIDED_T = (0.2, 0.98)
-
 #: Windows of a tile on accelerators; ``shape.TILE`` on a CPU.
 TILES = {"cuda": 128, "mps": 32}
+
+#: Threads that draw noise: a CPU's generator is serial, and one alone keeps a fast GPU waiting.
+NOISE_THREADS = min(8, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
         conditions: Walking conditions, in the order of their index; those of ``people`` where left out.
         cadence: Person -> mean gait cycle and its standard deviation, frames.
         sampler, steps, guidance, identity_scale: Defaults of a call.
+        baked_in: The denoiser was distilled to just these; others are refused.
     """
 
     card: Card | None
@@ -111,6 +115,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
         steps: int = SamplingDefaults.steps,
         guidance: float = SamplingDefaults.guidance,
         identity_scale: float = SamplingDefaults.identity_scale,
+        baked_in: bool = False,
     ) -> None:
         super().__init__()
         self.register_modules(denoiser=denoiser, people=people, scheduler=scheduler)
@@ -121,6 +126,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
             steps=steps,
             guidance=guidance,
             identity_scale=identity_scale,
+            baked_in=baked_in,
         )
         self.card = None
 
@@ -237,29 +243,44 @@ class GaitCrafterPipeline(DiffusionPipeline):
         """
         if not SHORTEST <= frames <= LONGEST:
             raise UsageError(f"frames: {frames}; allowed: {SHORTEST} to {LONGEST}")
-        run = self._sampler(steps, sampler, guidance, precision)
-        scale = self.config.identity_scale if identity_scale is None else identity_scale
-        scale = _at_least(0.0, scale, "identity_scale")
+        how = self.sampling.choose(sampler, steps, guidance, identity_scale)
+        run = self._sampler(how, precision)
+        scale = _at_least(0.0, how.identity_scale, "identity_scale")
         inputs = [self._inputs(request, frames, scale) for request in requests]
         size = (
             max(1, run.tile // len(windows(frames))) if batch_size is None else _at_least(1, batch_size, "batch_size")
         )
-        groups = [inputs[start : start + size] for start in range(0, len(inputs), size)]
-        clips = [postprocess(run(group)[:, :frames]) for group in groups]
+        clips: list[NDArray[np.uint8]] = []
+        drawn: Future[NDArray[np.uint8]] | None = None
+        with ThreadPoolExecutor(1) as drawing:  # clips are drawn while the next ones are sampled
+            for start in range(0, len(inputs), size):
+                sample = run(inputs[start : start + size])[:, :frames]
+                clips += [drawn.result()] if drawn else []
+                drawn = drawing.submit(postprocess, sample)
+            clips += [drawn.result()] if drawn else []
         return GaitCrafterOutput(np.concatenate(clips) if clips else np.zeros((0, frames, 64, 64), np.uint8))
 
-    def _sampler(self, steps: int | None, sampler: str | None, guidance: float | None, precision: str) -> _Sampler:
-        """The sampler asked for; ``None`` = the weights' default."""
+    @property
+    def sampling(self) -> SamplingDefaults:
+        """Defaults of a call."""
+        return SamplingDefaults(**{each.name: self.config[each.name] for each in fields(SamplingDefaults)})
+
+    def _sampler(self, how: SamplingDefaults, precision: str) -> _Sampler:
         if precision not in PRECISIONS:
             raise UsageError(f"precision: unknown '{precision}'; {suggest(precision, PRECISIONS)}")
-        shift = self.scheduler.config.get("flow_shift") or self.scheduler.config.shift
         return _Sampler(
             self.denoiser,
-            make_scheduler(sampler or self.config.sampler, shift),
-            _at_least(1, self.config.steps if steps is None else steps, "steps"),
-            _at_least(0.0, self.config.guidance if guidance is None else guidance, "guidance"),
+            make_scheduler(how.sampler, self.shift),
+            _at_least(1, how.steps, "steps"),
+            1.0 if how.baked_in else _at_least(0.0, how.guidance, "guidance"),
             precision,
+            how.baked_in,
         )
+
+    @property
+    def shift(self) -> float:
+        """How far the noise levels of training and sampling lean to high noise."""
+        return float(self.scheduler.config.get("flow_shift") or self.scheduler.config.shift)
 
     def _inputs(self, request: SampleRequest, frames: int, identity_scale: float) -> ModelInputs:
         """Translate a request into the network's inputs."""
@@ -286,7 +307,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
             if len(request.code) != self.people.config.code_dim:
                 raise UsageError(f"code: {len(request.code)} numbers; expected {self.people.config.code_dim}")
             return torch.tensor(request.code, dtype=torch.float32)
-        if unknown := sorted(request.weights.keys() - {*self.identities}):
+        if unknown := sorted(request.weights.keys() - self.people.row.keys()):
             known = suggest(unknown[0], self.identities)
             raise UsageError(f"identity '{unknown[0]}' is unknown to these weights; {known}")
         if not all(map(math.isfinite, request.weights.values())) or not sum(request.weights.values()) > 0:
@@ -322,6 +343,7 @@ class _Sampler:
     steps: int
     guidance: float
     precision: str
+    even: bool = False
 
     @property
     def tile(self) -> int:
@@ -329,68 +351,66 @@ class _Sampler:
         return TILES.get(self.denoiser.device.type, TILE)
 
     def __call__(self, inputs: Sequence[ModelInputs]) -> Tensor:
-        """Sample clips: float32 [n, frames, h, w]."""
+        """Sample clips: float32 [n, frames, h, w]. The device is not waited for."""
         device = self.denoiser.device
-        code = torch.stack([one.code for one in inputs]).to(device)
-        condition = torch.tensor([one.condition for one in inputs], device=device)
-        view_deg = torch.tensor([one.view_deg for one in inputs], device=device)
-        phase = torch.stack([one.phase for one in inputs]).to(device)
-        x_t = torch.stack([self._noise(one) for one in inputs]).to(device)
-        self.scheduler.set_timesteps(self.steps, device=device)
-        # The scheduler's own noise levels, not its timesteps: some schedulers round those to whole numbers.
+        given = Conditioning(
+            torch.stack([one.code for one in inputs]),
+            torch.tensor([one.condition for one in inputs]),
+            torch.tensor([one.view_deg for one in inputs]),
+            torch.stack([one.phase for one in inputs]),
+        )
+        clip, time = self._cells(*given.phase.shape)
+        given = given.rows(clip)._replace(phase=given.phase[clip[:, None], time]).to(device)
+        clip, time = clip.to(device), time.to(device)
+        x_t = self._noise(inputs).to(device, non_blocking=True)
+        # Noise levels stay on the CPU, and are the scheduler's own: some schedulers round their timesteps.
+        if self.even:
+            self.scheduler.set_timesteps(sigmas=[1 - step / self.steps for step in range(self.steps)])
+        else:
+            self.scheduler.set_timesteps(self.steps)
         for timestep, sigma in zip(self.scheduler.timesteps, self.scheduler.sigmas, strict=False):
             t = float(sigma)
-            clean = self._clean(x_t, t, code, condition, view_deg, phase)
-            x_t = self.scheduler.step(velocity(x_t, clean, torch.tensor(t)), timestep, x_t).prev_sample
+            clean = self._fold(x_t, self._clean(x_t[clip[:, None], time], t, given))
+            x_t = self.scheduler.step(velocity(x_t, clean, t), timestep, x_t).prev_sample
         return x_t
 
-    def _noise(self, one: ModelInputs) -> Tensor:
-        """Noise of one clip, made on the CPU so that every device starts from the same."""
-        shape = (len(one.phase), self.denoiser.config.height, self.denoiser.config.width)
-        return torch.randn(shape, generator=torch.Generator().manual_seed(one.seed))
+    def _noise(self, inputs: Sequence[ModelInputs]) -> Tensor:
+        """Noise of each clip, keyed by its seed; made on the CPU so that every device starts from the same."""
+        config, frames = self.denoiser.config, len(inputs[0].phase)
+        pinned = self.denoiser.device.type == "cuda"
+        noise = torch.empty(len(inputs), frames, config.height, config.width, pin_memory=pinned)
 
-    def _clean(self, x_t: Tensor, t: float, code: Tensor, condition: Tensor, view_deg: Tensor, phase: Tensor) -> Tensor:
-        """Predicted clean clips [n, frames, h, w], averaged where windows overlap."""
-        n, frames = phase.shape
-        cells = [(clip, start) for clip in range(n) for start in windows(frames)]
-        weight = _triangle(x_t.device)
-        total = torch.zeros_like(x_t)
-        covered = torch.zeros(frames, device=x_t.device)
-        for start in windows(frames):
-            covered[start : start + FRAMES] += weight
-        for begin in range(0, len(cells), self.tile):
-            chunk = cells[begin : begin + self.tile]
-            padded = chunk + chunk[-1:] * (self.tile - len(chunk))
-            clip = torch.tensor([row for row, _ in padded], device=x_t.device)
-            inputs = (
-                torch.stack([x_t[row, start : start + FRAMES] for row, start in padded]),
-                torch.full((self.tile,), t, device=x_t.device),
-                code[clip],
-                condition[clip],
-                view_deg[clip],
-                torch.stack([phase[row, start : start + FRAMES] for row, start in padded]),
-            )
-            for (row, start), window in zip(chunk, self._guided(t, *inputs), strict=False):
-                total[row, start : start + FRAMES] += window * weight[:, None, None]
-        return total / covered[:, None, None]
+        def draw(out: Tensor, one: ModelInputs) -> None:
+            torch.randn(out.shape, generator=torch.Generator().manual_seed(one.seed), out=out)
 
-    def _guided(
-        self, t: float, x_t: Tensor, levels: Tensor, code: Tensor, condition: Tensor, view_deg: Tensor, phase: Tensor
-    ) -> Tensor:
-        """One tile of windows, guided away from the unconditional prediction (arXiv 2207.12598).
+        with ThreadPoolExecutor(NOISE_THREADS) as pool:
+            list(pool.map(draw, noise, inputs))
+        return noise
 
-        Person, condition and view are left out together: guiding the person alone left the view vague. The phase stays.
-        """
-        uncond = (torch.full_like(code, math.nan), torch.full_like(condition, -1), torch.full_like(view_deg, math.nan))
+    def _cells(self, clips: int, frames: int) -> tuple[Tensor, Tensor]:
+        """Clip [n] and frames [n, 30] of every window, in whole tiles: the last window fills the last one."""
+        starts = torch.tensor(windows(frames))
+        count = clips * len(starts)
+        cell = torch.arange(-(-count // self.tile) * self.tile).clamp(max=count - 1)
+        return cell // len(starts), starts[cell % len(starts), None] + torch.arange(FRAMES)
+
+    def _clean(self, x_t: Tensor, t: float, given: Conditioning) -> Tensor:
+        """Predicted clean windows [n, 30, h, w], tile by tile."""
         x_t = x_t.to(self.denoiser.dtype)
+        tiles = [slice(start, start + self.tile) for start in range(0, len(x_t), self.tile)]
         with torch.autocast(x_t.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            if self.guidance == 1.0 or not GUIDED_T[0] <= t <= GUIDED_T[1]:
-                return self.denoiser(x_t, levels, code, condition, view_deg, phase).float()
-            both = zip((code, condition, view_deg), uncond, strict=True)
-            given = [torch.cat(pair) for pair in both]
-            doubled = self.denoiser(x_t.repeat(2, 1, 1, 1), levels.repeat(2), *given, phase.repeat(2, 1)).float()
-        conditional, unconditional = doubled.chunk(2)
-        return torch.lerp(unconditional, conditional, self.guidance)
+            return torch.cat([guided(self.denoiser, x_t[tile], t, given.rows(tile), self.guidance) for tile in tiles])
+
+    def _fold(self, x_t: Tensor, clean: Tensor) -> Tensor:
+        """Windows [n, 30, h, w] back to clips like ``x_t``, averaged where they overlap."""
+        starts = windows(x_t.shape[1])
+        by_clip = clean[: len(x_t) * len(starts)].unflatten(0, (len(x_t), len(starts)))
+        weight = _triangle(x_t.device)[:, None, None]
+        total, covered = torch.zeros_like(x_t), torch.zeros_like(x_t[0, :, :1, :1])
+        for number, start in enumerate(starts):
+            total[:, start : start + FRAMES] += by_clip[:, number] * weight
+            covered[start : start + FRAMES] += weight
+        return total / covered
 
 
 def _triangle(device: torch.device) -> Tensor:

@@ -54,9 +54,9 @@ def postprocess(sample: Tensor) -> NDArray[np.uint8]:
 
 def clean_mask(person: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A mask [h, w], 0 or 1, without specks."""
-    count, pieces, boxes, _ = cv2.connectedComponentsWithStats(person, connectivity=8)
-    if count < 3:  # background and one piece
+    if cv2.connectedComponents(person, connectivity=8)[0] < 3:  # background and one piece, as nearly always
         return person
+    _, pieces, boxes, _ = cv2.connectedComponentsWithStats(person, connectivity=8)
     sizes, top = boxes[1:, cv2.CC_STAT_AREA], boxes[1:, cv2.CC_STAT_TOP]
     bottom, largest = top + boxes[1:, cv2.CC_STAT_HEIGHT], int(sizes.argmax())
     beyond = (top < top[largest]) | (bottom > bottom[largest])

@@ -1,99 +1,184 @@
-"""Training: batches keyed by (seed, step, process), averaged weights, a state on disk from which nothing is lost.
+"""Training: examples keyed by (seed, step, process), averaged weights, a state on disk from which nothing is lost.
 
 Every random draw of a step comes from a generator keyed by (seed, step, process), so a resumed run sees exactly the
-batches that an uninterrupted one would have seen.
+examples that an uninterrupted one would have seen. What the examples are is up to the objective: noisy clips
+(:mod:`~gaitcrafter_ext.generator.denoising`) or a teacher's trajectories
+(:mod:`~gaitcrafter_ext.generator.distillation`).
 """
 
 from __future__ import annotations
 
 import ctypes
-import json
 import sys
 import time
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
 from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.generator.conditioning import Conditioning
 from gaitcrafter_ext.generator.config import GeneratorConfig, TrainingConfig
-from gaitcrafter_ext.generator.data import ClipDataset, drop_conditions
 from gaitcrafter_ext.generator.framework import EMAModel
 from gaitcrafter_ext.generator.network import GaitUNet
-from gaitcrafter_ext.generator.objective import add_noise, denoising_loss, shift_t
+from gaitcrafter_ext.generator.objective import denoising_loss
 from gaitcrafter_ext.generator.people import PeopleSpace
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
 from gaitcrafter_ext.generator.samplers import make_scheduler
 from gaitcrafter_ext.generator.shape import TILE
 from gaitcrafter_ext.generator.state import Progress, StateFolder, stop_requests
-from gaitcrafter_ext.generator.weights import (
-    PEOPLE_NAME,
-    WEIGHTS_NAME,
-    Card,
-    TrainedOn,
-    Vocabulary,
-    check_weights,
-    locate,
-    read_card,
-)
+from gaitcrafter_ext.generator.weights import Card, Vocabulary
 from gaitcrafter_ext.hardware import multiplies_bfloat16
 from gaitcrafter_ext.silhouettes.pictures import strip
-from gaitcrafter_ext.vocabulary import ClipKey, identities_hash
 
-__all__ = ["HeldOutLoss", "InitialWeights", "Trainer", "Validation", "fast_arithmetic", "keep_freed_memory", "preview"]
+__all__ = [
+    "Examples",
+    "HeldOut",
+    "Objective",
+    "Trainer",
+    "Validation",
+    "fast_arithmetic",
+    "keep_freed_memory",
+    "keyed",
+    "noise_like",
+    "preview",
+]
 
-#: Held-out windows on which the validation loss is taken, and how many are computed at once.
-HELD_OUT_WINDOWS, HELD_OUT_BATCH = 64, 16
+#: Examples of a validation that are computed at once.
+HELD_OUT_BATCH = 16
 
 #: Steps between two looks at the loss, and between two exchanges of wishes among processes: each makes a GPU wait.
 GLANCE = 10
 
-#: Share of a GPU's free memory that the clips may take.
-ON_DEVICE = 0.5
+
+@dataclass(frozen=True)
+class Examples:
+    """What the denoiser is shown, and the clean clips that it is to answer with.
+
+    ``x_t`` and ``target`` are float32 [b, frames, h, w], ``t`` is [b], noise levels in [0, 1].
+    """
+
+    x_t: Tensor
+    t: Tensor
+    target: Tensor
+    given: Conditioning
+
+
+@dataclass(frozen=True)
+class Validation:
+    """One validation of the averaged weights; NaN where nothing is held out.
+
+    ``loss`` is the mean denoising loss, ``identity_gain`` the share by which it is lower with the true identities than
+    with others: 0 = the model does not tell people apart.
+    """
+
+    loss: float = float("nan")
+    identity_gain: float = float("nan")
+
+
+class HeldOut:
+    """Denoising loss on the same examples at every call; ``swapped`` [b, d] are the codes of other people."""
+
+    def __init__(self, examples: Examples, swapped: Tensor) -> None:
+        self.examples, self.swapped = examples, swapped
+
+    def __call__(self, denoiser: GaitUNet) -> Validation:
+        """Loss with the true identities, and how much higher it is with other people's."""
+        true = self._loss(denoiser, self.examples.given.code)
+        return Validation(true, 1.0 - true / self._loss(denoiser, self.swapped))
+
+    @torch.no_grad()
+    def _loss(self, denoiser: GaitUNet, code: Tensor) -> float:
+        losses, every, device = [], self.examples, denoiser.device
+        for rows in torch.arange(len(every.t)).split(HELD_OUT_BATCH):
+            given = every.given._replace(code=code).rows(rows).to(device)
+            t = every.t[rows].to(device)
+            predicted = denoiser(every.x_t[rows].to(device), t, *given)
+            losses.append(denoising_loss(predicted, every.target[rows].to(device), t))
+        return float(torch.cat(losses).mean())
+
+
+class Objective(ABC):
+    """What a denoiser is trained to do.
+
+    Attributes:
+        people: The space of people.
+        shift: How far the noise levels lean to high noise.
+        facts: Fingerprints of what it is trained on and began with; a resumed run must have the same.
+        origin: What the weights descend from, for their card; anything JSON can hold.
+    """
+
+    people: PeopleSpace
+    shift: float
+    facts: Mapping[str, str]
+    origin: Mapping[str, Any]
+
+    @abstractmethod
+    def network(self) -> GaitUNet:
+        """The network to begin with; the same at every call."""
+
+    @abstractmethod
+    def to(self, device: torch.device) -> None:
+        """Make examples there."""
+
+    @abstractmethod
+    def examples(self, rng: np.random.Generator) -> Examples:
+        """Those of one step of one process."""
+
+    @abstractmethod
+    def held_out(self) -> HeldOut | None:
+        """What validates."""
+
+    @abstractmethod
+    def card(self, training: dict[str, Any]) -> Card:
+        """Card of the weights, before their checksums."""
+
+    def pipeline(self, denoiser: GaitUNet, training: dict[str, Any]) -> GaitCrafterPipeline:
+        """Weights, with their card.
+
+        Args:
+            denoiser: Trained so far.
+            training: How the weights were made; anything JSON can hold.
+        """
+        card = self.card(training)
+        conditions, scheduler = list(card.vocabulary.conditions), make_scheduler("euler", self.shift)
+        pipeline = GaitCrafterPipeline(
+            denoiser, self.people, scheduler, conditions, card.cadence, **asdict(card.sampling)
+        )
+        pipeline.card = card
+        return pipeline
 
 
 class Trainer:
-    """Trains a denoiser on a dataset of clips.
+    """Trains a denoiser.
 
     Args:
         config: How.
-        dataset: The clips to train on.
-        held_out: Clips to validate on; may be ``None``.
+        objective: What it is to learn.
         folder: Where state and logs are kept.
-        initial: Weights to begin with instead of random ones; a state to resume goes before them.
         restart: Delete the state of an earlier run in ``folder``, once everything else is found to be right.
 
     Raises:
         ConflictError: ``folder`` holds the state of a run with another configuration or other data.
-        UsageError: The precision is not possible on this device.
+        UsageError: The precision is not possible on this device, or the initial weights are of another size.
     """
 
-    def __init__(
-        self,
-        config: GeneratorConfig,
-        dataset: ClipDataset,
-        held_out: ClipDataset | None,
-        folder: Path,
-        initial: InitialWeights | None = None,
-        restart: bool = False,
-    ) -> None:
-        self.config, self.dataset, self.initial = config, dataset, initial
+    def __init__(self, config: GeneratorConfig, objective: Objective, folder: Path, restart: bool = False) -> None:
+        self.config, self.objective = config, objective
         settings = config.training
         self.accelerator = _accelerator(settings.precision, folder)
-        self.people = dataset.encode_people(initial.people) if initial else dataset.fit_people(config.model.code_dim)
-        dataset.place(self.people)
-        denoiser = self._build()
-        if initial is not None:
-            initial.load_into(denoiser, dataset.vocabulary)
+        denoiser = objective.network()
+        self.size = denoiser.config
         self.ema = EMAModel(denoiser.parameters(), decay=settings.ema_decay, foreach=True)
         self.ema.to(self.accelerator.device)
         optimizer = torch.optim.AdamW(
@@ -106,17 +191,16 @@ class Trainer:
         self.denoiser, self.optimizer = self.accelerator.prepare(denoiser, optimizer)
         self.progress = Progress()
         self.accelerator.register_for_checkpointing(self.ema, self.progress)
-        self.cumulative = np.cumsum(dataset.weights(settings.condition_balance))
-        self.held_out_loss = None
-        if held_out is not None:
-            held_out.place(self.people)
-            self.held_out_loss = HeldOutLoss(held_out, settings.noise_shift, settings.seed)
-        began = {"clips": dataset.fingerprint, "init": initial.card.fingerprint if initial else ""}
-        self.state = StateFolder(folder, config, began, self.accelerator)
+        self.state = StateFolder(folder, config, dict(objective.facts), self.accelerator)
         if restart or not self.state.resume():
             self.state.begin(restart)
-        self._keep_on_device()
+        objective.to(self.accelerator.device)
         self.accelerator.init_trackers("logs")
+
+    @cached_property
+    def held_out(self) -> HeldOut | None:
+        """What validates; a teacher makes it with some effort, so not before it is needed."""
+        return self.objective.held_out()
 
     def run(self, max_minutes: float | None = None) -> Iterator[Validation]:
         """Train until ``max_clips``, ``max_minutes`` of this call, or SIGINT/SIGTERM; yields at each validation.
@@ -158,63 +242,21 @@ class Trainer:
 
     def averaged(self) -> GaitUNet:
         """The averaged weights in a network of their own."""
-        copy = self._build().to(self.accelerator.device)
-        self.ema.copy_to(copy.parameters())
-        return copy.eval()
+        average: GaitUNet = GaitUNet.from_config(self.size).to(self.accelerator.device)
+        self.ema.copy_to(average.parameters())
+        return average.eval()
 
-    def pipeline(self, held: list[ClipKey], training: dict[str, Any]) -> GaitCrafterPipeline:
-        """The averaged weights as they are now, in half precision, with their card.
-
-        Args:
-            held: Clips of the training people that were held out.
-            training: How the weights were made; anything JSON can hold.
-        """
-        words, config, cadence = self.dataset.vocabulary, self.config, self.dataset.cadence
-        before = self.initial.card.everybody() if self.initial else set()
-        known = {f"{config.dataset.name}/{name}" for name in words.identities}
-        trained_on = TrainedOn(
-            config.dataset.name,
-            identities_hash(words.identities),
-            tuple(sorted({f"{key.identity}/{key.take}" for key in held})),
-            tuple(sorted({key.take for key in (*self.dataset.keys, *held)})),
-            tuple(sorted(before - known)),
-        )
-        scheduler = make_scheduler("euler", config.training.noise_shift)
-        half = self.averaged().half()
-        pipeline = GaitCrafterPipeline(half, self.people, scheduler, list(words.conditions), cadence)
-        pipeline.card = Card(
-            words, trained_on, config.dataset, cadence, training=training, code_dim=config.model.code_dim
-        )
-        return pipeline
+    def pipeline(self, training: dict[str, Any]) -> GaitCrafterPipeline:
+        """The averaged weights as they are now, in half precision, with their card; see :meth:`Objective.pipeline`."""
+        return self.objective.pipeline(self.averaged().half(), training)
 
     def preview(self) -> None:
         """Show a sheet of clips of the averaged weights in TensorBoard."""
-        words = self.dataset.vocabulary
-        scheduler = make_scheduler("euler", self.config.training.noise_shift)
-        pipeline = GaitCrafterPipeline(
-            self.averaged(), self.people, scheduler, list(words.conditions), self.dataset.cadence
-        )
-        image = preview(pipeline, words)
+        pipeline = self.objective.pipeline(self.averaged(), {})
+        assert pipeline.card is not None
+        image = preview(pipeline, pipeline.card.vocabulary)
         for tracker in self.accelerator.trackers:
             tracker.writer.add_image("samples", image, self.progress.clips, dataformats="HW")
-
-    def _build(self) -> GaitUNet:
-        """A fresh network for these people, the same for the same seed."""
-        size = asdict(self.config.model)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.config.training.seed)
-            return GaitUNet(
-                conditions=len(self.dataset.vocabulary.conditions),
-                frames=self.dataset.window,
-                width=self.dataset.columns,
-                **size,
-            )
-
-    def _keep_on_device(self) -> None:
-        """Gather batches on the GPU where all clips fit there."""
-        device = self.accelerator.device
-        if device.type == "cuda" and self.dataset.frames.numel() < ON_DEVICE * torch.cuda.mem_get_info(device)[0]:
-            self.dataset.to(device)
 
     def _agree(self, *wishes: bool) -> list[bool]:
         """What any process wishes, all do: they stop and save at the same step, whatever their clocks say."""
@@ -238,25 +280,12 @@ class Trainer:
         """One optimisation step; returns its mean loss."""
         settings, progress = self.config.training, self.progress
         rng = np.random.default_rng([settings.seed, progress.step, self.accelerator.process_index])
-        shares = (
-            settings.drop_all,
-            settings.drop_identity,
-            settings.drop_condition,
-            settings.drop_view,
-            settings.drop_phase,
-        )
-        batch = self.dataset.sample_batch(settings.batch_size, rng, self.cumulative)
-        batch = drop_conditions(batch, shares, rng).to(self.accelerator.device)
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        t = shift_t(_stratified(settings.batch_size, generator), settings.noise_shift).to(batch.clean.device)
-        wander = settings.code_noise * torch.randn(batch.code.shape, generator=generator).to(batch.code.device)
-        noise = self._noise(batch.clean, generator)
+        with torch.no_grad(), self.accelerator.autocast():
+            examples = self.objective.examples(rng)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(settings, progress.step, progress.clips)
-        predicted = self.denoiser(
-            add_noise(batch.clean, noise, t), t, batch.code + wander, batch.condition, batch.view_deg, batch.phase
-        )
-        loss = denoising_loss(predicted, batch.clean, t, settings.feet).mean()
+        predicted = self.denoiser(examples.x_t, examples.t, *examples.given)
+        loss = denoising_loss(predicted, examples.target, examples.t, settings.feet).mean()
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.denoiser.parameters(), settings.gradient_clip)
         self.optimizer.step()
@@ -266,19 +295,12 @@ class Trainer:
         progress.clips += settings.batch_size * self.accelerator.num_processes
         return loss.detach()
 
-    def _noise(self, like: Tensor, generator: torch.Generator) -> Tensor:
-        """Noise of a batch, drawn where the batch lies."""
-        if like.device.type == "cpu":
-            return torch.randn(like.shape, generator=generator)
-        own = torch.Generator(like.device).manual_seed(generator.initial_seed())
-        return torch.randn(like.shape, generator=own, device=like.device)
-
     def _validated(self, training_loss: float, bar: tqdm[Any]) -> Validation:
         """Validate the averaged weights, log the figures and show them on the bar."""
         found = Validation()
-        if self.held_out_loss is not None and self.accelerator.is_main_process:
+        if self.accelerator.is_main_process:
             with self.accelerator.autocast():
-                found = self.held_out_loss(self.averaged())
+                found = self.held_out(self.averaged()) if self.held_out else found
         self.progress.curve.append((self.progress.clips, training_loss, found.loss, found.identity_gain))
         scalars = {"loss/train": training_loss, "loss/held_out": found.loss, "identity_gain": found.identity_gain}
         self.accelerator.log(scalars, step=self.progress.clips)
@@ -298,108 +320,17 @@ class Trainer:
         )
 
 
-@dataclass(frozen=True)
-class Validation:
-    """One validation of the averaged weights on held-out clips; NaN where no clips are held out.
-
-    Attributes:
-        loss: Mean denoising loss.
-        identity_gain: Share by which the loss is lower with the true identity than with another one; 0 = the model does
-            not tell people apart.
-    """
-
-    loss: float = float("nan")
-    identity_gain: float = float("nan")
+def keyed(rng: np.random.Generator) -> torch.Generator:
+    """A generator of torch's with the next key of numpy's."""
+    return torch.Generator().manual_seed(int(rng.integers(2**62)))
 
 
-class HeldOutLoss:
-    """Denoising loss on the same windows, noise and noise levels at every call.
-
-    Args:
-        dataset: Held-out clips.
-        noise_shift: As in training.
-        seed: Of the windows and the noise.
-    """
-
-    def __init__(self, dataset: ClipDataset, noise_shift: float, seed: int) -> None:
-        chosen = np.sort(np.random.default_rng([seed, 1]).permutation(len(dataset))[:HELD_OUT_WINDOWS])
-        generator = torch.Generator().manual_seed(seed)
-        self.batch = dataset.batch(chosen, np.zeros(len(chosen), dtype=np.int64))
-        evenly = (torch.randperm(len(chosen), generator=generator) + 0.5) / len(chosen)
-        self.t = shift_t(evenly, noise_shift)
-        self.noise = torch.randn(self.batch.clean.shape, generator=generator)
-        others = dataset.person[chosen]
-        self.swapped = dataset.codes[(torch.from_numpy(others) + 1) % len(dataset.codes)]
-
-    def __call__(self, denoiser: GaitUNet) -> Validation:
-        """Loss with the true identities, and how much higher it is with other people's."""
-        true = self._loss(denoiser, self.batch.code)
-        return Validation(true, 1.0 - true / self._loss(denoiser, self.swapped))
-
-    @torch.no_grad()
-    def _loss(self, denoiser: GaitUNet, code: Tensor) -> float:
-        losses = []
-        for rows in torch.arange(len(self.t)).split(HELD_OUT_BATCH):
-            part, t = self.batch[rows], self.t[rows]
-            x_t = add_noise(part.clean, self.noise[rows], t).to(denoiser.device)
-            part, t = part.to(denoiser.device), t.to(denoiser.device)
-            codes = code[rows].to(denoiser.device)
-            predicted = denoiser(x_t, t, codes, part.condition, part.view_deg, part.phase)
-            losses.append(denoising_loss(predicted, part.clean, t))
-        return float(torch.cat(losses).mean())
-
-
-class InitialWeights:
-    """Weights to begin a training with: tensors of one name and shape are taken over, conditions by their names.
-
-    People are placed in the space that the weights know (:meth:`ClipDataset.encode_people`), so that those whom the
-    network has never seen begin near people who look like them.
-
-    Args:
-        name: ``"bundled"`` or a folder of weights.
-        dataset: Name of the dataset that will be trained on.
-        people: Its people.
-
-    Raises:
-        MissingError: No weights are there.
-        WeightsError: They are damaged or of another version.
-        UsageError: They know people of the same dataset who are not among those to train on: the new weights would
-            know them too, and test people would no longer be unseen.
-    """
-
-    def __init__(self, name: str | Path, dataset: str, people: tuple[str, ...]) -> None:
-        self.folder = locate(name)
-        self.card = read_card(self.folder)
-        check_weights(self.folder, self.card)
-        known = {entry.partition("/")[2] for entry in self.card.everybody() if entry.partition("/")[0] == dataset}
-        strangers = sorted(known - set(people))
-        if strangers:
-            raise UsageError(
-                f"--init: {name} has seen {len(strangers)} people of '{dataset}' outside TRAIN_SET "
-                f"({', '.join(strangers[:3])}...); start from other weights, or from none"
-            )
-        self.people = PeopleSpace.from_pretrained(self.folder / Path(PEOPLE_NAME).parent)
-
-    def load_into(self, denoiser: GaitUNet, vocabulary: Vocabulary) -> None:
-        """Overwrite what ``denoiser`` has in common with the weights.
-
-        Raises:
-            UsageError: The network is of another size.
-        """
-        rows = "conditioner.condition"
-        ours, theirs = denoiser.state_dict(), load_file(self.folder / WEIGHTS_NAME)
-        taken = {name: tensor.float() for name, tensor in theirs.items() if name in ours and name != rows}
-        if any(ours[name].shape != tensor.shape for name, tensor in taken.items()):
-            size = json.loads((self.folder / "denoiser" / "config.json").read_text(encoding="utf-8"))
-            keys = ("channels", "blocks", "embedding", "canvas_channels", "code_dim")
-            model = ", ".join(f"{key}: {size[key]}" for key in keys)
-            raise UsageError(f"--init: {self.folder.name} is of another size; set 'model: {{{model}}}' in --config")
-        conditions = ours[rows].clone()
-        for index, name in enumerate(vocabulary.conditions):
-            if name in self.card.vocabulary.conditions:
-                conditions[index] = theirs[rows][self.card.vocabulary.conditions.index(name)]
-        conditions[-1] = theirs[rows][-1]  # not given
-        denoiser.load_state_dict({**ours, **taken, rows: conditions})
+def noise_like(shape: tuple[int, ...], device: torch.device, generator: torch.Generator) -> Tensor:
+    """Normal noise of a batch, drawn where it is needed."""
+    if device.type == "cpu":
+        return torch.randn(shape, generator=generator)
+    own = torch.Generator(device).manual_seed(generator.initial_seed())
+    return torch.randn(shape, generator=own, device=device)
 
 
 def preview(pipeline: GaitCrafterPipeline, words: Vocabulary) -> NDArray[np.uint8]:
@@ -449,18 +380,13 @@ def keep_freed_memory() -> bool:
 
 
 def _accelerator(precision: str, folder: Path) -> Accelerator:
+    device = PartialState().device.type
     if precision == "auto":
-        precision = "bf16" if multiplies_bfloat16("cuda" if torch.cuda.is_available() else "cpu") else "no"
+        precision = "bf16" if multiplies_bfloat16(device) else "no"
     try:
-        if precision == "fp16" and not torch.cuda.is_available():  # accelerate would take full precision in silence
+        if precision == "fp16" and device != "cuda":  # accelerate would take full precision in silence
             raise ValueError("needs a CUDA GPU")
         return Accelerator(mixed_precision=precision, log_with="tensorboard", project_dir=str(folder))
     except ValueError as error:
         allowed = "allowed here: auto, no, bf16"
         raise UsageError(f"training.precision '{precision}': {error}; {allowed}") from None
-
-
-def _stratified(size: int, generator: torch.Generator) -> Tensor:
-    """``size`` uniform numbers, one in each of ``size`` equal parts of [0, 1], in random order: less noisy a loss."""
-    offsets = torch.rand(size, generator=generator)
-    return (torch.randperm(size, generator=generator) + offsets) / size

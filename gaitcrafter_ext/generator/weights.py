@@ -14,13 +14,13 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, field
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError, WeightsError
+from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError, UsageError, WeightsError
 from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import storage_error
@@ -84,12 +84,36 @@ class TrainedOn:
 
 @record
 class SamplingDefaults:
-    """How clips are sampled unless the caller says otherwise (see :mod:`gaitcrafter_ext.generator.samplers`)."""
+    """How clips are sampled unless the caller says otherwise (see :mod:`gaitcrafter_ext.generator.samplers`).
+
+    With ``baked_in`` the weights were distilled to just this sampler, these steps and this guidance: one evaluation a
+    step answers as guidance would.
+    """
 
     sampler: Literal["euler", "dpm++2m", "unipc"] = "euler"
     steps: Annotated[int, Field(ge=1, le=1000)] = 3
     guidance: Annotated[float, Field(ge=0, le=20)] = 2.25
     identity_scale: Annotated[float, Field(ge=0, le=10)] = 1.25
+    baked_in: bool = False
+
+    def choose(
+        self, sampler: str | None, steps: int | None, guidance: float | None, identity_scale: float | None
+    ) -> SamplingDefaults:
+        """These, with what is given in place of the defaults.
+
+        Raises:
+            UsageError: Another choice than the one that is baked in.
+        """
+        asked: dict[str, Any] = {"sampler": sampler, "steps": steps, "guidance": guidance}
+        asked["identity_scale"] = identity_scale
+        given = {name: value for name, value in asked.items() if value is not None}
+        for name, value in given.items():
+            if self.baked_in and name != "identity_scale" and value != getattr(self, name):
+                raise UsageError(
+                    f"{name}: {value} asked for, but these weights are distilled, with {self.steps} steps of "
+                    f"{self.sampler} and guidance {self.guidance:g} baked in; leave it out"
+                )
+        return replace(self, **given)
 
 
 Cycle = Annotated[float, Field(gt=0, allow_inf_nan=False)]

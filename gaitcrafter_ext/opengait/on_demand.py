@@ -63,11 +63,13 @@ def plan_of(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) 
     precision = entry.precision or PRECISIONS[0]
     if precision not in PRECISIONS:
         raise UsageError(f"{where}.precision: unknown '{precision}'; {suggest(precision, PRECISIONS)}")
+    sampler = check_sampler(entry.sampler, f"{where}.sampler") if entry.sampler else None
+    how = card.sampling.choose(sampler, entry.steps, entry.guidance, entry.identity_scale)
     sampling = Sampling(
-        sampler=check_sampler(entry.sampler or card.sampling.sampler, f"{where}.sampler"),
-        steps=entry.steps or card.sampling.steps,
-        guidance=card.sampling.guidance if entry.guidance is None else entry.guidance,
-        identity_scale=card.sampling.identity_scale if entry.identity_scale is None else entry.identity_scale,
+        sampler=how.sampler,
+        steps=how.steps,
+        guidance=how.guidance,
+        identity_scale=how.identity_scale,
         frames=entry.frames or FRAMES,
         seed=entry.seed,
         precision=precision,

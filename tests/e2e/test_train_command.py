@@ -15,7 +15,7 @@ from gaitcrafter_ext.silhouettes.files import FileLock
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey, identities_hash
-from tests.tiny import PEOPLE, tiny_clip, tiny_tree
+from tests.tiny import PEOPLE, tiny_clip, tiny_pipeline, tiny_tree
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
 
@@ -152,3 +152,34 @@ def test_a_run_that_was_killed_before_its_first_state_is_begun_again(tree: Path)
         path.unlink()
     assert main(_arguments(tree, "--max-clips", "4")) == 0
     assert read_card(tree / "weights").training["clips"] == 4
+
+
+def test_distilling_makes_weights_of_few_steps_that_synthesize_refuses_to_sample_otherwise(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_pipeline().save_pretrained(tree / "teacher")
+    (tree / "config.yaml").write_text("training: {batch_size: 2, precision: 'no'}\ndistillation: {teacher_steps: 2}\n")
+    options = ["--config", str(tree / "config.yaml"), "--out", str(tree / "student")]
+    command = ["train", "--distill", str(tree / "teacher"), *options]
+    for clips in (2, 4):
+        assert main([*command, "--max-clips", str(clips), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["clips"] == clips
+    card, taught = read_card(tree / "student"), read_card(tree / "teacher")
+    assert card.trained_on == taught.trained_on
+    assert card.training["teacher"]["fingerprint"] == taught.fingerprint
+    assert card.training["command"] == "gaitcrafter train --distill teacher --config config.yaml --out student"
+    made = ["synthesize", "--weights", str(tree / "student"), "--out", str(tree / "made"), "--novel", "1"]
+    for refused in (["--guidance", "1"], ["--steps", "3"], ["--sampler", "unipc"]):
+        assert main([*made, *refused]) == 2
+        assert "2 steps of euler and guidance 2.25 baked in; leave it out" in capsys.readouterr().err
+        assert not (tree / "made").exists()
+    assert main(made) == 0
+    for extra, message in (
+        (["--data", "pkl"], "--data: a student learns from its teacher alone; leave it out beside --distill"),
+        (["--distill", str(tree / "student")], "is distilled already"),
+    ):
+        assert main([*command, *extra]) == 2
+        assert message in capsys.readouterr().err
+    assert main(["train", "--out", str(tree / "other"), "--data", str(tree / "pkl")]) == 2
+    assert "--partition is missing; only --distill needs no data" in capsys.readouterr().err
+    assert not (tree / "other").exists()

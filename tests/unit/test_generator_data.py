@@ -56,26 +56,26 @@ def test_weights_balance_conditions_as_asked_and_people_always(dataset: ClipData
 
 def test_a_keyed_batch_is_the_same_again_and_another_key_differs(dataset: ClipDataset) -> None:
     cumulative = np.cumsum(dataset.weights(0.5))
-    first, again, other = (dataset.sample_batch(8, np.random.default_rng(key), cumulative) for key in (1, 1, 2))
-    assert torch.equal(first.clean, again.clean)
-    assert not torch.equal(first.clean, other.clean)
+    first, again, other = (dataset.sample_batch(8, np.random.default_rng(key), cumulative)[0] for key in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
 
 
 def test_a_window_is_the_clips_own_pixels_labels_and_phases(dataset: ClipDataset) -> None:
     dataset.place(dataset.fit_people(4))
     clips, starts = np.array([0, 3, 8]), np.array([2, 0, 1])
-    batch = dataset.batch(clips, starts)
+    clean, given = dataset.batch(clips, starts)
     for row, (clip, start) in enumerate(zip(clips, starts, strict=True)):
         key = dataset.keys[clip]
         person, take = PEOPLE.index(key.identity), ("nm-01", "nm-02", "nm-03", "cl-01").index(key.take)
         pixels = torch.from_numpy(tiny_clip(person, take)[start : start + 30, :, 8:56])
-        torch.testing.assert_close(batch.clean[row], pixels.float() / 127.5 - 1)
-        assert torch.equal(batch.code[row], dataset.codes[person])
-        assert (int(batch.condition[row]), float(batch.view_deg[row])) == (int(take == 3), float(key.view))
+        torch.testing.assert_close(clean[row], pixels.float() / 127.5 - 1)
+        assert torch.equal(given.code[row], dataset.codes[person])
+        assert (int(given.condition[row]), float(given.view_deg[row])) == (int(take == 3), float(key.view))
         # A step of a block takes 12 frames, and its first frame lies 5 frames later from take to take.
         widest = (3 - 5 * take - start) % 12
         torch.testing.assert_close(
-            torch.cos(2 * batch.phase[row, widest::12]), torch.ones(len(range(widest, 30, 12))), atol=0.1, rtol=0
+            torch.cos(2 * given.phase[row, widest::12]), torch.ones(len(range(widest, 30, 12))), atol=0.1, rtol=0
         )
     assert dataset.cadence == {name: (pytest.approx(24, abs=0.5), pytest.approx(0, abs=0.5)) for name in PEOPLE}
 
@@ -84,7 +84,7 @@ def test_no_cache_file_is_left_behind_whether_or_not_all_clips_are_read(tmp_path
     root = tiny_tree(tmp_path)
     found = _read(root)
     assert not (root / "c.u8").exists()
-    assert found.batch(np.arange(2), np.zeros(2, np.int64)).clean.max() == 1.0
+    assert found.batch(np.arange(2), np.zeros(2, np.int64))[0].max() == 1.0
     store = SilhouetteStore(root / "pkl")
     store.path(store.keys()[3]).write_bytes(b"not a clip")
     with pytest.raises(DataError, match=str(store.keys()[3])):
@@ -148,13 +148,13 @@ def test_known_people_keep_their_codes_in_another_space_and_strangers_are_placed
 
 def test_inputs_are_left_out_as_often_as_asked_and_all_but_the_phase_together(dataset: ClipDataset) -> None:
     rng = np.random.default_rng(0)
-    batch = dataset.sample_batch(400, rng, np.cumsum(dataset.weights(0.5)))
-    dropped = drop_conditions(batch, (0.5, 0.0, 0.0, 0.2, 0.1), rng)
+    _, given = dataset.sample_batch(400, rng, np.cumsum(dataset.weights(0.5)))
+    dropped = drop_conditions(given, (0.5, 0.0, 0.0, 0.2, 0.1), rng)
     code, condition, view = dropped.code.isnan().all(1), dropped.condition == -1, dropped.view_deg.isnan()
     assert torch.equal(code, condition)
     assert bool(view[code].all())
     for found, share in ((code, 0.5), (view, 0.6), (dropped.phase.isnan().all(1), 0.1)):
         assert float(found.float().mean()) == pytest.approx(share, abs=0.08)
     kept = ~code
-    assert torch.equal(dropped.code[kept], batch.code[kept])
-    assert not batch.code.isnan().any()
+    assert torch.equal(dropped.code[kept], given.code[kept])
+    assert not given.code.isnan().any()

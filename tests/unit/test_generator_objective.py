@@ -4,7 +4,16 @@ import pytest
 import torch
 
 from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.generator.objective import LOWER_THIRD, T_MIN, add_noise, denoising_loss, shift_t, velocity
+from gaitcrafter_ext.generator.conditioning import Conditioning
+from gaitcrafter_ext.generator.objective import (
+    LOWER_THIRD,
+    T_MIN,
+    add_noise,
+    denoising_loss,
+    guided,
+    shift_t,
+    velocity,
+)
 from gaitcrafter_ext.generator.samplers import SAMPLER_NAMES, make_scheduler
 
 
@@ -42,6 +51,23 @@ def test_feet_weigh_as_much_more_as_asked() -> None:
     t = torch.ones(1)
     ratio = denoising_loss(feet, clean, t, feet=1.5) / denoising_loss(head, clean, t, feet=1.5)
     assert ratio.item() == pytest.approx(1.5)
+
+
+def test_guidance_leads_away_from_the_unconditional_walk_in_step() -> None:
+    def denoise(
+        x_t: torch.Tensor, t: torch.Tensor, code: torch.Tensor, condition: torch.Tensor, *rest: torch.Tensor
+    ) -> torch.Tensor:
+        view_deg, phase = rest
+        given = code.isfinite().all(1)
+        assert torch.equal(given, condition >= 0)
+        assert torch.equal(given, view_deg.isfinite())
+        assert given.all() or torch.equal(phase[given], phase[~given])
+        return torch.where(given, 0.3, 0.2)[:, None, None, None].expand_as(x_t)
+
+    given = Conditioning(torch.zeros(2, 4), torch.zeros(2).long(), torch.zeros(2), torch.rand(2, 30))
+    for t, guidance, expected in ((0.5, 3.0, 0.5), (0.5, 1.0, 0.3), (0.99, 3.0, 0.3), (0.1, 3.0, 0.3)):
+        found = guided(denoise, torch.zeros(2, 30, 8, 8), t, given, guidance)
+        torch.testing.assert_close(found, torch.full((2, 30, 8, 8), expected))
 
 
 @pytest.mark.parametrize("name", SAMPLER_NAMES)

@@ -105,26 +105,6 @@ def test_phases_come_from_the_request_or_else_from_the_persons_cadence(
     pipeline.register_to_config(cadence=dict.fromkeys(PEOPLE, (24.0, 0.5)))
 
 
-def test_guidance_leads_away_from_the_unconditional_walk_in_step(
-    pipeline: GaitCrafterPipeline, answering: Callable[[Denoise], None]
-) -> None:
-    def denoise(x_t: torch.Tensor, t: torch.Tensor, code: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
-        condition, view_deg, phase = rest
-        given = code.isfinite().all(1)
-        assert torch.equal(given, condition >= 0)
-        assert torch.equal(given, view_deg.isfinite())
-        assert torch.equal(phase[given], phase[~given])
-        return torch.where(given, 0.3, 0.2)[:, None, None, None].expand_as(x_t)
-
-    answering(denoise)
-    run = pipeline._sampler(None, None, 3.0, "fp32")
-    inputs = pipeline._inputs(_requests(1)[0], 30, 1.0)
-    one = torch.tensor([[0.0] * 4]).expand(8, 4)
-    phase = inputs.phase.expand(8, 30)
-    given = (torch.zeros(8, 30, 64, 48), torch.full((8,), 0.5), one, torch.zeros(8).long(), torch.zeros(8), phase)
-    torch.testing.assert_close(run._guided(0.5, *given), torch.full((8, 30, 64, 48), 0.5))
-
-
 def test_guidance_and_steps_default_to_the_weights(pipeline: GaitCrafterPipeline) -> None:
     default, named, none = (
         pipeline(_requests(1), steps=steps, guidance=weight).clips

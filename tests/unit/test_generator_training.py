@@ -14,8 +14,9 @@ from accelerate.state import AcceleratorState
 
 from gaitcrafter_ext.errors import ConflictError, DataError, StorageError, UsageError
 from gaitcrafter_ext.generator.config import GeneratorConfig, TrainingConfig
+from gaitcrafter_ext.generator.denoising import DenoiseClips, InitialWeights
 from gaitcrafter_ext.generator.network import GaitUNet
-from gaitcrafter_ext.generator.training import InitialWeights, Trainer, learning_rate
+from gaitcrafter_ext.generator.training import Trainer, learning_rate
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 from tests.tiny import PEOPLE, tiny_config, tiny_dataset, tiny_pipeline, tiny_tree
@@ -30,7 +31,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _trainer(tree: Path, config: GeneratorConfig, folder: Path, initial: InitialWeights | None = None) -> Trainer:
     folder.mkdir(exist_ok=True)
-    return Trainer(config, tiny_dataset(tree, config), tiny_dataset(tree, config, held_out=True), folder, initial)
+    held_out = tiny_dataset(tree, config, held_out=True)
+    return Trainer(config, DenoiseClips(config, tiny_dataset(tree, config), held_out, initial, held_out.keys), folder)
 
 
 def _run(trainer: Trainer) -> Trainer:
@@ -55,8 +57,8 @@ def test_the_learning_rate_rises_stays_and_falls() -> None:
 def test_training_lowers_the_held_out_loss_and_learns_who_is_who(tree: Path, tmp_path: Path) -> None:
     config = tiny_config(max_clips=240, learning_rate=5e-3, ema_decay=0.9, drop_all=0.0, validate_every=30)
     trainer = _trainer(tree, config, tmp_path)
-    assert trainer.held_out_loss is not None
-    before = trainer.held_out_loss(trainer.averaged()).loss
+    assert trainer.held_out is not None
+    before = trainer.held_out(trainer.averaged()).loss
     _run(trainer)
     (first, _, _, _), (last, train, held_out, gain) = trainer.progress.curve
     assert (first, last) == (120, 240)
@@ -123,7 +125,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_last_state(tree: Path, tmp_path: 
         with pytest.raises(StorageError, match=r"cannot write .*/state") as caught:
             _run(trainer)
         with pytest.raises(StorageError, match=r"cannot write .*/weights"):
-            trainer.pipeline([], {}).save_pretrained(tmp_path / "weights")
+            trainer.pipeline({}).save_pretrained(tmp_path / "weights")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "\n" not in str(caught.value)
@@ -165,8 +167,8 @@ def test_a_training_begins_with_the_weights_and_people_given(tree: Path, tmp_pat
     rows = "conditioner.condition"
     assert all(torch.equal(begun[name], value) for name, value in given.items() if name != rows)
     assert torch.equal(begun[rows], given[rows][[1, 0, 2]])
-    assert torch.equal(trainer.people.codes[1], tiny_pipeline(PEOPLE[1:]).people.codes[0])
-    assert list(trainer.people.config.identities) == list(PEOPLE)
+    assert torch.equal(trainer.objective.people.codes[1], tiny_pipeline(PEOPLE[1:]).people.codes[0])
+    assert list(trainer.objective.people.config.identities) == list(PEOPLE)
 
 
 def test_weights_of_another_size_or_with_other_people_of_the_dataset_are_refused(tree: Path, tmp_path: Path) -> None:
@@ -189,7 +191,7 @@ def test_the_card_names_everybody_across_a_chain_of_trainings(tree: Path, tmp_pa
     for name, begun in (("second", "first"), ("third", "second")):
         initial = InitialWeights(tmp_path / begun, "tiny", PEOPLE)
         trainer = _run(_trainer(tree, config, tmp_path / f"run-{name}", initial))
-        pipeline = trainer.pipeline([ClipKey(PEOPLE[0], "nm-03", "000")], {})
+        pipeline = trainer.pipeline({})
         pipeline.save_pretrained(tmp_path / name)
         assert pipeline.card is not None
         assert pipeline.card.everybody() == expected

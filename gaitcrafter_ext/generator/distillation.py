@@ -1,0 +1,165 @@
+"""Distillation: a student that answers in one or two evaluations as its guided teacher does in eight steps.
+
+The teacher's flow is cut into as many segments as the student has steps. On each the student learns the straight way:
+from where the teacher is at the segment's start it is to predict the clean clip whose Euler step lands where the
+teacher, guided, gets to by several (progressive distillation, arXiv 2202.00512, in one stage; guidance baked in,
+arXiv 2210.03142). It begins with the teacher's weights and, as the teacher's paths are nearly straight, needs little.
+
+No clips are needed. Every trajectory begins with pure noise and with what users ask for: known people, blends, people
+drawn from the space, seen from any view, at any cadence. So the student has seen nobody but those on its teacher's
+card. Segments after the first begin at the teacher's state rather than the student's: one trajectory then gives the
+examples of all segments, and the two states differ by little, since the first segment is the shortest (a quarter of
+the path at two steps).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.generator.conditioning import Conditioning
+from gaitcrafter_ext.generator.config import GeneratorConfig
+from gaitcrafter_ext.generator.data import drop_conditions
+from gaitcrafter_ext.generator.network import GaitUNet
+from gaitcrafter_ext.generator.objective import guided, shift_t, velocity
+from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
+from gaitcrafter_ext.generator.training import Examples, HeldOut, Objective, keyed, noise_like
+from gaitcrafter_ext.generator.weights import Card, SamplingDefaults
+
+__all__ = ["ImitateTeacher"]
+
+#: Shares of people of the weights and of people drawn from the space; the others are blends of up to so many parents.
+KNOWN, DRAWN, PARENTS = 0.5, 0.25, 10
+
+#: Dirichlet parameter of a blend's shares, as in synthesis.
+CONCENTRATION = 5.0
+
+#: Half of all clips walk slower or faster than the person, and show the person more or less distinct, by up to this
+#: factor.
+SPREAD = 1.4
+
+#: Trajectories on which the student is validated.
+VALIDATION = 8
+
+
+class ImitateTeacher(Objective):
+    """Examples from a teacher's own trajectories.
+
+    Args:
+        config: ``config.distillation`` says how many steps; the network and the noise levels are the teacher's.
+        name: Weights of the teacher: ``"bundled"``, a folder, or a repository of the Hub.
+
+    Raises:
+        MissingError: No weights are there.
+        WeightsError: They are damaged or of another version.
+        UsageError: They are distilled already.
+    """
+
+    def __init__(self, config: GeneratorConfig, name: str) -> None:
+        self.config, self.teacher = config, GaitCrafterPipeline.from_pretrained(name)
+        assert self.teacher.card is not None
+        known = self.teacher.card
+        if known.sampling.baked_in:
+            raise UsageError(f"--distill: {name} is distilled already; name the weights that it was distilled from")
+        how = config.distillation
+        self.taught = known
+        self.guidance = known.sampling.guidance if how.guidance is None else how.guidance
+        self.people, self.shift = self.teacher.people, self.teacher.shift
+        self.facts = {"teacher": known.fingerprint}
+        self.origin = {
+            "teacher": {"name": Path(name).name, "fingerprint": known.fingerprint, "training": known.training}
+        }
+        self.times = shift_t(1 - torch.arange(how.teacher_steps + 1) / how.teacher_steps, self.shift).tolist()
+        cycles = [known.cadence.get(name, (math.nan,))[0] for name in known.vocabulary.identities]
+        self.cycles = np.array(cycles)
+
+    def network(self) -> GaitUNet:
+        """The student: a copy of the teacher."""
+        return copy.deepcopy(self.teacher.denoiser).requires_grad_(True)
+
+    def to(self, device: torch.device) -> None:
+        """Move the teacher."""
+        self.teacher.to(device)
+
+    def examples(self, rng: np.random.Generator) -> Examples:
+        """All segments of as many trajectories as a batch has clips."""
+        settings = self.config.training
+        given = self.requests(settings.batch_size, rng)
+        given = drop_conditions(given, (0.0, 0.0, 0.0, settings.drop_view, settings.drop_phase), rng)
+        generator = keyed(rng)
+        wander = settings.code_noise * torch.randn(given.code.shape, generator=generator)
+        return self._trajectory(given._replace(code=given.code + wander), generator)
+
+    def requests(self, size: int, rng: np.random.Generator) -> Conditioning:
+        """What users may ask for: float32 codes, and phases of the frames of one window."""
+        people, words = self.people, self.taught.vocabulary
+        kind, count = rng.random(size), len(words.identities)
+        parents = rng.random((size, count)).argsort(axis=1)[:, :PARENTS]
+        number = np.where(kind < KNOWN, 1, rng.integers(2, PARENTS + 1, size))
+        shares = rng.gamma(CONCENTRATION, size=parents.shape)
+        shares[np.arange(parents.shape[1]) >= number[:, None]] = 0
+        shares /= shares.sum(axis=1, keepdims=True)
+        mix = torch.from_numpy(shares / np.linalg.norm(shares, axis=1, keepdims=True)).float()
+        codes = torch.einsum("bp,bpd->bd", mix, people.codes.cpu().float()[parents])
+        drawn = torch.from_numpy(kind >= 1 - DRAWN)
+        codes[drawn] = torch.stack([codes[0], *(people.draw(keyed(rng)) for _ in range(int(drawn.sum())))])[1:]
+        cycle = (shares * np.where(shares > 0, self.cycles[parents], 0)).sum(axis=1)
+        cycle *= _spread(size, rng)
+        codes *= torch.from_numpy(self.taught.sampling.identity_scale * _spread(size, rng)).float()[:, None]
+        time = np.arange(self.teacher.denoiser.config.frames)
+        phase = 2 * np.pi * (rng.random((size, 1)) + time / cycle[:, None])
+        views = [math.nan if degrees is None else degrees for degrees in words.views.values()]
+        return Conditioning(
+            codes,
+            torch.from_numpy(rng.integers(len(words.conditions), size=size)),
+            torch.tensor(rng.choice(views, size), dtype=torch.float32),
+            torch.from_numpy(phase.astype(np.float32)),
+        )
+
+    def _trajectory(self, given: Conditioning, generator: torch.Generator) -> Examples:
+        """The teacher's way from noise to clips, a segment a step of the student."""
+        denoiser, steps = self.teacher.denoiser, self.config.distillation.steps
+        given = given.to(denoiser.device)
+        shape = (*given.phase.shape, denoiser.config.height, denoiser.config.width)
+        x_t, states = noise_like(shape, denoiser.device, generator), list[Tensor]()
+        for t, later in pairwise(self.times):
+            states.append(x_t)
+            x_t = x_t + (later - t) * velocity(x_t, guided(denoiser, x_t, t, given, self.guidance), t)
+        each = len(states) // steps
+        starts, times = [*states[::each], x_t], self.times[::each]
+        targets = [
+            start - t * (start - end) / (t - later)
+            for (start, end), (t, later) in zip(pairwise(starts), pairwise(times), strict=True)
+        ]
+        t = torch.tensor(times[:-1], device=x_t.device).repeat_interleave(len(x_t))
+        repeated = Conditioning(*(torch.cat([part] * steps) for part in given))
+        return Examples(torch.cat(starts[:-1]), t, torch.cat(targets), repeated)
+
+    @torch.no_grad()
+    def held_out(self) -> HeldOut:
+        """Trajectories of fixed noise; the codes of others for the identity gain."""
+        rng = np.random.default_rng([self.config.training.seed, 0, 0, 1])
+        given = self.requests(VALIDATION, rng)
+        examples = self._trajectory(given, keyed(rng))
+        return HeldOut(examples, examples.given.code.roll(1, 0))
+
+    def card(self, training: dict[str, Any]) -> Card:
+        """The teacher's, with what is baked in: whoever the teacher saw, the student has seen."""
+        steps, scale = self.config.distillation.steps, self.taught.sampling.identity_scale
+        sampling = SamplingDefaults("euler", steps, self.guidance, scale, baked_in=True)
+        return replace(self.taught, sampling=sampling, training=training, files={})
+
+
+def _spread(size: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Factors [size]: half of them 1."""
+    return np.where(rng.random(size) < 0.5, SPREAD ** rng.uniform(-1, 1, size), 1.0)
