@@ -19,6 +19,7 @@ and why:
 - *Every input can be left out*, and then has its own learned vector. Guidance leads away from the prediction without
   identity, condition and view.
 - *Three Euler steps*: with phase and identity given, more are not better.
+- *Or one or two evaluations* (``distillation``): a student predicts where its guided teacher gets to.
 - *Clips are drawn as level sets* (``postprocess``): what is above zero is the person, specks go, and the outline is
   drawn as that of a scaled mask.
 - *Same seed, same sample* (``pipeline``): each clip has its own noise generator, and windows are computed in tiles of

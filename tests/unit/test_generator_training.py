@@ -195,6 +195,8 @@ def test_the_card_names_everybody_across_a_chain_of_trainings(tree: Path, tmp_pa
         pipeline.save_pretrained(tmp_path / name)
         assert pipeline.card is not None
         assert pipeline.card.everybody() == expected
-        assert pipeline.card.trained_on.held_out == (f"{PEOPLE[0]}/nm-03",)
+        assert pipeline.card.trained_on.held_out == tuple(
+            f"{name}/{take}" for name in PEOPLE for take in ("cl-02", "nm-03")
+        )
     with pytest.raises(ConflictError, match=r"\(data\.init\)"):
         _trainer(tree, config, tmp_path / "run-third", InitialWeights(tmp_path / "first", "tiny", PEOPLE))
