@@ -41,6 +41,7 @@ def decode(data: bytes, grey: bool = False) -> NDArray[Any] | None:
     """
     if not data:
         return None
+    cv2.setLogLevel(0)  # what is wrong is said once, by us
     flags = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_UNCHANGED
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -97,7 +98,7 @@ def find_levels(images: Sequence[NDArray[Any]]) -> Levels | None:
     quarter = (high - float(found[0])) / 4
     bright = np.count_nonzero(values >= high - quarter)
     between = np.count_nonzero(values > float(found[0]) + quarter) - bright
-    return Levels(labels, float(found[0]), high, not labels and between > bright)
+    return Levels(labels, float(found[0]), high, bool(not labels and between > bright))
 
 
 def _is_label(images: Sequence[NDArray[Any]], value: float) -> bool:
