@@ -9,18 +9,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-__all__ = [
-    "ConflictError",
-    "DataError",
-    "GaitCrafterError",
-    "MissingError",
-    "StorageError",
-    "UsageError",
-    "WeightsError",
-    "listed",
-    "suggest",
-]
-
 
 class GaitCrafterError(Exception):
     """Anything this package refuses to do; the command line prints it without a traceback."""

@@ -24,8 +24,6 @@ else:
         return lambda decorated: decorated
 
 
-__all__ = ["fill", "read_json", "read_yaml", "record"]
-
 T = TypeVar("T")
 
 

@@ -12,21 +12,6 @@ from pathlib import PurePosixPath
 
 from gaitcrafter_ext.errors import DataError, UsageError, suggest
 
-__all__ = [
-    "CASIA_B_TAKES",
-    "CONDITIONS",
-    "DEFAULT_FILE",
-    "VIEWS",
-    "ClipKey",
-    "choose",
-    "condition_of",
-    "file_name",
-    "identities_hash",
-    "suggest",
-    "take_names",
-    "view_deg",
-]
-
 #: CASIA-B's walking conditions: normal, with a bag, in a coat.
 CONDITIONS = ("nm", "bg", "cl")
 

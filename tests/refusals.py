@@ -9,8 +9,6 @@ import pytest
 
 from gaitcrafter_ext.cli.main import main
 
-__all__ = ["assert_refused"]
-
 
 def assert_refused(
     arguments: Sequence[str], code: int, words: str, folder: Path, capsys: pytest.CaptureFixture[str]

@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable
 from types import TracebackType
 
-__all__ = ["Progress", "add_jobs", "add_json", "at_least", "number"]
-
 
 def at_least(minimum: int, maximum: int = 2**63 - 1) -> Callable[[str], int]:
     """An argparse type: whole numbers from ``minimum`` to ``maximum``, in ASCII digits."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.vocabulary import suggest
+from gaitcrafter_ext.errors import UsageError, suggest
 
 __all__ = ["PRECISIONS", "SAMPLER_NAMES", "check_sampler", "make_scheduler"]
 

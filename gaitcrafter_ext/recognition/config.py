@@ -8,10 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.errors import UsageError, suggest
 from gaitcrafter_ext.recognition.mixing_schedule import MixingSchedule, check_schedule
 from gaitcrafter_ext.records import fill, record
-from gaitcrafter_ext.vocabulary import suggest
 
 __all__ = ["MODELS", "PRESETS", "GaitBaseConfig", "GaitSetConfig", "NetworkConfig", "TrainingConfig", "preset"]
 

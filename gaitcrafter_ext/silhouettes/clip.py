@@ -16,24 +16,6 @@ from gaitcrafter_ext.errors import DataError, UsageError
 if TYPE_CHECKING:
     import torch
 
-__all__ = [
-    "COLUMNS",
-    "HEIGHT",
-    "MIN_FRAMES",
-    "SIZES",
-    "WIDTH",
-    "check_frames",
-    "columns_lost",
-    "decode",
-    "encode",
-    "gei",
-    "level_fault",
-    "normalise",
-    "trim",
-    "upsample",
-    "window",
-]
-
 #: Rows and columns of a frame on disk.
 HEIGHT = WIDTH = 64
 

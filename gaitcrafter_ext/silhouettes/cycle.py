@@ -31,19 +31,6 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.errors import GaitCrafterError
 from gaitcrafter_ext.vocabulary import view_deg
 
-__all__ = [
-    "FPS",
-    "FRAMES_MIN",
-    "LONGEST",
-    "SHORTEST",
-    "Cycle",
-    "GaitPhases",
-    "cycle_of",
-    "gait_phases",
-    "is_reliable",
-    "is_reliable_deg",
-]
-
 Floats = NDArray[np.float64]
 
 #: Frames a second of CASIA-B, KTH and the simulated cohort.

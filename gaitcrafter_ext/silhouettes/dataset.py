@@ -19,8 +19,6 @@ from gaitcrafter_ext.errors import DataError, MissingError, UsageError, suggest
 from gaitcrafter_ext.records import fill, read_yaml, record
 from gaitcrafter_ext.vocabulary import CONDITIONS, DEFAULT_FILE, ClipKey, view_deg
 
-__all__ = ["UNKNOWN_VIEW", "DatasetConfig", "Metric", "Protocol", "load_dataset", "preset_names", "preset_path"]
-
 #: The one name of all views whose angle is unknown.
 UNKNOWN_VIEW = "any"
 

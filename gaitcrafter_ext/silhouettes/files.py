@@ -14,18 +14,6 @@ import filelock
 
 from gaitcrafter_ext.errors import ConflictError, GaitCrafterError, StorageError
 
-__all__ = [
-    "CACHE_VARIABLE",
-    "STAGED_PREFIX",
-    "FileLock",
-    "atomic_write",
-    "atomic_write_text",
-    "cache_root",
-    "link_folder",
-    "move_files",
-    "storage_error",
-]
-
 #: How the name of every temporary file of ours begins; one that stays behind a kill may be deleted.
 STAGED_PREFIX = ".gaitcrafter-"
 

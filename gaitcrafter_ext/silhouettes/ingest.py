@@ -30,21 +30,6 @@ from gaitcrafter_ext.silhouettes.pretreat import AlignOptions, align_all
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, entry_names, layout_fault, read_pickle, split_entries
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = [
-    "ARCHIVE_SUFFIXES",
-    "IMAGE_SUFFIXES",
-    "MIN_FRAMES",
-    "IngestOptions",
-    "Ingested",
-    "Walk",
-    "find_walks",
-    "frames_of",
-    "ingest_frames",
-    "ingest_walks",
-    "is_archive",
-    "is_image",
-]
-
 #: Walks with fewer good frames are refused (OpenGait writes them and warns).
 MIN_FRAMES = 5
 

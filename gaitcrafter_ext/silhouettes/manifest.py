@@ -20,9 +20,6 @@ from gaitcrafter_ext.records import fill, record
 from gaitcrafter_ext.silhouettes.files import atomic_write_text, storage_error
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["ManifestRecord", "append", "merge", "pixels_sha256", "read", "refuse_tested"]
-
-
 _Count = Annotated[int, Field(ge=1, strict=True)]
 
 

@@ -14,8 +14,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Frame", "Levels", "Piece", "decode", "find_levels", "flatten", "is_inverted", "largest", "pieces", "sample"]
-
 #: A frame's name, and what reads it: [H, W], or None where it cannot be read.
 Frame = tuple[str, Callable[[], "NDArray[Any] | None"]]
 

@@ -14,8 +14,6 @@ from typing import TypeVar
 
 from gaitcrafter_ext.errors import StorageError
 
-__all__ = ["available_cores", "map_in_order"]
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

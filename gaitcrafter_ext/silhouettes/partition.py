@@ -18,8 +18,6 @@ from gaitcrafter_ext.silhouettes.files import atomic_write_text
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["Partition"]
-
 
 @record
 class _Sets:

@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError
 
-__all__ = ["dumps", "loads"]
-
 # Protocol 3, written by hand: numpy 2 would name `numpy._core`, which numpy < 1.26 cannot import, and `pickle`
 # memoises by object identity, so its bytes may differ from run to run. Each piece is one opcode and its argument.
 _HEAD = (

@@ -16,8 +16,6 @@ from gaitcrafter_ext.errors import DataError, StorageError, UsageError
 from gaitcrafter_ext.silhouettes.clip import HEIGHT, WIDTH, check_frames
 from gaitcrafter_ext.silhouettes.files import atomic_write
 
-__all__ = ["FORMATS", "Animation", "contact_sheet", "grid", "spread", "strip", "write_animation", "write_png"]
-
 _FONT, _SCALE, _INK, _LINE, _PADDING = cv2.FONT_HERSHEY_SIMPLEX, 0.42, 220, 60, 6
 
 #: Endings of the files that can be written, and how Pillow writes them.

@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.silhouettes.clip import HEIGHT, SIZES, WIDTH, normalise
 from gaitcrafter_ext.silhouettes.masks import Frame, Levels, find_levels, is_inverted, largest, sample
 
-__all__ = ["LEAST_MASS", "AlignOptions", "AlignedClip", "align", "align_all", "at_border"]
-
 #: A frame whose grey values sum to no more than this is taken for empty (about 40 white pixels).
 LEAST_MASS = 10_000
 

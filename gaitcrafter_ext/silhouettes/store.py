@@ -21,8 +21,6 @@ from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import atomic_write, storage_error
 from gaitcrafter_ext.vocabulary import ClipKey, file_name
 
-__all__ = ["SilhouetteStore", "read_clip", "read_frames", "write_clip"]
-
 
 def read_clip(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read one clip; whatever the file holds, no code in it runs.

@@ -23,8 +23,6 @@ from gaitcrafter_ext.silhouettes.parallel import map_in_order
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, entry_names, read_frames, split_entries
 from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey, file_name
 
-__all__ = ["BadFile", "FrameStatistics", "StoreReport", "verify"]
-
 #: Beyond this many cells, identity x take x view is no grid that was meant to be filled (OUMVLP: 300 thousand).
 LARGEST_GRID = 1_000_000
 

@@ -23,8 +23,6 @@ from gaitcrafter_ext.errors import DataError, MissingError
 from gaitcrafter_ext.silhouettes.cycle import FPS
 from gaitcrafter_ext.silhouettes.masks import Frame, Piece, pieces
 
-__all__ = ["Track", "Video", "foreground", "read_video"]
-
 #: Pictures are reduced to this height, pixels: enough for a silhouette of 64 rows, and quick.
 WORK_HEIGHT = 480
 

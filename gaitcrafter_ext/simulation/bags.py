@@ -11,8 +11,6 @@ from gaitcrafter_ext.simulation.bodies import Body, bone
 from gaitcrafter_ext.simulation.gait import Gait, Walk
 from gaitcrafter_ext.simulation.shells import Shells, box
 
-__all__ = ["BAG_KINDS", "Bag", "carry", "hanging_bag", "sample_bag", "vary_bag", "wear_backpack"]
-
 Array = NDArray[np.float64]
 
 BAG_KINDS = ("backpack", "shoulder", "handbag", "case")

@@ -13,8 +13,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BONES", "Body", "Skin", "bone", "pose_joints", "sample_body", "skin_points", "sparse_weights"]
-
 Array = NDArray[np.float64]
 
 ASSET = Path(__file__).parent / "assets" / "bodies.npz"

@@ -14,8 +14,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Camera", "Mesh", "SegmentationNoise", "fill", "project"]
-
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 

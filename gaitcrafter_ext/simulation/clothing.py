@@ -15,20 +15,6 @@ from gaitcrafter_ext.simulation.bodies import BONES, Body, bone
 from gaitcrafter_ext.simulation.gait import Gait
 from gaitcrafter_ext.simulation.shells import TRUNK, Shells, blend, ellipsoid, rings, trunk_profile
 
-__all__ = [
-    "COLLARS",
-    "HAIR_STYLES",
-    "Coat",
-    "Dress",
-    "coat_gait",
-    "dress_body",
-    "sample_coat",
-    "sample_dress",
-    "vary_dress",
-    "wear_coat",
-    "wear_hair",
-]
-
 Array = NDArray[np.float64]
 
 HAIR_STYLES = ("short", "full", "bob", "long", "ponytail", "bun", "bald", "cap")

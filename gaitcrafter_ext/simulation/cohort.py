@@ -32,17 +32,6 @@ from gaitcrafter_ext.simulation.gait import Gait, Walk, sample_gait, vary_gait, 
 from gaitcrafter_ext.simulation.shells import Shells
 from gaitcrafter_ext.vocabulary import CONDITIONS, view_deg
 
-__all__ = [
-    "COHORT_VERSION",
-    "FRAMES_MAX",
-    "FRAMES_MIN",
-    "Person",
-    "identity_name",
-    "person",
-    "render_take",
-    "true_phase",
-]
-
 Array = NDArray[np.float64]
 
 #: Changes whenever a rendered byte changes.

@@ -24,8 +24,6 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.simulation.bodies import BONES, Body, bone, pose_joints
 
-__all__ = ["FPS", "Gait", "Walk", "joint_angles", "sample_gait", "vary_gait", "walk"]
-
 Array = NDArray[np.float64]
 
 #: Frames a second, as CASIA-B's cameras.

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.simulation.bodies import BONES, Body, Skin, bone, sparse_weights
 
-__all__ = ["Shells", "blend", "box", "ellipsoid", "rings", "trunk_profile"]
-
 Array = NDArray[np.float64]
 
 #: Points of one ring, all around.

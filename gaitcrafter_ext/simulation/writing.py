@@ -25,8 +25,6 @@ from gaitcrafter_ext.simulation.cohort import (
 )
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, VIEWS, ClipKey, take_names
 
-__all__ = ["CohortPlan", "write_cohort"]
-
 #: The plan as JSON; it marks a folder as ours.
 RECORD = "cohort.json"
 
@@ -103,10 +101,10 @@ def check_folder(out: Path, plan: CohortPlan, force: bool) -> None:
     old = read_plan(out)
     if old is None:
         if not force:
-            refuse_foreign_files(out)
+            _refuse_foreign_files(out)
     elif is_part(old, plan):
         if not force:
-            refuse_moves(out / "partition.json", plan)
+            _refuse_moves(out / "partition.json", plan)
     elif force:
         delete_clips(out, old)
     else:
@@ -122,7 +120,7 @@ def is_part(old: CohortPlan, plan: CohortPlan) -> bool:
     return same and old.clips() <= plan.clips()
 
 
-def refuse_foreign_files(out: Path) -> None:
+def _refuse_foreign_files(out: Path) -> None:
     foreign = sorted(p.name for p in out.iterdir() if not p.name.startswith(STAGED_PREFIX)) if out.is_dir() else []
     if foreign:
         raise ConflictError(
@@ -131,7 +129,7 @@ def refuse_foreign_files(out: Path) -> None:
         )
 
 
-def refuse_moves(path: Path, plan: CohortPlan) -> None:
+def _refuse_moves(path: Path, plan: CohortPlan) -> None:
     if not path.is_file():
         return
     there, planned = Partition.load(path), plan.partition()

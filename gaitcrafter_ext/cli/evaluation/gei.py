@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from gaitcrafter_ext.cli._options import Progress, add_json, at_least
 from gaitcrafter_ext.cli.evaluation.options import add_config
-from gaitcrafter_ext.errors import DataError, UsageError
-from gaitcrafter_ext.vocabulary import choose, suggest
+from gaitcrafter_ext.errors import DataError, UsageError, suggest
+from gaitcrafter_ext.vocabulary import choose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
