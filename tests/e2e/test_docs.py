@@ -1,19 +1,31 @@
-"""What the documentation prints works: commands parse, presets and targets exist, links lead somewhere, Python runs."""
+"""What the documentation prints works: commands parse and, in slow tests, run: page by page, on little data."""
 
 from __future__ import annotations
 
 import argparse
+import ast
+import json
 import re
 import shlex
+import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+import yaml
 
-from gaitcrafter_ext.cli.main import _Parser, load_command
-from gaitcrafter_ext.silhouettes.dataset import preset_path
+from gaitcrafter_ext.cli.main import _Parser, load_command, main
+from gaitcrafter_ext.silhouettes.dataset import load_dataset, preset_path
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore, write_clip
+from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
+from tests.stick_walkers import stick_clip
 
 ROOT = Path(__file__).parents[2]
+TOUR = ROOT / "docs" / "tour.ipynb"
 SCRIPTS = sorted((ROOT / "docs" / "slurm").glob("*.sbatch"))
 PAGES = [ROOT / "README.md", ROOT / "opengait_configs" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -95,14 +107,165 @@ def test_every_link_inside_the_repository_leads_somewhere() -> None:
                 assert target[1][1:] in slugs, f"{page.name}: {''.join(target)}"
 
 
+def test_every_module_and_name_that_the_architecture_mentions_exists() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    modules = list((ROOT / "gaitcrafter_ext").rglob("*.py"))
+    known = {path.name for path in modules}
+    known |= {path.relative_to(ROOT / "gaitcrafter_ext").as_posix() for path in modules}
+    assert set(re.findall(r"[\w/]+\.py", text)) - known - {"tests/contract/test_imports.py"} == set()
+    code = "\n".join(path.read_text() for path in modules)
+    for name in re.findall(r"`([A-Z_]{4,}|make_\w+|build_\w+)`", text):
+        assert name in code, name
+
+
+#: What is made small before a command runs; the rest of the line stays as it is printed.
+SMALLER = {
+    r"--subjects \d+( --train \d+)?": "--subjects 4 --train 4",
+    r"--novel \d+": "--novel 2",
+    r"--views (000,054,090,144|036,[\d,]+)": "--views 054,090",
+    r"(simulate (?!.*--views).*)": r"\1 --views 054,090",
+    r"(simulate (?!.*--frames).*)": r"\1 --frames 30",
+    r"(train .*--config) (casia-b|oumvlp|gait3d)\b": r"\1 tiny/\2.yaml",  # the preset with a network of little width
+    r"(synthesize (?!.*--weights)(?!.*--views).*)": r"\1 --views 090",  # the bundled weights know eleven views
+    r"--preset (full|small --iterations 600)": "--preset small --iterations 2",
+    r"--synthetic-share 0:1,45000:0": "--synthetic-share 0:1,1:0",
+    r"(merge .*)--synthetic synthetic": r"\1--synthetic clips",  # made before, not on this page
+    r"(evaluate phases)$": r"\1 --people 2",
+}
+
+#: What is parsed and not run, and why.
+NOT_RUN = {
+    r"pip install": "needs a package index",
+    r"git clone|tensorboard": "needs the network",
+    r"make ": "makes an environment; CI runs `make`",
+    r"python (?!tools/)": "twenty minutes",
+    r".*opengait.* --opengait|python tools/(train|simulate|opengait)|cd OpenGait": "make test-opengait does the same",
+    r"torchrun|accelerate|sbatch|srun": "several processes; test_train_distributed.py, test_synthesize_command.py",
+    r"gaitcrafter experiment(?!.*--dry-run)": "hours; tests/e2e/test_experiment_command.py",
+    r"gaitcrafter benchmark": "builds a tree of 288,596 files; tests/unit/test_benchmark.py",
+}
+
+TINY = {
+    "model": {"channels": [8, 64], "blocks": [1, 1], "embedding": 16, "canvas_channels": 2, "code_dim": 4},
+    "training": {"batch_size": 4, "precision": "no", "max_clips": 8, "validate_every": 2},
+}
+
+#: Dataset -> takes and views of each of its people.
+DATASETS = {
+    "casia-b": (take_names(CASIA_B_TAKES), ("000", "090")),
+    "oumvlp": (["00", "01"], ("000", "090")),
+    "gait3d": (["camid0_videoid2", "camid1_videoid1", "camid2_videoid1"], ("seq0",)),
+}
+
+#: The folder and the partition of each, as the pages call them.
+CALLED = {
+    "casia-b": ("CASIA-B-pkl", ("CASIA-B.json", "OpenGait/datasets/CASIA-B/CASIA-B.json")),
+    "oumvlp": ("OUMVLP-pkl", ("OUMVLP.json",)),
+    "gait3d": ("Gait3D-sils-64-64-pkl", ("Gait3D.json",)),
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What readers have at hand, by the names of the pages: datasets of five people, a zip, masks, a video, clips."""
+    root = tmp_path_factory.mktemp("data")
+    people = ("001", "002", "003", "004", "005")
+    for name, (takes, views) in DATASETS.items():
+        folder, partitions = CALLED[name]
+        store = SilhouetteStore(root / folder, load_dataset(name), create=True)
+        for number, who in enumerate(people):
+            for seed, take in enumerate(takes):
+                for view in views:
+                    clip = stick_clip(number, 24.0 + number, 32, phase=0.1 * seed, seed=seed)
+                    store.write(ClipKey(who, take, view), clip)
+        for path in partitions:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            Partition(people[:3], people[3:]).save(root / path)
+        (root / "tiny").mkdir(exist_ok=True)
+        config = {**yaml.safe_load(preset_path(name).read_text()), **TINY}
+        (root / "tiny" / f"{name}.yaml").write_text(yaml.safe_dump(config))
+    with zipfile.ZipFile(root / "GaitDatasetB-silh.zip", "w") as archive:
+        for number, frame in enumerate(stick_clip(0, 24.0, 32)):
+            png = cv2.imencode(".png", np.pad(frame, 60))[1].tobytes()
+            archive.writestr(f"001/nm-01/000/001-nm-01-000-{number:03d}.png", png)
+    film = cv2.VideoWriter(str(root / "walk.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 25.0, (320, 180), isColor=False)
+    (root / "masks").mkdir()
+    for number, frame in enumerate(stick_clip(0, 24.0, 32)):
+        cv2.imwrite(str(root / "masks" / f"{number:03d}.png"), np.pad(frame, 60))
+        picture = np.zeros((180, 320), np.uint8)
+        picture[60:124, 3 * number : 3 * number + 64] = frame
+        film.write(picture)
+    film.release()
+    for view in ("000", "090"):
+        write_clip(root / f"clips/pkl/syn-0001/nm-01/{view}/{view}.pkl", stick_clip(5, 27.0, 30))
+    Partition(("syn-0001",)).save(root / "clips" / "partition.json")
+    return root
+
+
+def small(line: str) -> str:
+    """A command as it is run here."""
+    for pattern, smaller in SMALLER.items():
+        line = re.sub(pattern, smaller, line)
+    return line
+
+
+def run(line: str) -> None:
+    """Run a printed command of ours, or be sure that it is listed as one that is not run."""
+    if any(re.match(pattern, line) for pattern in NOT_RUN):
+        return
+    found = OURS.match(line) or pytest.fail(f"neither ours nor in NOT_RUN: {line}")
+    words = [
+        name
+        for word in shlex.split(small(line)[found.end() :])
+        for name in (sorted(map(str, Path().glob(word))) if "*" in word else [word])
+    ]
+    assert main(words) == 0, " ".join(words)
+
+
+def check_python(block: str) -> None:
+    """Run a snippet; the shape in the comment beside ``clips`` is the one they have."""
+    names: dict[str, object] = {}
+    exec(block, names)
+    assert re.findall(r"uint8 (\[[\d, ]+\])", block) == [str(list(names["clips"].shape))]  # type: ignore[attr-defined]
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
-def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_page_runs(page: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(data, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    for block in blocks(page, "python"):
-        names: dict[str, object] = {}
-        exec(block, names)
-        clips = names["clips"]
-        shapes = re.findall(r"uint8 (\[[\d, ]+\])", block)
-        assert shapes == [str(list(clips.shape))]  # type: ignore[attr-defined]
+    for language, block in re.findall(r"^```(sh|python)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        if language == "python":
+            check_python(block)
+            continue
+        for line in lines(block):
+            try:
+                run(line)
+            except Exception as error:
+                pytest.fail(f"{page.name}: {line}\n{error}")
+
+
+def run_cell(source: str, names: dict[str, object]) -> object:
+    """Run a cell as a notebook does; the value of its last line, where that is an expression."""
+    *body, last = ast.parse(source).body
+    exec(compile(ast.Module(body, []), "tour.ipynb", "exec"), names)
+    if not isinstance(last, ast.Expr):
+        return exec(compile(ast.Module([last], []), "tour.ipynb", "exec"), names)
+    return eval(compile(ast.Expression(last.value), "tour.ipynb", "eval"), names)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_the_tour_runs_and_shows_what_it_showed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "__main__"}
+    for cell in json.loads(TOUR.read_text())["cells"]:
+        if cell["cell_type"] == "code":
+            value = run_cell("".join(cell["source"]), names)
+            pictures = [output for output in cell["outputs"] if "image/png" in output.get("data", {})]
+            assert hasattr(value, "_repr_png_") == bool(pictures)
+
+
+def test_the_tour_is_small() -> None:
+    assert TOUR.stat().st_size < 600_000
