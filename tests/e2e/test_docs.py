@@ -30,7 +30,7 @@ SCRIPTS = sorted((ROOT / "docs" / "slurm").glob("*.sbatch"))
 PAGES = [ROOT / "README.md", ROOT / "opengait_configs" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 #: How a command of ours begins, whoever launches it.
-OURS = re.compile(r"(?:^|\s)(?:gaitcrafter|-m gaitcrafter_ext|\S*tools/(?=\w+\.py))\s*(?=[\w-])")
+OURS = re.compile(r"(?:^|\s)(?:gaitcrafter\s|-m gaitcrafter_ext\s|\S*tools/(?=\w+\.py))\s*(?=[\w-])")
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -138,7 +138,9 @@ NOT_RUN = {
     r"pip install": "needs a package index",
     r"git clone|tensorboard": "needs the network",
     r"make ": "makes an environment; CI runs `make`",
-    r"python (?!tools/)": "twenty minutes",
+    r"gaitcrafter (filter|synthesize .*--filter)": "clips of 1,000 people first; tests/e2e/test_filter_command.py",
+    r".*--engine ray": "needs Ray",
+    r"python (?!tools/)": "twenty minutes and more",
     r".*opengait.* --opengait|python tools/(train|simulate|opengait)|cd OpenGait": "make test-opengait does the same",
     r"torchrun|accelerate|sbatch|srun": "several processes; test_train_distributed.py, test_synthesize_command.py",
     r"gaitcrafter experiment(?!.*--dry-run)": "hours; tests/e2e/test_experiment_command.py",
