@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.files import atomic_write
+from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_frames
 from gaitcrafter_ext.synthesis.folder import MANIFEST, OutputFolder
 
@@ -50,10 +51,14 @@ def write_parquet(root: Path, out: Path, shard_clips: int) -> list[Path]:
         from pyarrow import parquet
     except ImportError:
         raise UsageError("--format parquet needs pyarrow; run: pip install 'gaitcrafter-ext[parquet]'") from None
-    whole, text, real = pa.int64(), pa.string(), pa.float64()
-    columns = {"identity": text, "take": text, "view": text, "frames": pa.binary(), "shape": pa.list_(whole, 3)}
-    columns |= {"seed": whole, "weights": text, "sampler": text, "steps": whole, "guidance": real, "sha256": text}
-    columns |= {"mix": pa.map_(text, real), "cycle": real, "start": real}
+    kinds = {
+        int: pa.int64(),
+        str: pa.string(),
+        float: pa.float64(),
+        dict[str, float]: pa.map_(pa.string(), pa.float64()),
+    }
+    columns = {name: kinds.get(kind, pa.float64()) for name, kind in get_type_hints(ManifestRecord).items()}
+    columns |= {"frames": pa.binary(), "shape": pa.list_(pa.int64(), 3)}
     schema, samples = pa.schema(columns), _samples(root)
     with atomic_write(out) as file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         while rows := [_row(*sample) for sample in islice(samples, GROUP)]:
