@@ -39,7 +39,6 @@ def decode(data: bytes, grey: bool = False) -> NDArray[Any] | None:
     """
     if not data:
         return None
-    cv2.setLogLevel(0)  # what is wrong is said once, by us
     flags = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_UNCHANGED
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)

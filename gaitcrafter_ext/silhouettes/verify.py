@@ -95,9 +95,12 @@ def verify(
     """
     store = SilhouetteStore(root, dataset)
     keys, bad = store.require_keys(), list(_layout_faults(store))
-    measures = []
+    measures: list[_Measure] = []
     for done, result in enumerate(map_in_order(partial(_measure, store), keys, jobs, chunk=64), 1):
-        (bad if isinstance(result, BadFile) else measures).append(result)  # type: ignore[arg-type]
+        if isinstance(result, BadFile):
+            bad.append(result)
+        else:
+            measures.append(result)
         if progress is not None:
             progress(done, len(keys))
     return _report(store, keys, measures, bad)
