@@ -118,9 +118,9 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--batch-size",
         type=at_least(1),
-        default=TILE,
         metavar="B",
-        help=f"clips between two savings; multiples of {TILE} are fastest on a CPU (default: %(default)s)",
+        help=f"clips between two savings; multiples of {TILE} are fastest on a CPU (default: {TILE}, on a GPU several "
+        "hundred)",
     )
 
 

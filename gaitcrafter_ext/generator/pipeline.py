@@ -46,7 +46,7 @@ from gaitcrafter_ext.generator.weights import (
 )
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text, move_files
 
-__all__ = ["GaitCrafterOutput", "GaitCrafterPipeline", "SampleRequest"]
+__all__ = ["TILES", "GaitCrafterOutput", "GaitCrafterPipeline", "SampleRequest"]
 
 #: Windows of a tile on accelerators; ``shape.TILE`` on a CPU.
 TILES = {"cuda": 128, "mps": 32}

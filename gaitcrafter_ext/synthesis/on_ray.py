@@ -23,7 +23,7 @@ def synthesize_on_ray(
     device: str,
     tasks: int | None = None,
     *,
-    chunk: int = 8,
+    chunk: int | None = None,
     force: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Outcome:
@@ -70,7 +70,7 @@ def synthesize_on_ray(
     return Outcome(len(plan.clips), made, kept, max(each.there for each in done))
 
 
-def _shard(plan: Plan, root: Path, weights: Path, shard: Shard, device: str, chunk: int, force: bool) -> Outcome:
+def _shard(plan: Plan, root: Path, weights: Path, shard: Shard, device: str, chunk: int | None, force: bool) -> Outcome:
     def load() -> Any:
         return pipeline_sampler(weights, plan.sampling, device)
 

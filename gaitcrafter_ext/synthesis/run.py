@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gaitcrafter_ext.generator.shape import TILE
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.clip import HEIGHT, WIDTH
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord, pixels_sha256
@@ -58,7 +59,7 @@ def synthesize(
     load: Callable[[], ClipSampler],
     shard: Shard | None = None,
     *,
-    chunk: int = 8,
+    chunk: int | None = None,
     force: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Outcome:
@@ -69,7 +70,8 @@ def synthesize(
         folder: Where; it is claimed first, see ``OutputFolder.claim``.
         load: Gives the sampler; called only when there is something to make.
         shard: Which part to make; everything where not given.
-        chunk: Clips made at once; a kill loses at most so many.
+        chunk: Clips made at once; a kill loses at most so many. By default what fills the device: a tile of a CPU, several
+            of a GPU.
         force: Delete what another plan made here.
         progress: Called with (done, total) clips of the shard.
 
@@ -84,8 +86,9 @@ def synthesize(
         kept = total - len(todo)
         progress(kept, total)
         sample = load() if todo else None
-        for start in range(0, len(todo), chunk):
-            batch = todo[start : start + chunk]
+        size = _at_once(sample, chunk)
+        for start in range(0, len(todo), size):
+            batch = todo[start : start + size]
             for request, frames in zip(batch, sample(batch) if sample else (), strict=True):
                 _save(plan, folder, shard, request, frames)
             progress(kept + start + len(batch), total)
@@ -133,7 +136,9 @@ class Estimate:
     seconds: float
 
 
-def estimate(plan: Plan, folder: OutputFolder, load: Callable[[], ClipSampler], shard: Shard, chunk: int) -> Estimate:
+def estimate(
+    plan: Plan, folder: OutputFolder, load: Callable[[], ClipSampler], shard: Shard, chunk: int | None
+) -> Estimate:
     """Count clips and bytes, and time one chunk of the shard's clips; raises as the sampler does."""
     todo = missing(plan, folder, shard)
     size = plan.sampling.size // HEIGHT
@@ -143,10 +148,16 @@ def estimate(plan: Plan, folder: OutputFolder, load: Callable[[], ClipSampler], 
     if todo:
         sample = load()
         started = time.perf_counter()
+        chunk = _at_once(sample, chunk)
         sample(todo[:chunk])
         seconds = (time.perf_counter() - started) * math.ceil(len(todo) / chunk)
     free = shutil.disk_usage(_nearest_folder(folder.root)).free
     return Estimate(len(plan.clips), len(todo), len(todo) * clip_bytes, free, seconds)
+
+
+def _at_once(sample: ClipSampler | None, chunk: int | None) -> int:
+    """Clips to ask a sampler for at once: what was asked for, or what fills its device."""
+    return chunk or int(getattr(sample, "batch", TILE))
 
 
 def _nearest_folder(path: Path) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gaitcrafter_ext.generator.shape import TILE
 from gaitcrafter_ext.hardware import multiplies_bfloat16, pick_device
 from gaitcrafter_ext.silhouettes.clip import trim, upsample
 from gaitcrafter_ext.synthesis.plan import ClipRequest, ClipSampler, Sampling
@@ -34,7 +35,7 @@ def pipeline_sampler(weights: Path, sampling: Sampling, device: str = "auto") ->
         UsageError: This machine has no such device.
         WeightsError: They are truncated, changed, or of another version.
     """
-    from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
+    from gaitcrafter_ext.generator.pipeline import TILES, GaitCrafterPipeline, SampleRequest
 
     pipeline = GaitCrafterPipeline.from_pretrained(weights).to(pick_device(device))
     names = ("frames", "steps", "sampler", "guidance", "identity_scale", "precision")
@@ -55,6 +56,8 @@ def pipeline_sampler(weights: Path, sampling: Sampling, device: str = "auto") ->
         ]
         return shape_clips(pipeline(wanted, **options).clips, sampling)
 
+    # A GPU computes its whole tile whatever is asked for, and draws clips while it samples the next ones.
+    sample.batch = 4 * TILES.get(pipeline.device.type, TILE // 4)  # type: ignore[attr-defined]
     return sample
 
 
