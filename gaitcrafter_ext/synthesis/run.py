@@ -70,8 +70,8 @@ def synthesize(
         folder: Where; it is claimed first, see ``OutputFolder.claim``.
         load: Gives the sampler; called only when there is something to make.
         shard: Which part to make; everything where not given.
-        chunk: Clips made at once; a kill loses at most so many. By default what fills the device: a tile of a CPU, several
-            of a GPU.
+        chunk: Clips made at once; a kill loses at most so many. By default what fills the device: a tile of a CPU,
+            several of a GPU.
         force: Delete what another plan made here.
         progress: Called with (done, total) clips of the shard.
 

@@ -216,6 +216,22 @@ def test_an_estimate_counts_what_is_left_and_writes_nothing(tmp_path: Path) -> N
     assert taken <= 2 * cost.disk_bytes <= 2 * taken
 
 
+def test_a_sampler_is_asked_for_as_many_clips_at_once_as_fill_its_device(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    class Wide:
+        batch = 7
+
+        def __call__(self, requests: Sequence[ClipRequest]) -> NDArray[np.uint8]:
+            asked.append(len(requests))
+            return paint(requests)
+
+    total = len(small_plan().clips)
+    synthesize(small_plan(), OutputFolder(tmp_path), Wide)
+    synthesize(small_plan(), OutputFolder(tmp_path / "two"), Wide, chunk=total)
+    assert (asked[0], asked[-1], sum(asked)) == (7, total, 2 * total)
+
+
 def test_progress_ends_at_the_total(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     synthesize(small_plan(), OutputFolder(tmp_path), lambda: paint, progress=lambda *state: seen.append(state))
