@@ -119,7 +119,7 @@ def read_features(
 
 def _try(store: SilhouetteStore, length: int | None, key: ClipKey) -> ClipFeatures | str:
     try:
-        return extract(key, store.read_real(key), length, store.dataset)
+        return extract(key, store.read(key), length, store.dataset)
     except GaitCrafterError as error:
         return str(error).removeprefix(f"{store.path(key)}: ")
 

@@ -136,10 +136,15 @@ def to_sils(frames: Frames, device: torch.device | str = "cpu") -> torch.Tensor:
 
 
 class ClipCache:
-    """Reads clips, cut to 44 columns, and keeps them until ``budget_gib`` is full; the rest is read each time."""
+    """Reads clips, cut to 44 columns, and keeps them until ``budget_gib`` is full; the rest is read each time.
 
-    def __init__(self, clips: Sequence[ClipRef], budget_gib: float = 4.0) -> None:
-        self.clips = tuple(clips)
+    Real clips whose values are no silhouette's are refused; a poor generator's are taken as they are.
+    """
+
+    def __init__(
+        self, clips: Sequence[ClipRef], budget_gib: float = 4.0, synthetic: frozenset[int] = frozenset()
+    ) -> None:
+        self.clips, self.synthetic = tuple(clips), synthetic
         self._left = int(budget_gib * 2**30)
         self._kept: dict[int, Frames] = {}
 
@@ -148,7 +153,8 @@ class ClipCache:
         if kept is not None:
             return kept
         clip = self.clips[number]
-        frames = cut(clip.store.read_real(clip.key))
+        read = clip.store.read if number in self.synthetic else clip.store.read_real
+        frames = cut(read(clip.key))
         if frames.nbytes <= self._left:
             self._kept[number] = frames
             self._left -= frames.nbytes
@@ -176,7 +182,7 @@ class PKSampler:
         budget_gib: float = 4.0,
     ) -> None:
         self.people, self.shape, self.seed, self.share = people, shape, seed, synthetic_share
-        self._cache = ClipCache(people.clips, budget_gib)
+        self._cache = ClipCache(people.clips, budget_gib, people.synthetic)
         self._labels = {person: label for label, person in enumerate(people.people)}
         self._novel = people.novel
         novel = set(people.novel)
