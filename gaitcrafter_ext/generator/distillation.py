@@ -80,8 +80,7 @@ class ImitateTeacher(Objective):
             "teacher": {"name": Path(name).name, "fingerprint": known.fingerprint, "training": known.training}
         }
         self.times = shift_t(1 - torch.arange(how.teacher_steps + 1) / how.teacher_steps, self.shift).tolist()
-        cycles = [known.cadence.get(name, (math.nan,))[0] for name in known.vocabulary.identities]
-        self.cycles = np.array(cycles)
+        self.cycles = np.array([known.cadence.get(name, (math.nan,))[0] for name in known.vocabulary.identities])
 
     def network(self) -> GaitUNet:
         """The student: a copy of the teacher."""

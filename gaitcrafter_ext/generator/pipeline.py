@@ -80,11 +80,7 @@ class SampleRequest:
 
 @dataclass
 class GaitCrafterOutput(BaseOutput):
-    """What a call of the pipeline gives.
-
-    Attributes:
-        clips: uint8 [n, frames, 64, 64], 0-255.
-    """
+    """What a call of the pipeline gives: ``clips``, uint8 [n, frames, 64, 64], 0-255."""
 
     clips: NDArray[np.uint8]
 

@@ -34,13 +34,9 @@ FREE = ("max_clips", "cooldown", "save_minutes", "learning_rate", "validate_ever
 
 @dataclass
 class Progress:
-    """How far training is; saved with the state and, at the end, with the weights.
+    """How far training is, over all resumptions and processes; saved with the state.
 
-    Attributes:
-        step: Steps done.
-        clips: Clips seen, all processes together.
-        seconds: Time spent training, over all resumptions.
-        curve: One row a validation: clips, training loss since the last row, validation loss, identity gain.
+    ``curve`` has a row a validation: clips, training loss since the last row, validation loss, identity gain.
     """
 
     step: int = 0

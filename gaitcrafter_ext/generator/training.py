@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
+from accelerate.utils import parse_flag_from_env
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
@@ -37,8 +38,8 @@ from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleReques
 from gaitcrafter_ext.generator.samplers import make_scheduler
 from gaitcrafter_ext.generator.shape import TILE
 from gaitcrafter_ext.generator.state import Progress, StateFolder, stop_requests
-from gaitcrafter_ext.generator.weights import Card, Vocabulary
-from gaitcrafter_ext.hardware import multiplies_bfloat16
+from gaitcrafter_ext.generator.weights import Card
+from gaitcrafter_ext.hardware import multiplies_bfloat16, pick_device
 from gaitcrafter_ext.silhouettes.pictures import strip
 
 __all__ = [
@@ -252,9 +253,7 @@ class Trainer:
 
     def preview(self) -> None:
         """Show a sheet of clips of the averaged weights in TensorBoard."""
-        pipeline = self.objective.pipeline(self.averaged(), {})
-        assert pipeline.card is not None
-        image = preview(pipeline, pipeline.card.vocabulary)
+        image = preview(self.objective.pipeline(self.averaged(), {}))
         for tracker in self.accelerator.trackers:
             tracker.writer.add_image("samples", image, self.progress.clips, dataformats="HW")
 
@@ -326,15 +325,17 @@ def keyed(rng: np.random.Generator) -> torch.Generator:
 
 
 def noise_like(shape: tuple[int, ...], device: torch.device, generator: torch.Generator) -> Tensor:
-    """Normal noise of a batch, drawn where it is needed."""
+    """Normal noise, drawn where it is needed; on a CPU the generator goes on."""
     if device.type == "cpu":
         return torch.randn(shape, generator=generator)
     own = torch.Generator(device).manual_seed(generator.initial_seed())
     return torch.randn(shape, generator=own, device=device)
 
 
-def preview(pipeline: GaitCrafterPipeline, words: Vocabulary) -> NDArray[np.uint8]:
+def preview(pipeline: GaitCrafterPipeline) -> NDArray[np.uint8]:
     """One tile of clips, people, conditions and views mixed: uint8 image [TILE * 64, columns]."""
+    assert pipeline.card is not None
+    words = pipeline.card.vocabulary
     views = list(words.views.values())
     requests = [
         SampleRequest(
@@ -380,7 +381,7 @@ def keep_freed_memory() -> bool:
 
 
 def _accelerator(precision: str, folder: Path) -> Accelerator:
-    device = PartialState().device.type
+    device = "cpu" if parse_flag_from_env("ACCELERATE_USE_CPU") else pick_device("auto").type
     if precision == "auto":
         precision = "bf16" if multiplies_bfloat16(device) else "no"
     try:
