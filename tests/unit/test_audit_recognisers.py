@@ -17,6 +17,7 @@ from gaitcrafter_ext.recognition.networks import build_network
 from gaitcrafter_ext.synthesis.folder import SELECTED
 from gaitcrafter_ext.synthesis.identities import BlendSettings
 from gaitcrafter_ext.synthesis.selection import FilterSettings, filter_request, select_identities
+from gaitcrafter_ext.synthesis.trials import Trials, known_people
 from tests.filter_fakes import fake_card, try_codes
 from tests.synthesis_fakes import CARD, SAMPLING
 
@@ -47,7 +48,8 @@ def test_the_recogniser_that_chose_is_named_by_its_fingerprint(tmp_path: Path) -
     assert chosen_by(tmp_path) == ""
     judge = fake_card(centre=0.15, clip=0.1)
     request = filter_request(CARD, judge, FilterSettings(1, 60), BlendSettings(2), SAMPLING)
-    chosen = select_identities(CARD, judge, request, try_codes)
+    known = known_people(CARD, judge, request, lambda sampling: try_codes)
+    chosen = select_identities(CARD, judge, request, known, Trials(request, try_codes))
     (tmp_path / SELECTED).write_text(chosen.to_json())
     assert chosen_by(tmp_path) == chosen.request.recogniser
     (tmp_path / SELECTED).write_text("{}")

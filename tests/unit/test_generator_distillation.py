@@ -52,6 +52,7 @@ def _sample(denoiser: GaitUNet, shown: Examples, guidance: float = 1.0) -> torch
     return x_t
 
 
+@pytest.mark.slow
 def test_a_student_is_nearer_to_the_guided_teacher_than_the_teacher_itself_in_as_few_evaluations(
     teacher: Path, tmp_path: Path
 ) -> None:
