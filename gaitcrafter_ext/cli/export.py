@@ -54,8 +54,11 @@ def _archive(args: argparse.Namespace) -> int:
     root = args.clips[0]
     if len(args.clips) > 1 or not root.is_dir():
         raise UsageError(f"--format {args.format}: name one folder, what 'synthesize' wrote or an OpenGait tree")
-    for path in args.out.glob("clips-*.tar"):  # with --force: those of an earlier run
-        path.unlink()
+    fits = args.out.is_dir() if args.format == "webdataset" else args.out.is_file()
+    if args.out.exists() and not fits:  # --force does not put a file in a folder's place
+        raise ConflictError(
+            f"--out: {args.out} is no {'folder' if args.out.is_file() else 'file'}; choose another name"
+        )
     written = ARCHIVES[args.format](root, args.out, args.shard_clips)
     megabytes = sum(path.stat().st_size for path in written) / 1e6
     print(f"{args.out}: {len(written)} file{'s' * (len(written) > 1)}, {megabytes:.1f} MB")

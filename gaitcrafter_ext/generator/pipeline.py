@@ -41,6 +41,7 @@ from gaitcrafter_ext.generator.weights import (
     SamplingDefaults,
     check_weights,
     checksum,
+    mixed_cadence,
     read_card,
     refused_writes,
 )
@@ -285,7 +286,8 @@ class GaitCrafterPipeline(DiffusionPipeline):
             known = suggest(request.condition, conditions)
             raise UsageError(f"condition '{request.condition}' is unknown to these weights; {known}")
         code = self._code(request) * identity_scale
-        cycle = self.mean_cycle(request.weights) if request.cycle is None else request.cycle
+        own, _ = mixed_cadence(request.weights, self.config.cadence) or (math.nan, 0.0)  # nan: phase not known
+        cycle = own if request.cycle is None else request.cycle
         if cycle <= 0:
             raise UsageError(f"cycle: {cycle} frames asked for; allowed: above 0")
         time = torch.arange(max(frames, FRAMES), dtype=torch.float64)
@@ -309,14 +311,6 @@ class GaitCrafterPipeline(DiffusionPipeline):
         if not all(map(math.isfinite, request.weights.values())) or not sum(request.weights.values()) > 0:
             raise UsageError(f"weights: {dict(request.weights)}; expected finite numbers with a sum above 0")
         return self.people.blend(request.weights)
-
-    def mean_cycle(self, weights: Mapping[str, float]) -> float:
-        """Gait cycle of a mixture of people, frames; NaN (a phase that is not known) where no parent's is known."""
-        known = {name: share for name, share in weights.items() if name in self.config.cadence}
-        total = sum(known.values())
-        if not total:
-            return math.nan
-        return sum(share * self.config.cadence[name][0] for name, share in known.items()) / total
 
 
 @dataclass(frozen=True)

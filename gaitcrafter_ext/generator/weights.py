@@ -12,8 +12,9 @@ import errno
 import functools
 import hashlib
 import json
+import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -37,6 +38,7 @@ __all__ = [
     "check_weights",
     "checksum",
     "locate",
+    "mixed_cadence",
     "read_card",
     "refused_writes",
 ]
@@ -265,3 +267,17 @@ def check_weights(folder: str | Path, card: Card) -> None:
             raise WeightsError(
                 f"{path} does not match the checksum in {CARD_NAME}: truncated or changed; copy it again"
             )
+
+
+def mixed_cadence(mix: Mapping[str, float], cadence: Mapping[str, Sequence[float]]) -> tuple[float, float] | None:
+    """Gait cycle of a mixture of people, frames: the mean of those in it, and the root of their mean variance.
+
+    People of a negative share, whom a mixture leads away from, do not count; None where no other's cadence is known.
+    """
+    known = {name: share for name, share in mix.items() if name in cadence and share > 0}
+    total = sum(known.values())
+    if not total:
+        return None
+    mean = sum(share * cadence[name][0] for name, share in known.items()) / total
+    variance = sum(share * cadence[name][1] ** 2 for name, share in known.items()) / total
+    return mean, math.sqrt(variance)

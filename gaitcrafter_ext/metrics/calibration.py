@@ -68,16 +68,17 @@ class Calibration:
     def leak_radius(self, population: int) -> float:
         """Distance that 5 % of strangers are nearer than to their nearest of ``population`` people.
 
-        Interpolated over the logarithm of the size, and continued beyond the largest population of the calibration.
-        Without such figures, the radius at which that would hold were all pairs independent.
+        Interpolated over the logarithm of the size; beyond the largest population of the calibration it falls as a
+        power of the size, below the smallest it stays. Without such figures, the radius at which that would hold were
+        all pairs independent.
         """
         if not self.leak:
             rate = 1 - (1 - LEAK_RATE) ** (1 / population)
             return self.centre_radius(float(np.clip(rate, self.rates[0], self.rates[-1])))
-        sizes, radii = np.log([float(size) for size in self.leak]), np.array(list(self.leak.values()))
+        sizes, radii = np.array(sorted((np.log(float(size)), radius) for size, radius in self.leak.items())).T
+        slope = np.polyfit(sizes, np.log(np.maximum(radii, 1e-8)), 1)[0] if len(sizes) > 1 else 0.0
         beyond = max(0.0, float(np.log(population) - sizes[-1]))
-        slope = np.polyfit(sizes, radii, 1)[0] if len(sizes) > 1 else 0.0
-        return max(0.0, float(np.interp(np.log(population), sizes, radii) + slope * beyond))
+        return float(np.interp(np.log(population), sizes, radii) * np.exp(min(slope, 0.0) * beyond))
 
     def _at(self, rate: float, values: tuple[float, ...]) -> float:
         if not self.rates[0] <= rate <= self.rates[-1]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.errors import DataError, GaitCrafterError
 from gaitcrafter_ext.metrics.calibration import Calibration, calibrate
 from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE, load_recogniser, save_recogniser
 from gaitcrafter_ext.recognition.embedding import embed_keys, embed_tree, load_embedder
@@ -109,6 +109,13 @@ def _calibration(folder: Path, strangers: Path, population: Path | None) -> Cali
     return calibrate(clips, embed_tree(population, embed, tuple(sorted(set(clips.view.tolist()))), sys.maxsize))
 
 
+def _make(args: argparse.Namespace) -> FilterCard:
+    if args.run is None:
+        return recalibrate(args.out, args.calibration, args.population, args.command)
+    made = {} if args.minutes is None else {"minutes": args.minutes}
+    return export_filter(args.run, args.trained_on, args.calibration, args.out, args.command, args.population, **made)
+
+
 def main() -> None:
     """Parse the options and export."""
     parser = argparse.ArgumentParser(description="Make a filter's recogniser of a trained one")
@@ -124,13 +131,10 @@ def main() -> None:
     args = parser.parse_args()
     if (args.run is None) != (args.trained_on is None):
         parser.error("--run and --trained-on go together")
-    made = {} if args.minutes is None else {"minutes": args.minutes}
-    if args.run is None:
-        card = recalibrate(args.out, args.calibration, args.population, args.command)
-    else:
-        card = export_filter(
-            args.run, args.trained_on, args.calibration, args.out, args.command, args.population, **made
-        )
+    try:
+        card = _make(args)
+    except GaitCrafterError as error:
+        parser.exit(error.exit_code, f"{parser.prog}: {error}\n")
     size, found = (args.out / MODEL_FILE).stat().st_size, card.calibration
     print(f"{args.out}: {size / 1e6:.2f} MB; calibrated on {found.people} people")
     for rate, centre, clip, genuine in zip(found.rates, found.centre, found.clip, found.genuine, strict=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -20,17 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.silhouettes import manifest
-from gaitcrafter_ext.silhouettes.files import atomic_write
+from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write, move_files
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_frames
-from gaitcrafter_ext.synthesis.folder import MANIFEST, OutputFolder
+from gaitcrafter_ext.synthesis.folder import OutputFolder
 
 #: A clip: its frames, its name's parts, and what the manifest says of it.
 Sample = tuple[NDArray[np.uint8], dict[str, str], dict[str, Any]]
 
 #: Clips of a Parquet row group.
 GROUP = 64
+
+#: Name of a tar.
+SHARD = "clips-{}.tar"
 
 
 def write_parquet(root: Path, out: Path, shard_clips: int) -> list[Path]:
@@ -68,18 +71,23 @@ def write_parquet(root: Path, out: Path, shard_clips: int) -> list[Path]:
 
 def write_webdataset(root: Path, out: Path, shard_clips: int) -> list[Path]:
     """Write ``clips-000000.tar``, ... of ``shard_clips`` clips each into a folder; see :func:`write_parquet`."""
-    samples, written = _samples(root), list[Path]()
-    for first in samples:
-        written.append(out / f"clips-{len(written):06d}.tar")
-        with atomic_write(written[-1]) as file, tarfile.open(fileobj=file, mode="w") as tar:
-            for frames, names, made in chain([first], islice(samples, shard_clips - 1)):
-                packed = io.BytesIO()
-                np.savez_compressed(packed, frames=frames)
-                *folders, view = names.values()
-                key = "/".join([*folders, view.replace(".", "_")])  # the first dot of a name begins its ending
-                _add(tar, f"{key}.npz", packed.getvalue())
-                _add(tar, f"{key}.json", json.dumps({**names, **made}, ensure_ascii=False).encode())
-    return written
+    samples, place = _samples(root), out.resolve()
+    staging = place.with_name(f"{STAGED_PREFIX}{place.name}")  # so that no shorter set is taken for the whole one
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        for number, first in enumerate(samples):
+            with (
+                atomic_write(staging / SHARD.format(f"{number:06d}")) as file,
+                tarfile.open(fileobj=file, mode="w") as tar,
+            ):
+                for sample in chain([first], islice(samples, shard_clips - 1)):
+                    _add_sample(tar, *sample)
+        for earlier in out.glob(SHARD.format("[0-9]" * 6)):
+            earlier.unlink()
+        move_files(staging, out)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return sorted(out.glob(SHARD.format("[0-9]" * 6)))
 
 
 #: Name of a format -> how it is written.
@@ -91,10 +99,9 @@ ARCHIVES: dict[str, Callable[[Path, Path, int], list[Path]]] = {
 
 def _samples(root: Path) -> Iterator[Sample]:
     """Every clip of an output folder or of a tree, in the tree's order."""
-    inside = (root / "pkl").is_dir()
-    store = OutputFolder(root).store() if inside else SilhouetteStore(root)
-    made = manifest.read(root / MANIFEST) if (root / MANIFEST).is_file() else []
-    records = {each.key: each for each in made}
+    folder = OutputFolder(root)
+    store = folder.store() if folder.clips.is_dir() else SilhouetteStore(root)
+    records = {each.key: each for each in folder.records()}
     for key in store.require_keys():
         facts = asdict(records[key]) if key in records else {}
         names = {"identity": key.identity, "take": key.take, "view": key.view}
@@ -108,6 +115,15 @@ def _samples(root: Path) -> Iterator[Sample]:
 def _row(frames: NDArray[np.uint8], names: dict[str, str], made: dict[str, Any]) -> dict[str, Any]:
     mix = {"mix": list(made["mix"].items())} if made else {}
     return {**names, **made, **mix, "frames": frames.tobytes(), "shape": list(frames.shape)}
+
+
+def _add_sample(tar: tarfile.TarFile, frames: NDArray[np.uint8], names: dict[str, str], made: dict[str, Any]) -> None:
+    packed = io.BytesIO()
+    np.savez_compressed(packed, frames=frames)
+    *folders, view = names.values()
+    key = "/".join([*folders, view.replace(".", "_")])  # the first dot of a name begins its ending
+    _add(tar, f"{key}.npz", packed.getvalue())
+    _add(tar, f"{key}.json", json.dumps({**names, **made}, ensure_ascii=False).encode())
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import UsageError, suggest
+from gaitcrafter_ext.generator.weights import mixed_cadence
 from gaitcrafter_ext.records import record
 
 #: How novel people are made.
@@ -93,18 +94,12 @@ class Identity:
 
 def known_identity(name: str, cadence: Mapping[str, Sequence[float]]) -> Identity:
     """A known person; ``cadence`` is the card's."""
-    return Identity({name: 1.0}, cadence=mixed_cadence({name: 1.0}, cadence))
+    return Identity({name: 1.0}, cadence=_cadence({name: 1.0}, cadence))
 
 
-def mixed_cadence(mix: Mapping[str, float], cadence: Mapping[str, Sequence[float]]) -> Cadence | None:
-    """Cadence of a mixture: the parents' mean, and the mean of their variances; None where no parent's is known."""
-    known = {name: weight for name, weight in mix.items() if name in cadence and weight > 0}
-    total = sum(known.values())
-    if not total:
-        return None
-    mean = sum(weight * cadence[name][0] for name, weight in known.items()) / total
-    variance = sum(weight * cadence[name][1] ** 2 for name, weight in known.items()) / total
-    return Cadence(round(mean, 3), round(math.sqrt(variance), 3))
+def _cadence(mix: Mapping[str, float], cadence: Mapping[str, Sequence[float]]) -> Cadence | None:
+    found = mixed_cadence(mix, cadence)
+    return None if found is None else Cadence(round(found[0], 3), round(found[1], 3))
 
 
 def novel_identities(
@@ -162,7 +157,7 @@ def _blended(
 ) -> Iterator[Identity]:
     for members, weights in _SERIES[blend.strategy](len(subjects), blend):
         mix = {subjects[member]: weight for member, weight in zip(members, weights, strict=True)}
-        yield Identity(mix, cadence=mixed_cadence(mix, cadence))
+        yield Identity(mix, cadence=_cadence(mix, cadence))
 
 
 def _drawn(seed: int, known: int, code_dim: int, cadence: Mapping[str, Sequence[float]]) -> Iterator[Identity]:

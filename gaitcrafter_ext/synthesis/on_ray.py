@@ -5,7 +5,7 @@ A task is a shard as ``--shard I/N`` makes it, so the bytes are those of one pro
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +51,7 @@ def synthesize_on_ray(
         ray.init(ignore_reinit_error=True, log_to_driver=False, include_dashboard=False, configure_logging=False)
     except Exception as error:  # Ray raises bare ones
         raise GaitCrafterError(f"--engine ray: Ray did not start ({error})") from error
-    there: dict[str, float] = ray.cluster_resources()
-    gpus = int(there.get("GPU", 0))
-    count = tasks or gpus or len(ray.nodes())
-    needs: dict[str, Any] = {"num_gpus": 1} if gpus else {"num_cpus": max(1, int(there["CPU"]) // count)}
+    count, needs = share_out([node["Resources"] for node in ray.nodes() if node["Alive"]], tasks)
     make = ray.remote(scheduling_strategy="SPREAD", **needs)(_shard)
     shards = [Shard(number, count) for number in range(1, count + 1)]
     pending = [make.remote(plan, root.resolve(), weights.resolve(), shard, device, chunk, force) for shard in shards]
@@ -65,9 +62,28 @@ def synthesize_on_ray(
             done += ray.get(ended)
         except ray.exceptions.RayTaskError as failed:
             raise failed.cause from None
+        except ray.exceptions.RayError as lost:  # a machine or its memory
+            raise GaitCrafterError(
+                f"--engine ray: a task was lost ({type(lost).__name__}); the same command goes on"
+            ) from lost
         progress(sum(each.made + each.kept for each in done), len(plan.clips))
     made, kept = (sum(getattr(each, name) for each in done) for name in ("made", "kept"))
     return Outcome(len(plan.clips), made, kept, max(each.there for each in done))
+
+
+def share_out(machines: Sequence[Mapping[str, float]], tasks: int | None) -> tuple[int, dict[str, int]]:
+    """How many tasks, and what each needs, so that it fits on every machine that can work.
+
+    Args:
+        machines: Resources of those that are alive; a head node may have no CPU for tasks.
+        tasks: How many were asked for.
+    """
+    gpus = int(sum(each.get("GPU", 0) for each in machines))
+    if gpus:
+        return tasks or gpus, {"num_gpus": 1}
+    cpus = [int(each["CPU"]) for each in machines if each.get("CPU", 0) >= 1] or [1]
+    count = tasks or len(cpus)
+    return count, {"num_cpus": max(1, min(sum(cpus) // count, *cpus))}
 
 
 def _shard(plan: Plan, root: Path, weights: Path, shard: Shard, device: str, chunk: int | None, force: bool) -> Outcome:

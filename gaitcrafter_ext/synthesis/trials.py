@@ -186,6 +186,8 @@ class Tried:
 
         found = {name: values.astype(np.float32) for name, values in load(content).items()}
         vectors = found["mean"] + found["scores"] @ found["basis"]
+        if not (len(names) == len(vectors) == len(found["own"]) and np.isfinite(vectors).all()):
+            raise ValueError(f"not the places of {len(names)} people")
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return cls(Centroids(tuple(names), vectors), found["own"])
 
@@ -233,7 +235,7 @@ def _stored(path: Path, names: Sequence[str]) -> Tried | None:
 
     try:
         return Tried.from_bytes(path.read_bytes(), names)
-    except (OSError, SafetensorError, KeyError):
+    except (OSError, SafetensorError, KeyError, ValueError):
         return None
 
 

@@ -17,9 +17,10 @@ from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.pictures import grid
 from gaitcrafter_ext.silhouettes.store import read_clip, write_clip
-from gaitcrafter_ext.synthesis.folder import OutputFolder
+from gaitcrafter_ext.synthesis import archives
+from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.run import synthesize
-from tests.synthesis_fakes import paint, small_plan
+from tests.synthesis_fakes import paint, small_plan, tree_bytes
 
 
 def walks(folder: Path) -> list[str]:
@@ -120,6 +121,37 @@ def assert_as_made(made: Path, found: dict[str, np.ndarray], said: list[dict[str
     assert by_name[0] == by_name[1]
 
 
+def test_of_a_run_that_is_not_done_every_clip_has_its_manifest(tmp_path: Path) -> None:
+    synthesize(small_plan(), OutputFolder(tmp_path / "half"), lambda: paint, Shard(1, 2))
+    assert main(["export", str(tmp_path / "half"), "--format", "webdataset", "--out", str(tmp_path / "shards")]) == 0
+    with tarfile.open(tmp_path / "shards" / "clips-000000.tar") as tar:
+        said = [json.load(tar.extractfile(each)) for each in tar if each.name.endswith(".json")]  # type: ignore[arg-type]
+    assert said
+    assert all(len(each["sha256"]) == 64 for each in said)
+
+
+def test_earlier_tars_stay_until_all_new_ones_are_written(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wish = ["export", str(made), "--format", "webdataset", "--force", "--out", str(tmp_path / "shards")]
+    assert main([*wish, "--shard-clips", "1"]) == 0
+    before = tree_bytes(tmp_path)
+    taken = iter([True, True, True, False])
+
+    def torn(path: Path) -> np.ndarray:
+        if not next(taken):
+            raise KeyboardInterrupt
+        return read_clip(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(archives, "read_frames", torn)
+        assert main([*wish, "--shard-clips", "2"]) == 130
+    assert tree_bytes(tmp_path) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["shards"]
+    assert main([*wish, "--shard-clips", "100"]) == 0
+    assert [path.name for path in (tmp_path / "shards").iterdir()] == ["clips-000000.tar"]
+
+
 def test_a_tree_without_a_manifest_is_exported_by_names_alone(made: Path, tmp_path: Path) -> None:
     wish = ["export", str(made / "pkl"), "--format", "webdataset", "--out", str(tmp_path / "shards")]
     assert main(wish) == 0
@@ -134,6 +166,13 @@ def test_an_archive_that_cannot_be_is_refused_in_one_line(
     out = ("--out", str(tmp_path / "out"))
     assert main(["export", str(made), str(made), "--format", "webdataset", *out]) == 2
     assert "--format webdataset: name one folder" in capsys.readouterr().err
+    tars = tmp_path / "tars"
+    tars.mkdir()
+    (tars / "clips-000000.tar").write_bytes(b"mine")
+    assert main(["export", str(made), "--format", "parquet", "--force", "--out", str(tars)]) == 1
+    assert "tars is no file" in capsys.readouterr().err
+    (tars / "clips-000000.tar").unlink()
+    tars.rmdir()
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert main(["export", str(made), "--format", "parquet", *out]) == 2
     assert "pip install 'gaitcrafter-ext[parquet]'" in capsys.readouterr().err

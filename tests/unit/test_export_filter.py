@@ -12,7 +12,7 @@ from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.recognition.checkpoint import Card, load_recogniser, save_recogniser
 from gaitcrafter_ext.recognition.config import GaitSetConfig
 from gaitcrafter_ext.recognition.embedding import embed_tree, load_embedder
-from gaitcrafter_ext.recognition.export_filter import export_filter, recalibrate
+from gaitcrafter_ext.recognition.export_filter import export_filter, main, recalibrate
 from gaitcrafter_ext.recognition.filter_card import read_filter_card
 from gaitcrafter_ext.recognition.networks import build_network
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -80,6 +80,15 @@ def test_a_filter_is_calibrated_again_on_others_and_on_a_population_they_are_str
         recalibrate(tmp_path / "out", strangers, strangers, [])
     with pytest.raises(DataError, match=r"trained on simulated-1-seed1/sim-001 of the population's people \(2 such\)"):
         recalibrate(tmp_path / "out", strangers, known, [])
+
+
+def test_its_command_refuses_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["export_filter", "--calibration", str(tmp_path), "--out", str(tmp_path / "none")])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_real_people_are_read_as_candidates_are(tmp_path: Path, trained: Path) -> None:

@@ -100,9 +100,6 @@ def test_phases_come_from_the_request_or_else_from_the_persons_cadence(
     torch.testing.assert_close(seen[0], 2 * math.pi * time / 24)
     torch.testing.assert_close(seen[1], 2 * math.pi * time / 30 + 1)
     assert seen[2].isnan().all()
-    pipeline.register_to_config(cadence={PEOPLE[0]: (20.0, 0.0), PEOPLE[1]: (30.0, 0.0)})
-    assert pipeline.mean_cycle({PEOPLE[0]: 0.25, PEOPLE[1]: 0.75}) == pytest.approx(27.5)
-    pipeline.register_to_config(cadence=dict.fromkeys(PEOPLE, (24.0, 0.5)))
 
 
 def test_guidance_and_steps_default_to_the_weights(pipeline: GaitCrafterPipeline) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.generator.weights import mixed_cadence
 from gaitcrafter_ext.synthesis.identities import (
     STRATEGIES,
     BlendSettings,
@@ -113,6 +114,12 @@ def test_a_novel_person_walks_as_fast_as_the_mixture_of_their_parents() -> None:
     assert who.cadence == Cadence(round(mean, 3), 1.0)
     assert known_identity("sim-003", CADENCE) == Identity({"sim-003": 1.0}, cadence=Cadence(22.0, 1.0))
     assert known_identity("sim-003", {}).cadence is None
+
+
+def test_whom_a_person_is_led_away_from_does_not_set_their_pace() -> None:
+    cadence = {"slow": (30.0, 3.0), "fast": (20.0, 1.0), "other": (24.0, 1.0)}
+    assert mixed_cadence({"slow": 0.5, "fast": 1.5, "other": -1.0}, cadence) == pytest.approx((22.5, math.sqrt(3)))
+    assert mixed_cadence({"who": 1.5, "other": -0.5}, cadence) is None
 
 
 @pytest.mark.parametrize(

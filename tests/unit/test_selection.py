@@ -90,8 +90,12 @@ def test_a_distance_at_the_threshold_is_too_near() -> None:
 
 def test_the_radius_around_training_people_is_that_of_their_number() -> None:
     judge = replace(JUDGE, calibration=replace(JUDGE.calibration, leak={"50": 0.3, "200": 0.1}))
-    radii = [criteria_of(judge, FilterSettings(1, 1), population).known for population in (5, 50, 100, 200, 400)]
-    assert radii == pytest.approx([0.3, 0.3, 0.2, 0.1, 0.0])
+    sizes = (5, 50, 100, 200, 3200, 10**9)
+    radii = [criteria_of(judge, FilterSettings(1, 1), population).known for population in sizes]
+    assert radii[:5] == pytest.approx([0.3, 0.3, 0.2, 0.1, 0.1 / 9])  # 16 times as many: a third twice over
+    assert 0 < radii[5] < radii[4]
+    grows = replace(judge.calibration, leak={"200": 0.2, "50": 0.1})
+    assert [grows.leak_radius(size) for size in (50, 200, 800)] == pytest.approx([0.1, 0.2, 0.2])
 
 
 def request(wanted: int = 3, most: int = 60, **blend: object) -> FilterRequest:
@@ -274,10 +278,12 @@ def test_training_people_are_placed_once_whatever_the_seed_and_nearly_exactly() 
     assert (again.centroids.vectors == found.centroids.vectors).all()
     with pytest.raises(AssertionError, match="placed again"):
         known_people(CARD, replace(JUDGE, weights_sha256="cd" * 32), request(), never_load)
-    for path in (cache_root() / "known").iterdir():
-        path.write_bytes(b"torn")
-    with pytest.raises(AssertionError, match="placed again"):
-        known_people(CARD, JUDGE, request(), never_load)
+    fewer = replace(found, centroids=Centroids(PEOPLE[:2], found.centroids.vectors[:2]))
+    for content in (b"torn", fewer.to_bytes()):
+        for path in (cache_root() / "known").iterdir():
+            path.write_bytes(content)
+        with pytest.raises(AssertionError, match="placed again"):
+            known_people(CARD, JUDGE, request(), never_load)
 
 
 def never() -> SelectedIdentities:

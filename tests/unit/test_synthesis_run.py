@@ -22,10 +22,26 @@ from gaitcrafter_ext.silhouettes.manifest import pixels_sha256
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.synthesis import run
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
+from gaitcrafter_ext.synthesis.on_ray import share_out
 from gaitcrafter_ext.synthesis.output import opengait_entry, sheet_keys
 from gaitcrafter_ext.synthesis.plan import ClipRequest, ClipSampler, Selection, make_plan
 from gaitcrafter_ext.synthesis.run import estimate, synthesize
 from tests.synthesis_fakes import BLEND, CARD, SAMPLING, paint, small_plan, tree_bytes
+
+
+@pytest.mark.parametrize(
+    ("machines", "tasks", "shares"),
+    [
+        ([{"CPU": 0.0}, {"CPU": 4.0}, {"CPU": 64.0}, {}], None, (2, {"num_cpus": 4})),
+        ([{"CPU": 4.0}, {"CPU": 4.0}], 1, (1, {"num_cpus": 4})),  # one of 8 would wait for ever
+        ([{"CPU": 2.0}], 5, (5, {"num_cpus": 1})),
+        ([{"CPU": 2.0}, {"CPU": 8.0, "GPU": 3.0}], None, (3, {"num_gpus": 1})),
+    ],
+)
+def test_a_task_on_ray_fits_on_every_machine_that_works(
+    machines: list[dict[str, float]], tasks: int | None, shares: tuple[int, dict[str, int]]
+) -> None:
+    assert share_out(machines, tasks) == shares
 
 
 class KilledError(BaseException):
