@@ -215,7 +215,8 @@ def known_people(
     """
     sampling = replace(request.sampling, seed=0, precision="fp32")
     names = card.vocabulary.identities
-    facts = [FORMAT, RANK, request.weights, judge.weights_sha256, asdict(sampling), asdict(request.probes)]
+    networks = [request.weights, judge.weights_sha256]
+    facts = [FORMAT, RANK, *networks, asdict(sampling), asdict(request.probes), names, card.cadence]
     file = f"known-{_fingerprint(facts)[:16]}.safetensors"
     kept = cache_root() / "known" / file
     for path in (PACKAGED / file, kept):

@@ -276,8 +276,10 @@ def test_training_people_are_placed_once_whatever_the_seed_and_nearly_exactly() 
     assert found.centroids.names == PEOPLE
     again = known_people(CARD, JUDGE, replace(request(), sampling=replace(SAMPLING, seed=7)), never_load)
     assert (again.centroids.vectors == found.centroids.vectors).all()
-    with pytest.raises(AssertionError, match="placed again"):
-        known_people(CARD, replace(JUDGE, weights_sha256="cd" * 32), request(), never_load)
+    paced = replace(CARD, cadence={PEOPLE[0]: (31.0, 0.5)})
+    for card, judge in ((CARD, replace(JUDGE, weights_sha256="cd" * 32)), (paced, JUDGE)):
+        with pytest.raises(AssertionError, match="placed again"):
+            known_people(card, judge, request(), never_load)
     fewer = replace(found, centroids=Centroids(PEOPLE[:2], found.centroids.vectors[:2]))
     for content in (b"torn", fewer.to_bytes()):
         for path in (cache_root() / "known").iterdir():
