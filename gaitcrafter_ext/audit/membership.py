@@ -80,7 +80,7 @@ def membership_of_weights(
     """Attack weights with at most :data:`MOST` of their training and of their held-out clips.
 
     Raises:
-        DataError: There are no weights that load, or no clips to tell apart.
+        DataError: There are no weights that load, they are distilled, or there are no clips to tell apart.
     """
     if weights is None:
         raise DataError("the generator's weights were not given (--weights)")
@@ -88,6 +88,8 @@ def membership_of_weights(
         pipeline = GaitCrafterPipeline.from_pretrained(weights)
     except (MissingError, WeightsError) as error:
         raise DataError(str(error)) from None
+    if pipeline.sampling.baked_in:
+        raise DataError("the weights are distilled and denoise no real clips; attack those they were distilled from")
     pipeline.to(device)
     known, new = (_losses(pipeline, store, keys, rng) for keys in (training, held_out))
     return membership(known, new, rng)

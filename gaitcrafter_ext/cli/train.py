@@ -153,14 +153,16 @@ def _denoising(
 def _train(
     args: argparse.Namespace, config: GeneratorConfig, objective: Callable[[Path], Objective], folder: Path
 ) -> int:
+    from gaitcrafter_ext.generator.data import readers
     from gaitcrafter_ext.generator.state import LOCK_PREFIX
     from gaitcrafter_ext.generator.training import Trainer
     from gaitcrafter_ext.silhouettes.files import FileLock
 
     made = {"command": _command(args), "data": _description(args.data), "config": asdict(config)}
-    rank = int(os.environ.get("RANK", "0"))
+    rank, local_rank = (int(os.environ.get(name, "0")) for name in ("RANK", "LOCAL_RANK"))
+    clips = folder / f"clips-{rank - local_rank if readers() > 1 else rank}.u8"
     with FileLock(folder / f"{LOCK_PREFIX}{rank}.lock", str(args.out)):
-        trainer = Trainer(config, objective(folder / f"clips-{rank}.u8"), folder, args.force)
+        trainer = Trainer(config, objective(clips), folder, args.force)
         for _ in trainer.run(args.max_minutes):
             if trainer.accelerator.is_main_process:
                 _export(args.out, made, trainer)

@@ -6,10 +6,12 @@ import contextlib
 import hashlib
 import logging
 import math
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,11 +25,11 @@ from gaitcrafter_ext.generator.people import PeopleSpace, gei_features
 from gaitcrafter_ext.generator.weights import Vocabulary
 from gaitcrafter_ext.silhouettes.cycle import gait_phases
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
-from gaitcrafter_ext.silhouettes.files import storage_error
+from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write, storage_error
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["ClipDataset", "drop_conditions", "hold_out", "vocabulary_of"]
+__all__ = ["ClipDataset", "drop_conditions", "hold_out", "readers", "vocabulary_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +75,7 @@ class ClipDataset:
         frames: Length of a window; shorter clips are left out with a warning.
         columns: Middle columns kept, even.
         cache: File for the frames. Its name is deleted once it is mapped, so that its space is freed with the process,
-            however that ends.
+            however that ends. Processes that share a file (:func:`readers`) give one name, whose beginning it bears.
         vocabulary: Order of people and conditions, other clips are left out; ``None`` = what the clips show.
 
     Raises:
@@ -95,18 +97,12 @@ class ClipDataset:
         if vocabulary is not None:
             people, conditions = set(vocabulary.identities), set(vocabulary.conditions)
             keys = [key for key in keys if key.identity in people and dataset.condition_of(key.take) in conditions]
-        try:
-            self.keys, lengths, features, self.fingerprint = _pack(store, keys, frames, columns, cache)
-            # Mapped copy-on-write: nothing is read before it is drawn, and nothing we do reaches the file.
-            mapped = np.memmap(cache, np.uint8, "c", shape=(sum(lengths), HEIGHT, columns))
-        finally:
-            with contextlib.suppress(OSError):
-                cache.unlink()
-        self.first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        self.length = np.array(lengths)
+        mapped, packed = _mapped(store, keys, frames, columns, cache)
+        self.keys, self.fingerprint, self.features = [keys[row] for row in packed.kept], packed.digest, packed.features
+        self.first = np.concatenate([[0], np.cumsum(packed.lengths)[:-1]])
+        self.length = packed.lengths
         self.vocabulary = vocabulary = vocabulary or vocabulary_of(self.keys, dataset)
         self.frames = torch.from_numpy(mapped)
-        self.features = np.stack(features)
         rows = {name: row for row, name in enumerate(vocabulary.identities)}
         self.person = np.array([rows[key.identity] for key in self.keys])
         self.condition = np.array([vocabulary.conditions.index(dataset.condition_of(key.take)) for key in self.keys])
@@ -204,28 +200,86 @@ def _nan(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _pack(
-    store: SilhouetteStore, keys: Sequence[ClipKey], window: int, columns: int, cache: Path
-) -> tuple[list[ClipKey], list[int], list[NDArray[np.float32]], str]:
-    """Write the middle columns of all clips that are long enough into one file.
+class _Packed(NamedTuple):
+    """Of a file of clips: rows of the keys that are in it, lengths, GEIs [n, 768], and a digest of names and pixels."""
 
-    Returns:
-        Their keys, lengths and GEIs, and a fingerprint of names and pixels: 16 hex digits.
+    kept: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    features: NDArray[np.float32]
+    digest: str
+
+
+def readers() -> int:
+    """How many processes of this machine map one file of clips: those of a ``torchrun``, else this one alone."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
+
+
+def _mapped(
+    store: SilhouetteStore, keys: Sequence[ClipKey], window: int, columns: int, cache: Path
+) -> tuple[NDArray[np.uint8], _Packed]:
+    """Frames [sum of lengths, h, columns], in one file that all processes of a ``torchrun`` on this machine map.
+
+    Whoever comes first writes it, and the last one deletes its name; where one dies, the next one has the lock.
     """
-    kept: list[ClipKey] = []
+    if readers() == 1:
+        try:
+            packed = _pack(store, keys, window, columns, cache)
+            return _map(cache, packed, columns), packed
+        finally:
+            _delete([cache])
+    # The number of torchrun's own process tells the files of this start from what a killed one left.
+    start = f"{cache.stem}-{os.getppid()}-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}-"
+    asked = hashlib.blake2b(repr((store.root, window, columns, list(map(str, keys)))).encode(), digest_size=8)
+    file = cache.with_name(f"{start}{asked.hexdigest()}.u8")
+    facts, seen = file.with_suffix(".npz"), file.with_suffix(".seen")
+    with FileLock(cache.with_suffix(".lock"), str(cache), math.inf):
+        _delete(path for path in cache.parent.glob(f"{cache.stem}-*") if not path.name.startswith(start))
+        try:
+            if not facts.is_file():  # written last
+                with atomic_write(facts) as out:
+                    np.savez(out, **_pack(store, keys, window, columns, file)._asdict())
+            with np.load(facts) as found:
+                packed = _Packed(found["kept"], found["lengths"], found["features"], str(found["digest"]))
+            mapped = _map(file, packed, columns)
+            with seen.open("ab") as marks:
+                marks.write(b".")
+            if seen.stat().st_size >= readers():
+                _delete([file, facts, seen])
+        except BaseException as error:
+            _delete([file, facts, seen])
+            if isinstance(error, OSError) and not isinstance(error, GaitCrafterError):
+                raise storage_error(file, error) from error
+            raise
+    return mapped, packed
+
+
+def _map(file: Path, packed: _Packed, columns: int) -> NDArray[np.uint8]:
+    """Copy-on-write: nothing is read before it is drawn, and nothing we do reaches the file."""
+    return np.memmap(file, np.uint8, "c", shape=(int(packed.lengths.sum()), HEIGHT, columns))
+
+
+def _delete(files: Iterable[Path]) -> None:
+    for file in files:
+        with contextlib.suppress(OSError):
+            file.unlink()
+
+
+def _pack(store: SilhouetteStore, keys: Sequence[ClipKey], window: int, columns: int, cache: Path) -> _Packed:
+    """Write the middle columns of all clips that are long enough into one file."""
+    kept: list[int] = []
     lengths: list[int] = []
     features: list[NDArray[np.float32]] = []
     digest, margin = hashlib.blake2b(digest_size=8), (64 - columns) // 2
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
         with (
-            ThreadPoolExecutor(max_workers=4) as readers,
+            ThreadPoolExecutor(max_workers=4) as pool,
             cache.open("wb") as file,
             tqdm(total=len(keys), desc="reading", unit="clip", delay=2, leave=False) as bar,
         ):
             for start in range(0, len(keys), CHUNK):
                 chunk = keys[start : start + CHUNK]
-                for key, clip in zip(chunk, readers.map(store.read_real, chunk), strict=True):
+                for row, (key, clip) in enumerate(zip(chunk, pool.map(store.read_real, chunk), strict=True), start):
                     bar.update()
                     if len(clip) < window:
                         continue
@@ -233,7 +287,7 @@ def _pack(
                     file.write(middle.data)
                     digest.update(str(key).encode())
                     digest.update(middle.data)
-                    kept.append(key)
+                    kept.append(row)
                     lengths.append(len(clip))
                     features.append(gei_features(middle if columns == 48 else clip[:, :, 8:56]))
     except GaitCrafterError:  # a clip's, in our words already
@@ -241,7 +295,7 @@ def _pack(
     except OSError as error:
         raise storage_error(cache, error) from error
     _warn_of_short(len(keys) - len(kept), len(keys), window, store)
-    return kept, lengths, features, digest.hexdigest()
+    return _Packed(np.array(kept), np.array(lengths), np.stack(features), digest.hexdigest())
 
 
 def _warn_of_short(short: int, clips: int, window: int, store: SilhouetteStore) -> None:

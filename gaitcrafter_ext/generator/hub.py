@@ -104,8 +104,8 @@ their parents. Not for imitating people, and not for tests on people whom the we
 
 {_figures(report) or "None were given; `gaitcrafter evaluate card` measures them."}
 
-Fingerprint {card.fingerprint}; {how.steps} steps of {how.sampler}, guidance {how.guidance:g}, identity scale
-{how.identity_scale:g}.
+Fingerprint {card.fingerprint}; {how.steps} steps of {how.sampler}, guidance
+{how.guidance:g}{" (both baked in)" * how.baked_in}, identity scale {how.identity_scale:g}.
 """
 
 

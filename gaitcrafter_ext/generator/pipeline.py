@@ -304,6 +304,8 @@ class GaitCrafterPipeline(DiffusionPipeline):
         if len(request.code):
             if len(request.code) != self.people.config.code_dim:
                 raise UsageError(f"code: {len(request.code)} numbers; expected {self.people.config.code_dim}")
+            if not all(map(math.isfinite, request.code)):
+                raise UsageError("code: a number is not finite; expected finite numbers")
             return torch.tensor(request.code, dtype=torch.float32)
         if unknown := sorted(request.weights.keys() - self.people.row.keys()):
             known = suggest(unknown[0], self.identities)
@@ -411,6 +413,6 @@ def _triangle(device: torch.device) -> Tensor:
 
 def _at_least(least: Any, value: Any, option: str) -> Any:
     """``value``, if it is no less than ``least``."""
-    if value < least:
+    if not least <= value < math.inf:  # a code that is not finite would count as not given
         raise UsageError(f"{option}: {value} asked for; allowed: {least} or more")
     return value

@@ -15,13 +15,19 @@ from tests.tiny import tiny_tree
 
 ROOT = Path(__file__).parents[2]
 
-#: Runs the command line, then writes each process's own averaged weights beside the tree.
+#: Runs the command line, then writes each process's own averaged weights beside the tree, and which clips it packed.
 PROBE = """
 import os, sys, torch
+from pathlib import Path
 from gaitcrafter_ext.cli.main import main
+from gaitcrafter_ext.generator import data
 from gaitcrafter_ext.generator.training import Trainer
 
-save = Trainer.save
+save, pack = Trainer.save, data._pack
+
+def packed(*args):
+    Path(f"packed-{os.environ['RANK']}-{args[-1].name}").touch()
+    return pack(*args)
 
 def saved(trainer):
     save(trainer)
@@ -29,7 +35,7 @@ def saved(trainer):
     own = {"ema": trainer.averaged().state_dict(), "raw": raw.state_dict()}
     torch.save(own, f"rank-{os.environ['RANK']}.pt")
 
-Trainer.save = saved
+Trainer.save, data._pack = saved, packed
 sys.exit(main(["train", *sys.argv[1:]]))
 """
 
@@ -53,6 +59,9 @@ def test_two_processes_train_one_model_and_stop_together(tmp_path: Path) -> None
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("fingerprint") == 1
+    packed = [path.name.split("-", 2)[2] for path in tree.glob("packed-*")]
+    assert len(packed) == len(set(packed)) == 2  # clips to train on, and held-out ones
+    assert [path.name for path in (tree / "weights" / "training").glob("clips-*")] == ["clips-0.lock"]
     first, second = (torch.load(tree / f"rank-{rank}.pt", weights_only=True) for rank in range(2))
     for kind in ("ema", "raw"):
         assert all(torch.equal(second[kind][name], value) for name, value in first[kind].items())

@@ -47,7 +47,7 @@ def test_a_view_that_is_harder_does_not_pass_for_membership() -> None:
     assert found.auc.value == pytest.approx(0.5, abs=0.1)
 
 
-def test_without_common_cells_or_weights_there_is_no_answer(tmp_path: Path) -> None:
+def test_without_common_cells_or_weights_that_denoise_there_is_no_answer(tmp_path: Path) -> None:
     rng, store = np.random.default_rng(0), SilhouetteStore(tmp_path)
     with pytest.raises(DataError, match="both training and held-out"):
         membership(losses(np.ones(2)), losses(np.ones(2), np.array(["a", "b"])), rng)
@@ -55,15 +55,18 @@ def test_without_common_cells_or_weights_there_is_no_answer(tmp_path: Path) -> N
         membership_of_weights(None, store, [], [], rng)
     with pytest.raises(DataError, match="no weights at"):
         membership_of_weights(str(tmp_path / "nowhere"), store, [], [], rng)
+    write_weights(tmp_path / "student", baked_in=True)
+    with pytest.raises(DataError, match="distilled and denoise no real clips"):
+        membership_of_weights(str(tmp_path / "student"), store, [], [], rng)
 
 
-def write_weights(folder: Path) -> None:
+def write_weights(folder: Path, baked_in: bool = False) -> None:
     """A tiny network of random weights that held take nm-03 out."""
     torch.manual_seed(0)
     network = GaitUNet(code_dim=4, conditions=2, channels=(8, 64), blocks=(1, 1), embedding=16, canvas_channels=2)
     people = PeopleSpace(PEOPLE, ("nm", "cl"), (0.0, 90.0), 4)
     people.codes.normal_()
-    pipeline = GaitCrafterPipeline(network, people, make_scheduler("euler", 3.0), ["nm", "cl"])
+    pipeline = GaitCrafterPipeline(network, people, make_scheduler("euler", 3.0), ["nm", "cl"], baked_in=baked_in)
     words = Vocabulary(PEOPLE, ("nm", "cl"), {"000": 0.0, "090": 90.0})
     held_out = tuple(f"{name}/nm-03" for name in PEOPLE)
     pipeline.card = Card(words, TrainedOn("tiny", "0" * 16, held_out), code_dim=4)

@@ -46,6 +46,13 @@ def test_each_process_computes_its_rows_and_the_first_one_has_them_all(tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_first_process_whose_clips_are_all_broken_takes_the_others(tmp_path: Path) -> None:
+    Team(tmp_path, Process(1, 2)).gather("x", 3, squares)
+    found = Team(tmp_path, Process(0, 2)).gather("x", 3, lambda rows: np.zeros((len(rows), 0), np.float32))
+    assert found is not None
+    np.testing.assert_array_equal(found, [[np.nan] * 2, [1, 1], [np.nan] * 2])
+
+
 def test_a_process_that_never_comes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(team, "PATIENCE_S", 0.1)
     first = Team(tmp_path, Process(0, 2))

@@ -94,6 +94,40 @@ def test_no_cache_file_is_left_behind_whether_or_not_all_clips_are_read(tmp_path
     assert not (root / "c.u8").exists()
 
 
+def test_processes_of_one_torchrun_map_one_file_and_the_last_deletes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tiny_tree(tmp_path)
+    alone = _read(root)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    (root / "c-1-0-killed.u8").write_bytes(b"half")
+    first, other = _read(root), _read(root, alone.keys[:3])
+    assert len(list(root.glob("c-*.u8"))) == 2
+    monkeypatch.setattr(SilhouetteStore, "read_real", None)
+    second = _read(root)
+    for found in (first, second):
+        assert (found.keys, found.fingerprint) == (alone.keys, alone.fingerprint)
+        assert torch.equal(found.frames, alone.frames)
+        assert np.array_equal(found.features, alone.features)
+    assert _read(root, alone.keys[:3]).fingerprint == other.fingerprint != alone.fingerprint
+    assert not list(root.glob("c-*"))
+
+
+def test_a_file_that_cannot_be_packed_is_mapped_by_no_other_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tiny_tree(tmp_path)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    store = SilhouetteStore(root / "pkl")
+    store.path(store.keys()[3]).write_bytes(b"not a clip")
+    for _ in range(2):
+        with pytest.raises(DataError, match=str(store.keys()[3])):
+            _read(root)
+    assert not list(root.glob("c-*"))
+
+
 def test_a_disk_that_refuses_is_one_line(tmp_path: Path) -> None:
     store = SilhouetteStore(tiny_tree(tmp_path) / "pkl")
     with pytest.raises(StorageError, match=r"cannot write .*partition\.json/c\.u8: a part of this path is a file"):

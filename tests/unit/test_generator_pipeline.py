@@ -185,6 +185,7 @@ def test_requests_and_options_that_the_weights_cannot_serve_are_refused(pipeline
         "weights: .*nan": {"weights": {PEOPLE[0]: math.nan}},
         "condition 'bg' is unknown to these weights": {"condition": "bg"},
         "code: 2 numbers; expected 4": {"code": (0.0, 1.0)},
+        "code: a number is not finite": {"code": (0.0, math.nan, 0.0, 0.0)},
         "cycle: 0.0 frames asked for": {"cycle": 0.0},
     }
     for message, changes in requests.items():
@@ -196,6 +197,7 @@ def test_requests_and_options_that_the_weights_cannot_serve_are_refused(pipeline
         "steps: 0 asked for; allowed: 1 or more": {"steps": 0},
         "guidance: -1.0 asked for": {"guidance": -1.0},
         "identity_scale: -1.0 asked for": {"identity_scale": -1.0},
+        "identity_scale: nan asked for": {"identity_scale": math.nan},
         "batch_size: -1 asked for": {"batch_size": -1},
         "unknown 'ddim'": {"sampler": "ddim"},
         "precision: unknown 'fp8'": {"precision": "fp8"},
