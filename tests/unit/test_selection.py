@@ -14,14 +14,15 @@ import pytest
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, UsageError
-from gaitcrafter_ext.generator.weights import Vocabulary
+from gaitcrafter_ext.generator.weights import Vocabulary, locate, read_card
 from gaitcrafter_ext.hardware import Process
 from gaitcrafter_ext.metrics.centroids import Centroids, find_centroids, shares_within, to_own_centroid
+from gaitcrafter_ext.recognition.filter_card import locate_filter, read_filter_card
 from gaitcrafter_ext.silhouettes.files import CACHE_VARIABLE, cache_root
 from gaitcrafter_ext.synthesis.comparing import WAYS, compare_ways, row_of_real
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard, freeze
 from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, novel_identities
-from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, Selection, make_plan
+from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, Sampling, Selection, make_plan
 from gaitcrafter_ext.synthesis.run import synthesize
 from gaitcrafter_ext.synthesis.selection import (
     Criteria,
@@ -351,3 +352,16 @@ def test_ways_to_make_people_and_real_people_stand_in_one_table() -> None:
     real = row_of_real(features({"a": [np.eye(9)[7]] * 2, "b": [np.eye(9)[8]] * 2}), table)
     assert (real.people, real.unique, real.consistent) == (2, 1.0, 1.0)
     assert np.isnan([real.known, real.kept, real.parent]).all()
+
+
+def test_places_of_the_bundled_people_come_with_the_package() -> None:
+    def never_load(sampling: Sampling) -> Embedder:
+        raise AssertionError("placed again")
+
+    card, judge = read_card(locate("bundled")), read_filter_card(locate_filter("bundled"))
+    how = card.sampling
+    default = Sampling(how.sampler, how.steps, how.guidance, 3, identity_scale=how.identity_scale)
+    found = known_people(
+        card, judge, filter_request(card, judge, FilterSettings(1, 1), BlendSettings(), default), never_load
+    )
+    assert found.centroids.names == card.vocabulary.identities
