@@ -32,7 +32,7 @@ from gaitcrafter_ext.recognition.filter_card import locate_filter
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.identities import BlendSettings
 from gaitcrafter_ext.synthesis.likeness import people_like
-from gaitcrafter_ext.synthesis.plan import Sampling, Selection, make_plan
+from gaitcrafter_ext.synthesis.plan import Selection, make_plan, sampling_by
 from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
 
 VIEWS, FRAMES, SEED, CHUNK = ("054", "090", "144"), 30, 7, 64
@@ -85,9 +85,7 @@ class Maker:
     def __init__(self, identity_scale: float | None) -> None:
         self.weights = locate("bundled")
         self.card = read_card(self.weights)
-        how = self.card.sampling
-        scale = how.identity_scale if identity_scale is None else identity_scale
-        self.sampling = Sampling(how.sampler, how.steps, how.guidance, SEED, identity_scale=scale)
+        self.sampling = sampling_by(self.card, identity_scale=identity_scale, seed=SEED)
         self.sample = pipeline_sampler(self.weights, self.sampling)
 
     def __call__(self, selection: Selection) -> dict[Key, NDArray[np.uint8]]:
@@ -183,10 +181,9 @@ def _novel(judge: Judge, make: Maker, count: int, gallery: Any) -> None:
 
 
 def _like(judge: Judge, make: Maker, store: SilhouetteStore, people: list[str], gallery: Any, count: int) -> None:
-    weights = locate("bundled")
     for name, takes in (("two plain takes", ("nm-03", "nm-04")), ("one take in a coat", ("cl-02",))):
         seen = _Takes(store, takes)
-        like = people_like(read_card(weights), weights, seen, people[:count])  # type: ignore[arg-type]
+        like = people_like(make.card, make.weights, seen, people[:count])  # type: ignore[arg-type]
         made = judge.vectors(make(Selection((), 0, ("nm-03", "cl-03"), VIEWS, like=like)))
         for condition in ("nm", "cl"):
             part = {key: vector for key, vector in made.items() if key[1].startswith(condition)}

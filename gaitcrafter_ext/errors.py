@@ -44,9 +44,8 @@ class WeightsError(GaitCrafterError, ValueError):
 
 def suggest(name: str, allowed: Sequence[str]) -> str:
     """The tail of an error message: the allowed names, the nearest one first where there is one."""
-    shown = ", ".join(allowed[:12]) + (f", ... ({len(allowed)} in all)" if len(allowed) > 12 else "")
     near = difflib.get_close_matches(name, allowed, n=1)
-    return (f"did you mean '{near[0]}'? " if near else "") + f"allowed: {shown}"
+    return (f"did you mean '{near[0]}'? " if near else "") + f"allowed: {listed(allowed, 12)}"
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:

@@ -75,7 +75,7 @@ class Team:
     def _wait_for(self, name: str, rank: int) -> Floats:
         path, deadline = self._share(name, rank), time.monotonic() + PATIENCE_S
         while not path.is_file():
-            if self._lives(rank):
+            if self._lock(rank).is_held():
                 deadline = time.monotonic() + PATIENCE_S
             elif time.monotonic() > deadline:
                 raise ConflictError(
@@ -84,13 +84,6 @@ class Team:
                 )
             time.sleep(0.2)
         return np.asarray(np.load(path, allow_pickle=False))
-
-    def _lives(self, rank: int) -> bool:
-        try:
-            with self._lock(rank):
-                return False
-        except ConflictError:
-            return True
 
     def _lock(self, rank: int, patience_s: float = 0.0) -> FileLock:
         return FileLock(self.folder / f"{rank}.lock", f"the share of process {rank}", patience_s)

@@ -11,7 +11,7 @@ from gaitcrafter_ext.generator.samplers import PRECISIONS, SAMPLER_NAMES, check_
 from gaitcrafter_ext.generator.shape import FRAMES, LONGEST, SHORTEST
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.synthesis.identities import PARENTS, STRATEGIES, BlendSettings
-from gaitcrafter_ext.synthesis.plan import Sampling
+from gaitcrafter_ext.synthesis.plan import Sampling, sampling_by
 from gaitcrafter_ext.synthesis.sampler import DEVICES
 
 #: Novel people of one run, several times the largest gait dataset; another --identity-seed makes others.
@@ -99,16 +99,15 @@ def sampling_of(args: argparse.Namespace, card: Card, size: Literal[64, 128] = 6
         UsageError: There is no such sampler or cadence, or distilled weights have others baked in.
     """
     sampler = check_sampler(args.sampler) if args.sampler else None
-    how = card.sampling.choose(sampler, args.steps, args.guidance, args.identity_scale)
-    return Sampling(
-        sampler=how.sampler,
-        steps=how.steps,
-        guidance=how.guidance,
-        identity_scale=how.identity_scale,
+    return sampling_by(
+        card,
+        sampler,
+        args.steps,
+        args.guidance,
+        args.identity_scale,
         seed=args.seed,
         frames=args.frames,
         precision=args.precision,
         cadence=args.cadence,
         size=size,
-        columns=card.dataset.columns or 64,
     )

@@ -30,7 +30,7 @@ from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.folder import MANIFEST, OutputFolder
 from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity
 from gaitcrafter_ext.synthesis.likeness import people_like
-from gaitcrafter_ext.synthesis.plan import Plan, Sampling, Selection, make_plan
+from gaitcrafter_ext.synthesis.plan import Plan, Selection, make_plan, sampling_by
 from gaitcrafter_ext.synthesis.selection import read_selected
 from gaitcrafter_ext.vocabulary import choose
 
@@ -64,18 +64,17 @@ def plan_of(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) 
     if precision not in PRECISIONS:
         raise UsageError(f"{where}.precision: unknown '{precision}'; {suggest(precision, PRECISIONS)}")
     sampler = check_sampler(entry.sampler, f"{where}.sampler") if entry.sampler else None
-    how = card.sampling.choose(sampler, entry.steps, entry.guidance, entry.identity_scale)
-    sampling = Sampling(
-        sampler=how.sampler,
-        steps=how.steps,
-        guidance=how.guidance,
-        identity_scale=how.identity_scale,
+    sampling = sampling_by(
+        card,
+        sampler,
+        entry.steps,
+        entry.guidance,
+        entry.identity_scale,
         frames=entry.frames or FRAMES,
         seed=entry.seed,
         precision=precision,
         cadence=entry.cadence or "",
         size=entry.size,
-        columns=card.dataset.columns or 64,
     )
     conditions = choose(entry.conditions, words.conditions, f"{where}.conditions")
     selected = None if entry.filter is None else read_selected(Path(entry.filter))

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.errors import DataError, listed
 from gaitcrafter_ext.metrics.features import Distance, Features, part_mean_distances
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, Protocol, load_dataset
 from gaitcrafter_ext.silhouettes.partition import Partition
@@ -199,8 +199,7 @@ def _patterns(takes: Collection[Sequence[str]]) -> str:
 
 def _remedy(keys: Sequence[ClipKey]) -> str:
     takes = sorted({key.take for key in keys})
-    shown = ", ".join(takes[:6]) + (f", ... ({len(takes)} in all)" if len(takes) > 6 else "")
-    return f"there are the takes {shown}: name others in dataset.protocol of --config"
+    return f"there are the takes {listed(takes, 6)}: name others in dataset.protocol of --config"
 
 
 def _column(

@@ -137,6 +137,14 @@ class FileLock:
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
+    def is_held(self) -> bool:
+        """Whether another process holds it; it is free again afterwards."""
+        try:
+            with self:
+                return False
+        except ConflictError:
+            return True
+
 
 def link_folder(source: Path, target: Path) -> None:
     """Let ``target`` stand for the folder ``source``; a link that is there stays.

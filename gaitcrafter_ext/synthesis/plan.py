@@ -61,6 +61,24 @@ class Sampling:
         cycle_rule(self.cadence)
 
 
+def sampling_by(
+    card: Card,
+    sampler: str | None = None,
+    steps: int | None = None,
+    guidance: float | None = None,
+    identity_scale: float | None = None,
+    **others: Any,
+) -> Sampling:
+    """What is given, completed by the weights' defaults; ``others`` are further fields of :class:`Sampling`.
+
+    Raises:
+        UsageError: There is no such cadence, or distilled weights have others baked in.
+    """
+    how = card.sampling.choose(sampler, steps, guidance, identity_scale)
+    columns = card.dataset.columns or 64
+    return Sampling(how.sampler, how.steps, how.guidance, identity_scale=how.identity_scale, columns=columns, **others)
+
+
 def cycle_rule(text: str, option: str = "--cadence") -> Callable[[float], float]:
     """What ``--cadence`` makes of a person's own gait cycle.
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.errors import ConflictError, StorageError
+from gaitcrafter_ext.errors import StorageError
 from gaitcrafter_ext.generator.shape import TILE
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.hardware import Process
@@ -65,13 +65,7 @@ class Shared:
     def is_last(self) -> bool:
         """Whether none is at work any more."""
         with FileLock(self.folder / "ending.lock", patience_s=math.inf):
-            for rank in range(self.process.count):
-                try:
-                    with self._lock(rank):
-                        pass
-                except ConflictError:
-                    return False
-        return True
+            return not any(self._lock(rank).is_held() for rank in range(self.process.count))
 
     def _lock(self, rank: int, patience_s: float = 0.0) -> FileLock:
         return FileLock(self.folder / f"process-{rank}.lock", f"{self.folder} (process {rank + 1})", patience_s)

@@ -22,7 +22,7 @@ from gaitcrafter_ext.silhouettes.files import CACHE_VARIABLE, cache_root
 from gaitcrafter_ext.synthesis.comparing import WAYS, compare_ways, row_of_real
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard, freeze
 from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, novel_identities
-from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, Sampling, Selection, make_plan
+from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, Sampling, Selection, make_plan, sampling_by
 from gaitcrafter_ext.synthesis.run import synthesize
 from gaitcrafter_ext.synthesis.selection import (
     Criteria,
@@ -359,9 +359,6 @@ def test_places_of_the_bundled_people_come_with_the_package() -> None:
         raise AssertionError("placed again")
 
     card, judge = read_card(locate("bundled")), read_filter_card(locate_filter("bundled"))
-    how = card.sampling
-    default = Sampling(how.sampler, how.steps, how.guidance, 3, identity_scale=how.identity_scale)
-    found = known_people(
-        card, judge, filter_request(card, judge, FilterSettings(1, 1), BlendSettings(), default), never_load
-    )
+    request = filter_request(card, judge, FilterSettings(1, 1), BlendSettings(), sampling_by(card, seed=3))
+    found = known_people(card, judge, request, never_load)
     assert found.centroids.names == card.vocabulary.identities
