@@ -63,21 +63,21 @@ def pixels_sha256(frames: NDArray[np.uint8]) -> str:
     return hashlib.sha256(np.ascontiguousarray(frames, np.uint8).tobytes()).hexdigest()
 
 
-def append(path: str | os.PathLike[str], made: ManifestRecord) -> None:
-    """Add one record; it is on the disk when this returns.
+def append(path: str | os.PathLike[str], *made: ManifestRecord) -> None:
+    """Add records; they are on the disk when this returns.
 
     A torn last line, left by a kill, is cut off first. One process at a time may append to a file.
 
     Raises:
         StorageError: Disk full, read-only, no permission; the file stays as it was.
     """
-    line = made.to_line().encode()
+    lines = "".join(record.to_line() for record in made).encode()
     try:
         with open(path, "ab+", buffering=0) as file:
             end = _end_of_last_line(file)
             try:
                 file.truncate(end)
-                if file.write(line) != len(line):
+                if file.write(lines) != len(lines):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(file.fileno())
             except OSError:

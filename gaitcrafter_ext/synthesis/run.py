@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from gaitcrafter_ext.silhouettes.store import write_clip
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.output import outputs_there, write_outputs
 from gaitcrafter_ext.synthesis.plan import ClipRequest, ClipSampler, Plan
+
+#: Threads that write clips, which mostly wait until the disk has them.
+DISK_THREADS = 8
 
 # A clip's file has this much beside its pixels, and a file system gives out whole blocks; its folder takes one more.
 _HEADER, _BLOCK = 200, 4096
@@ -87,11 +91,18 @@ def synthesize(
         progress(kept, total)
         sample = load() if todo else None
         size = _at_once(sample, chunk)
-        for start in range(0, len(todo), size):
-            batch = todo[start : start + size]
-            for request, frames in zip(batch, sample(batch) if sample else (), strict=True):
-                _save(plan, folder, shard, request, frames)
-            progress(kept + start + len(batch), total)
+        with ThreadPoolExecutor(DISK_THREADS) as disk, ThreadPoolExecutor(1) as writer:
+            saved: Future[None] | None = None
+            for start in range(0, len(todo), size):  # clips are saved while the next ones are sampled
+                batch = todo[start : start + size]
+                clips = list(sample(batch)) if sample else []
+                if saved:
+                    saved.result()
+                    progress(kept + start, total)
+                saved = writer.submit(_save, plan, folder, shard, batch, clips, disk)
+            if saved:
+                saved.result()
+                progress(total, total)
         there = sum(folder.path(key).is_file() for key in plan.keys)
         if there == len(plan.clips) and (todo or not outputs_there(folder)):
             with folder.waiting_lock("finish"):
@@ -100,10 +111,20 @@ def synthesize(
     return Outcome(len(plan.clips), len(todo), kept, there)
 
 
-def _save(plan: Plan, folder: OutputFolder, shard: Shard, request: ClipRequest, frames: NDArray[np.uint8]) -> None:
-    """Write a clip, named in the shard's manifest part before it appears."""
-    manifest.append(folder.part(shard), _record(plan, request, frames))
-    write_clip(folder.path(request.key), frames, staging=folder.staging(shard))
+def _save(
+    plan: Plan,
+    folder: OutputFolder,
+    shard: Shard,
+    batch: Sequence[ClipRequest],
+    clips: Sequence[NDArray[np.uint8]],
+    disk: Executor,
+) -> None:
+    """Write clips, named in the shard's manifest part before they appear."""
+    records = [_record(plan, request, frames) for request, frames in zip(batch, clips, strict=True)]
+    manifest.append(folder.part(shard), *records)
+    paths, staging = [folder.path(request.key) for request in batch], folder.staging(shard)
+    for _ in disk.map(lambda path, frames: write_clip(path, frames, staging=staging), paths, clips):
+        pass
 
 
 def _record(plan: Plan, request: ClipRequest, frames: NDArray[np.uint8]) -> ManifestRecord:
