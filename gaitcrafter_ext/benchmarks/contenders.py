@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.metadata
+import importlib.util
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from gaitcrafter_ext.benchmarks.speed import OPENGAIT, OURS, PEERS, RECOGNISERS, Contender, peak_memory_gb
 from gaitcrafter_ext.errors import GaitCrafterError, MissingError
+from gaitcrafter_ext.hardware import autocast
+from gaitcrafter_ext.opengait.checkout import Checkout
+from gaitcrafter_ext.opengait.stubs import install_stubs
 from gaitcrafter_ext.recognition.config import TrainingConfig, preset
-
-__all__ = ["MAKERS", "Stopwatch", "denoiser", "introduce", "measure", "timed_rate"]
 
 #: Clips of the denoisers; the length of the condition that peers get (ours takes identity, condition, view).
 FRAMES, HEIGHT, WIDTH, CONDITION = 30, 64, 48, 64
@@ -31,78 +31,43 @@ FRAMES, HEIGHT, WIDTH, CONDITION = 30, 64, 48, 64
 #: Conditions and classes of the networks.
 CONDITIONS, CLASSES = 3, 74
 
-#: Does one piece of work in the given precision and returns how many units that was.
-Work = Callable[[str], float]
+
+@dataclass(frozen=True)
+class Contender:
+    """A network; by task the clips of a batch, and what computes one in ``float32`` or ``bfloat16``."""
+
+    label: str
+    network: nn.Module
+    batch: dict[str, int]
+    step: dict[str, Callable[[str], object]]
 
 
-def timed_rate(work: Callable[[], float], seconds: float, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Units a second of work repeated until ``seconds`` have passed, at least once."""
-    units, started = 0.0, clock()
-    while True:
-        units += work()
-        passed = clock() - started
-        if passed >= seconds:
-            return units / passed
+def denoiser(label: str, network: nn.Module, denoise: Callable[[Tensor], Tensor], batch: dict[str, int]) -> Contender:
+    """Training steps and evaluations of a denoiser, the same clips, loss and optimiser for all.
 
-
-class Stopwatch:
-    """Measures work, a task each; the first of each kind is a warm-up, in which the operations are counted."""
-
-    def __init__(self, contender: Contender, works: Mapping[str, Work]) -> None:
-        self.contender, self._works = contender, works
-        self._gflop: dict[tuple[str, str], float] = {}
-
-    def measure(self, task: str, precision: str, seconds: float) -> tuple[float, float]:
-        """Units a second over at least so many seconds, and 10^9 operations a unit."""
-        work = self._works[task]
-        if (task, precision) not in self._gflop:
-            with FlopCounterMode(display=False) as counter:
-                units = work(precision)
-            self._gflop[task, precision] = counter.get_total_flops() / 1e9 / units
-        return timed_rate(lambda: work(precision), seconds), self._gflop[task, precision]
-
-
-def autocast(precision: str) -> torch.autocast:
-    """The context of ``fp32`` or ``bf16`` arithmetic."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
-
-
-def denoiser(
-    name: str, label: str, network: nn.Module, denoise: Callable[[Tensor], Tensor], batch: dict[str, int]
-) -> Stopwatch:
-    """A denoiser's training steps and evaluations, the same clips, loss and optimiser for all; the unit is a clip.
-
-    Args:
-        name: Short name.
-        label: What it is.
-        network: Its weights.
-        denoise: Noisy clips [b, t, h, w] -> the network's answer, of the same shape.
-        batch: Task -> clips computed at once.
+    ``denoise`` answers noisy clips [b, t, h, w] in their shape.
     """
     optimizer = torch.optim.AdamW(network.parameters(), 1e-4)
 
     def noise(task: str) -> Tensor:
         return torch.randn(batch[task], FRAMES, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
 
-    def train(precision: str) -> float:
+    def train(precision: str) -> None:
         clips = noise("training")
-        with autocast(precision):
+        with autocast(precision, torch.device("cpu")):
             predicted = denoise(clips)
         F.mse_loss(predicted.float(), clips).backward()
         optimizer.step()
         optimizer.zero_grad()
-        return len(clips)
 
-    def sample(precision: str) -> float:
-        clips = noise("sampling")
-        with torch.no_grad(), autocast(precision):
-            denoise(clips)
-        return len(clips)
+    def sample(precision: str) -> None:
+        with torch.no_grad(), autocast(precision, torch.device("cpu")):
+            denoise(noise("sampling"))
 
-    return Stopwatch(Contender(name, label, _size(network), batch), {"training": train, "sampling": sample})
+    return Contender(label, network, batch, {"training": train, "sampling": sample})
 
 
-def gait_unet() -> Stopwatch:
+def gait_unet() -> Contender:
     """Ours, with its default sizes; the one place that knows how it is called."""
     from gaitcrafter_ext.generator.config import ModelConfig
     from gaitcrafter_ext.generator.config import TrainingConfig as GeneratorTraining
@@ -120,29 +85,34 @@ def gait_unet() -> Stopwatch:
         return clean
 
     batch = {"training": GeneratorTraining.batch_size, "sampling": TILE}
-    return denoiser(OURS, "GaitUNet (ours)", network, denoise, batch)
+    return denoiser("GaitUNet (ours)", network, denoise, batch)
 
 
-def unet3d(dim: int = 28) -> Stopwatch:
+def unet3d(dim: int = 28) -> Contender:
     """``Unet3D`` of video-diffusion-pytorch, with its default depth; a clip at a time, as memory is short.
 
     Raises:
         MissingError: The package is not installed.
     """
-    network = _import_video_diffusion().Unet3D(dim, channels=1, cond_dim=CONDITION)
+    found = importlib.util.find_spec("video_diffusion_pytorch")
+    if found is None or found.origin is None:
+        raise MissingError("video-diffusion-pytorch is not measured: it is not installed; `make bench` brings it")
+    install_stubs(Path(found.origin).parent)  # it needs torchvision for its own reading of GIF files only
+    network = importlib.import_module("video_diffusion_pytorch").Unet3D(dim, channels=1, cond_dim=CONDITION)
 
     def denoise(clips: Tensor) -> Tensor:
         b = len(clips)
         noise: Tensor = network(clips[:, None], torch.full((b,), 0.5), cond=torch.zeros(b, CONDITION))
         return noise[:, 0]
 
-    return denoiser(PEERS[0], f"Unet3D, {_versioned(PEERS[0])}", network, denoise, {"training": 1, "sampling": 1})
+    label = f"Unet3D, video-diffusion-pytorch {importlib.metadata.version('video-diffusion-pytorch')}"
+    return denoiser(label, network, denoise, {"training": 1, "sampling": 1})
 
 
-def diffusers_unet(channels: tuple[int, ...] = (32, 64, 96, 128)) -> Stopwatch:
+def diffusers_unet(channels: tuple[int, ...] = (32, 64, 96, 128)) -> Contender:
     """``UNet3DConditionModel`` of diffusers, as small as its group norms allow without starving a level."""
     importlib.import_module("gaitcrafter_ext.generator.framework")  # diffusers then loads whatever torchvision is there
-    from diffusers import UNet3DConditionModel
+    from diffusers import UNet3DConditionModel, __version__
 
     attended = len(channels) - 1
     network = UNet3DConditionModel(
@@ -162,12 +132,12 @@ def diffusers_unet(channels: tuple[int, ...] = (32, 64, 96, 128)) -> Stopwatch:
         noise: Tensor = network(clips[:, None], torch.full((len(clips),), 500), words).sample
         return noise[:, 0]
 
-    label = f"UNet3DConditionModel, {_versioned(PEERS[1])}"
-    return denoiser(PEERS[1], label, network, denoise, {"training": 1, "sampling": 1})
+    label = f"UNet3DConditionModel, diffusers {__version__}"
+    return denoiser(label, network, denoise, {"training": 1, "sampling": 1})
 
 
-def recogniser(model: str) -> Stopwatch:
-    """Ours as its CPU preset trains it; the unit is an iteration."""
+def recogniser(model: str) -> Contender:
+    """Ours as its CPU preset trains it."""
     from gaitcrafter_ext.recognition.losses import cross_entropy_loss, triplet_loss
     from gaitcrafter_ext.recognition.networks import build_network
 
@@ -176,73 +146,69 @@ def recogniser(model: str) -> Stopwatch:
     sils = torch.rand(len(labels) * config.frames, 64, 44)
 
     def loss(precision: str) -> Tensor:
-        with autocast(precision):
+        with autocast(precision, torch.device("cpu")):
             embeddings, logits = network(sils, (config.frames,) * len(labels))
         triplet = triplet_loss(embeddings, labels)
         return triplet if logits is None else triplet + cross_entropy_loss(logits, labels)
 
-    label = f"{model}, {config.people} x {config.clips} clips of {config.frames} frames"
-    return _iterations(model, label, network, loss, config)
+    return _iterations(f"{model} (ours), {config.people} x {config.clips} x {config.frames}", network, loss, config)
 
 
-def opengait_recogniser(model: str) -> Stopwatch:
+def opengait_recogniser(model: str) -> Contender:
     """OpenGait's own GaitSet or GaitBase, with the sizes and batch of our CPU preset, its layers and losses.
 
     Raises:
         MissingError: There is no checkout, or it lacks what the model needs.
     """
-    from gaitcrafter_ext.opengait.checkout import Checkout
-    from gaitcrafter_ext.opengait.models import build_model, open_models
-
     config = preset(model, "cpu")
     try:
         checkout = Checkout()
-        open_models(checkout)
-        network = build_model(model, _opengait_sizes(model, asdict(config.network)))
+        open_opengait(checkout)
+        network = build_opengait(model, opengait_sizes(model, asdict(config.network), CLASSES))
     except (GaitCrafterError, ImportError) as error:
-        raise MissingError(f"{OPENGAIT[model]} is not measured: {error}") from None
+        raise MissingError(f"OpenGait's {model} is not measured: {error}") from None
     triplet_loss = importlib.import_module("modeling.losses.triplet").TripletLoss(margin=0.2)
     entropy_loss = importlib.import_module("modeling.losses.ce").CrossEntropyLoss(scale=16)
     labels = _labels(config)
     sils = torch.rand(len(labels), config.frames, 64, 44)
 
     def loss(precision: str) -> Tensor:
-        with autocast(precision):
+        with autocast(precision, torch.device("cpu")):
             found = network(([sils], labels, None, None, None))["training_feat"]
         triplet: Tensor = triplet_loss(**_in_float32(found["triplet"]))[0].mean()
         return triplet + entropy_loss(**_in_float32(found["softmax"]))[0] if "softmax" in found else triplet
 
-    return _iterations(OPENGAIT[model], f"the same of OpenGait {checkout.commit}", network, loss, config)
+    return _iterations(f"the same of OpenGait {checkout.commit}", network, loss, config)
 
 
-def _iterations(
-    name: str, label: str, network: nn.Module, loss: Callable[[str], Tensor], config: TrainingConfig
-) -> Stopwatch:
-    """Forward, losses, backward, SGD step, whoever wrote the network."""
-    network.train()
-    optimizer = torch.optim.SGD(network.parameters(), 1e-4, config.momentum)
+def open_opengait(checkout: Checkout) -> None:
+    """Make a checkout's modules importable, in a process that does nothing else with it.
 
-    def train(precision: str) -> float:
-        found = loss(precision)
-        optimizer.zero_grad()
-        found.backward()
-        optimizer.step()
-        return 1.0
-
-    batch = {"recognition": config.people * config.clips}
-    return Stopwatch(Contender(name, label, _size(network), batch), {"recognition": train})
+    Packages that some models need may be missing. A process group of one is made, which OpenGait's losses ask for.
+    """
+    sys.path.insert(0, str(checkout.package))
+    install_stubs(checkout.package)
+    store = torch.distributed.HashStore()  # type: ignore[attr-defined]  # there, but not in its __all__
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
 
 
-def _labels(config: TrainingConfig) -> Tensor:
-    return torch.arange(config.people).repeat_interleave(config.clips)
+def build_opengait(model: str, model_cfg: dict[str, Any]) -> nn.Module:
+    """An untrained ``"gaitset"`` or ``"gaitbase"``, without the data, optimiser and GPU that OpenGait makes it with.
+
+    Raises:
+        MissingError: GaitBase without torchvision, whose blocks its backbone is made of.
+    """
+    kind = getattr(importlib.import_module("modeling.models"), {"gaitset": "GaitSet", "gaitbase": "Baseline"}[model])
+    network: Any = kind.__new__(kind)
+    nn.Module.__init__(network)
+    network.build_network(model_cfg)
+    network.init_parameters()
+    built: nn.Module = network
+    return built
 
 
-def _size(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _opengait_sizes(model: str, ours: dict[str, Any]) -> dict[str, Any]:
-    """OpenGait's ``model_cfg`` for our sizes."""
+def opengait_sizes(model: str, ours: dict[str, Any], classes: int) -> dict[str, Any]:
+    """OpenGait's ``model_cfg`` for a network configuration of ours."""
     channels, embedding, bins = list(ours["channels"]), ours["embedding"], list(ours["bins"])
     parts = sum(bins)
     if model == "gaitset":
@@ -252,57 +218,74 @@ def _opengait_sizes(model: str, ours: dict[str, Any]) -> dict[str, Any]:
         "backbone_cfg": {"type": "ResNet9", "block": "BasicBlock", "channels": channels, "layers": [1, 1, 1, 1],
                          "strides": [1, 2, 2, 1], "maxpool": False},
         "SeparateFCs": {"in_channels": channels[-1], "out_channels": embedding, "parts_num": parts},
-        "SeparateBNNecks": {"class_num": CLASSES, "in_channels": embedding, "parts_num": parts},
+        "SeparateBNNecks": {"class_num": classes, "in_channels": embedding, "parts_num": parts},
         "bin_num": bins,
     }  # fmt: skip
+
+
+def _iterations(label: str, network: nn.Module, loss: Callable[[str], Tensor], config: TrainingConfig) -> Contender:
+    """Forward, losses, backward, SGD step, whoever wrote the network."""
+    network.train()
+    optimizer = torch.optim.SGD(network.parameters(), 1e-4, config.momentum)
+
+    def train(precision: str) -> None:
+        found = loss(precision)
+        optimizer.zero_grad()
+        found.backward()
+        optimizer.step()
+
+    return Contender(label, network, {"recognition": config.people * config.clips}, {"recognition": train})
+
+
+def _labels(config: TrainingConfig) -> Tensor:
+    return torch.arange(config.people).repeat_interleave(config.clips)
 
 
 def _in_float32(inputs: dict[str, Any]) -> dict[str, Any]:
     return {name: value.float() if value.is_floating_point() else value for name, value in inputs.items()}
 
 
-def _import_video_diffusion() -> Any:
-    """The package, without torchvision: it needs that for its own reading of GIF files only."""
-    transforms = ModuleType("torchvision.transforms")
-    transforms.ToTensor = object  # type: ignore[attr-defined]
-    vision = ModuleType("torchvision")
-    vision.transforms, vision.utils = transforms, ModuleType("torchvision.utils")  # type: ignore[attr-defined]
-    names = {"torchvision": vision, "torchvision.transforms": transforms, "torchvision.utils": vision.utils}
-    sys.modules.update({name: module for name, module in names.items() if name not in sys.modules})
-    try:
-        return importlib.import_module("video_diffusion_pytorch")
-    except ImportError as error:
-        raise MissingError(f"{PEERS[0]} is not measured: {error}; `make bench` brings what it needs") from None
-
-
-def _versioned(distribution: str) -> str:
-    return f"{distribution} {importlib.metadata.version(distribution)}"
-
-
-MAKERS: dict[str, Callable[[], Stopwatch]] = {
-    OURS: gait_unet,
-    PEERS[0]: unet3d,
-    PEERS[1]: diffusers_unet,
-    **{model: lambda model=model: recogniser(model) for model in RECOGNISERS},  # type: ignore[misc]
-    **{theirs: lambda model=model: opengait_recogniser(model) for model, theirs in OPENGAIT.items()},  # type: ignore[misc]
+MAKERS: dict[str, Callable[[], Contender]] = {
+    "gaitcrafter": gait_unet,
+    "video-diffusion-pytorch": unet3d,
+    "diffusers": diffusers_unet,
+    "gaitset": lambda: recogniser("gaitset"),
+    "gaitbase": lambda: recogniser("gaitbase"),
+    "opengait-gaitset": lambda: opengait_recogniser("gaitset"),
+    "opengait-gaitbase": lambda: opengait_recogniser("gaitbase"),
 }
 
 
 @functools.cache
-def subject(name: str) -> Stopwatch:
+def subject(name: str) -> Contender:
     """The one contender of this process."""
     return MAKERS[name]()
 
 
-def introduce(name: str, threads: int, folder: Path | None) -> tuple[str, Contender]:
-    """Make the contender, whose packages may lie in ``folder``; torch's version, and who it is."""
+@functools.cache
+def count_gflop(name: str, task: str, precision: str) -> float:
+    """10^9 operations a clip, counted in a first step that warms up, too."""
+    with FlopCounterMode(display=False) as counter:
+        subject(name).step[task](precision)
+    return counter.get_total_flops() / 1e9 / subject(name).batch[task]
+
+
+def introduce(name: str, threads: int, folder: Path | None) -> dict[str, Any]:
+    """Make the contender, whose packages may lie in ``folder``, and say who it is."""
     if folder is not None:
         sys.path.append(str(folder.resolve()))
     torch.set_num_threads(threads)
-    return torch.__version__, subject(name).contender
+    made = subject(name)
+    size = sum(parameter.numel() for parameter in made.network.parameters())
+    return {"label": made.label, "parameters": size, "batch": made.batch}
 
 
-def measure(name: str, task: str, precision: str, seconds: float) -> dict[str, float]:
-    """``rate``, ``gflop`` and ``peak_gb``, see ``speed.Worker``."""
-    rate, gflop = subject(name).measure(task, precision, seconds)
-    return {"rate": rate, "gflop": gflop, "peak_gb": peak_memory_gb()}
+def measure(name: str, task: str, precision: str, seconds: float) -> tuple[float, float]:
+    """Clips a second over at least so many seconds, and 10^9 operations a clip."""
+    gflop = count_gflop(name, task, precision)
+    clips, started, passed = 0, time.perf_counter(), 0.0
+    while not clips or passed < seconds:
+        subject(name).step[task](precision)
+        clips += subject(name).batch[task]
+        passed = time.perf_counter() - started
+    return clips / passed, gflop

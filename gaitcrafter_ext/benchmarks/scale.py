@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import resource
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import ProcessPoolExecutor
@@ -14,11 +16,10 @@ from dataclasses import dataclass
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gaitcrafter_ext.benchmarks.speed import peak_memory_gb
 from gaitcrafter_ext.silhouettes.dataset import load_dataset
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, write_clip
@@ -27,8 +28,6 @@ from gaitcrafter_ext.vocabulary import ClipKey, identities_hash
 if TYPE_CHECKING:
     from gaitcrafter_ext.generator.weights import Card
     from gaitcrafter_ext.synthesis.plan import Selection
-
-__all__ = ["SIZES", "TASKS", "Cost", "build", "measure_scale"]
 
 #: Links to one file that a file system allows (ext4: 65,000), with some to spare.
 LINKS = 60_000
@@ -39,7 +38,7 @@ LIMITS = (60.0, 2.0)
 
 @dataclass(frozen=True)
 class Size:
-    """A dataset's size: people to train on and to test, the clips of each, and synthetic people beside them."""
+    """A dataset's size: people to train on and to test, (take, view) of each one's clips, and synthetic people."""
 
     train: int
     test: int
@@ -99,10 +98,8 @@ def build(folder: Path, size: Size) -> None:
     if (folder / "partition.json").is_file():
         return
     _link_tree(folder / "pkl", size.keys())
-    novel = (
-        ClipKey(f"syn-{number:04d}", f"nm-{take:02d}", "090") for number in range(size.novel) for take in range(20)
-    )
-    _link_tree(folder / "synthetic", novel)
+    names = product((f"syn-{n:04d}" for n in range(size.novel)), (f"nm-{n:02d}" for n in range(20)), ("090",))
+    _link_tree(folder / "synthetic", (ClipKey(*name) for name in names))
     size.people().save(folder / "partition.json")
 
 
@@ -132,7 +129,8 @@ def measure_scale(size: str, folder: Path, tasks: Sequence[str] = ()) -> Iterato
 def _cost(task: str, size: str, folder: Path) -> Cost:
     started = time.perf_counter()
     count, seconds = TASKS[task](size, folder), time.perf_counter() - started
-    return Cost(size, task, count, seconds, sum(os.times()[:4]), peak_memory_gb())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return Cost(size, task, count, seconds, sum(os.times()[:4]), peak / 1e9)
 
 
 def _list(size: str, folder: Path) -> int:
@@ -160,8 +158,7 @@ def _recognise(size: str, folder: Path) -> int:
     store, partition = _store(size, folder), Partition.load(folder / "partition.json")
     people = training_set(store, partition, [SilhouetteStore(folder / "synthetic")])
     PKSampler(people, (8, 16, 2), 0, ((0, 0.5),)).batch(0)
-    tested = frozenset(partition.test)
-    keys = [key for key in store.keys() if key.identity in tested]  # noqa: SIM118
+    keys = _keys_of(partition.test, store)
     roles = assign_roles(keys, protocol_for(store.dataset, keys))
     return len(people.clips) + int(roles.used.sum())
 
@@ -171,9 +168,8 @@ def _plan(size: str, folder: Path) -> int:
     from gaitcrafter_ext.synthesis.plan import Selection
 
     card = _card(_trained(size, folder), size)
-    return _planned(
-        card, Selection(card.vocabulary.identities, SIZES[size].novel, ("00",), tuple(card.vocabulary.views))
-    )
+    words = card.vocabulary
+    return _planned(card, Selection(words.identities, SIZES[size].novel, ("00",), tuple(words.views)))
 
 
 def _complete(size: str, folder: Path) -> int:
@@ -187,9 +183,36 @@ def _complete(size: str, folder: Path) -> int:
     return _planned(card, Selection(card.vocabulary.identities, 0, inventory.takes, inventory.views), there)
 
 
+def _opengait(size: str, folder: Path) -> int:
+    """Our data source in OpenGait, real people and synthetic ones."""
+    from gaitcrafter_ext.benchmarks.contenders import open_opengait
+    from gaitcrafter_ext.opengait.checkout import Checkout
+
+    open_opengait(Checkout())
+    importlib.import_module("utils").get_msg_mgr().init_manager(str(folder / "log"), False, 1)
+    from gaitcrafter_ext.opengait.dataset import GaitDataSet
+
+    given = {
+        "dataset_name": size,
+        "dataset_root": str(folder / "pkl"),
+        "dataset_partition": str(folder / "partition.json"),
+        "synthetic": [{"root": str(folder / "synthetic")}],
+        "cache": False,
+    }
+    return len(GaitDataSet(given, True))
+
+
+def _store(size: str, folder: Path) -> SilhouetteStore:
+    return SilhouetteStore(folder / "pkl", load_dataset(size))
+
+
+def _keys_of(people: Sequence[str], store: SilhouetteStore) -> list[ClipKey]:
+    wanted = frozenset(people)
+    return [key for key in store if key.identity in wanted]
+
+
 def _trained(size: str, folder: Path) -> list[ClipKey]:
-    train = frozenset(Partition.load(folder / "partition.json").train)
-    return [key for key in _store(size, folder).keys() if key.identity in train]  # noqa: SIM118
+    return _keys_of(Partition.load(folder / "partition.json").train, _store(size, folder))
 
 
 def _card(keys: Sequence[ClipKey], size: str) -> Card:
@@ -208,29 +231,6 @@ def _planned(card: Card, selection: Selection, there: Set[ClipKey] = frozenset()
 
     plan = make_plan(card, selection, Sampling("euler", 3, 2.0, seed=0), there)
     return len(Plan.from_json(plan.to_json()).clips)
-
-
-def _opengait(size: str, folder: Path) -> int:
-    """Our data source in OpenGait, real people and synthetic ones."""
-    from gaitcrafter_ext.opengait.checkout import Checkout
-    from gaitcrafter_ext.opengait.models import open_models
-
-    open_models(Checkout())
-    importlib.import_module("utils").get_msg_mgr().init_manager(str(folder / "log"), False, 1)
-    from gaitcrafter_ext.opengait.dataset import GaitDataSet
-
-    given: dict[str, Any] = {
-        "dataset_name": size,
-        "dataset_root": str(folder / "pkl"),
-        "dataset_partition": str(folder / "partition.json"),
-        "synthetic": [{"root": str(folder / "synthetic")}],
-        "cache": False,
-    }
-    return len(GaitDataSet(given, True))
-
-
-def _store(size: str, folder: Path) -> SilhouetteStore:
-    return SilhouetteStore(folder / "pkl", load_dataset(size))
 
 
 #: Task -> what does it and counts.

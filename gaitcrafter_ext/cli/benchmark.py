@@ -5,20 +5,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 from gaitcrafter_ext.cli._options import Progress, add_json, at_least
 
 HELP = "measure speed beside published video U-Nets and OpenGait's recognisers; or scale"
 
-#: Where `make bench` puts the packages of the peers.
-PEERS_FOLDER = Path(".bench-peers")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    from gaitcrafter_ext.benchmarks.speed import PRECISIONS, TASKS
+    from gaitcrafter_ext.benchmarks.speed import TASKS
 
     parser.add_argument(
         "--only",
@@ -27,8 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--precision",
-        choices=PRECISIONS,
-        help="arithmetic (default: both, or fp32 where the processor only imitates bf16)",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="arithmetic (default auto: bfloat16 where it is fast)",
     )
     parser.add_argument(
         "--threads", type=at_least(1), metavar="N", help="threads to compute with (default: every core)"
@@ -37,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--peers",
         type=Path,
-        default=PEERS_FOLDER,
+        default=Path(".bench-peers"),
         metavar="DIR",
         help="folder with video-diffusion-pytorch and what it needs (default %(default)s, made by `make bench`)",
     )
@@ -58,23 +55,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _speed(args: argparse.Namespace) -> int:
-    from gaitcrafter_ext.benchmarks.speed import PRECISIONS, TASKS, measure_speed, usual_precisions
+    import torch
+
+    from gaitcrafter_ext.benchmarks.speed import TASKS, measure_speed
+    from gaitcrafter_ext.hardware import resolve_precision
     from gaitcrafter_ext.silhouettes.parallel import available_cores
 
-    precisions = (args.precision,) if args.precision else usual_precisions()
-    if not args.precision and precisions != PRECISIONS:
-        print(
-            "warning: bf16 is left out: this processor only imitates it, many times slower than fp32;"
-            " --precision bf16 --repeats 1 measures it all the same, in half an hour and more",
-            file=sys.stderr,
-        )
-    tasks, threads = (args.only,) if args.only else TASKS, args.threads or available_cores()
+    tasks = (args.only,) if args.only else tuple(TASKS)
+    precision = resolve_precision(args.precision, torch.device("cpu"))
     with Progress("measuring", "turn") as progress:
-        found = measure_speed(tasks, precisions, args.repeats, threads, args.peers, progress=progress)
-    if (found.machine["load"] or 0) > 0.5:
-        print(
-            f"warning: the machine was busy before the run (load {found.machine['load']:.1f}); the figures are too low",
-            file=sys.stderr,
+        found = measure_speed(
+            tasks, precision, args.repeats, args.threads or available_cores(), args.peers, progress=progress
         )
     print(json.dumps(found.to_json(), indent=2) if args.json else found)
     return 0

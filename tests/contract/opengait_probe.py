@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gaitcrafter_ext.benchmarks.contenders import build_opengait, open_opengait
 from gaitcrafter_ext.opengait.checkout import Checkout
-from gaitcrafter_ext.opengait.models import build_model, open_models
 
 
 def ask_model(name: str, config: dict, ask: dict, folder: Path, answer: dict) -> None:
     """Embeddings, losses and the first weights' gradient of our weights; then weights of theirs."""
-    model = build_model(name, config)
+    model = build_opengait(name, config)
     torch.save({"model": model.state_dict(), "iteration": 7}, folder / f"{name}-theirs.pt")
     model.eval()
     answer[f"{name}-theirs"] = embed(model, ask).detach().numpy()
@@ -100,7 +100,7 @@ def main() -> None:
     checkout, folder = Path(sys.argv[1]), Path(sys.argv[2])
     sys.path.append(str(checkout.parent / "torchvision"))  # where the environment has none
     torch.Tensor.cuda = lambda self, *args, **kwargs: self
-    open_models(Checkout(checkout))
+    open_opengait(Checkout(checkout))
     ask = dict(np.load(folder / "ask.npz"))
     answer: dict = {}
     for name, config in json.loads((folder / "models.json").read_text()).items():

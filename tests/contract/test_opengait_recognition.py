@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ import pytest
 import torch
 from torch import nn
 
+from gaitcrafter_ext.benchmarks.contenders import opengait_sizes
+from gaitcrafter_ext.benchmarks.speed import Worker
 from gaitcrafter_ext.metrics.features import Distance, Features
 from gaitcrafter_ext.recognition.checkpoint import load_opengait, save_opengait
 from gaitcrafter_ext.recognition.config import GaitBaseConfig, GaitSetConfig
@@ -36,26 +39,7 @@ pytestmark = pytest.mark.opengait
 
 #: OpenGait's model_cfg of each of our configurations; GaitBase's channels are halved to save time.
 CONFIGS = {"gaitset": GaitSetConfig(), "gaitbase": GaitBaseConfig(channels=(32, 64, 128, 256))}
-THEIRS = {
-    "gaitset": {
-        "in_channels": [1, 32, 64, 128],
-        "SeparateFCs": {"in_channels": 128, "out_channels": 256, "parts_num": 62},
-        "bin_num": [16, 8, 4, 2, 1],
-    },
-    "gaitbase": {
-        "backbone_cfg": {
-            "type": "ResNet9",
-            "block": "BasicBlock",
-            "channels": [32, 64, 128, 256],
-            "layers": [1, 1, 1, 1],
-            "strides": [1, 2, 2, 1],
-            "maxpool": False,
-        },
-        "SeparateFCs": {"in_channels": 256, "out_channels": 256, "parts_num": 16},
-        "SeparateBNNecks": {"class_num": CLASSES, "in_channels": 256, "parts_num": 16},
-        "bin_num": [16],
-    },
-}
+THEIRS = {name: opengait_sizes(name, asdict(sizes), CLASSES) for name, sizes in CONFIGS.items()}
 
 
 def silhouettes(*shape: int) -> np.ndarray:
@@ -208,9 +192,7 @@ def test_tables_agree_to_the_digit(metric: Distance, answer: tuple[dict[str, np.
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_benchmark_trains_opengaits_models_with_our_sizes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gaitcrafter_ext.benchmarks.speed import Worker
-
     monkeypatch.syspath_prepend(CHECKOUT.parent / "torchvision")
     with Worker(f"opengait-{name}", threads=1) as theirs, Worker(name, threads=1) as ours:
-        assert theirs.contender.parameters == ours.contender.parameters
-        assert theirs.measure("recognition", "fp32", 0.0)["rate"] > 0
+        assert theirs.about["parameters"] == ours.about["parameters"]
+        assert theirs.measure("recognition", "float32", 0.0)[0] > 0
