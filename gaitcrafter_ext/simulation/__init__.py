@@ -1,15 +1,13 @@
 """Simulated walkers: a cohort anyone may use, in CASIA-B's layout.
 
 CASIA-B is given on application only, so the package makes its own people: bodies drawn from the anny body model,
-walks from joint curves, clothes, bags and coats, seen by eleven cameras. ``gaitcrafter simulate`` writes them, on two
-cores about 2,400 frames a second. How hard they are to recognise: ``docs/results.md``.
+walks from joint curves, clothes, bags and coats, seen by eleven cameras; about 2,400 frames a second on two cores. How
+hard they are to recognise: ``docs/results.md``.
 
 What a person keeps over all takes is the body, the everyday clothes and hair, the bag and the gait (29 numbers and the
 low harmonics of four joint curves). From take to take the gait moves by 0.45 of its spread between people and the
-clothes hang differently; each cl take draws a new coat. People, takes and views have random streams of their own:
-person n of a seed is the same in a cohort of any size.
+clothes hang differently; each cl take draws a new coat.
 
 What it does not have: stairs, turns, stops; hands in pockets; faces; cloth that flutters; more than one person. Feet
-slide a little on the ground (the crop hides it), and joint curves come from textbook ranges, not from a measured
-table (see :mod:`gaitcrafter_ext.simulation.gait`).
+slide a little on the ground (the crop hides it).
 """

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gaitcrafter_ext.simulation.bodies import Body, bone
+from gaitcrafter_ext.simulation.bodies import Array, bone, rows
+from gaitcrafter_ext.simulation.clothing import Outfit
 from gaitcrafter_ext.simulation.gait import Gait, Walk
-from gaitcrafter_ext.simulation.shells import Shells, box
 
-Array = NDArray[np.float64]
-
-BAG_KINDS = ("backpack", "shoulder", "handbag", "case")
+#: Of each kind lowest and highest size, metres (across, along the walk, up). The strap of a shoulder bag runs over one
+#: shoulder, the bag hangs at the hip; a handbag hangs in the crook of the arm, a case in the hand.
+SIZES = {
+    "backpack": ((0.25, 0.11, 0.35), (0.35, 0.21, 0.49)),
+    "shoulder": ((0.08, 0.26, 0.20), (0.16, 0.39, 0.33)),
+    "handbag": ((0.08, 0.24, 0.18), (0.15, 0.36, 0.30)),
+    "case": ((0.08, 0.32, 0.24), (0.16, 0.47, 0.38)),
+}
+SHARES = {"female": (0.36, 0.26, 0.16, 0.22), "male": (0.42, 0.28, 0.0, 0.30)}
 
 
 @dataclass(frozen=True)
 class Bag:
     """A bag and how it is carried."""
 
-    #: ``"backpack"``, ``"shoulder"`` (strap over one shoulder, bag at the hip), ``"handbag"`` (in the crook of the
-    #: arm) or ``"case"`` (in the hand).
+    #: One of :data:`SIZES`.
     kind: str
     #: 0 = left, 1 = right; a backpack has none.
     side: int
-    #: Across, along the walk, up.
-    size_m: tuple[float, float, float]
+    size_m: Array
     #: How much lower and further back than usual it hangs.
     low_m: float
     back_m: float
@@ -34,80 +39,75 @@ class Bag:
     swing: float
 
 
-#: Lowest and highest size of each kind, metres: across, along the walk, up.
-SIZES = {
-    "backpack": ((0.25, 0.11, 0.35), (0.35, 0.21, 0.49)),
-    "shoulder": ((0.08, 0.26, 0.20), (0.16, 0.39, 0.33)),
-    "handbag": ((0.08, 0.24, 0.18), (0.15, 0.36, 0.30)),
-    "case": ((0.08, 0.32, 0.24), (0.16, 0.47, 0.38)),
-}
-
-
 def sample_bag(rng: np.random.Generator, sex: str) -> Bag:
     """Draw a person's bag."""
-    shares = (0.36, 0.26, 0.16, 0.22) if sex == "female" else (0.42, 0.28, 0.0, 0.30)
-    kind = str(rng.choice(BAG_KINDS, p=shares))
-    low, high = (np.array(bound) for bound in SIZES[kind])
-    size = tuple(float(v) for v in low + rng.random(3) * (high - low))
-    return Bag(kind, int(rng.integers(2)), (size[0], size[1], size[2]), rng.normal(0.0, 0.03), rng.normal(0.0, 0.03),
-               rng.uniform(0.1, 0.6))  # fmt: skip
+    kind = str(rng.choice(list(SIZES), p=SHARES[sex]))
+    low, high = np.array(SIZES[kind])
+    size_m = low + rng.random(3) * (high - low)
+    return Bag(kind, int(rng.integers(2)), size_m, rng.normal(0.0, 0.03), rng.normal(0.0, 0.03), rng.uniform(0.1, 0.6))
 
 
 def vary_bag(bag: Bag, rng: np.random.Generator) -> Bag:
     """The same bag on another take: filled and worn a little differently, sometimes on the other side."""
-    size = np.array(bag.size_m) * np.exp(rng.normal(0.0, 0.08, 3))
-    side = bag.side if rng.random() < 0.85 else 1 - bag.side
-    return replace(bag, size_m=(float(size[0]), float(size[1]), float(size[2])), side=side,
-                   low_m=bag.low_m + rng.normal(0.0, 0.025), back_m=bag.back_m + rng.normal(0.0, 0.025))  # fmt: skip
+    return replace(
+        bag,
+        size_m=bag.size_m * np.exp(rng.normal(0.0, 0.08, 3)),
+        side=bag.side if rng.random() < 0.85 else 1 - bag.side,
+        low_m=bag.low_m + rng.normal(0.0, 0.025),
+        back_m=bag.back_m + rng.normal(0.0, 0.025),
+    )
 
 
 def carry(gait: Gait, bag: Bag, rng: np.random.Generator) -> Gait:
     """How a bag changes the walk: the loaded arm swings less, the trunk leans against the load."""
     swing, out = gait.arm_swing_deg.copy(), gait.arm_out_deg.copy()
     offset, elbow = gait.arm_offset_deg.copy(), gait.elbow_deg.copy()
-    side, sign = bag.side, 1.0 if bag.side == 0 else -1.0
-    lean, tilt = gait.lean_deg, gait.tilt_deg
+    side = bag.side
     if bag.kind == "backpack":
         swing *= rng.uniform(0.55, 0.95)
-        lean += rng.uniform(1.0, 4.5)
+        lean = gait.lean_deg + rng.uniform(1.0, 4.5)
         if rng.random() < 0.22:  # a hand on the strap
             swing[side], elbow[side], offset[side] = 2.0, rng.uniform(95.0, 125.0), rng.uniform(5.0, 15.0)
         return replace(gait, arm_swing_deg=swing, arm_offset_deg=offset, elbow_deg=elbow, lean_deg=lean)
     swing[side] *= rng.uniform(0.2, 0.55)
-    tilt += sign * rng.uniform(0.3, 2.2)
-    if bag.kind == "shoulder":
-        out[side] += rng.uniform(3.0, 7.0)
-        if rng.random() < 0.3:  # a hand on the strap
-            elbow[side] = rng.uniform(70.0, 115.0)
-    elif bag.kind == "handbag":
-        out[side] += rng.uniform(3.0, 7.0)
+    tilt = gait.tilt_deg + (1.0, -1.0)[side] * rng.uniform(0.3, 2.2)
+    out[side] += rng.uniform(3.0, 7.0)
+    if bag.kind == "handbag":
         elbow[side], offset[side] = rng.uniform(75.0, 100.0), rng.uniform(0.0, 12.0)
-    else:
-        out[side] += rng.uniform(3.0, 7.0)
+    elif bag.kind == "case":
         elbow[side] *= 0.5
-    return replace(gait, arm_swing_deg=swing, arm_out_deg=out, arm_offset_deg=offset, elbow_deg=elbow, lean_deg=lean,
-                   tilt_deg=tilt, elbow_swing=0.5 * gait.elbow_swing)  # fmt: skip
+    elif rng.random() < 0.3:  # a hand on the strap
+        elbow[side] = rng.uniform(70.0, 115.0)
+    return replace(
+        gait, arm_swing_deg=swing, arm_out_deg=out, arm_offset_deg=offset, elbow_deg=elbow, tilt_deg=tilt,
+        elbow_swing=0.5 * gait.elbow_swing,
+    )  # fmt: skip
 
 
-def wear_backpack(body: Body, vertices: Array, bag: Bag, shells: Shells) -> None:
+def box(centre: Array, size: Sequence[float] | Array, roundness: float = 0.25, taper: float = 0.0) -> Array:
+    """Points of a box with cut corners, ``size`` metres along X, Y, Z; narrower at the top by the share ``taper``."""
+    corners = np.repeat(np.array(list(product((-1.0, 1.0), repeat=3))), 3, axis=0)
+    corners *= 1.0 - roundness * np.tile(np.eye(3), (8, 1))
+    corners[:, :2] *= 1.0 - taper * (corners[:, 2:] + 1.0) / 2.0
+    return np.asarray(centre + 0.5 * corners * np.asarray(size))
+
+
+def wear_backpack(outfit: Outfit, bag: Bag) -> None:
     """Fix a backpack to the back, below the shoulders."""
-    chest = vertices[body.rows("chest", "thorax")]
-    top = body.joint("upperarm.L")[2] + 0.03 - bag.low_m
-    band = chest[np.abs(chest[:, 2] - (top - 0.12)) < 0.08]
-    back = band[:, 1].max() if len(band) else 0.1
-    across, along, up = bag.size_m
-    centre = np.array([0.0, back - 0.02 + along / 2.0, top - up / 2.0])
-    points = box(centre, (across, along, up), roundness=0.35, taper=0.25)
-    shells.solid(points, chest=0.6, thorax=0.4)
+    chest = outfit.vertices[rows("chest", "thorax")]
+    top = outfit.body.joint("upperarm.L")[2] + 0.03 - bag.low_m
+    back = chest[np.abs(chest[:, 2] - (top - 0.12)) < 0.08, 1].max(initial=0.0)
+    centre = np.array([0.0, back - 0.02 + bag.size_m[1] / 2.0, top - bag.size_m[2] / 2.0])
+    outfit.solid(box(centre, bag.size_m, roundness=0.35, taper=0.25), chest=0.6, thorax=0.4)
 
 
-def hanging_bag(body: Body, vertices: Array, bag: Bag, steps: Walk) -> Array:
+def hanging_bag(outfit: Outfit, bag: Bag, steps: Walk) -> Array:
     """Posed corners of a bag that hangs on a strap or in a hand: it stays upright and swings a little.
 
     Returns:
         float64 [T, points, 3].
     """
-    anchor, hang, limb = hanging_place(body, vertices, bag, steps)
+    anchor, hang, limb = hanging_place(outfit, bag, steps)
     # Element [1, 2] of a limb's rotation is the sine of its forward swing.
     pitch = -bag.swing * steps.world[:, bone(limb), 1, 2]
     offset = box(np.zeros(3), bag.size_m, roundness=0.3) + hang
@@ -119,12 +119,12 @@ def hanging_bag(body: Body, vertices: Array, bag: Bag, steps: Walk) -> Array:
     return np.asarray(np.concatenate([xy, z[..., None]], axis=-1) + anchor[:, None])
 
 
-def hanging_place(body: Body, vertices: Array, bag: Bag, steps: Walk) -> tuple[Array, Array, str]:
+def hanging_place(outfit: Outfit, bag: Bag, steps: Walk) -> tuple[Array, Array, str]:
     """Where a bag hangs from, [T, 3], its centre below that point, [3], and the limb that swings it."""
     label, sign = ("L", 1.0) if bag.side == 0 else ("R", -1.0)
     across, _, up = bag.size_m
     if bag.kind == "shoulder":
-        hip = np.abs(vertices[body.rows("pelvis"), 0]).max()
+        hip = np.abs(outfit.vertices[rows("pelvis"), 0]).max()
         hang = np.array([sign * (hip + across / 2.0 - 0.01), 0.04 + bag.back_m, -0.07 - bag.low_m])
         return steps.position[:, bone("pelvis")], hang, f"thigh.{label}"
     hand = steps.position[:, bone(f"hand.{label}")]

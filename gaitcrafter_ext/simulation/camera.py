@@ -14,8 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
+from gaitcrafter_ext.simulation.bodies import Array, Index
+
+#: The camera looks at the middle of the walk; a person of 1.7 m is about 128 pixels tall there.
+DISTANCE_M, HEIGHT_M, FOCAL_PX = 5.2, 1.35, 392.0
 
 #: Points are rounded to this part of a pixel, so that all processors draw the same outline.
 SUBPIXELS = 8
@@ -26,41 +28,33 @@ MARGIN = 6
 #: Side of the tile of noise, pixels; a mask may be twice as large.
 FIELD = 256
 
-#: Steepness of the edge after the noise; smaller is softer. Chosen so that about 5 % of the cropped pixels are grey.
-EDGE_GAIN = 2.1
+#: Blur of the mask before noise, and strength of the noise, grey levels.
+BLUR = cv2.getGaussianKernel(9, 1.3, cv2.CV_32F)
+RAGGED = 255.0 * 0.09
 
 #: Level of the blurred mask that becomes the outline; below one half, as segmentation keeps pixels half covered.
 EDGE = 93.0
 
-#: Blur of the mask before noise.
-BLUR = cv2.getGaussianKernel(9, 1.3, cv2.CV_32F)
+#: Steepness of the edge after the noise; smaller is softer. Chosen so that about 5 % of the cropped pixels are grey.
+EDGE_GAIN = 2.1
+
+#: Chance of a bite a frame.
+BITE = 0.025
 
 
-@dataclass(frozen=True)
-class Camera:
-    """A fixed camera that looks at the middle of the walk."""
-
-    #: 0 = the walker comes towards it, 90 = it sees the walker's left side, 180 = from behind.
-    azimuth_deg: float
-    distance_m: float = 5.2
-    height_m: float = 1.35
-    #: A person of 1.7 m at 5.2 m is about 128 pixels tall.
-    focal_px: float = 392.0
-
-
-def project(points: Array, along_m: Array, camera: Camera) -> Array:
+def project(points: Array, along_m: Array, azimuth_deg: float) -> Array:
     """Perspective projection of points [T, P, 3] of a walker at the origin who has come ``along_m`` [T] along -Y.
+
+    Azimuth 0: the walker comes towards the camera; 90: it sees the walker's left side; 180: from behind.
 
     Returns:
         float64 [2, T, P], pixels; x to the right, y downwards.
     """
-    azimuth = np.radians(camera.azimuth_deg)
-    s, c = np.sin(azimuth), np.cos(azimuth)
+    s, c = np.sin(np.radians(azimuth_deg)), np.cos(np.radians(azimuth_deg))
     y = points[..., 1] - along_m[:, None]
     right = points[..., 0] * c + y * s
-    depth = camera.distance_m - (points[..., 0] * s - y * c)
-    scale = camera.focal_px / depth
-    return np.stack([right * scale, (camera.height_m - points[..., 2]) * scale])
+    scale = FOCAL_PX / (DISTANCE_M - (points[..., 0] * s - y * c))
+    return np.stack([right * scale, (HEIGHT_M - points[..., 2]) * scale])
 
 
 @dataclass(frozen=True)
@@ -130,7 +124,7 @@ def fill(points: Array, mesh: Mesh, hulls: Sequence[Index]) -> list[NDArray[np.u
     Args:
         points: float64 [2, T, P], pixels.
         mesh: Its faces are drawn where they look at the camera.
-        hulls: Indices of the points of each hull.
+        hulls: Rows of the points of each hull.
 
     Returns:
         For each frame uint8 [height, width], 0 or 255, with :data:`MARGIN` empty pixels around.
@@ -163,31 +157,22 @@ def noise_field() -> NDArray[np.float32]:
     return smooth / smooth.std()
 
 
-class SegmentationNoise:
-    """What background subtraction does to an outline of one clip: ragged edges and rare bites.
+def segmentation_noise(mask: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """What background subtraction makes of a mask, uint8: soft, ragged edges, and rarely a bite."""
+    soft = cv2.sepFilter2D(mask, cv2.CV_32F, BLUR, BLUR)
+    (height, width), (top, left) = mask.shape, rng.integers(FIELD, size=2)
+    ragged = noise_field()[top : top + height, left : left + width] * np.float32(RAGGED)
+    cv2.add(soft, ragged, dst=soft, mask=cv2.inRange(soft, 4.0, 251.0))
+    noisy = cv2.addWeighted(soft, EDGE_GAIN, soft, 0.0, 127.5 - EDGE_GAIN * EDGE, dtype=cv2.CV_8U)
+    if rng.random() < BITE:
+        take_bite(noisy, rng)
+    return noisy
 
-    ``edge`` is their strength, a share of the soft mask's range; ``bite`` the chance of a bite a frame.
-    """
 
-    def __init__(self, rng: np.random.Generator, edge: float = 0.09, bite: float = 0.025) -> None:
-        self.rng, self.edge, self.bite = rng, edge, bite
-
-    def __call__(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A noisy copy of a mask, uint8, soft over about a pixel."""
-        height, width = mask.shape
-        soft = cv2.sepFilter2D(mask, cv2.CV_32F, BLUR, BLUR)
-        top, left = self.rng.integers(FIELD, size=2)
-        ragged = noise_field()[top : top + height, left : left + width] * np.float32(255.0 * self.edge)
-        cv2.add(soft, ragged, dst=soft, mask=cv2.inRange(soft, 4.0, 251.0))
-        noisy = cv2.addWeighted(soft, EDGE_GAIN, soft, 0.0, 127.5 - EDGE_GAIN * EDGE, dtype=cv2.CV_8U)
-        if self.rng.random() < self.bite:
-            self.take_bite(noisy)
-        return noisy
-
-    def take_bite(self, mask: NDArray[np.uint8]) -> None:
-        """Remove or add a small ellipse at a random point of the outline, in place."""
-        outline = np.argwhere(cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)))
-        y, x = outline[self.rng.integers(len(outline))]
-        axes = (int(self.rng.integers(2, 6)), int(self.rng.integers(2, 6)))
-        value = 0 if self.rng.random() < 0.85 else 255
-        cv2.ellipse(mask, (int(x), int(y)), axes, float(self.rng.integers(180)), 0, 360, value, -1)
+def take_bite(mask: NDArray[np.uint8], rng: np.random.Generator) -> None:
+    """Remove or add a small ellipse at a random point of the outline, in place."""
+    edge = np.argwhere(cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)))
+    y, x = edge[rng.integers(len(edge))]
+    axes = (int(rng.integers(2, 6)), int(rng.integers(2, 6)))
+    value = 0 if rng.random() < 0.85 else 255
+    cv2.ellipse(mask, (int(x), int(y)), axes, float(rng.integers(180)), 0, 360, value, -1)

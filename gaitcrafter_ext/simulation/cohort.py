@@ -7,7 +7,7 @@ for: every draw is keyed by (seed, person, take) and, for the segmentation noise
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.silhouettes.pretreat import align
 from gaitcrafter_ext.simulation.bags import Bag, carry, hanging_bag, sample_bag, vary_bag, wear_backpack
-from gaitcrafter_ext.simulation.bodies import SOLID, Body, Skin, outline_faces, sample_body, skin_points
-from gaitcrafter_ext.simulation.camera import Camera, Mesh, SegmentationNoise, fill, project
+from gaitcrafter_ext.simulation.bodies import SOLID, Array, Body, Index, rows, sample_body, skin_points, topology
+from gaitcrafter_ext.simulation.camera import Mesh, fill, project, segmentation_noise
 from gaitcrafter_ext.simulation.clothing import (
     Dress,
+    Outfit,
     coat_gait,
     dress_body,
     sample_coat,
@@ -29,10 +30,7 @@ from gaitcrafter_ext.simulation.clothing import (
     wear_hair,
 )
 from gaitcrafter_ext.simulation.gait import Gait, Walk, sample_gait, vary_gait, walk
-from gaitcrafter_ext.simulation.shells import Shells
 from gaitcrafter_ext.vocabulary import CONDITIONS, view_deg
-
-Array = NDArray[np.float64]
 
 #: Changes whenever a rendered byte changes.
 COHORT_VERSION = "2"
@@ -61,10 +59,10 @@ class Person:
 class PosedTake:
     """A posed take, before any camera."""
 
-    #: Body, shells and hanging things, [T, P, 3].
+    #: Body, what is worn, and what hangs, [T, P, 3], metres.
     points: Array
     #: Rows of ``points``.
-    hulls: list[NDArray[np.int64]]
+    hulls: list[Index]
     walk: Walk
 
 
@@ -93,53 +91,40 @@ def pose_take(seed: int, who: Person, take: str, frames: int) -> PosedTake:
     condition, number = split_take(take)
     rng = np.random.default_rng([seed, who.number, STREAM_TAKE, CONDITIONS.index(condition), number])
     gait, dress = vary_gait(who.gait, rng, TAKE_SCALE), vary_dress(who.dress, rng, TAKE_SCALE)
-    bag = vary_bag(who.bag, rng) if condition == "bg" else None
-    coat = sample_coat(rng) if condition == "cl" else None
-    if bag is not None:
+    outfit, bag, hooded = Outfit(who.body), None, False
+    if condition == "cl":
+        coat = sample_coat(rng)
+        gait, hooded = coat_gait(gait, coat, rng), coat.collar == "hood-up"
+        dress_body(outfit, dress, coat.thickness_m, coat.sleeve_radius_m)
+        wear_coat(outfit, coat)
+    else:
+        dress_body(outfit, dress)
+    if condition == "bg":
+        bag = vary_bag(who.bag, rng)
         gait = carry(gait, bag, rng)
-    if coat is not None:
-        gait = coat_gait(gait, coat, rng)
-    shells = Shells()
-    worn = (coat.thickness_m, coat.sleeve_radius_m) if coat is not None else (0.0, 0.0)
-    vertices = dress_body(who.body, dress, shells, *worn)
-    if coat is not None:
-        wear_coat(who.body, vertices, coat, shells)
-    if coat is None or coat.collar != "hood-up":
-        wear_hair(who.body, dress.hair, dress.hair_m, shells)
+    if not hooded:
+        wear_hair(outfit, dress.hair, dress.hair_m)
+    return assemble(outfit, bag, walk(who.body, gait, frames, rng))
+
+
+def assemble(outfit: Outfit, bag: Bag | None, steps: Walk) -> PosedTake:
+    """Skin everything, add the bag, put the lower foot on the ground in each frame."""
     if bag is not None and bag.kind == "backpack":
-        wear_backpack(who.body, vertices, bag, shells)
-    return assemble(who.body, vertices, shells, bag, walk(who.body, gait, frames, rng))
-
-
-def assemble(body: Body, vertices: Array, shells: Shells, bag: Bag | None, steps: Walk) -> PosedTake:
-    """Skin everything, add what hangs, put the lower foot on the ground in each frame."""
-    rest = np.concatenate([vertices, shells.all_points()])
-    extra = shells.skin()
-    skin = Skin(np.concatenate([body.skin.bones, extra.bones]), np.concatenate([body.skin.weights, extra.weights]))
-    points = skin_points(rest, skin, body.joints, steps.world, steps.position)
-    groups = zip(shells.hulls, shells.body_rows, strict=True)
-    hulls = [np.concatenate([rows + len(vertices), own]) for rows, own in groups]
-    hulls += [body.rows(name) for name in SOLID]
+        wear_backpack(outfit, bag)
+    points = skin_points(*outfit.rest(), outfit.body.joints, steps.world, steps.position)
+    hulls = [*outfit.hulls, *map(rows, SOLID)]
     if bag is not None and bag.kind != "backpack":
-        block = hanging_bag(body, vertices, bag, steps)
+        block = hanging_bag(outfit, bag, steps)
         hulls.append(np.arange(points.shape[1], points.shape[1] + block.shape[1]))
         points = np.concatenate([points, block], axis=1)
-    ground = points[:, body.rows("foot"), 2].min(axis=1)
-    points[..., 2] -= ground[:, None]
+    points[..., 2] -= points[:, rows("foot"), 2].min(axis=1)[:, None]
     return PosedTake(points, hulls, steps)
 
 
 @functools.cache
 def body_mesh() -> Mesh:
     """The mesh that all bodies share, without head and hands, which are hulls."""
-    return Mesh.of(outline_faces())
-
-
-def film(posed: PosedTake, camera: Camera, noise: SegmentationNoise) -> NDArray[np.uint8]:
-    """What one camera sees of a take, uint8 [T, 64, 64]."""
-    flat = project(posed.points, posed.walk.along_m, camera)
-    frames = [align(noise(mask)) for mask in fill(flat, body_mesh(), posed.hulls)]
-    return np.stack([frame for frame in frames if frame is not None])
+    return Mesh.of(topology()[2])
 
 
 def render_take(seed: int, who: Person, take: str, views: Iterable[str], frames: int) -> dict[str, NDArray[np.uint8]]:
@@ -160,9 +145,11 @@ def render_take(seed: int, who: Person, take: str, views: Iterable[str], frames:
     clips = {}
     for view in views:
         degrees = view_deg(view)
-        key: Sequence[int] = [seed, who.number, STREAM_VIEW, CONDITIONS.index(condition), number, round(10 * degrees)]
-        noise = SegmentationNoise(np.random.default_rng(key))
-        clips[view] = film(posed, Camera(degrees), noise)
+        key = [seed, who.number, STREAM_VIEW, CONDITIONS.index(condition), number, round(10 * degrees)]
+        rng = np.random.default_rng(key)
+        masks = fill(project(posed.points, posed.walk.along_m, degrees), body_mesh(), posed.hulls)
+        aligned = [align(segmentation_noise(mask, rng)) for mask in masks]
+        clips[view] = np.stack([frame for frame in aligned if frame is not None])
     return clips
 
 

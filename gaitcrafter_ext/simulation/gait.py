@@ -6,25 +6,22 @@ swing wave of about 60; ankle about 10 degrees of dorsiflexion before push-off a
 They are not digitised from any published table. Arms, trunk and pelvis move by first and second harmonics.
 
 Angles in degrees; flexion, dorsiflexion and forward swing are positive. Phase in cycles, 0 at a heel strike of the
-left foot; the right side is half a cycle later.
-
-Joint angles become rotations about axes as in :mod:`gaitcrafter_ext.simulation.bodies` (Z up, facing -Y, left +X).
-About X a positive rotation bends the trunk forward and the knee, a negative one flexes hip, ankle, shoulder and elbow.
+left foot; the right side is half a cycle later. About X (axes as in ``bodies``) a positive rotation bends the trunk
+forward and the knee, a negative one flexes hip, ankle, shoulder and elbow.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.simulation.bodies import BONES, Body, bone, pose_joints
+from gaitcrafter_ext.simulation.bodies import BONES, Array, Body, bone, pose_joints
 
-Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
 
 #: Frames a second, as CASIA-B's cameras.
 FPS = 25
@@ -51,7 +48,7 @@ OWN_HARMONICS = {
 
 
 @functools.cache
-def mean_curve(joint: str) -> NDArray[np.complex128]:
+def mean_curve(joint: str) -> Complex:
     """Fourier coefficients c_0..c_6 of a mean joint curve, x(p) = Re sum c_k exp(2 pi i k p)."""
     at, degrees = np.array(ANCHORS[joint], dtype=float).T
     samples = np.interp(np.arange(200) / 2.0, at, degrees, period=100.0)
@@ -60,7 +57,7 @@ def mean_curve(joint: str) -> NDArray[np.complex128]:
     return spectrum
 
 
-def evaluate(coefficients: NDArray[np.complex128], phase: Array) -> Array:
+def evaluate(coefficients: Complex, phase: Array) -> Array:
     """Value of a Fourier series at phases in cycles."""
     result = np.zeros_like(phase)
     for k, c in enumerate(coefficients):
@@ -69,79 +66,49 @@ def evaluate(coefficients: NDArray[np.complex128], phase: Array) -> Array:
     return result
 
 
+def drawn(mean: float, spread: float, *numbers: float) -> Any:
+    """A field of :class:`Gait`: mean, spread between people, for pairs that between the sides, lowest, highest."""
+    return field(metadata={"mean": mean, "spread": spread, "between": numbers[:-2], "range": numbers[-2:]})
+
+
 @dataclass(frozen=True)
 class Gait:
-    """How one person (or one take of that person) walks.
+    """How one person (or one take of that person) walks; pairs are [left, right].
 
-    Lengths in metres, angles in degrees; pairs are [left, right]. Lags are in cycles, against the mean curves or, for
-    the arms, against the legs.
+    Lags are in cycles, against the mean curves or, for the arms, against the legs; that of the knee shifts the ankle
+    too. Lean is the trunk's forward, stoop the upper back's rounding, tilt the trunk's to the side; the nod of the
+    trunk is at step frequency. ``limp`` scales the gains of the right side by 1 + limp, those of the left by 1 - limp.
     """
 
-    cycle_s: float
-    hip_gain: float
-    knee_gain: float
-    ankle_gain: float
-    #: Complex harmonics 0..3 of the person's own, by joint.
-    own: dict[str, NDArray[np.complex128]]
-    #: Shifts the ankle too.
-    knee_lag: float
-    arm_swing_deg: Array
-    arm_offset_deg: Array
-    arm_lag: float
-    arm_out_deg: Array
-    elbow_deg: Array
+    cycle_s: float = drawn(1.08, 0.065, 0.95, 1.25)
+    hip_gain: float = drawn(0.98, 0.10, 0.75, 1.25)
+    knee_gain: float = drawn(1.0, 0.08, 0.80, 1.20)
+    ankle_gain: float = drawn(1.0, 0.20, 0.50, 1.50)
+    knee_lag: float = drawn(0.0, 0.010, -0.03, 0.03)
+    arm_lag: float = drawn(0.02, 0.025, -0.05, 0.08)
     #: Share of the arm's swing.
-    elbow_swing: float
-    #: Forward lean of the trunk, rounding of the upper back, pitch of the head, side lean of the trunk.
-    lean_deg: float
-    stoop_deg: float
-    chin_deg: float
-    tilt_deg: float
-    #: Amplitudes; the nod of the trunk is at step frequency.
-    pelvis_yaw_deg: float
-    pelvis_list_deg: float
-    trunk_yaw_deg: float
-    nod_deg: float
-    sway_m: float
-    leg_out_deg: Array
-    toe_out_deg: Array
-    #: The gains of the right side are scaled by 1 + limp, those of the left by 1 - limp.
-    limp: float
+    elbow_swing: float = drawn(0.45, 0.25, 0.0, 1.1)
+    lean_deg: float = drawn(2.5, 2.6, -4.0, 9.0)
+    stoop_deg: float = drawn(5.0, 5.0, -5.0, 18.0)
+    chin_deg: float = drawn(1.0, 6.0, -12.0, 15.0)
+    tilt_deg: float = drawn(0.0, 1.0, -3.0, 3.0)
+    pelvis_yaw_deg: float = drawn(4.5, 2.0, 0.0, 10.0)
+    pelvis_list_deg: float = drawn(3.0, 1.5, 0.0, 7.0)
+    trunk_yaw_deg: float = drawn(4.0, 2.0, 0.0, 10.0)
+    nod_deg: float = drawn(1.0, 0.6, 0.0, 3.0)
+    sway_m: float = drawn(0.018, 0.008, 0.0, 0.04)
+    limp: float = drawn(0.0, 0.035, -0.1, 0.1)
+    arm_swing_deg: Array = drawn(15.0, 6.0, 3.0, 2.0, 34.0)
+    arm_offset_deg: Array = drawn(-3.0, 4.0, 2.0, -15.0, 12.0)
+    arm_out_deg: Array = drawn(6.0, 2.4, 1.0, 1.0, 14.0)
+    elbow_deg: Array = drawn(15.0, 7.0, 3.0, 3.0, 40.0)
+    leg_out_deg: Array = drawn(-1.4, 1.1, 0.4, -3.4, 2.6)
+    toe_out_deg: Array = drawn(6.0, 4.5, 2.0, -6.0, 18.0)
+    #: Complex harmonics 0..3 of the person's own, by joint.
+    own: dict[str, Complex] = field(default_factory=dict)
 
 
-#: (mean, spread between people, lowest, highest) of the scalars.
-SCALARS = {
-    "cycle_s": (1.08, 0.065, 0.95, 1.25),
-    "hip_gain": (0.98, 0.10, 0.75, 1.25),
-    "knee_gain": (1.0, 0.08, 0.80, 1.20),
-    "ankle_gain": (1.0, 0.20, 0.50, 1.50),
-    "knee_lag": (0.0, 0.010, -0.03, 0.03),
-    "arm_lag": (0.02, 0.025, -0.05, 0.08),
-    "elbow_swing": (0.45, 0.25, 0.0, 1.1),
-    "lean_deg": (2.5, 2.6, -4.0, 9.0),
-    "stoop_deg": (5.0, 5.0, -5.0, 18.0),
-    "chin_deg": (1.0, 6.0, -12.0, 15.0),
-    "tilt_deg": (0.0, 1.0, -3.0, 3.0),
-    "pelvis_yaw_deg": (4.5, 2.0, 0.0, 10.0),
-    "pelvis_list_deg": (3.0, 1.5, 0.0, 7.0),
-    "trunk_yaw_deg": (4.0, 2.0, 0.0, 10.0),
-    "nod_deg": (1.0, 0.6, 0.0, 3.0),
-    "sway_m": (0.018, 0.008, 0.0, 0.04),
-    "limp": (0.0, 0.035, -0.1, 0.1),
-}
-
-#: The same for what each side has of its own: (mean, spread of the person, spread between the sides, lowest, highest).
-SIDED = {
-    "arm_swing_deg": (15.0, 6.0, 3.0, 2.0, 34.0),
-    "arm_offset_deg": (-3.0, 4.0, 2.0, -15.0, 12.0),
-    "arm_out_deg": (6.0, 2.4, 1.0, 1.0, 14.0),
-    "elbow_deg": (15.0, 7.0, 3.0, 3.0, 40.0),
-    "leg_out_deg": (-1.4, 1.1, 0.4, -3.4, 2.6),
-    "toe_out_deg": (6.0, 4.5, 2.0, -6.0, 18.0),
-}
-
-
-def own_harmonics(rng: np.random.Generator, scale: float = 1.0) -> dict[str, NDArray[np.complex128]]:
+def own_harmonics(rng: np.random.Generator, scale: float) -> dict[str, Complex]:
     """Random low harmonics by joint, degrees."""
     result = {}
     for joint, spreads in OWN_HARMONICS.items():
@@ -151,29 +118,29 @@ def own_harmonics(rng: np.random.Generator, scale: float = 1.0) -> dict[str, NDA
     return result
 
 
-def draw(middle: Callable[[str], Any], rng: np.random.Generator, scale: float) -> dict[str, Any]:
-    """All of :data:`SCALARS` and :data:`SIDED`: a middle each, moved by ``scale`` times the spread between people."""
+def draw(around: Gait | None, rng: np.random.Generator, scale: float) -> dict[str, Any]:
+    """Every field but ``own``: that of ``around`` or the mean, moved by ``scale`` times the spread between people."""
     values: dict[str, Any] = {}
-    for name, (_, deviation, low, high) in SCALARS.items():
-        values[name] = float(np.clip(middle(name) + scale * deviation * rng.standard_normal(), low, high))
-    for name, (_, deviation, between, low, high) in SIDED.items():
-        step = scale * (deviation * rng.standard_normal() + between * rng.standard_normal(2))
-        values[name] = np.clip(middle(name) + step, low, high)
+    for each in fields(Gait)[:-1]:
+        step = each.metadata["spread"] * rng.standard_normal()
+        for between in each.metadata["between"]:
+            step = step + between * rng.standard_normal(2)
+        middle = each.metadata["mean"] if around is None else getattr(around, each.name)
+        values[each.name] = np.clip(middle + scale * step, *each.metadata["range"])
     return values
 
 
 def sample_gait(rng: np.random.Generator, spread: float = 1.0) -> Gait:
     """Draw a person's gait; ``spread`` scales the differences between people."""
-    means = {name: numbers[0] for name, numbers in {**SCALARS, **SIDED}.items()}
-    values = draw(means.__getitem__, rng, spread)
-    return Gait(own=own_harmonics(rng, spread), **values)
+    values = draw(None, rng, spread)
+    return Gait(**values, own=own_harmonics(rng, spread))
 
 
 def vary_gait(gait: Gait, rng: np.random.Generator, scale: float) -> Gait:
     """The same person on another occasion: every parameter moves by ``scale`` times its spread between people."""
-    values = draw(functools.partial(getattr, gait), rng, scale)
+    values = draw(gait, rng, scale)
     extra = own_harmonics(rng, scale)
-    return replace(gait, own={joint: gait.own[joint] + extra[joint] for joint in gait.own}, **values)
+    return replace(gait, **values, own={joint: gait.own[joint] + extra[joint] for joint in gait.own})
 
 
 def phase_of(gait: Gait, frames: int, start: float, rng: np.random.Generator) -> Array:
@@ -183,96 +150,89 @@ def phase_of(gait: Gait, frames: int, start: float, rng: np.random.Generator) ->
     return np.asarray(start + time / gait.cycle_s + wander)
 
 
-def thigh_curve(phase: Array) -> Array:
-    """Mean angle of the thigh against the vertical, degrees."""
-    return evaluate(mean_curve("hip"), phase) - PELVIC_TILT_DEG
-
-
 def joint_angles(gait: Gait, phase: Array) -> dict[str, Array]:
     """Joint angles in degrees, [T, 2] (left, right) for limbs and [T] for the trunk."""
     both = phase[:, None] + np.array([0.0, 0.5])
     gains = 1.0 + gait.limp * np.array([-1.0, 1.0])
     late = both - gait.knee_lag
     swing = -np.cos(2.0 * np.pi * (both - gait.arm_lag))
-    angles = {
-        "hip": gait.hip_gain * gains * thigh_curve(both) + evaluate(gait.own["hip"], both),
-        "knee": gait.knee_gain * gains * evaluate(mean_curve("knee"), late) + evaluate(gait.own["knee"], late),
+    thigh = evaluate(mean_curve("hip"), both) - PELVIC_TILT_DEG
+    knee = gait.knee_gain * gains * evaluate(mean_curve("knee"), late) + evaluate(gait.own["knee"], late)
+    elbow = gait.elbow_deg + gait.elbow_swing * gait.arm_swing_deg * (0.7 + swing)
+    return {
+        "hip": gait.hip_gain * gains * thigh + evaluate(gait.own["hip"], both),
+        "knee": np.maximum(knee, 0.5),
         "ankle": gait.ankle_gain * evaluate(mean_curve("ankle"), late) + evaluate(gait.own["ankle"], late),
         "arm": gait.arm_offset_deg + gait.arm_swing_deg * swing + evaluate(gait.own["arm"], both),
-        "elbow": gait.elbow_deg + gait.elbow_swing * gait.arm_swing_deg * (0.7 + swing),
+        "elbow": np.maximum(elbow, 1.0),
         "yaw": -gait.pelvis_yaw_deg * np.cos(2.0 * np.pi * phase),
         "list": gait.pelvis_list_deg * np.sin(2.0 * np.pi * phase + 0.5),
         "trunk": gait.trunk_yaw_deg * np.cos(2.0 * np.pi * (phase - gait.arm_lag)),
         "nod": gait.nod_deg * np.cos(4.0 * np.pi * phase + 0.6),
     }
-    angles["knee"] = np.maximum(angles["knee"], 0.5)
-    angles["elbow"] = np.maximum(angles["elbow"], 1.0)
-    return angles
 
 
-def turn(axis: int, degrees: Array | float, frames: int) -> Array:
-    """Rotations [T, 3, 3] about a world axis (0 = X, 1 = Y, 2 = Z)."""
-    radians = np.radians(np.broadcast_to(np.asarray(degrees, dtype=float), (frames,)))
-    c, s = np.cos(radians), np.sin(radians)
+def turn(axis: int, degrees: Array | float) -> Array:
+    """Rotations [T, 3, 3] about a world axis (0 = X, 1 = Y, 2 = Z); T = 1 for a single angle."""
+    radians = np.radians(np.atleast_1d(degrees))
     i, j = (axis + 1) % 3, (axis + 2) % 3
-    result = np.zeros((frames, 3, 3))
+    result = np.zeros((len(radians), 3, 3))
     result[:, axis, axis] = 1.0
-    result[:, i, i], result[:, i, j] = c, -s
-    result[:, j, i], result[:, j, j] = s, c
+    result[:, i, i] = result[:, j, j] = np.cos(radians)
+    result[:, j, i] = np.sin(radians)
+    result[:, i, j] = -result[:, j, i]
     return result
 
 
 def compose(*turns: Array) -> Array:
     """Product of rotations, the last applied first."""
-    result = turns[0]
-    for nxt in turns[1:]:
-        result = np.einsum("tij,tjk->tik", result, nxt)
-    return result
-
-
-def leg_rotations(gait: Gait, angles: dict[str, Array], local: Array) -> None:
-    """Fill in thigh, shank and foot of both sides."""
-    frames = len(local)
-    for side, (label, sign) in enumerate((("L", 1.0), ("R", -1.0))):
-        hip, knee, ankle = (angles[name][:, side] for name in ("hip", "knee", "ankle"))
-        out = turn(1, -sign * gait.leg_out_deg[side] - angles["list"], frames)
-        toe = turn(2, sign * gait.toe_out_deg[side], frames)
-        local[:, bone(f"thigh.{label}")] = compose(out, turn(0, -hip - 0.3 * gait.lean_deg, frames), toe)
-        local[:, bone(f"shank.{label}")] = turn(0, knee, frames)
-        local[:, bone(f"foot.{label}")] = turn(0, -ankle, frames)
-
-
-def arm_rotations(gait: Gait, angles: dict[str, Array], local: Array) -> None:
-    """Fill in upper arm, forearm and hand of both sides."""
-    frames = len(local)
-    trunk = gait.lean_deg + gait.stoop_deg  # the trunk leans, but arm angles are against gravity
-    for side, (label, sign) in enumerate((("L", 1.0), ("R", -1.0))):
-        arm, elbow = angles["arm"][:, side] + trunk, angles["elbow"][:, side]
-        out = turn(1, -sign * gait.arm_out_deg[side], frames)
-        local[:, bone(f"upperarm.{label}")] = compose(out, turn(0, -arm, frames))
-        inward = turn(1, sign * 0.8 * gait.arm_out_deg[side], frames)
-        local[:, bone(f"forearm.{label}")] = compose(turn(0, -elbow, frames), inward)
-        local[:, bone(f"hand.{label}")] = turn(0, -4.0, frames)
+    return functools.reduce(lambda first, then: np.einsum("...ij,...jk->...ik", first, then), turns)
 
 
 def local_rotations(gait: Gait, phase: Array) -> Array:
     """Rotation of each bone relative to its parent over a walk, [T, 18, 3, 3]."""
-    frames, angles = len(phase), joint_angles(gait, phase)
-    local = np.tile(np.eye(3), (frames, len(BONES), 1, 1))
-    tilt = turn(0, 0.3 * gait.lean_deg, frames)
-    local[:, bone("pelvis")] = compose(turn(2, angles["yaw"], frames), turn(1, angles["list"], frames), tilt)
-    back = compose(turn(2, 0.5 * (angles["trunk"] - angles["yaw"]), frames), turn(1, -0.5 * angles["list"], frames))
-    lean = 0.35 * gait.lean_deg + 0.5 * angles["nod"]
-    local[:, bone("abdomen")] = compose(back, turn(0, lean, frames))
-    upper = compose(turn(0, lean + 0.4 * gait.stoop_deg, frames), turn(1, gait.tilt_deg, frames))
-    local[:, bone("thorax")] = compose(back, upper)
-    local[:, bone("chest")] = turn(0, 0.6 * gait.stoop_deg, frames)
-    local[:, bone("neck")] = compose(turn(2, -0.7 * angles["trunk"], frames), turn(0, 0.1 * gait.stoop_deg, frames))
-    upright = gait.chin_deg - 0.8 * (gait.lean_deg + gait.stoop_deg)
-    local[:, bone("head")] = compose(turn(1, -gait.tilt_deg, frames), turn(0, upright, frames))
-    leg_rotations(gait, angles, local)
-    arm_rotations(gait, angles, local)
+    angles = joint_angles(gait, phase)
+    turns = spine_rotations(gait, angles)
+    for side in (0, 1):
+        turns |= limb_rotations(gait, angles, side)
+    local = np.empty((len(phase), len(BONES), 3, 3))
+    for name, rotation in turns.items():
+        local[:, bone(name)] = rotation
     return local
+
+
+def spine_rotations(gait: Gait, angles: dict[str, Array]) -> dict[str, Array]:
+    """Rotations of pelvis to head, [T or 1, 3, 3] each."""
+    yaw, sideways, trunk = angles["yaw"], angles["list"], angles["trunk"]
+    lean = 0.35 * gait.lean_deg + 0.5 * angles["nod"]
+    back = compose(turn(2, 0.5 * (trunk - yaw)), turn(1, -0.5 * sideways))
+    upper = compose(turn(0, lean + 0.4 * gait.stoop_deg), turn(1, gait.tilt_deg))
+    upright = gait.chin_deg - 0.8 * (gait.lean_deg + gait.stoop_deg)
+    return {
+        "pelvis": compose(turn(2, yaw), turn(1, sideways), turn(0, 0.3 * gait.lean_deg)),
+        "abdomen": compose(back, turn(0, lean)),
+        "thorax": compose(back, upper),
+        "chest": turn(0, 0.6 * gait.stoop_deg),
+        "neck": compose(turn(2, -0.7 * trunk), turn(0, 0.1 * gait.stoop_deg)),
+        "head": compose(turn(1, -gait.tilt_deg), turn(0, upright)),
+    }
+
+
+def limb_rotations(gait: Gait, angles: dict[str, Array], side: int) -> dict[str, Array]:
+    """Rotations of leg and arm of one side (0 = left), [T or 1, 3, 3] each."""
+    label, sign = "LR"[side], (1.0, -1.0)[side]
+    hip, knee, ankle, arm, elbow = (angles[name][:, side] for name in ("hip", "knee", "ankle", "arm", "elbow"))
+    arm = arm + (gait.lean_deg + gait.stoop_deg)  # the trunk leans, but arm angles are against gravity
+    leg_out, toe_out = -sign * gait.leg_out_deg[side] - angles["list"], sign * gait.toe_out_deg[side]
+    arm_out, inward = -sign * gait.arm_out_deg[side], sign * 0.8 * gait.arm_out_deg[side]
+    return {
+        f"thigh.{label}": compose(turn(1, leg_out), turn(0, -hip - 0.3 * gait.lean_deg), turn(2, toe_out)),
+        f"shank.{label}": turn(0, knee),
+        f"foot.{label}": turn(0, -ankle),
+        f"upperarm.{label}": compose(turn(1, arm_out), turn(0, -arm)),
+        f"forearm.{label}": compose(turn(0, -elbow), turn(1, inward)),
+        f"hand.{label}": turn(0, -4.0),
+    }
 
 
 @dataclass(frozen=True)
@@ -303,5 +263,4 @@ def walk(body: Body, gait: Gait, frames: int, rng: np.random.Generator) -> Walk:
 def stride_m(body: Body, gait: Gait, phase: Array) -> float:
     """Length of a stride, metres, from leg length and the range of the thigh."""
     leg = body.joint("thigh.L")[2] - body.joint("foot.L")[2]
-    hip = joint_angles(gait, phase)["hip"]
-    return float(2.0 * leg * np.radians(float(hip.max() - hip.min())) * 0.95)
+    return float(2.0 * leg * np.radians(np.ptp(joint_angles(gait, phase)["hip"])) * 0.95)

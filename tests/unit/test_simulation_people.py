@@ -1,0 +1,251 @@
+"""Bodies, gait, what is worn and carried, and what a camera sees of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from gaitcrafter_ext.simulation.bags import SIZES, Bag, carry, hanging_bag, wear_backpack
+from gaitcrafter_ext.simulation.bodies import BONES, Body, bone, pose_joints, rows, sample_body, skin_points
+from gaitcrafter_ext.simulation.camera import MARGIN, SUBPIXELS, Mesh, fill, project, segmentation_noise, take_bite
+from gaitcrafter_ext.simulation.clothing import (
+    COLLARS,
+    HAIR_STYLES,
+    Coat,
+    Dress,
+    Outfit,
+    coat_gait,
+    drape_profile,
+    dress_body,
+    sample_coat,
+    sample_dress,
+    trunk_profile,
+    wear_coat,
+    wear_hair,
+)
+from gaitcrafter_ext.simulation.cohort import body_mesh, person, pose_take
+from gaitcrafter_ext.simulation.gait import Gait, evaluate, joint_angles, mean_curve, sample_gait, turn, vary_gait, walk
+
+
+@pytest.fixture(scope="module")
+def gait() -> Gait:
+    return sample_gait(np.random.default_rng(0), spread=0.0)
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    return sample_body(np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def dress() -> Dress:
+    return replace(sample_dress(np.random.default_rng(1), "male"), skirt_m=0.0)
+
+
+@pytest.fixture(scope="module")
+def coat() -> Coat:
+    return sample_coat(np.random.default_rng(2))
+
+
+def test_bodies_stand_on_the_ground_with_hanging_limbs_left_at_plus_x() -> None:
+    for seed in range(10):
+        body = sample_body(np.random.default_rng(seed))
+        assert abs(body.vertices[:, 2].min()) < 0.03
+        assert 1.3 < body.vertices[:, 2].max() < 2.2
+        for side, sign in (("L", 1.0), ("R", -1.0)):
+            for chain in (("thigh", "shank", "foot"), ("upperarm", "forearm", "hand")):
+                upper, middle, lower = (body.joint(f"{name}.{side}") for name in chain)
+                assert np.abs(upper[:2] - middle[:2]).max() < 0.01
+                assert np.abs(middle[:2] - lower[:2]).max() < 0.01
+                assert upper[2] > middle[2] > lower[2]
+                assert sign * upper[0] > 0
+
+
+def test_skinning_equals_the_naive_sum(body: Body, gait: Gait) -> None:
+    rng = np.random.default_rng(3)
+    some = rng.integers(0, len(body.vertices), 30)
+    steps = walk(body, gait, 3, rng)
+    skin = body.skin[some]
+    slow = np.zeros((3, 30, 3))
+    for t, p in np.ndindex(3, 30):
+        for b, weight in zip(skin.bones[p], skin.weights[p], strict=True):
+            arm = body.vertices[some[p]] - body.joints[b]
+            slow[t, p] += weight * (steps.world[t, b] @ arm + steps.position[t, b])
+    fast = skin_points(body.vertices[some], skin, body.joints, steps.world, steps.position)
+    np.testing.assert_allclose(fast, slow, atol=2e-4)  # weights below 1e-4 are left out
+
+
+def test_no_rotation_rests_knee_flexion_moves_the_foot_back_and_hip_flexion_forward(body: Body) -> None:
+    def posed(name: str, degrees: float) -> np.ndarray:
+        local = np.tile(np.eye(3), (1, len(BONES), 1, 1))
+        local[:, bone(name)] = turn(0, degrees)
+        return pose_joints(body.joints, local, body.joints[:1])[1][0]
+
+    np.testing.assert_allclose(posed("pelvis", 0.0), body.joints, atol=1e-12)
+    for name, sign in (("shank.L", 1.0), ("thigh.L", -1.0)):
+        back = posed(name, sign * 30.0)[bone("foot.L"), 1] - body.joint("foot.L")[1]
+        assert back * sign > 0.1  # the walker faces -Y
+
+
+def test_joint_curves_stay_in_the_ranges_they_were_set_from(gait: Gait) -> None:
+    phase = np.linspace(0.0, 1.0, 400, endpoint=False)
+    hip, knee, ankle = (evaluate(mean_curve(joint), phase) for joint in ("hip", "knee", "ankle"))
+    for value, low, high in (
+        (hip.max(), 27, 34),
+        (hip.min(), -15, -9),
+        (knee.max(), 52, 62),
+        (knee[phase < 0.3].max(), 13, 22),
+        (knee.min(), -3, 5),
+        (ankle.max(), 8, 13),
+        (ankle.min(), -20, -13),
+    ):
+        assert low < value < high
+    angles = joint_angles(gait, phase)
+    for name in ("hip", "knee", "ankle", "arm"):  # the sides are half a cycle apart
+        np.testing.assert_allclose(angles[name][:, 0], np.roll(angles[name][:, 1], -200), atol=1e-9, err_msg=name)
+    assert np.corrcoef(angles["hip"][:, 0], angles["arm"][:, 0])[0, 1] < -0.7, "arms swing against the legs"
+
+
+def test_people_differ_more_than_takes_of_one_person() -> None:
+    people = [sample_gait(np.random.default_rng([7, n])) for n in range(100)]
+    takes = [vary_gait(people[0], np.random.default_rng([8, n]), 0.45) for n in range(100)]
+    for name in ("cycle_s", "lean_deg", "hip_gain"):
+        between, within = (np.std([getattr(g, name) for g in group]) for group in (people, takes))
+        assert 0.2 < within / between < 0.75, name
+
+
+def test_steps_have_human_length(body: Body, gait: Gait) -> None:
+    steps = walk(body, gait, 50, np.random.default_rng(11))
+    assert 0.9 < (steps.along_m[-1] - steps.along_m[0]) / (49 / 25) < 1.7
+    assert abs(steps.along_m.mean()) < 1e-9
+
+
+def dressed(body: Body, dress: Dress, coat: Coat | None = None) -> Outfit:
+    outfit = Outfit(body)
+    dress_body(outfit, dress, *((coat.thickness_m, coat.sleeve_radius_m) if coat else ()))
+    return outfit
+
+
+def added(outfit: Outfit) -> np.ndarray:
+    return outfit.rest()[0][len(outfit.vertices) :]
+
+
+def test_draped_cloth_never_narrows_on_the_way_down(body: Body) -> None:
+    heights = np.linspace(1.3, 0.8, 12)
+    assert (np.diff(drape_profile(body, heights, 0.01, 1.0), axis=0) >= -1e-12).all()
+    np.testing.assert_allclose(drape_profile(body, heights, 0.01, 0.0), trunk_profile(body, heights) + 0.01)
+
+
+def test_trousers_are_no_narrower_than_their_leg(body: Body, dress: Dress) -> None:
+    vertices = dressed(body, replace(dress, leg_width_m=0.09)).vertices
+    shin = rows("shank.L")
+    low = shin[body.vertices[shin, 2] < body.joint("foot.L")[2] + 0.1]
+    assert np.linalg.norm(vertices[low, :2] - body.joint("foot.L")[:2], axis=1).min() > 0.085
+
+
+def test_a_coat_hides_the_waist_and_part_of_the_legs_and_weighs_on_the_gait(
+    body: Body, dress: Dress, coat: Coat, gait: Gait
+) -> None:
+    outfit = dressed(body, dress, coat)
+    wear_coat(outfit, replace(coat, hem_m=0.4, belt=0.0, collar="none"))
+    points = added(outfit)
+    waist = points[np.abs(points[:, 2] - body.joint("thorax")[2]) < 0.06]
+    assert np.abs(waist[:, 0]).max() > trunk_profile(body, body.joint("thorax")[2:3])[0, 0] + 0.015
+    np.testing.assert_allclose(points[:, 2].min(), body.joint("pelvis")[2] - 0.4)
+    assert any(np.isin(hull, rows("thigh")).any() for hull in outfit.hulls)
+    heavy = coat_gait(gait, coat, np.random.default_rng(3))
+    assert heavy.hip_gain < gait.hip_gain
+    assert (heavy.arm_swing_deg < gait.arm_swing_deg).all()
+    assert (heavy.arm_out_deg > gait.arm_out_deg).all()
+
+
+def test_every_collar_and_hair_style_can_be_worn(body: Body, dress: Dress, coat: Coat) -> None:
+    counts = {}
+    for collar in COLLARS:
+        outfit = dressed(body, dress)
+        wear_coat(outfit, replace(coat, collar=collar))
+        np.testing.assert_allclose(outfit.rest()[1].weights.sum(1), 1.0)
+        counts[collar] = len(added(outfit))
+    assert [collar for collar in COLLARS if counts[collar] == counts["none"]] == ["none"]
+    for style in HAIR_STYLES:
+        outfit = Outfit(body)
+        wear_hair(outfit, style, 0.02)
+        assert (len(added(outfit)) == 0) == (style == "bald")
+        assert (np.abs(added(outfit) - body.joint("head")) < (0.2, 0.3, 0.45)).all(), style
+
+
+def test_a_bag_is_where_it_is_carried_and_its_arm_swings_less(body: Body, dress: Dress, gait: Gait) -> None:
+    outfit = dressed(body, dress)
+    for kind in SIZES:
+        for side, sign in ((0, 1.0), (1, -1.0)):
+            bag = Bag(kind, side, np.array([0.12, 0.36, 0.28]), 0.0, 0.0, 0.3)
+            loaded = carry(gait, bag, np.random.default_rng(4))
+            assert loaded.arm_swing_deg[side] < gait.arm_swing_deg[side], kind
+            if kind == "backpack":
+                wear_backpack(outfit, bag)
+                assert added(outfit)[:, 1].max() > outfit.vertices[rows("chest", "thorax"), 1].max() + 0.1
+                continue
+            steps = walk(body, loaded, 25, np.random.default_rng(4))
+            posed = hanging_bag(outfit, bag, steps)
+            assert sign * posed[..., 0].mean() > 0.08, kind
+            assert posed[..., 2].min() > steps.position[..., 2].min(), kind
+
+
+def test_views_show_what_their_names_say() -> None:
+    def seen(point: tuple[float, float, float], azimuth_deg: float, along_m: float = 0.0) -> np.ndarray:
+        return project(np.array([[point]]), np.array([along_m]), azimuth_deg)[:, 0, 0]
+
+    assert seen((0, -0.2, 1.6), 90)[0] < seen((0, 0.2, 1.6), 90)[0], "from the side the walker faces image left"
+    assert seen((0.3, 0, 1), 0)[0] > 0 > seen((0.3, 0, 1), 180)[0]
+    assert (np.diff([seen((0, 0, 1), 90, along)[0] for along in (-1.0, 0.0, 1.0)]) < 0).all()
+    heights = [seen((0, 0, 0), 0, along)[1] - seen((0, 0, 1.7), 0, along)[1] for along in (-1.0, 0.0, 1.0)]
+    assert heights[0] < heights[1] < heights[2], "at view 000 the walker comes nearer"
+    assert abs(heights[1] - 128) < 2
+
+
+def covered(ring: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Pixels whose centre lies in a convex ring of points, [K, 2], in either sense."""
+    centres = np.stack(np.indices(shape)[::-1], axis=-1) + np.array([1e-6, 2e-6])
+    side = ring[None, None] - centres[:, :, None]
+    cross = side[..., 0] * np.roll(side, -1, 2)[..., 1] - side[..., 1] * np.roll(side, -1, 2)[..., 0]
+    return (cross > 0).all(-1) | (cross < 0).all(-1)
+
+
+def test_the_outline_is_that_of_all_front_faces_and_hulls_filled_one_by_one() -> None:
+    posed = pose_take(0, person(0, 5), "cl-01", 5)
+    flat = project(posed.points, posed.walk.along_m, 54.0) / 3
+    mesh = body_mesh()
+    mask, points = fill(flat, mesh, posed.hulls)[2], flat[:, 2].T
+    points = np.rint((points - np.floor(points.min(0)) + MARGIN) * SUBPIXELS) / SUBPIXELS
+    a, b = (points[mesh.faces[:, k]] - points[mesh.faces[:, 0]] for k in (1, 2))
+    rings = [points[face] for face in mesh.faces[a[:, 0] * b[:, 1] < a[:, 1] * b[:, 0]]]
+    rings += [cv2.convexHull(points[hull].astype(np.float32))[:, 0] for hull in posed.hulls]
+    expected = np.any([covered(ring, mask.shape) for ring in rings], axis=0)
+    assert set(np.unique(mask)) == {0, 255}
+    assert ((mask > 0) != expected).sum() <= 2  # of about 700 pixels of the walker
+
+
+def test_faces_that_look_away_are_left_out() -> None:
+    points = np.array([[0.0, 60.0, 20.0], [0.0, 5.0, 50.0]])[:, None]
+    away = np.array([[0, 1, 2]])
+    assert not fill(points, Mesh.of(away), [])[0].any()
+    towards, hull = fill(points, Mesh.of(away[:, ::-1]), []), fill(points, Mesh.of(away[:0]), [np.arange(3)])
+    np.testing.assert_array_equal(towards, hull)
+
+
+def test_noise_stays_at_the_outline_and_a_bite_is_small() -> None:
+    mask = cv2.circle(np.zeros((120, 100), np.uint8), (50, 60), 35, 255, -1)
+    core, near = (change(mask, np.ones((9, 9), np.uint8)) > 0 for change in (cv2.erode, cv2.dilate))
+    rng = np.random.default_rng(1)
+    first, second = segmentation_noise(mask, rng), segmentation_noise(mask, rng)
+    assert (first != second).any()
+    for noisy in (first, second):
+        assert (noisy[core] == 255).all()
+        assert (noisy[~near] == 0).all()
+        assert 5 < (np.abs(noisy.astype(int) - mask) > 127).sum() < 0.05 * (mask > 0).sum()
+    bitten = mask.copy()
+    take_bite(bitten, rng)
+    assert 3 < (bitten != mask).sum() < 120
