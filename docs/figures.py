@@ -31,9 +31,9 @@ from gaitcrafter_ext.recognition.embedding import load_embedder
 from gaitcrafter_ext.recognition.filter_card import locate_filter
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.identities import BlendSettings
-from gaitcrafter_ext.synthesis.likeness import people_like
 from gaitcrafter_ext.synthesis.plan import Selection, make_plan, sampling_by
-from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
+from gaitcrafter_ext.synthesis.real_people import people_like
+from gaitcrafter_ext.synthesis.run import pipeline_sampler
 
 VIEWS, FRAMES, SEED, CHUNK = ("054", "090", "144"), 30, 7, 64
 KNOWN_SEED, STRANGER_SEED, STRANGERS = 2508, 4711, 80

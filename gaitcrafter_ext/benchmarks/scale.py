@@ -174,8 +174,8 @@ def _plan(size: str, folder: Path) -> int:
 
 def _complete(size: str, folder: Path) -> int:
     """What ``synthesize --complete`` plans where a thousand clips are missing; needs views of known angles."""
-    from gaitcrafter_ext.synthesis.completion import take_inventory
     from gaitcrafter_ext.synthesis.plan import Selection
+    from gaitcrafter_ext.synthesis.real_people import take_inventory
 
     keys = _trained(size, folder)
     card, there = _card(keys, size), frozenset(keys[:-1000])

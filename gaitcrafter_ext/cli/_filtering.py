@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from gaitcrafter_ext.errors import GaitCrafterError, UsageError
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.recognition.filter_card import BUNDLED, FilterCard, locate_filter, read_filter_card
 from gaitcrafter_ext.synthesis.plan import Sampling
-from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
+from gaitcrafter_ext.synthesis.run import pipeline_sampler
 from gaitcrafter_ext.synthesis.selection import (
     FilterRequest,
     FilterSettings,
@@ -32,85 +33,69 @@ DEFAULTS = {"false_match_rate": 0.01, "consistency": 0.75, "max_candidates": Non
 def add_thresholds(parser: argparse.ArgumentParser) -> None:
     """Who passes a filter."""
     parser.set_defaults(**DEFAULTS)
-    group = parser.add_argument_group("filter")
-    group.add_argument(
-        "--false-match-rate",
-        type=number(0, 1),
-        metavar="R",
-        help="two people count as one if nearer than this share of pairs of real people (default: %(default)s)",
-    )
-    group.add_argument(
-        "--consistency",
-        type=number(0, 1),
-        metavar="C",
-        help="least share of a candidate's clips near the centroid of its others (default: %(default)s)",
-    )
-    group.add_argument(
-        "--max-candidates",
-        type=at_least(1, PATIENCE * MOST_PEOPLE),
-        metavar="M",
-        help=f"candidates to judge at most (default: {PATIENCE} times --novel)",
-    )
-    group.add_argument("--recogniser", metavar="NAME|DIR", help="who judges (default: %(default)s)")
+    add = parser.add_argument_group("filter").add_argument
+    rate = "two people count as one if nearer than this share of pairs of real people (default: %(default)s)"
+    add("--false-match-rate", type=number(0, 1), metavar="R", help=rate)
+    share = "least share of a candidate's clips near the centroid of its others (default: %(default)s)"
+    add("--consistency", type=number(0, 1), metavar="C", help=share)
+    most = f"candidates to judge at most (default: {PATIENCE} times --novel)"
+    add("--max-candidates", type=at_least(1, PATIENCE * MOST_PEOPLE), metavar="M", help=most)
+    add("--recogniser", metavar="NAME|DIR", help="who judges (default: %(default)s)")
 
 
 def refuse_idle_thresholds(args: argparse.Namespace) -> None:
-    """Refuse options of a filter where none is asked for.
-
-    Raises:
-        UsageError: There is one.
-    """
-    given = [name for name, default in DEFAULTS.items() if getattr(args, name) != default]
+    """Refuse options of a filter where none is asked for."""
+    given = [name.replace("_", "-") for name, default in DEFAULTS.items() if getattr(args, name) != default]
     if given and args.filter is None:
-        option = given[0].replace("_", "-")
-        raise UsageError(f"--{option}: only with --filter; add it, or leave --{option} out")
+        raise UsageError(f"--{given[0]}: only with --filter; add it, or leave --{given[0]} out")
 
 
-def request_of(
-    args: argparse.Namespace, card: Card, wanted: int, sampling: Sampling
-) -> tuple[FilterRequest, FilterCard]:
-    """What the options ask for, and the card of the recogniser that judges.
+@dataclass(frozen=True)
+class Filtering:
+    """What the options ask for, and both networks, which load when someone has to be tried out."""
 
-    Raises:
-        UsageError: An option is out of its range.
-        MissingError: There is no such recogniser.
-        WeightsError: It is truncated or changed.
-    """
-    judge = read_filter_card(locate_filter(args.recogniser))
-    most = PATIENCE * wanted if args.max_candidates is None else args.max_candidates
-    settings = FilterSettings(wanted, most, args.false_match_rate, args.consistency)
-    return filter_request(card, judge, settings, blend_of(args, card), sampling), judge
+    request: FilterRequest
+    judge: FilterCard
+    card: Card
+    weights: Path
+    recogniser: Path
+    device: str
 
+    @classmethod
+    def of(cls, args: argparse.Namespace, weights: Path, card: Card, wanted: int, sampling: Sampling) -> Filtering:
+        """Read the options.
 
-def choose_identities(
-    args: argparse.Namespace, weights: Path, card: Card, judge: FilterCard, request: FilterRequest, shared: Shared
-) -> SelectedIdentities:
-    """Choose, with a bar on stderr; all processes that share the trials find the same people."""
-    known, trials = try_out(args, weights, card, judge, request, shared)
-    with Progress("choosing people", "person") as bar:
-        return select_identities(card, judge, request, known, trials, bar)
+        Raises:
+            UsageError: An option is out of its range.
+            MissingError: There is no such recogniser.
+            WeightsError: It is truncated or changed.
+        """
+        recogniser = locate_filter(args.recogniser)
+        judge = read_filter_card(recogniser)
+        most = PATIENCE * wanted if args.max_candidates is None else args.max_candidates
+        settings = FilterSettings(wanted, most, args.false_match_rate, args.consistency)
+        request = filter_request(card, judge, settings, blend_of(args, card), sampling)
+        return cls(request, judge, card, weights, recogniser, args.device)
 
+    def choose(self, shared: Shared) -> SelectedIdentities:
+        """Choose, with a bar on stderr; all processes that share the trials find the same people."""
+        known, trials = self.try_out(shared)
+        with Progress("choosing people", "person") as bar:
+            return select_identities(self.card, self.judge, self.request, known, trials, bar)
 
-def try_out(
-    args: argparse.Namespace, weights: Path, card: Card, judge: FilterCard, request: FilterRequest, shared: Shared
-) -> tuple[Tried, Trials]:
-    """The training people, and both networks ready to try others."""
+    def try_out(self, shared: Shared) -> tuple[Tried, Trials]:
+        """The training people, and what tries others."""
+        with Progress("placing the training people (once)", "person") as bar:
+            known = known_people(self.card, self.judge, self.request, self.load, shared, bar)
+        return known, Trials(self.request, self.load(self.request.sampling), shared)
 
-    def load(sampling: Sampling) -> Embedder:
-        return load_embedder_of(args, weights, sampling)
+    def load(self, sampling: Sampling) -> Embedder:
+        """Both networks: makes clips and embeds them."""
+        from gaitcrafter_ext.recognition.embedding import load_embedder
 
-    with Progress("placing the training people (once)", "person") as bar:
-        known = known_people(card, judge, request, load, shared, bar)
-    return known, Trials(request, load(request.sampling), shared)
-
-
-def load_embedder_of(args: argparse.Namespace, weights: Path, sampling: Sampling) -> Embedder:
-    """Both networks: makes clips and embeds them."""
-    from gaitcrafter_ext.recognition.embedding import load_embedder
-
-    sample = pipeline_sampler(weights, sampling, args.device)
-    embed = load_embedder(locate_filter(args.recogniser), args.device)
-    return lambda requests: embed(sample(requests))
+        sample = pipeline_sampler(self.weights, sampling, self.device)
+        embed = load_embedder(self.recogniser, self.device)
+        return lambda requests: embed(sample(requests))
 
 
 def facts_of(selected: SelectedIdentities) -> dict[str, Any]:
@@ -137,11 +122,7 @@ def lines_of(selected: SelectedIdentities) -> list[str]:
 
 
 def refuse_shortfall(selected: SelectedIdentities) -> None:
-    """Say that fewer passed than were asked for.
-
-    Raises:
-        GaitCrafterError: So it is.
-    """
+    """Raise ``GaitCrafterError`` if fewer passed than were asked for."""
     if selected.short:
         raise GaitCrafterError(
             f"--novel: {len(selected.people)} of the {selected.request.settings.wanted} people asked for, after "

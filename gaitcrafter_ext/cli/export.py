@@ -9,33 +9,25 @@ from gaitcrafter_ext.cli._options import at_least, number
 from gaitcrafter_ext.errors import ConflictError, UsageError
 from gaitcrafter_ext.silhouettes.pictures import grid, write_animation
 from gaitcrafter_ext.silhouettes.store import read_clip
-from gaitcrafter_ext.synthesis.archives import ARCHIVES
+from gaitcrafter_ext.synthesis.archives import write_parquet, write_webdataset
 
 HELP = "Write clips as a GIF, WebP, animated PNG or MP4, or with their manifest as Parquet or WebDataset"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "clips", nargs="+", type=Path, metavar="CLIP.pkl|DIR", help="clips, in reading order; with --format one folder"
-    )
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE|DIR", help="ends in .gif, .webp, .png, .mp4; or a folder"
-    )
-    parser.add_argument(
-        "--format",
-        choices=tuple(ARCHIVES),
-        help="all clips of what 'synthesize' wrote, or of a tree, with their manifest (parquet: needs pyarrow)",
-    )
-    parser.add_argument(
-        "--shard-clips", type=at_least(1), default=1000, metavar="N", help="clips a tar (default: %(default)s)"
-    )
-    parser.add_argument("--columns", type=at_least(1, 100), default=8, metavar="N", help="default: %(default)s")
-    parser.add_argument(
-        "--scale", type=at_least(1, 16), default=2, metavar="K", help="enlargement of a pixel (default: %(default)s)"
-    )
-    parser.add_argument("--fps", type=number(1, 100), default=25.0, metavar="RATE", help="default: %(default)g")
-    parser.add_argument("--force", action="store_true", help="overwrite FILE")
+    add = parser.add_argument
+    clips = "clips, in reading order; with --format one folder"
+    add("clips", nargs="+", type=Path, metavar="CLIP.pkl|DIR", help=clips)
+    out = "ends in .gif, .webp, .png, .mp4; or a folder"
+    add("--out", type=Path, required=True, metavar="FILE|DIR", help=out)
+    archive = "all clips of what 'synthesize' wrote, or of a tree, with their manifest (parquet: needs pyarrow)"
+    add("--format", choices=("parquet", "webdataset"), help=archive)
+    add("--shard-clips", type=at_least(1), default=1000, metavar="N", help="clips a tar (default: %(default)s)")
+    add("--columns", type=at_least(1, 100), default=8, metavar="N", help="default: %(default)s")
+    add("--scale", type=at_least(1, 16), default=2, metavar="K", help="enlargement of a pixel (default: %(default)s)")
+    add("--fps", type=number(1, 100), default=25.0, metavar="RATE", help="default: %(default)g")
+    add("--force", action="store_true", help="overwrite FILE")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,15 +43,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _archive(args: argparse.Namespace) -> int:
-    root = args.clips[0]
+    root, out = args.clips[0], args.out
     if len(args.clips) > 1 or not root.is_dir():
         raise UsageError(f"--format {args.format}: name one folder, what 'synthesize' wrote or an OpenGait tree")
-    fits = args.out.is_dir() if args.format == "webdataset" else args.out.is_file()
-    if args.out.exists() and not fits:  # --force does not put a file in a folder's place
-        raise ConflictError(
-            f"--out: {args.out} is no {'folder' if args.out.is_file() else 'file'}; choose another name"
-        )
-    written = ARCHIVES[args.format](root, args.out, args.shard_clips)
+    if out.exists() and out.is_dir() != (args.format == "webdataset"):  # --force does not put a file in its place
+        raise ConflictError(f"--out: {out} is no {'folder' if out.is_file() else 'file'}; choose another name")
+    if args.format == "parquet":
+        write_parquet(root, out)
+    else:
+        write_webdataset(root, out, args.shard_clips)
+    written = sorted(out.glob("clips-*.tar")) if out.is_dir() else [out]
     megabytes = sum(path.stat().st_size for path in written) / 1e6
-    print(f"{args.out}: {len(written)} file{'s' * (len(written) > 1)}, {megabytes:.1f} MB")
+    print(f"{out}: {len(written)} file{'s' * (len(written) > 1)}, {megabytes:.1f} MB")
     return 0

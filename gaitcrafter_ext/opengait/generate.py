@@ -21,8 +21,7 @@ from gaitcrafter_ext.generator.weights import read_card
 from gaitcrafter_ext.opengait.on_demand import check_child, start_module
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.plan import Plan
-from gaitcrafter_ext.synthesis.run import synthesize
-from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
+from gaitcrafter_ext.synthesis.run import pipeline_sampler, synthesize
 
 __all__ = ["main"]
 

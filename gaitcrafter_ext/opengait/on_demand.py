@@ -29,8 +29,8 @@ from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write_text, cache
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.folder import MANIFEST, OutputFolder
 from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity
-from gaitcrafter_ext.synthesis.likeness import people_like
 from gaitcrafter_ext.synthesis.plan import Plan, Selection, make_plan, sampling_by
+from gaitcrafter_ext.synthesis.real_people import people_like
 from gaitcrafter_ext.synthesis.selection import read_selected
 from gaitcrafter_ext.vocabulary import choose
 

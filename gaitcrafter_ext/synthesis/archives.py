@@ -11,7 +11,7 @@ import io
 import json
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import chain, islice
 from pathlib import Path
@@ -26,23 +26,17 @@ from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_frames
 from gaitcrafter_ext.synthesis.folder import OutputFolder
 
-#: A clip: its frames, its name's parts, and what the manifest says of it.
-Sample = tuple[NDArray[np.uint8], dict[str, str], dict[str, Any]]
+#: A clip's frames, and its facts: the names' parts, and what the manifest says.
+Sample = tuple[NDArray[np.uint8], dict[str, Any]]
 
 #: Clips of a Parquet row group.
 GROUP = 64
 
-#: Name of a tar.
 SHARD = "clips-{}.tar"
 
 
-def write_parquet(root: Path, out: Path, shard_clips: int) -> list[Path]:
-    """Write one file.
-
-    Args:
-        root: What ``synthesize`` wrote, or any OpenGait tree.
-        out: The file.
-        shard_clips: Not used: readers split a Parquet file by its row groups.
+def write_parquet(root: Path, out: Path) -> None:
+    """Write all clips of what ``synthesize`` wrote, or of any OpenGait tree, to one file.
 
     Raises:
         UsageError: pyarrow is not installed.
@@ -54,22 +48,25 @@ def write_parquet(root: Path, out: Path, shard_clips: int) -> list[Path]:
         from pyarrow import parquet
     except ImportError:
         raise UsageError("--format parquet needs pyarrow; run: pip install 'gaitcrafter-ext[parquet]'") from None
-    kinds = {
-        int: pa.int64(),
-        str: pa.string(),
-        float: pa.float64(),
-        dict[str, float]: pa.map_(pa.string(), pa.float64()),
-    }
+    kinds = {int: pa.int64(), str: pa.string(), dict[str, float]: pa.map_(pa.string(), pa.float64())}
     columns = {name: kinds.get(kind, pa.float64()) for name, kind in get_type_hints(ManifestRecord).items()}
-    columns |= {"frames": pa.binary(), "shape": pa.list_(pa.int64(), 3)}
-    schema, samples = pa.schema(columns), _samples(root)
+    schema = pa.schema(columns | {"frames": pa.binary(), "shape": pa.list_(pa.int64(), 3)})
+    samples = _samples(root)
     with atomic_write(out) as file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-        while rows := [_row(*sample) for sample in islice(samples, GROUP)]:
+        while group := list(islice(samples, GROUP)):
+            rows = [
+                {
+                    **facts,
+                    "mix": list(facts["mix"].items()) if "mix" in facts else None,
+                    "frames": clip.tobytes(),
+                    "shape": clip.shape,
+                }
+                for clip, facts in group
+            ]
             writer.write_table(pa.Table.from_pylist(rows, schema))
-    return [out]
 
 
-def write_webdataset(root: Path, out: Path, shard_clips: int) -> list[Path]:
+def write_webdataset(root: Path, out: Path, shard_clips: int) -> None:
     """Write ``clips-000000.tar``, ... of ``shard_clips`` clips each into a folder; see :func:`write_parquet`."""
     samples, place = _samples(root), out.resolve()
     staging = place.with_name(f"{STAGED_PREFIX}{place.name}")  # so that no shorter set is taken for the whole one
@@ -87,14 +84,6 @@ def write_webdataset(root: Path, out: Path, shard_clips: int) -> list[Path]:
         move_files(staging, out)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return sorted(out.glob(SHARD.format("[0-9]" * 6)))
-
-
-#: Name of a format -> how it is written.
-ARCHIVES: dict[str, Callable[[Path, Path, int], list[Path]]] = {
-    "parquet": write_parquet,
-    "webdataset": write_webdataset,
-}
 
 
 def _samples(root: Path) -> Iterator[Sample]:
@@ -103,30 +92,17 @@ def _samples(root: Path) -> Iterator[Sample]:
     store = folder.store() if folder.clips.is_dir() else SilhouetteStore(root)
     records = {each.key: each for each in folder.records()}
     for key in store.require_keys():
-        facts = asdict(records[key]) if key in records else {}
-        names = {"identity": key.identity, "take": key.take, "view": key.view}
-        yield (
-            read_frames(store.path(key)),
-            names,
-            {name: facts[name] for name in facts if name not in {*names, "frames"}},
-        )
+        facts = asdict(records[key]) if key in records else asdict(key)
+        facts.pop("frames", None)  # how many
+        yield read_frames(store.path(key)), facts
 
 
-def _row(frames: NDArray[np.uint8], names: dict[str, str], made: dict[str, Any]) -> dict[str, Any]:
-    mix = {"mix": list(made["mix"].items())} if made else {}
-    return {**names, **made, **mix, "frames": frames.tobytes(), "shape": list(frames.shape)}
-
-
-def _add_sample(tar: tarfile.TarFile, frames: NDArray[np.uint8], names: dict[str, str], made: dict[str, Any]) -> None:
+def _add_sample(tar: tarfile.TarFile, frames: NDArray[np.uint8], facts: dict[str, Any]) -> None:
     packed = io.BytesIO()
     np.savez_compressed(packed, frames=frames)
-    *folders, view = names.values()
-    key = "/".join([*folders, view.replace(".", "_")])  # the first dot of a name begins its ending
-    _add(tar, f"{key}.npz", packed.getvalue())
-    _add(tar, f"{key}.json", json.dumps({**names, **made}, ensure_ascii=False).encode())
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size = len(content)
-    tar.addfile(entry, io.BytesIO(content))
+    view = facts["view"].replace(".", "_")  # the first dot of a name begins its ending
+    text = json.dumps(facts, ensure_ascii=False).encode()
+    for ending, content in ((".npz", packed.getvalue()), (".json", text)):
+        entry = tarfile.TarInfo(f"{facts['identity']}/{facts['take']}/{view}{ending}")
+        entry.size = len(content)
+        tar.addfile(entry, io.BytesIO(content))

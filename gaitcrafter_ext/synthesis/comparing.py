@@ -9,18 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gaitcrafter_ext.generator.weights import Card
-from gaitcrafter_ext.metrics.centroids import Centroids, greedily_unique, nearest
+from gaitcrafter_ext.metrics.centroids import greedily_unique, nearest
 from gaitcrafter_ext.metrics.distances import cosine_distances
 from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.filter_card import FilterCard
 from gaitcrafter_ext.synthesis.identities import BlendSettings, novel_identities
-from gaitcrafter_ext.synthesis.selection import (
-    Criteria,
-    FilterRequest,
-    IdentityFilter,
-    criteria_of,
-    tally,
-)
+from gaitcrafter_ext.synthesis.selection import Criteria, FilterRequest, IdentityFilter, criteria_of, tally
 from gaitcrafter_ext.synthesis.trials import Progress, Trials, Tried
 
 #: Name -> how to blend; the identity seed is the caller's.
@@ -42,10 +36,10 @@ class Row:
     Attributes:
         unique: U: share greedily kept, each farther than the radius from all kept before it.
         consistent: Share who are one person.
+        spacing: Median distance from a person's centroid to the nearest other one of the group.
         known: Share whose centroid is within the radius of a training person.
         kept: Share who would pass the whole filter.
         parent: Share whose nearest training person is a parent of theirs; by chance it is ``chance``.
-        spacing: Median distance from a person's centroid to the nearest other one of the group.
     """
 
     name: str
@@ -59,31 +53,26 @@ class Row:
     chance: float = math.nan
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """The table: the training people as the weights make them, then one row a way; and what it was measured by."""
-
-    rows: tuple[Row, ...]
-    criteria: Criteria
-    known: Tried
-
-
 def compare_ways(
     card: Card,
     judge: FilterCard,
     request: FilterRequest,
     known: Tried,
     trials: Trials,
+    real: Features | None = None,
     progress: Progress = lambda done, total: None,
-) -> Comparison:
-    """Try out as many people of each way.
+) -> tuple[Criteria, list[Row]]:
+    """Try out as many people of each way: a row for the training people, one a way, one for ``real`` people if given.
 
     Args:
         card: Of the weights.
         judge: Card of the recogniser.
         request: How many people (``settings.wanted``), thresholds, probes; of the blend only its seed is used.
-        known: The training people.
+        known: The training people, as the weights make them.
         trials: Of the request.
+        real: Clips of real people whom neither network knows: what a perfect generator would reach. They are not held
+            against the training people: that real clips differ from synthetic ones would pass for a difference of
+            persons. What real people reach among each other stands in the calibration.
         progress: Called with (done, total) people.
     """
     subjects, count = card.vocabulary.identities, request.settings.wanted
@@ -95,17 +84,9 @@ def compare_ways(
         people = novel_identities(count, subjects, settings, card.cadence, card.code_dim)
         clips = trials.features(people, lambda done, _: progress(number * count + done, len(ways) * count))  # noqa: B023
         parents = [[parent for parent, weight in who.mix.items() if weight > 0] for who in people.values() if who.mix]
-        rows.append(_row_of_novel(name, Tried.of(clips), criteria, known.centroids, parents))
-    return Comparison(tuple(rows), criteria, known)
-
-
-def row_of_real(clips: Features, comparison: Comparison) -> Row:
-    """Real people whom neither network knows: what a perfect generator would reach.
-
-    They are not held against the training people as the weights make them: that real clips differ from synthetic ones
-    would pass for a difference of persons. What real people reach among each other stands in the calibration.
-    """
-    return _row("real, unseen", Tried.of(clips), comparison.criteria)
+        tried = Tried.of(clips)
+        rows.append(_held_against(known, tried, criteria, _row(name, tried, criteria), parents))
+    return criteria, [*rows, *([_row("real, unseen", Tried.of(real), criteria)] if real is not None else [])]
 
 
 def _row(name: str, people: Tried, criteria: Criteria) -> Row:
@@ -117,19 +98,16 @@ def _row(name: str, people: Tried, criteria: Criteria) -> Row:
     return Row(name, len(vectors), unique, consistent, spacing=float(np.median(between.min(1))))
 
 
-def _row_of_novel(
-    name: str, people: Tried, criteria: Criteria, known: Centroids, parents: Sequence[Sequence[str]]
-) -> Row:
-    centroids, sieve = people.centroids, IdentityFilter(criteria, known)
-    near = cosine_distances(centroids.vectors, known.vectors).min(1)
-    shares = people.consistency(criteria)
-    decisions = [sieve.decide(*each) for each in zip(centroids.names, centroids.vectors, shares.tolist(), strict=True)]
+def _held_against(known: Tried, people: Tried, criteria: Criteria, row: Row, parents: Sequence[Sequence[str]]) -> Row:
+    """What novel people share with the training people."""
+    decisions = IdentityFilter(criteria, known.centroids).decide_all(people)
+    near = [nearest(vector, known.centroids) for vector in people.centroids.vectors]
     row = replace(
-        _row(name, people, criteria),
-        known=float((near <= criteria.known).mean()),
-        kept=tally(decisions)["kept"] / len(centroids),
+        row,
+        known=float(np.mean([distance <= criteria.known for _, distance in near])),
+        kept=tally(decisions)["kept"] / len(near),
     )
     if not parents:
         return row
-    found = [nearest(vector, known)[0] in names for vector, names in zip(centroids.vectors, parents, strict=True)]
-    return replace(row, parent=float(np.mean(found)), chance=len(parents[0]) / len(known))
+    found = [name in names for (name, _), names in zip(near, parents, strict=True)]
+    return replace(row, parent=float(np.mean(found)), chance=len(parents[0]) / len(known.own))

@@ -1,10 +1,9 @@
 """The output folder of a run: what in it is ours, who may write to it, and what must not be touched.
 
-Inside ``DIR``: ``identities.json`` where a filter chose people; ``plan.json``; ``pkl/``; ``partition.json``,
-``opengait_entry.yaml``, ``index.html``, ``contact_sheet.png`` and ``manifest.jsonl`` once the plan is complete;
-``.gaitcrafter/`` with one lock, one manifest part and one folder for temporary files a shard. A clip is named in a
-manifest part before it appears, so that a file which no manifest names is never taken for ours: not overwritten, not
-deleted.
+Inside ``DIR``: ``identities.json`` where a filter chose people; ``plan.json``; ``pkl/``; what stands beside it
+(:data:`OUTPUTS`) once the plan is complete; ``.gaitcrafter/`` with one lock, one manifest part and one folder for
+temporary files a shard. A clip is named in a manifest part before it appears, so that a file which no manifest names is
+never taken for ours: not overwritten, not deleted.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, StorageError, UsageError
+from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, UsageError, listed
 from gaitcrafter_ext.hardware import this_process
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
@@ -27,37 +26,27 @@ from gaitcrafter_ext.synthesis.plan import Plan
 from gaitcrafter_ext.synthesis.selection import FilterRequest, SelectedIdentities, read_selected
 from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey
 
-PLAN, MANIFEST, PARTITION = "plan.json", "manifest.jsonl", "partition.json"
-SELECTED = "identities.json"
+PLAN, SELECTED = "plan.json", "identities.json"
+MANIFEST, PARTITION = "manifest.jsonl", "partition.json"
 ENTRY, SHEET, PAGE = "opengait_entry.yaml", "contact_sheet.png", "index.html"
 
 #: What stands in the folder beside ``pkl/``, once everything is made.
 OUTPUTS = (PARTITION, ENTRY, SHEET, PAGE, MANIFEST)
 
 _STATE, _CLIPS = ".gaitcrafter", "pkl"
-_HARMLESS = {".DS_Store"}
 _PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One of several runs that share a plan.
-
-    Attributes:
-        index: 1 to ``count``.
-        count: How many there are.
-    """
+    """One of ``count`` runs that share a plan, counted from 1: every ``count``-th clip is its own."""
 
     index: int = 1
     count: int = 1
 
     @classmethod
     def parse(cls, text: str) -> Shard:
-        """Read ``"2/4"``.
-
-        Raises:
-            UsageError: It is not I/N with I = 1..N.
-        """
+        """Read ``"2/4"``; raises ``UsageError`` if it is not I/N with I = 1..N."""
         index, _, count = text.partition("/")
         if index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
             return cls(int(index), int(count))
@@ -79,25 +68,15 @@ class Shard:
 
 
 class OutputFolder:
-    """The folder of one run, shared by its shards.
-
-    Args:
-        root: The folder; it need not be there yet.
-    """
+    """The folder of one run, shared by its shards; it need not be there yet."""
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = Path(root)
-        self.state = self.root / _STATE
+        self.clips, self.state = self.root / _CLIPS, self.root / _STATE
         self.trials = self.state / "trials"
-        self.file = DEFAULT_FILE
         self._read: tuple[str, Plan | None] = ("", None)
-        if (there := self.plan()) is not None:
-            self.file = there.file
-
-    @property
-    def clips(self) -> Path:
-        """Root of the OpenGait tree."""
-        return self.root / _CLIPS
+        there = self.plan()
+        self.file = DEFAULT_FILE if there is None else there.file
 
     def store(self) -> SilhouetteStore:
         """The OpenGait tree, made where it is missing."""
@@ -119,6 +98,15 @@ class OutputFolder:
         """Every manifest there is: the parts, then the merged one."""
         found = [*sorted(self.state.glob("shard-*.jsonl")), self.root / MANIFEST]
         return [path for path in found if path.is_file()]
+
+    def records(self) -> list[ManifestRecord]:
+        """Every record of every manifest; one that names no clip of an OpenGait tree is refused."""
+        records = [record for path in self.manifests() for record in manifest.read(path)]
+        for record in records:
+            parts = (record.identity, record.take, record.view)
+            if any(part in ("", ".", "..") or os.path.basename(part) != part for part in parts):
+                raise DataError(f"{self.root}: a manifest names '{record.key}', which is no clip; restore the manifest")
+        return records
 
     def plan(self) -> Plan | None:
         """The plan that the folder was made by; None where there is none of ours.
@@ -144,15 +132,10 @@ class OutputFolder:
             return read_selected(self.root / SELECTED)
         except (MissingError, DataError):
             return None
-        except StorageError:
-            if (self.root / SELECTED).is_file():
-                raise
-            return None
 
     def precision(self) -> str:
         """In which arithmetic the clips that are there, or the selected identities, were made; empty where unknown."""
-        found = self.plan()
-        if found is not None:
+        if (found := self.plan()) is not None:
             return found.sampling.precision
         selected = self.selected()
         return "" if selected is None else selected.request.sampling.precision
@@ -165,23 +148,22 @@ class OutputFolder:
         """
         if self.root.exists() and not self.root.is_dir():
             raise ConflictError(f"{self.root} is a file; choose a folder for --out")
-        found = list(_files(self.root, skip=_STATE))  # before what names them is read: another shard may be writing
+        found = set(_files(self.root))  # before what names them is read: another shard may be writing
         earlier = self.plan()
-        foreign = self._foreign(found, earlier)
+        foreign = sorted(found - self._ours(earlier))
         # Such a file would be overwritten, or be read by OpenGait as a part of one of our clips.
         names = {Path(name) for name in (PLAN, SELECTED, *OUTPUTS)}
         folders = {Path(_CLIPS, key.path(plan.file)).parent for key in plan.keys}
-        blocking = [path for path in foreign if path in names or path.parent in folders]
-        if blocking:
+        if blocking := [path.as_posix() for path in foreign if path in names or path.parent in folders]:
             raise ConflictError(
-                f"{self.root}: {_listed(blocking)} not ours and in the way; move it or choose another --out"
+                f"{self.root}: {listed(blocking)} not ours and in the way; move it or choose another --out"
             )
         if force:
             return
         if foreign:
             raise ConflictError(
-                f"{self.root} holds what is not ours: {_listed(foreign)}; choose another --out, or --force to go on "
-                "beside it"
+                f"{self.root} holds what is not ours: {listed([path.as_posix() for path in foreign])}; choose another "
+                "--out, or --force to go on beside it"
             )
         if earlier is not None and earlier != plan:
             raise ConflictError(
@@ -189,12 +171,20 @@ class OutputFolder:
                 "--out, or --force to delete the clips that its manifest lists"
             )
 
+    def _ours(self, plan: Plan | None) -> set[Path]:
+        """Files that the plan and the manifests account for, relative to the folder."""
+        ours = set() if self.selected() is None else {Path(SELECTED)}
+        if plan is not None:
+            ours |= {Path(name) for name in (PLAN, *OUTPUTS)}
+            ours |= {Path(_CLIPS, record.key.path(plan.file)) for record in self.records()}
+        return ours
+
     @contextlib.contextmanager
     def claim(self, plan: Plan, shard: Shard, force: bool = False) -> Iterator[None]:
         """Hold the folder for one shard of ``plan``; the plan's file is there from then on.
 
         Raises:
-            ConflictError: See ``check``; or the shard, or with ``force`` any shard, is being worked on.
+            ConflictError: See :meth:`check`; or the shard, or with ``force`` any shard, is being worked on.
             StorageError: The folder cannot be written.
         """
         self.check(plan, force)  # before anything of ours is written
@@ -205,33 +195,58 @@ class OutputFolder:
                     self._clear(plan)
                     atomic_write_text(self.root / PLAN, plan.to_json())
                 self.file = plan.file
-                held.enter_context(self._shard_lock(shard.name, f"shard {shard} of {self.root}"))
+                held.enter_context(self._lock(shard.name, f"shard {shard} of {self.root}"))
                 self._tidy(shard)
             yield
 
-    def _shard_lock(self, name: str, what: str = "") -> FileLock:
-        return FileLock(self.state / f"{name}.lock", what or f"{name} of {self.root}")
-
     def waiting_lock(self, name: str) -> FileLock:
         """A lock that is waited for; it is only ever held for a moment."""
-        return FileLock(self.state / f"{name}.lock", str(self.root), _PATIENCE_S)
+        return self._lock(name, str(self.root), _PATIENCE_S)
 
-    def _foreign(self, found: list[Path], earlier: Plan | None) -> list[Path]:
-        """Those of the files ``found`` that no manifest names, relative to the folder."""
-        ours = {Path(name) for name in (PLAN, *OUTPUTS)} if earlier is not None else set()
-        if earlier is not None:
-            ours |= {Path(_CLIPS, record.key.path(earlier.file)) for record in self.records()}
-        ours |= {Path(SELECTED)} if self.selected() is not None else set()
-        return sorted(set(found) - ours)
+    def _lock(self, name: str, what: str, patience_s: float = 0.0) -> FileLock:
+        return FileLock(self.state / f"{name}.lock", what, patience_s)
 
-    def records(self) -> list[ManifestRecord]:
-        """Every record of every manifest; one that names no clip of an OpenGait tree is refused."""
-        records = [record for path in self.manifests() for record in manifest.read(path)]
-        for record in records:
-            parts = (record.identity, record.take, record.view)
-            if any(part in ("", ".", "..") or os.path.basename(part) != part for part in parts):
-                raise DataError(f"{self.root}: a manifest names '{record.key}', which is no clip; restore the manifest")
-        return records
+    def select(
+        self, plan: Plan, request: FilterRequest, choose: Callable[[], SelectedIdentities], force: bool = False
+    ) -> SelectedIdentities:
+        """The identities that ``request`` names: those in the folder, or else chosen now and kept in it.
+
+        Args:
+            plan: What the run would be without a filter, to see at once what is in the way.
+            request: All that decides who is chosen.
+            choose: Chooses; called only where the identities are not there yet.
+            force: Replace identities that other settings chose.
+
+        Raises:
+            ConflictError: The folder holds what is not ours or what other settings made, and ``force`` was not given.
+            StorageError: The folder cannot be written.
+        """
+        if (found := self._selected_before(plan, request, force)) is not None:
+            return found
+        chosen = choose()
+        with self.waiting_lock("filter"):
+            found = self._selected_before(plan, request, force)  # by another shard
+            if found is None:
+                self._refuse_while_shards_work()
+                atomic_write_text(self.root / SELECTED, chosen.to_json())
+        return found or chosen
+
+    def _selected_before(self, plan: Plan, request: FilterRequest, force: bool) -> SelectedIdentities | None:
+        found = self.selected()
+        if found is not None and found.request == request:
+            return found
+        if found is not None and not force:
+            raise ConflictError(
+                f"{self.root / SELECTED} was chosen by other settings (other "
+                f"{', '.join(found.request.differences(request))}); choose another --out, or --force to choose again"
+            )
+        if self.plan() is not None and not force:
+            raise ConflictError(
+                f"{self.root} belongs to a plan without this filter; choose another --out, or --force to delete the "
+                "clips that its manifest lists"
+            )
+        self.check(plan, force)
+        return None
 
     def _clear(self, plan: Plan) -> None:
         """Delete what an earlier plan than ``plan`` made: listed clips, then the lists, then empty folders."""
@@ -239,11 +254,10 @@ class OutputFolder:
             (self.root / SELECTED).unlink(missing_ok=True)
         if self.plan() is None:
             return
-        self.refuse_while_shards_work()
+        self._refuse_while_shards_work()
+        clips = [self.path(record.key) for record in self.records()]
         try:
-            for record in self.records():
-                self.path(record.key).unlink(missing_ok=True)
-            for path in [*self.manifests(), *(self.root / name for name in (*OUTPUTS, PLAN))]:
+            for path in [*clips, *self.manifests(), *(self.root / name for name in (*OUTPUTS, PLAN))]:
                 path.unlink(missing_ok=True)
         except OSError as error:
             raise storage_error(self.root, error, "delete in") from error
@@ -251,97 +265,34 @@ class OutputFolder:
             with contextlib.suppress(OSError):  # not empty: a file that is not ours is in it
                 os.rmdir(folder)
 
-    def refuse_while_shards_work(self) -> None:
-        """Raise ``ConflictError`` if any shard is being worked on."""
+    def _refuse_while_shards_work(self) -> None:
         for lock in sorted(self.state.glob("shard-*.lock")):
-            with self._shard_lock(lock.stem):
+            with self._lock(lock.stem, f"{lock.stem} of {self.root}"):
                 pass
 
     def _tidy(self, mine: Shard) -> None:
         """Take back what a kill left: temporary files, and records of clips that never appeared."""
         shutil.rmtree(self.staging(mine), ignore_errors=True)
         for path in self.manifests():
-            lock = "finish" if path.name == MANIFEST else path.stem
+            name = "finish" if path.name == MANIFEST else path.stem
             with contextlib.ExitStack() as held:
-                if lock != mine.name:
+                if name != mine.name:
                     try:
-                        held.enter_context(self._shard_lock(lock))
+                        held.enter_context(self._lock(name, ""))
                     except ConflictError:
                         continue  # it is at work, and its clips are about to appear
-                self._drop_absent(path)
-
-    def _drop_absent(self, path: Path) -> None:
-        records = manifest.read(path)
-        kept = [record for record in records if self.path(record.key).is_file()]
-        if len(kept) < len(records):
-            atomic_write_text(path, "".join(record.to_line() for record in kept))
+                records = manifest.read(path)
+                kept = [record for record in records if self.path(record.key).is_file()]
+                if len(kept) < len(records):
+                    atomic_write_text(path, "".join(record.to_line() for record in kept))
 
 
-def _files(root: Path, skip: str) -> Iterator[Path]:
-    """Every file below ``root``, links to folders too, relative to it; ``skip`` is a folder of ``root``."""
+def _files(root: Path) -> Iterator[Path]:
+    """Every file below ``root`` but our own state, links to folders too, relative to it."""
     for folder, names, files in os.walk(root):
         here = Path(folder)
-        if here == root and skip in names:
-            names.remove(skip)
-        links = [name for name in names if (here / name).is_symlink()]
-        for name in files + links:
-            if name not in _HARMLESS and not name.startswith(STAGED_PREFIX):
+        if here == root and _STATE in names:
+            names.remove(_STATE)
+        for name in files + [name for name in names if (here / name).is_symlink()]:
+            if name != ".DS_Store" and not name.startswith(STAGED_PREFIX):
                 yield (here / name).relative_to(root)
-
-
-def _listed(paths: list[Path], most: int = 3) -> str:
-    more = f" and {len(paths) - most} more" if len(paths) > most else ""
-    return ", ".join(path.as_posix() for path in paths[:most]) + more
-
-
-def freeze(
-    folder: OutputFolder,
-    plan: Plan,
-    request: FilterRequest,
-    choose: Callable[[], SelectedIdentities],
-    force: bool = False,
-) -> SelectedIdentities:
-    """The identities that ``request`` names: those in the folder, or else chosen now.
-
-    Args:
-        folder: Where the run goes; its file :data:`SELECTED` is there from then on.
-        plan: What the run would be without a filter, to see at once what is in the way.
-        request: All that decides who is chosen.
-        choose: Chooses; called only where the identities are not there yet.
-        force: Replace identities that other settings chose.
-
-    Raises:
-        ConflictError: The folder holds what is not ours or what other settings made, and ``force`` was not given.
-        StorageError: The folder cannot be written.
-    """
-    found = _selected_before(folder, plan, request, force)  # before anything of ours is written
-    if found is not None:
-        return found
-    chosen = choose()
-    with folder.waiting_lock("filter"):
-        found = _selected_before(folder, plan, request, force)
-        if found is None:
-            folder.refuse_while_shards_work()
-            atomic_write_text(folder.root / SELECTED, chosen.to_json())
-    return found or chosen
-
-
-def _selected_before(
-    folder: OutputFolder, plan: Plan, request: FilterRequest, force: bool
-) -> SelectedIdentities | None:
-    """The identities that are there; None where they must be chosen."""
-    found = folder.selected()
-    if found is not None and found.request == request:
-        return found
-    if found is not None and not force:
-        raise ConflictError(
-            f"{folder.root / SELECTED} was chosen by other settings (other "
-            f"{', '.join(found.request.differences(request))}); choose another --out, or --force to choose again"
-        )
-    if folder.plan() is not None and not force:
-        raise ConflictError(
-            f"{folder.root} belongs to a plan without this filter; choose another --out, or --force to delete the "
-            "clips that its manifest lists"
-        )
-    folder.check(plan, force)
-    return None

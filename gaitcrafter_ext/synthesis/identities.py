@@ -19,7 +19,7 @@ standard normal draw in the space of people, whose codes are whitened, along the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from itertools import count as count_up
 from itertools import islice
@@ -31,36 +31,28 @@ from gaitcrafter_ext.errors import UsageError, suggest
 from gaitcrafter_ext.generator.weights import mixed_cadence
 from gaitcrafter_ext.records import record
 
-#: How novel people are made.
 STRATEGIES = ("even", "spread", "beyond", "draw")
+
+#: Parents of a novel person. Blends of ten are as far from the known people as strangers are (``docs/results.md``); a
+#: blend of more people than the second number is their mean, whoever they are.
+PARENTS, MOST_PARENTS = 10, 100
 
 #: Blends from which ``spread`` takes the farthest.
 POOL = 64
 
-#: Weights are multiples of one over this, so that a recipe reads well and survives a text file exactly.
+#: Weights are multiples of one over this, so that they read well and survive a text file exactly.
 GRAIN = 10_000
 
 #: Parents, ascending, and their weights.
 Blend = tuple[tuple[int, ...], list[float]]
 
-#: A blend of more people than this is their mean, whoever they are.
-MOST_PARENTS = 100
-
-
-#: Parents of a novel person. Blends of ten are as far from the known people as strangers are (``docs/results.md``).
-PARENTS = 10
+#: Known person -> mean gait cycle and its standard deviation, as on the card of the weights.
+Cadences = Mapping[str, Sequence[float]]
 
 
 @record
 class BlendSettings:
-    """How novel people are made of known ones.
-
-    Attributes:
-        parents: How many known people each is a blend of, at least 2.
-        concentration: Parameter of the symmetric Dirichlet distribution of their weights, above 0.
-        seed: Who is blended, and how much of each; at least 0.
-        strategy: One of :data:`STRATEGIES`.
-    """
+    """How novel people are made of known ones: ``concentration`` is the Dirichlet parameter of their weights."""
 
     parents: int = PARENTS
     concentration: float = 5.0
@@ -78,13 +70,9 @@ class Cadence:
 
 @record
 class Identity:
-    """Who is generated.
+    """Who is generated: a ``mix``, known person -> weight, or where that is empty, a place in the space of people.
 
-    Attributes:
-        mix: Known person -> mixing weight; weights sum to 1, and only ``beyond`` makes one that is below 0. Empty where
-            ``code`` says who it is.
-        code: Place in the space of people.
-        cadence: How fast they walk; None where that is not known.
+    Weights sum to 1; only ``beyond`` makes one that is below 0. ``cadence`` is None where it is not known.
     """
 
     mix: dict[str, float] = field(default_factory=dict)
@@ -92,22 +80,18 @@ class Identity:
     cadence: Cadence | None = None
 
 
-def known_identity(name: str, cadence: Mapping[str, Sequence[float]]) -> Identity:
-    """A known person; ``cadence`` is the card's."""
-    return Identity({name: 1.0}, cadence=_cadence({name: 1.0}, cadence))
+def known_identity(name: str, cadence: Cadences) -> Identity:
+    """A known person."""
+    return _mixture({name: 1.0}, cadence)
 
 
-def _cadence(mix: Mapping[str, float], cadence: Mapping[str, Sequence[float]]) -> Cadence | None:
+def _mixture(mix: dict[str, float], cadence: Cadences) -> Identity:
     found = mixed_cadence(mix, cadence)
-    return None if found is None else Cadence(round(found[0], 3), round(found[1], 3))
+    return Identity(mix, cadence=None if found is None else Cadence(round(found[0], 3), round(found[1], 3)))
 
 
 def novel_identities(
-    count: int,
-    subjects: Sequence[str],
-    blend: BlendSettings,
-    cadence: Mapping[str, Sequence[float]] | None = None,
-    code_dim: int = 0,
+    count: int, subjects: Sequence[str], blend: BlendSettings, cadence: Cadences | None = None, code_dim: int = 0
 ) -> dict[str, Identity]:
     """The first ``count`` people of the series that ``blend`` names.
 
@@ -115,7 +99,7 @@ def novel_identities(
         count: How many; the first ones are the same however many are asked for.
         subjects: Known people, in the order of the identity code.
         blend: How they are made.
-        cadence: Of the known people, see the card.
+        cadence: Of the known people.
         code_dim: Length of a code, for the strategy ``draw``.
 
     Returns:
@@ -130,45 +114,16 @@ def novel_identities(
 
 
 def novel_series(
-    subjects: Sequence[str],
-    blend: BlendSettings,
-    cadence: Mapping[str, Sequence[float]] | None = None,
-    code_dim: int = 0,
+    subjects: Sequence[str], blend: BlendSettings, cadence: Cadences | None = None, code_dim: int = 0
 ) -> Iterator[tuple[str, Identity]]:
     """The endless series of :func:`novel_identities`, one person at a time; raises as it does, before the first."""
     _check(len(subjects), blend)
-    return _series(subjects, blend, cadence or {}, code_dim)
-
-
-def _series(
-    subjects: Sequence[str], blend: BlendSettings, cadence: Mapping[str, Sequence[float]], code_dim: int
-) -> Iterator[tuple[str, Identity]]:
     prefix = _free_prefix(subjects)
     if blend.strategy == "draw":
-        people = _drawn(blend.seed, len(subjects), code_dim, cadence)
+        people = _drawn(blend.seed, len(subjects), code_dim, cadence or {})
     else:
-        people = _blended(subjects, blend, cadence)
-    for number, who in enumerate(people, 1):
-        yield f"{prefix}-{number:04d}", who
-
-
-def _blended(
-    subjects: Sequence[str], blend: BlendSettings, cadence: Mapping[str, Sequence[float]]
-) -> Iterator[Identity]:
-    for members, weights in _SERIES[blend.strategy](len(subjects), blend):
-        mix = {subjects[member]: weight for member, weight in zip(members, weights, strict=True)}
-        yield Identity(mix, cadence=_cadence(mix, cadence))
-
-
-def _drawn(seed: int, known: int, code_dim: int, cadence: Mapping[str, Sequence[float]]) -> Iterator[Identity]:
-    """People drawn from the space; each walks as fast as some known person."""
-    spanned = min(code_dim, known - 1)  # the other dimensions are 0 in every code that the weights were trained on
-    walks = [Cadence(*cadence[name]) for name in sorted(cadence)]
-    for number in count_up(1):
-        rng = np.random.default_rng([seed, number, 2])
-        code = [round(float(value), 4) for value in rng.standard_normal(spanned)]
-        walk = walks[rng.integers(len(walks))] if walks else None
-        yield Identity(code=(*code, *[0.0] * (code_dim - spanned)), cadence=walk)
+        people = _blended(subjects, blend, cadence or {})
+    return ((f"{prefix}-{number:04d}", who) for number, who in enumerate(people, 1))
 
 
 def _check(known: int, blend: BlendSettings) -> None:
@@ -180,10 +135,8 @@ def _check(known: int, blend: BlendSettings) -> None:
         raise UsageError(f"--blend: unknown '{blend.strategy}'; {suggest(blend.strategy, STRATEGIES)}")
     if known < 2:
         raise UsageError(f"--novel: the weights know {known} people, novel ones need 2; use --novel 0")
-    if blend.strategy == "draw":
-        return
     most = min(known, MOST_PARENTS)
-    if not 2 <= blend.parents <= most:
+    if blend.strategy != "draw" and not 2 <= blend.parents <= most:
         raise UsageError(f"--blend-parents: {blend.parents}; allowed: 2 to {most} (the weights know {known} people)")
 
 
@@ -193,11 +146,30 @@ def _free_prefix(subjects: Sequence[str]) -> str:
     return next(prefix for prefix in prefixes if not any(name.startswith(f"{prefix}-") for name in subjects))
 
 
+def _drawn(seed: int, known: int, code_dim: int, cadence: Cadences) -> Iterator[Identity]:
+    """People drawn from the space; each walks as fast as some known person."""
+    spanned = min(code_dim, known - 1)  # the other dimensions are 0 in every code that the weights were trained on
+    walks = [Cadence(*cadence[name]) for name in sorted(cadence)]
+    for number in count_up(1):
+        rng = np.random.default_rng([seed, number, 2])
+        code = [round(float(value), 4) for value in rng.standard_normal(spanned)]
+        walk = walks[rng.integers(len(walks))] if walks else None
+        yield Identity(code=(*code, *[0.0] * (code_dim - spanned)), cadence=walk)
+
+
+def _blended(subjects: Sequence[str], blend: BlendSettings, cadence: Cadences) -> Iterator[Identity]:
+    series = {"even": _even, "spread": _spread, "beyond": _beyond}[blend.strategy]
+    for members, weights in series(len(subjects), blend):
+        yield _mixture({subjects[member]: weight for member, weight in zip(members, weights, strict=True)}, cadence)
+
+
 def _even(known: int, blend: BlendSettings) -> Iterator[Blend]:
     """Parents that were used least, and weights of each person's own."""
     sets = _parent_sets(known, blend.parents, np.random.default_rng([blend.seed]))
     for number, members in enumerate(sets, 1):
-        yield members, _weights(blend, np.random.default_rng([blend.seed, number]))
+        rng = np.random.default_rng([blend.seed, number])
+        weights = rng.dirichlet(np.full(blend.parents, blend.concentration))
+        yield members, _on_grain(np.maximum(1 / GRAIN, weights))
 
 
 def _spread(known: int, blend: BlendSettings) -> Iterator[Blend]:
@@ -231,16 +203,21 @@ def _beyond(known: int, blend: BlendSettings) -> Iterator[Blend]:
     for number, (members, weights) in enumerate(_even(known, blend), 1):
         left = int(np.random.default_rng([blend.seed, number, 1]).integers(len(members)))
         away = weights[left]
-        scale = (1 + away) / (1 - away)
-        led = [-away if place == left else scale * weight for place, weight in enumerate(weights)]
-        yield members, _on_grain(np.array(led))
+        led = np.array(weights) * ((1 + away) / (1 - away))
+        led[left] = -away
+        yield members, _on_grain(led)
 
 
 def _parent_sets(known: int, parents: int, rng: np.random.Generator) -> Iterator[tuple[int, ...]]:
     """Endless sets of parents, ascending indices: the least used people first, no set twice before all were used."""
     uses, seen, possible = np.zeros(known), set[tuple[int, ...]](), math.comb(known, parents)
     while True:
-        members = _fresh_set(uses, parents, seen, rng)
+        for attempt in count_up():
+            # Equally used people come in random order; each failure lets somewhat more used people in.
+            order = np.argsort(uses + rng.random(known) * (1 + attempt / 8), kind="stable")
+            members = tuple(sorted(order[:parents].tolist()))
+            if members not in seen:
+                break
         uses[list(members)] += 1
         seen.add(members)
         if len(seen) == possible:
@@ -248,33 +225,8 @@ def _parent_sets(known: int, parents: int, rng: np.random.Generator) -> Iterator
         yield members
 
 
-def _fresh_set(
-    uses: NDArray[np.float64], parents: int, seen: set[tuple[int, ...]], rng: np.random.Generator
-) -> tuple[int, ...]:
-    """A set that is not in ``seen``, of people used as little as possible."""
-    for attempt in count_up():
-        # Equally used people come in random order; each failure lets somewhat more used people in.
-        order = np.argsort(uses + rng.random(len(uses)) * (1 + attempt / 8), kind="stable")
-        members = tuple(sorted(int(index) for index in order[:parents]))
-        if members not in seen:
-            return members
-    raise AssertionError("unreachable")
-
-
-def _weights(blend: BlendSettings, rng: np.random.Generator) -> list[float]:
-    """Dirichlet weights as whole multiples of 1 / GRAIN, none of them zero."""
-    return _on_grain(np.maximum(1 / GRAIN, rng.dirichlet(np.full(blend.parents, blend.concentration))))
-
-
 def _on_grain(weights: NDArray[np.float64]) -> list[float]:
     """Weights as whole multiples of 1 / GRAIN that sum to 1."""
     shares = np.round(weights * GRAIN).astype(int)
     shares[np.argmax(shares)] += GRAIN - shares.sum()
     return [int(share) / GRAIN for share in shares]
-
-
-_SERIES: dict[str, Callable[[int, BlendSettings], Iterator[Blend]]] = {
-    "even": _even,
-    "spread": _spread,
-    "beyond": _beyond,
-}

@@ -6,14 +6,13 @@ A task is a shard as ``--shard I/N`` makes it, so the bytes are those of one pro
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from gaitcrafter_ext.errors import GaitCrafterError, UsageError
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.plan import Plan
-from gaitcrafter_ext.synthesis.run import Outcome, synthesize
-from gaitcrafter_ext.synthesis.sampler import pipeline_sampler
+from gaitcrafter_ext.synthesis.run import Outcome, pipeline_sampler, synthesize
 
 
 def synthesize_on_ray(
@@ -27,16 +26,16 @@ def synthesize_on_ray(
     force: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Outcome:
-    """Make a plan on the cluster that ``RAY_ADDRESS`` names, or on this machine.
+    """Make a plan on the cluster that ``RAY_ADDRESS`` names, or on this machine; see :func:`run.synthesize`.
 
     Args:
         plan: What to make.
         root: Output folder, which every machine sees under this path.
         weights: Folder of the weights, likewise.
-        device: See :func:`gaitcrafter_ext.synthesis.sampler.pipeline_sampler`.
+        device: Where clips are computed.
         tasks: How many shards; one a GPU, or one a machine where the cluster has none, unless given.
-        chunk: See :func:`gaitcrafter_ext.synthesis.run.synthesize`, as errors are.
-        force: Likewise.
+        chunk: Clips made at once.
+        force: Delete what another plan made here.
         progress: Called with (done, total) clips when a task ends.
 
     Raises:
@@ -66,8 +65,8 @@ def synthesize_on_ray(
             raise GaitCrafterError(
                 f"--engine ray: a task was lost ({type(lost).__name__}); the same command goes on"
             ) from lost
-        progress(sum(each.made + each.kept for each in done), len(plan.clips))
-    made, kept = (sum(getattr(each, name) for each in done) for name in ("made", "kept"))
+        made, kept = (sum(getattr(each, name) for each in done) for name in ("made", "kept"))
+        progress(made + kept, len(plan.clips))
     return Outcome(len(plan.clips), made, kept, max(each.there for each in done))
 
 
@@ -87,7 +86,5 @@ def share_out(machines: Sequence[Mapping[str, float]], tasks: int | None) -> tup
 
 
 def _shard(plan: Plan, root: Path, weights: Path, shard: Shard, device: str, chunk: int | None, force: bool) -> Outcome:
-    def load() -> Any:
-        return pipeline_sampler(weights, plan.sampling, device)
-
-    return synthesize(plan, OutputFolder(root), load, shard, chunk=chunk, force=force)
+    sampler = partial(pipeline_sampler, weights, plan.sampling, device)
+    return synthesize(plan, OutputFolder(root), sampler, shard, chunk=chunk, force=force)

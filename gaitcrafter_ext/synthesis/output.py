@@ -1,9 +1,16 @@
-"""What stands beside the clips of a finished plan: partition, lines for OpenGait, merged manifest, pictures."""
+"""What stands beside the clips of a finished plan: partition, lines for OpenGait, manifest, contact sheet, web page.
+
+The page is one file that opens without a network: clips are strips of frames, moved by CSS.
+"""
 
 from __future__ import annotations
 
+import base64
+from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,18 +19,16 @@ from gaitcrafter_ext.silhouettes.files import atomic_write_text
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.pictures import contact_sheet, spread
 from gaitcrafter_ext.silhouettes.store import read_clip
-from gaitcrafter_ext.synthesis.folder import ENTRY, MANIFEST, OUTPUTS, PAGE, PARTITION, SHEET, OutputFolder
-from gaitcrafter_ext.synthesis.page import page
-from gaitcrafter_ext.synthesis.plan import Plan
+from gaitcrafter_ext.synthesis.folder import ENTRY, MANIFEST, PAGE, PARTITION, SHEET, OutputFolder
+from gaitcrafter_ext.synthesis.identities import Identity
+from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan
 from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey
 
-#: Rows of the contact sheet at most.
-MOST_ROWS = 40
+#: Rows of the contact sheet at most; clips and bytes of pictures on the page at most.
+MOST_ROWS, MOST_CLIPS, MOST_BYTES = 40, 40, 1_900_000
 
-
-def outputs_there(folder: OutputFolder) -> bool:
-    """Whether everything that ``write_outputs`` writes is there."""
-    return all((folder.root / name).is_file() for name in OUTPUTS)
+#: On the page: frames of a clip at most, parents beside a novel person, views that are looked for.
+MOST_FRAMES, PARENTS, VIEWS_DEG = 40, 3, (90.0, 36.0)
 
 
 def write_outputs(plan: Plan, folder: OutputFolder) -> None:
@@ -37,7 +42,8 @@ def write_outputs(plan: Plan, folder: OutputFolder) -> None:
     entry = opengait_entry(plan, folder.root)
     atomic_write_text(folder.root / ENTRY, entry)
     atomic_write_text(folder.root / PAGE, page(plan, folder, entry))
-    contact_sheet([(_label(key), _clip(folder, key)) for key in sheet_keys(plan)], folder.root / SHEET)
+    labels = {key: str(key).replace("/", " ").encode("ascii", "replace").decode() for key in sheet_keys(plan)}
+    contact_sheet([(label, read_clip(folder.path(key))) for key, label in labels.items()], folder.root / SHEET)
     manifest.merge(folder.manifests(), folder.root / MANIFEST, plan.keys)
 
 
@@ -78,27 +84,138 @@ class_count:
 """
 
 
+def _quoted(path: Path | str) -> str:
+    """A path as a YAML scalar, whatever characters are in it."""
+    return "'" + str(path).replace("'", "''") + "'"
+
+
 def sheet_keys(plan: Plan) -> list[ClipKey]:
     """Which clips the contact sheet shows: all, or each chosen person once a condition, from changing views."""
     if len(plan.clips) <= MOST_ROWS:
         return list(plan.keys)
-    clips: dict[tuple[str, str], list[ClipKey]] = {}
+    clips = defaultdict[tuple[str, str], list[ClipKey]](list)
     for key in plan.keys:
-        clips.setdefault((key.identity, plan.conditions[key.take]), []).append(key)
+        clips[key.identity, plan.conditions[key.take]].append(key)
     conditions = len({condition for _, condition in clips})
     people = [plan.identities[index] for index in spread(len(plan.identities), max(1, MOST_ROWS // conditions))]
     rows = [keys for (identity, _), keys in clips.items() if identity in people][:MOST_ROWS]
     return [keys[number * 5 % len(keys)] for number, keys in enumerate(rows)]
 
 
-def _label(key: ClipKey) -> str:
-    return f"{key.identity} {key.take} {key.view}".encode("ascii", "replace").decode()
+@dataclass(frozen=True)
+class Figure:
+    """A clip that walks: a PNG of its frames side by side, base64."""
+
+    png: str
+    frames: int
+    label: str
+    caption: str
 
 
-def _clip(folder: OutputFolder, key: ClipKey) -> NDArray[np.uint8]:
-    return read_clip(folder.path(key))
+@dataclass
+class Person:
+    """A card of the page: ``rows`` are condition -> clips, ``parents`` clips of theirs beside."""
+
+    name: str
+    origin: str
+    rows: dict[str, list[Figure]] = field(default_factory=lambda: defaultdict(list))
+    parents: list[Figure] = field(default_factory=list)
 
 
-def _quoted(path: Path | str) -> str:
-    """A path as a YAML scalar, whatever characters are in it."""
-    return "'" + str(path).replace("'", "''") + "'"
+def page(plan: Plan, folder: OutputFolder, entry: str) -> str:
+    """The page of a finished plan; ``entry`` is the text of the lines for OpenGait."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("gaitcrafter_ext.synthesis", package_path="")
+    pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    people = _people_shown(plan, folder)
+    return pages.get_template("page.html.j2").render(plan=plan, people=people, facts=_facts(plan), entry=entry)
+
+
+def _people_shown(plan: Plan, folder: OutputFolder) -> list[Person]:
+    """People spread over the plan, each once a condition from two views, as many as a page holds."""
+    requests = defaultdict[str, list[ClipRequest]](list)
+    for request in plan.requests():
+        requests[request.key.identity].append(request)
+    shown = {name: _shown(mine) for name, mine in requests.items()}
+    beside = PARENTS if any(parent in shown for who in plan.people.values() for parent in _parents(who)) else 0
+    count = max(1, MOST_CLIPS // (max(map(len, shown.values())) + beside))
+    found, size = list[Person](), 0
+    for index in spread(len(plan.identities), count):
+        name = plan.identities[index]
+        person = _person(name, plan.people[name], shown, folder)
+        size += sum(len(clip.png) for clips in (*person.rows.values(), person.parents) for clip in clips)
+        if found and size > MOST_BYTES:
+            break
+        found.append(person)
+    return found
+
+
+def _shown(mine: list[ClipRequest]) -> list[ClipRequest]:
+    """Clips of a person to show: the first take of each condition, from the side and obliquely."""
+    takes = defaultdict[str, list[ClipRequest]](list)
+    for request in mine:
+        clips = takes[request.condition]
+        if not clips or clips[0].key.take == request.key.take:
+            clips.append(request)
+    chosen = list[ClipRequest]()
+    for clips in takes.values():
+        for wanted in VIEWS_DEG[: len(clips)]:
+            apart = [
+                (abs((each.view_deg or 0.0) - wanted), row) for row, each in enumerate(clips) if each not in chosen
+            ]
+            chosen.append(clips[min(apart)[1]])
+    return chosen
+
+
+def _person(name: str, who: Identity, shown: dict[str, list[ClipRequest]], folder: OutputFolder) -> Person:
+    parents = _parents(who)
+    if parents:
+        shares = ", ".join(f"{parent} {who.mix[parent]:.0%}" for parent in parents[:4])
+        origin = f"novel: {shares}" + (f" and {len(parents) - 4} more" if len(parents) > 4 else "")
+    elif who.mix:
+        origin = "known: one of the people that the generator was trained on"
+    else:
+        origin = "a place in the space of people, read from silhouettes or drawn"
+    person = Person(name, origin)
+    for request in shown[name]:
+        cycle = "" if request.cycle is None else f" · {request.cycle:.1f}"
+        person.rows[request.condition].append(_figure(folder, request, f"{request.key.view}{cycle}"))
+    for parent in [parent for parent in parents if parent in shown][:PARENTS]:
+        person.parents.append(_figure(folder, shown[parent][0], f"{parent} {who.mix[parent]:.0%}"))
+    return person
+
+
+def _parents(who: Identity) -> list[str]:
+    """Parents of a novel person, strongest first; none of a known one."""
+    return sorted(who.mix, key=lambda name: -abs(who.mix[name])) if len(who.mix) > 1 else []
+
+
+def _figure(folder: OutputFolder, request: ClipRequest, caption: str) -> Figure:
+    """The beginning of a clip: whole cycles where it shows one, in 16 grey levels to keep the page small."""
+    frames: NDArray[np.uint8] = read_clip(folder.path(request.key))
+    length = min(len(frames), MOST_FRAMES)
+    if request.cycle is not None and round(request.cycle) <= length:
+        length = round(length // request.cycle * request.cycle)
+    strip = (frames[:length] // 17 * 17).transpose(1, 0, 2).reshape(frames.shape[1], -1)
+    png = base64.b64encode(cv2.imencode(".png", strip)[1].tobytes()).decode()
+    return Figure(png, length, str(request.key), caption)
+
+
+def _facts(plan: Plan) -> dict[str, str]:
+    """What the manifest says of all clips."""
+    sampling = plan.sampling
+    cycles = [request.cycle for request in plan.requests() if request.cycle is not None]
+    return {
+        "People": f"{len(plan.people):,}",
+        "Clips": f"{len(plan.clips):,}",
+        "Conditions": ", ".join(dict.fromkeys(plan.conditions.values())),
+        "Views": ", ".join(plan.views),
+        "Frames a clip": str(sampling.frames),
+        "Gait cycle": f"{min(cycles):.1f} to {max(cycles):.1f} frames" if cycles else "not known",
+        "Sampler": f"{sampling.sampler}, {sampling.steps} steps, guidance {sampling.guidance:g}, "
+        f"identity scale {sampling.identity_scale:g}, {sampling.precision}",
+        "Seed": str(sampling.seed),
+        "Weights": plan.weights,
+        "Plan": plan.fingerprint,
+    }

@@ -38,12 +38,10 @@ class Sampling:
     """How clips are sampled; every field decides their bytes.
 
     Attributes:
-        sampler: One of ``generator.samplers.SAMPLER_NAMES``.
         seed: Of the run; each clip's noise is keyed by it, the clip's name and its identity.
-        precision: ``fp32`` or ``bf16``, see ``generator.samplers.PRECISIONS``.
         cadence: ``""`` = each person's own; ``"27"`` = so many frames a gait cycle; ``"x1.1"`` = so much longer.
-        size: Rows of a written frame, 64 or 128.
-        columns: Columns of a written frame of 64 rows, 64 or 44 (of 128: twice as many), as the dataset's own are.
+        size: Rows of a written frame.
+        columns: Columns of a written frame of 64 rows (of 128: twice as many), as the dataset's own are.
     """
 
     sampler: str
@@ -58,7 +56,28 @@ class Sampling:
     identity_scale: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
 
     def __post_init__(self) -> None:
-        cycle_rule(self.cadence)
+        self.cycle(1.0)
+
+    def cycle(self, own: float) -> float:
+        """What ``cadence`` makes of a person's own gait cycle; both in frames.
+
+        Raises:
+            UsageError: It is neither frames nor a factor.
+        """
+        try:
+            value = float(self.cadence.removeprefix("x") or "nan")
+        except ValueError:
+            value = math.nan
+        if not self.cadence:
+            return own
+        if self.cadence.startswith("x") and 0.5 <= value <= 2:
+            return own * value
+        if not self.cadence.startswith("x") and CYCLE_MIN <= value <= CYCLE_MAX:
+            return value
+        raise UsageError(
+            f"--cadence: '{self.cadence}'; allowed: frames a gait cycle ({CYCLE_MIN:g} to {CYCLE_MAX:g}) or a factor "
+            "(x0.5 to x2)"
+        )
 
 
 def sampling_by(
@@ -79,37 +98,11 @@ def sampling_by(
     return Sampling(how.sampler, how.steps, how.guidance, identity_scale=how.identity_scale, columns=columns, **others)
 
 
-def cycle_rule(text: str, option: str = "--cadence") -> Callable[[float], float]:
-    """What ``--cadence`` makes of a person's own gait cycle.
-
-    Raises:
-        UsageError: ``text`` is neither frames nor a factor.
-    """
-    try:
-        value = float(text.removeprefix("x")) if text else 1.0
-    except ValueError:
-        value = math.nan
-    if not text:
-        return lambda own: own
-    if text.startswith("x") and 0.5 <= value <= 2:
-        return lambda own: own * value
-    if not text.startswith("x") and CYCLE_MIN <= value <= CYCLE_MAX:
-        return lambda own: value
-    raise UsageError(
-        f"{option}: '{text}'; allowed: frames a gait cycle ({CYCLE_MIN:g} to {CYCLE_MAX:g}) or a factor (x0.5 to x2)"
-    )
-
-
 @dataclass(frozen=True)
 class Selection:
-    """Who, how dressed, from where, how often.
+    """Who (known people, so many novel ones made as ``blend`` says, and others), in which takes, from which views.
 
     Attributes:
-        identities: Known people.
-        novel: How many novel people beside them.
-        takes: Take names, e.g. ``"nm-01"``, in the order in which they are made.
-        views: View names, in the order in which they are made.
-        blend: How novel people are made.
         like: People read from silhouettes, by name.
         selected: Novel people whom a filter chose, instead of the first ``novel`` of ``blend``.
         selected_by: Fingerprint of what the filter wrote; empty without one.
@@ -130,10 +123,7 @@ class ClipRequest:
     """One clip to make.
 
     Attributes:
-        key: Its name.
-        condition: Its walking condition.
-        identity: Who.
-        view_deg: Its view in degrees; None where the weights' dataset does not know angles.
+        view_deg: None where the weights' dataset does not know angles.
         seed: Key of its noise, 0 <= seed < 2**63.
         cycle: Gait cycle, frames; None where nothing is known of it.
         start: Phase of the first frame, radians.
@@ -157,19 +147,14 @@ class Plan:
     """A whole run.
 
     Attributes:
-        weights: Fingerprint of the weights.
-        dataset: What the weights were trained on.
-        sampling: How clips are sampled.
-        people: Name -> identity, in canonical order: known people first, then those read from silhouettes, then novel
-            ones by number.
+        weights: Their fingerprint; ``dataset`` is what they were trained on, ``trained_people`` how many they know.
+        people: In canonical order: known people first, then those read from silhouettes, then novel ones by number.
         conditions: Take -> walking condition.
         views: View -> degrees, as the weights understand them.
         clips: Every clip, ``identity/take/view``, in canonical order: by person, then take, then view.
         filter: Fingerprint of the selected identities; empty without a filter.
-        trained_people: How many people of ``dataset`` the weights know.
         seen: ``dataset/identity`` of all people whom the weights ever saw, so that none of them is tested on.
         file: Name of a clip's file in its view folder.
-        format: Version.
     """
 
     weights: str
@@ -229,62 +214,61 @@ class Plan:
         if found != FORMAT:
             raise DataError("not a plan")
         plan = fill(cls, facts, "plan")
-        lost = {key.identity for key in plan.keys} - set(plan.people)
-        lost |= {key.take for key in plan.keys} - set(plan.conditions)
-        lost |= {key.view for key in plan.keys} - set(plan.views)
-        if lost:
-            raise DataError(f"plan: its clips name {sorted(lost)[0]}, of whom it says nothing")
+        for key in plan.keys:
+            for name, known in ((key.identity, plan.people), (key.take, plan.conditions), (key.view, plan.views)):
+                if name not in known:
+                    raise DataError(f"plan: its clips name {name}, of whom it says nothing")
         return plan
 
     def differences(self, other: Plan) -> list[str]:
         """What differs from another plan, by name, e.g. ``["seed", "views"]``."""
-        mine, theirs = _flat(self), _flat(other)
+        mine, theirs = ({**facts.pop("sampling"), **facts} for facts in (asdict(self), asdict(other)))
         return [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
 
 
-def clip_seed(seed: int, key: ClipKey, who: Identity) -> int:
-    """Key of a clip's noise: the same clip of the same person, whatever else the run makes, and in whatever order."""
-    return noise_key(seed, str(key), sorted(who.mix.items()), list(who.code))
+def _key(name: str) -> ClipKey:
+    parts = name.split("/")
+    if len(parts) != 3:
+        raise DataError(f"plan: '{name}' names no clip; expected identity/take/view")
+    return ClipKey(*parts)
 
 
 def make_request(
     key: ClipKey, who: Identity, condition: str, view_deg: float | None, sampling: Sampling
 ) -> ClipRequest:
-    """The request for a clip: what is made of it depends on these alone."""
-    cycle, start = walk_of(sampling.seed, key, who, sampling.cadence)
+    """The request for a clip: what is made of it depends on these alone, whatever else a run makes."""
+    cycle, start = _walk(key, who, sampling)
     return ClipRequest(key, condition, who, view_deg, clip_seed(sampling.seed, key, who), cycle, start)
 
 
-def walk_of(seed: int, key: ClipKey, who: Identity, cadence: str) -> tuple[float | None, float]:
+def clip_seed(seed: int, key: ClipKey, who: Identity) -> int:
+    """Key of a clip's noise."""
+    return _noise_key(seed, str(key), sorted(who.mix.items()), list(who.code))
+
+
+def _walk(key: ClipKey, who: Identity, sampling: Sampling) -> tuple[float | None, float]:
     """Gait cycle, frames, and phase of the first frame, radians: the views of a take show one walk.
 
     A cadence that was asked for in frames is met exactly; else takes differ as the person's own do.
     """
-    rule = cycle_rule(cadence)
-    rng = np.random.default_rng(noise_key(seed, key.identity, key.take, sorted(who.mix.items()), list(who.code)))
+    facts = (sampling.seed, key.identity, key.take, sorted(who.mix.items()), list(who.code))
+    rng = np.random.default_rng(_noise_key(*facts))
     start, wander = round(2 * math.pi * float(rng.random()), 4), float(rng.standard_normal())
-    if cadence and not cadence.startswith("x"):
-        return rule(0.0), start
-    own = who.cadence
-    if own is None:
+    if sampling.cadence and not sampling.cadence.startswith("x"):
+        return sampling.cycle(math.nan), start
+    if who.cadence is None:
         return None, start
-    cycle = rule(own.mean + own.spread * min(2.0, max(-2.0, wander)))
+    cycle = sampling.cycle(who.cadence.mean + who.cadence.spread * min(2.0, max(-2.0, wander)))
     return round(min(CYCLE_MAX, max(CYCLE_MIN, cycle)), 3), start
 
 
-def noise_key(*facts: object) -> int:
+def _noise_key(*facts: object) -> int:
     """Key of the noise that belongs to some facts, anything JSON can hold: 0 <= key < 2**63."""
     return int.from_bytes(hashlib.sha256(json.dumps(facts).encode()).digest()[:8], "big") >> 1
 
 
 def make_plan(card: Card, selection: Selection, sampling: Sampling, there: Set[ClipKey] = frozenset()) -> Plan:
-    """Lay out a run: every person x take x view that is not there yet.
-
-    Args:
-        card: Of the weights.
-        selection: Who and what; names must be the card's.
-        sampling: How.
-        there: Clips that exist already and are left out.
+    """Lay out a run: every person x take x view but those that are ``there`` already; names must be the card's.
 
     Raises:
         UsageError: No person, no take or no view was chosen, or novel people cannot be made as asked.
@@ -316,25 +300,11 @@ def make_plan(card: Card, selection: Selection, sampling: Sampling, there: Set[C
 
 
 def _people(selection: Selection, card: Card) -> dict[str, Identity]:
-    known = {name: known_identity(name, card.cadence) for name in selection.identities}
-    known |= selection.like
+    known = {name: known_identity(name, card.cadence) for name in selection.identities} | dict(selection.like)
     if selection.selected is not None:
         return known | dict(selection.selected)
     words = card.vocabulary.identities
     novel = novel_identities(selection.novel, words, selection.blend, card.cadence, card.code_dim)
-    taken = set(novel) & set(known)
-    if taken:
+    if taken := set(novel) & set(known):
         raise UsageError(f"--like: a person is called {sorted(taken)[0]}, as novel ones are; use --novel 0")
     return known | novel
-
-
-def _key(name: str) -> ClipKey:
-    parts = name.split("/")
-    if len(parts) != 3:
-        raise DataError(f"plan: '{name}' names no clip; expected identity/take/view")
-    return ClipKey(*parts)
-
-
-def _flat(plan: Plan) -> dict[str, Any]:
-    facts = asdict(plan)
-    return {**facts.pop("sampling"), **facts}

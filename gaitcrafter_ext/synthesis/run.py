@@ -6,21 +6,28 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gaitcrafter_ext.generator.shape import TILE
+from gaitcrafter_ext.hardware import multiplies_bfloat16, pick_device
 from gaitcrafter_ext.silhouettes import manifest
-from gaitcrafter_ext.silhouettes.clip import HEIGHT, WIDTH
+from gaitcrafter_ext.silhouettes.clip import HEIGHT, WIDTH, trim, upsample
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord, pixels_sha256
 from gaitcrafter_ext.silhouettes.store import write_clip
-from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
-from gaitcrafter_ext.synthesis.output import outputs_there, write_outputs
-from gaitcrafter_ext.synthesis.plan import ClipRequest, ClipSampler, Plan
+from gaitcrafter_ext.synthesis.folder import OUTPUTS, OutputFolder, Shard
+from gaitcrafter_ext.synthesis.output import write_outputs
+from gaitcrafter_ext.synthesis.plan import ClipRequest, ClipSampler, Plan, Sampling
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Where clips can be computed; ``auto`` is the first of cuda, mps and cpu that is there.
+DEVICES = ("auto", "cuda", "mps", "cpu")
 
 #: Threads that write clips, which mostly wait until the disk has them.
 DISK_THREADS = 8
@@ -31,14 +38,7 @@ _HEADER, _BLOCK = 200, 4096
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did.
-
-    Attributes:
-        planned: Clips of the whole plan.
-        made: Clips that this run made.
-        kept: Clips of this shard that were there before.
-        there: Clips of the plan that are there now.
-    """
+    """What a run did: clips of the plan, made now, of this shard there before, and of the plan there now."""
 
     planned: int
     made: int
@@ -47,21 +47,15 @@ class Outcome:
 
     @property
     def complete(self) -> bool:
-        """Whether the plan is done, by whomever."""
+        """Whether the plan is done, by whichever shards."""
         return self.there == self.planned
-
-
-def missing(plan: Plan, folder: OutputFolder, shard: Shard) -> list[ClipRequest]:
-    """The clips of a shard that are not there yet, in the plan's order; every N-th clip is a shard's."""
-    mine = plan.requests()[shard.index - 1 :: shard.count]
-    return [request for request in mine if not folder.path(request.key).is_file()]
 
 
 def synthesize(
     plan: Plan,
     folder: OutputFolder,
     load: Callable[[], ClipSampler],
-    shard: Shard | None = None,
+    shard: Shard = Shard(),  # noqa: B008
     *,
     chunk: int | None = None,
     force: bool = False,
@@ -71,11 +65,10 @@ def synthesize(
 
     Args:
         plan: What to make.
-        folder: Where; it is claimed first, see ``OutputFolder.claim``.
+        folder: Where; it is claimed first, see :meth:`OutputFolder.claim`.
         load: Gives the sampler; called only when there is something to make.
         shard: Which part to make; everything where not given.
-        chunk: Clips made at once; a kill loses at most so many. By default what fills the device: a tile of a CPU,
-            several of a GPU.
+        chunk: Clips made at once; a kill loses at most so many. By default what fills the device.
         force: Delete what another plan made here.
         progress: Called with (done, total) clips of the shard.
 
@@ -83,48 +76,63 @@ def synthesize(
         ConflictError: The folder belongs to another plan, or the shard is being worked on.
         StorageError: The disk refused; what was made stays, and the same call goes on.
     """
-    shard = shard or Shard()
     with folder.claim(plan, shard, force):
-        todo = missing(plan, folder, shard)
+        todo = _missing(plan, folder, shard)
         total = len(range(shard.index - 1, len(plan.clips), shard.count))
         kept = total - len(todo)
         progress(kept, total)
-        sample = load() if todo else None
-        size = _at_once(sample, chunk)
-        with ThreadPoolExecutor(DISK_THREADS) as disk, ThreadPoolExecutor(1) as writer:
-            saved: Future[None] | None = None
-            for start in range(0, len(todo), size):  # clips are saved while the next ones are sampled
-                batch = todo[start : start + size]
-                clips = list(sample(batch)) if sample else []
-                if saved:
-                    saved.result()
-                    progress(kept + start, total)
-                saved = writer.submit(_save, plan, folder, shard, batch, clips, disk)
-            if saved:
-                saved.result()
-                progress(total, total)
+        if todo:
+            _make(plan, folder, shard, todo, load(), chunk, lambda made: progress(kept + made, total))
         there = sum(folder.path(key).is_file() for key in plan.keys)
-        if there == len(plan.clips) and (todo or not outputs_there(folder)):
+        finished = all((folder.root / name).is_file() for name in OUTPUTS)
+        if there == len(plan.clips) and (todo or not finished):
             with folder.waiting_lock("finish"):
                 write_outputs(plan, folder)
                 shutil.rmtree(folder.trials, ignore_errors=True)
     return Outcome(len(plan.clips), len(todo), kept, there)
 
 
-def _save(
+def _missing(plan: Plan, folder: OutputFolder, shard: Shard) -> list[ClipRequest]:
+    """The clips of a shard that are not there yet, in the plan's order."""
+    mine = plan.requests()[shard.index - 1 :: shard.count]
+    return [request for request in mine if not folder.path(request.key).is_file()]
+
+
+def _at_once(sample: ClipSampler) -> int:
+    """Clips that fill a sampler's device."""
+    return int(getattr(sample, "batch", TILE))
+
+
+def _make(
     plan: Plan,
     folder: OutputFolder,
     shard: Shard,
-    batch: Sequence[ClipRequest],
-    clips: Sequence[NDArray[np.uint8]],
-    disk: Executor,
+    todo: list[ClipRequest],
+    sample: ClipSampler,
+    chunk: int | None,
+    progress: Callable[[int], None],
 ) -> None:
-    """Write clips, named in the shard's manifest part before they appear."""
-    records = [_record(plan, request, frames) for request, frames in zip(batch, clips, strict=True)]
-    manifest.append(folder.part(shard), *records)
-    paths, staging = [folder.path(request.key) for request in batch], folder.staging(shard)
-    for _ in disk.map(lambda path, frames: write_clip(path, frames, staging=staging), paths, clips):
-        pass
+    """Sample and save clips; a batch is saved while the next one is sampled."""
+    staging, size = folder.staging(shard), chunk or _at_once(sample)
+
+    def save(batch: list[ClipRequest], clips: NDArray[np.uint8]) -> None:
+        # Named in the shard's manifest part before they appear.
+        manifest.append(folder.part(shard), *(_record(plan, *made) for made in zip(batch, clips, strict=True)))
+        paths = [folder.path(request.key) for request in batch]
+        list(disk.map(lambda path, frames: write_clip(path, frames, staging=staging), paths, clips))
+
+    with ThreadPoolExecutor(DISK_THREADS) as disk, ThreadPoolExecutor(1) as writer:
+        saved: Future[None] | None = None
+        for start in range(0, len(todo), size):
+            batch = todo[start : start + size]
+            clips = sample(batch)
+            if saved:
+                saved.result()
+                progress(start)
+            saved = writer.submit(save, batch, clips)
+        if saved:
+            saved.result()
+    progress(len(todo))
 
 
 def _record(plan: Plan, request: ClipRequest, frames: NDArray[np.uint8]) -> ManifestRecord:
@@ -161,27 +169,59 @@ def estimate(
     plan: Plan, folder: OutputFolder, load: Callable[[], ClipSampler], shard: Shard, chunk: int | None
 ) -> Estimate:
     """Count clips and bytes, and time one chunk of the shard's clips; raises as the sampler does."""
-    todo = missing(plan, folder, shard)
-    size = plan.sampling.size // HEIGHT
-    pixels = plan.sampling.frames * HEIGHT * WIDTH * size**2
+    todo, seconds = _missing(plan, folder, shard), 0.0
+    pixels = plan.sampling.frames * HEIGHT * WIDTH * (plan.sampling.size // HEIGHT) ** 2
     clip_bytes = (math.ceil((pixels + _HEADER) / _BLOCK) + 1) * _BLOCK
-    seconds = 0.0
     if todo:
         sample = load()
-        started = time.perf_counter()
-        chunk = _at_once(sample, chunk)
+        started, chunk = time.perf_counter(), chunk or _at_once(sample)
         sample(todo[:chunk])
         seconds = (time.perf_counter() - started) * math.ceil(len(todo) / chunk)
-    free = shutil.disk_usage(_nearest_folder(folder.root)).free
-    return Estimate(len(plan.clips), len(todo), len(todo) * clip_bytes, free, seconds)
+    root = folder.root.resolve()
+    nearest = next(path for path in (root, *root.parents) if path.is_dir())
+    return Estimate(len(plan.clips), len(todo), len(todo) * clip_bytes, shutil.disk_usage(nearest).free, seconds)
 
 
-def _at_once(sample: ClipSampler | None, chunk: int | None) -> int:
-    """Clips to ask a sampler for at once: what was asked for, or what fills its device."""
-    return chunk or int(getattr(sample, "batch", TILE))
+def pipeline_sampler(weights: Path, sampling: Sampling, device: str = "auto") -> ClipSampler:
+    """Load the pipeline of a weights folder onto one of :data:`DEVICES` and wrap it; torch loads only now.
+
+    Raises:
+        MissingError: There are no weights.
+        UsageError: This machine has no such device.
+        WeightsError: They are truncated, changed, or of another version.
+    """
+    from gaitcrafter_ext.generator.pipeline import TILES, GaitCrafterPipeline, SampleRequest
+
+    pipeline = GaitCrafterPipeline.from_pretrained(weights).to(pick_device(device))
+    names = ("frames", "steps", "sampler", "guidance", "identity_scale", "precision")
+    options = {name: getattr(sampling, name) for name in names}
+
+    def sample(requests: Sequence[ClipRequest]) -> NDArray[np.uint8]:
+        wanted = [
+            SampleRequest(
+                weights=each.identity.mix,
+                condition=each.condition,
+                view_deg=each.view_deg,
+                seed=each.seed,
+                cycle=float("nan") if each.cycle is None else each.cycle,
+                start=each.start,
+                code=each.identity.code,
+            )
+            for each in requests
+        ]
+        clips = pipeline(wanted, **options).clips
+        if sampling.size == 128:
+            clips = np.stack([upsample(clip) for clip in clips])
+        return np.stack([trim(clip) for clip in clips]) if sampling.columns == 44 else clips
+
+    # A GPU computes its whole tile whatever is asked for, and draws clips while it samples the next ones.
+    sample.batch = 4 * TILES.get(pipeline.device.type, TILE // 4)  # type: ignore[attr-defined]
+    return sample
 
 
-def _nearest_folder(path: Path) -> Path:
-    """The folder itself, or the first above it that is there."""
-    path = path.resolve()
-    return next(folder for folder in (path, *path.parents) if folder.is_dir())
+def settle_precision(sampling: Sampling, device: str, earlier: str = "") -> Sampling:
+    """``auto`` made definite: ``earlier``, that of clips made before, else bf16 where the device is fast at it."""
+    if sampling.precision != "auto":
+        return sampling
+    fast = "bf16" if not earlier and multiplies_bfloat16(pick_device(device).type) else "fp32"
+    return replace(sampling, precision=earlier or fast)

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,6 @@ from gaitcrafter_ext.errors import DataError, UsageError
 from gaitcrafter_ext.generator.shape import TILE
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.metrics.centroids import Centroids, nearest
-from gaitcrafter_ext.metrics.distances import cosine_distances
 from gaitcrafter_ext.recognition.filter_card import FilterCard
 from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, novel_series
@@ -41,18 +40,12 @@ from gaitcrafter_ext.vocabulary import view_deg
 #: Version of the file's text.
 FORMAT = 2
 
+#: What becomes of a candidate.
 Outcome = Literal["kept", "inconsistent", "known", "duplicate"]
 
-#: What becomes of a candidate, in the order in which it is asked.
-OUTCOMES: tuple[Outcome, ...] = ("kept", "inconsistent", "known", "duplicate")
+#: Takes of each candidate that are tried, of the condition that hides nothing of the body where the weights know it.
+TAKES, PLAIN = 2, "nm"
 
-#: Takes of each candidate that are tried.
-TAKES = 2
-
-#: The condition that people are judged by, where the weights know it: nothing hides the body.
-PLAIN = "nm"
-
-Floats = NDArray[np.float32]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -68,7 +61,7 @@ class Criteria:
 
 @record
 class Decision:
-    """What became of a candidate.
+    """What became of a candidate, and why.
 
     Attributes:
         consistency: Share of its clips near its centroid.
@@ -130,16 +123,13 @@ class FilterRequest:
 
 @record
 class SelectedIdentities:
-    """Who stays.
+    """Who stays, and why.
 
     Attributes:
-        request: What decided it.
-        criteria: The thresholds that the recogniser's calibration gave.
         control: How the training people fare, as the weights make them: how many there are, how many of them are
             consistent, and how many would be kept as unique.
         notes: What a reader should know, a line each.
         decisions: On every candidate that was judged, in order.
-        people: Those that stayed.
     """
 
     request: FilterRequest
@@ -178,8 +168,7 @@ def read_selected(path: Path) -> SelectedIdentities:
         DataError: It holds something else, or a selection of another version.
     """
     values = read_json(path)
-    found = values.get("format") if isinstance(values, dict) else None
-    if found != FORMAT:
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise DataError(f"{path}: not selected identities of version {FORMAT}; run 'filter' again")
     return fill(SelectedIdentities, values, path)
 
@@ -190,24 +179,14 @@ class IdentityFilter:
     Args:
         criteria: Thresholds.
         known: Centroids of the training people.
-
-    Attributes:
-        kept: Names of those that stayed, in order.
     """
 
     def __init__(self, criteria: Criteria, known: Centroids) -> None:
-        self.criteria = criteria
-        self.known = known
+        self.criteria, self.known = criteria, known
         self.kept: list[str] = []
-        self._vectors = np.zeros((0, known.vectors.shape[1]), np.float32)
+        self._vectors: list[NDArray[np.float32]] = []
 
-    def _keep(self, name: str, centroid: Floats) -> None:
-        if len(self.kept) == len(self._vectors):  # room for as many again: copying stays linear
-            self._vectors = np.vstack([self._vectors, np.zeros((len(self.kept) + 8, len(centroid)), np.float32)])
-        self._vectors[len(self.kept)] = centroid
-        self.kept.append(name)
-
-    def decide(self, name: str, centroid: Floats, consistency: float) -> Decision:
+    def decide(self, name: str, centroid: NDArray[np.float32], consistency: float) -> Decision:
         """Keep a candidate, or say why not.
 
         Args:
@@ -215,25 +194,32 @@ class IdentityFilter:
             centroid: Unit vector, float32 [D].
             consistency: Share of the candidate's clips within ``criteria.clip`` of its centroid.
         """
-        known, to_known = nearest(centroid, self.known)
+        other, distance = nearest(centroid, self.known)
         if consistency < self.criteria.consistency:
-            return Decision(name, "inconsistent", consistency, known, to_known)
-        if to_known <= self.criteria.known:
-            return Decision(name, "known", consistency, known, to_known)
-        other, distance = known, to_known
+            return Decision(name, "inconsistent", consistency, other, distance)
+        if distance <= self.criteria.known:
+            return Decision(name, "known", consistency, other, distance)
         if self.kept:
-            distances = cosine_distances(centroid[None], self._vectors[: len(self.kept)])[0]
-            other, distance = self.kept[int(distances.argmin())], float(distances.min())
+            other, distance = nearest(centroid, Centroids(tuple(self.kept), np.stack(self._vectors)))
             if distance <= self.criteria.unique:
                 return Decision(name, "duplicate", consistency, other, distance)
-        self._keep(name, centroid)
+        self.kept.append(name)
+        self._vectors.append(centroid)
         return Decision(name, "kept", consistency, other, distance)
+
+    def decide_all(self, tried: Tried, wanted: float = math.inf) -> list[Decision]:
+        """Decisions on people in order, until so many are kept."""
+        decisions, shares = list[Decision](), tried.consistency(self.criteria).tolist()
+        for name, centroid, share in zip(tried.centroids.names, tried.centroids.vectors, shares, strict=True):
+            if len(self.kept) < wanted:
+                decisions.append(self.decide(name, centroid, share))
+        return decisions
 
 
 def tally(decisions: Sequence[Decision]) -> dict[str, int]:
-    """How many of each outcome there are, all of :data:`OUTCOMES` included."""
+    """How many of each outcome there are."""
     counts = Counter(decision.outcome for decision in decisions)
-    return {outcome: counts[outcome] for outcome in OUTCOMES}
+    return {outcome: counts[outcome] for outcome in get_args(Outcome)}
 
 
 def filter_request(
@@ -250,28 +236,25 @@ def filter_request(
         raise UsageError(f"--max-candidates: {settings.most}; allowed: {settings.wanted} (--novel) or more")
     judge.calibration.centre_radius(settings.false_match_rate)
     novel_series(card.vocabulary.identities, blend)
-    return FilterRequest(
-        card.fingerprint, judge.fingerprint, settings, blend, sampling, choose_probes(card, judge.calibration.views)
-    )
+    probes = choose_probes(card, judge.calibration.views)
+    return FilterRequest(card.fingerprint, judge.fingerprint, settings, blend, sampling, probes)
 
 
-def choose_probes(card: Card, calibrated: tuple[str, ...]) -> Probes:
-    """Two takes of plain walking at the views that the thresholds were calibrated on, or those nearest to them.
-
-    Args:
-        card: Of the weights.
-        calibrated: View names of the calibration.
-    """
+def choose_probes(card: Card, calibrated: Sequence[str]) -> Probes:
+    """Takes of plain walking at the views that the thresholds were calibrated on, or those nearest to them."""
     words = card.vocabulary
     condition = PLAIN if PLAIN in words.conditions else words.conditions[0]
     views: dict[str, float | None] = {}
-    for wanted in calibrated:
-        left = [name for name in words.views if name not in views]
-        if left:
-            best = min(left, key=lambda name: _degrees_apart(words.views[name], wanted))
+    for wanted in map(view_deg, calibrated):
+        apart = {  # views without an angle are all alike
+            name: 360.0 if degrees is None else abs(degrees - wanted)
+            for name, degrees in words.views.items()
+            if name not in views
+        }
+        if apart:
+            best = min(apart, key=lambda name: apart[name])
             views[best] = words.views[best]
-    takes = card.dataset.take_names({condition: TAKES})
-    return Probes(tuple(takes), condition, views)
+    return Probes(tuple(card.dataset.take_names({condition: TAKES})), condition, views)
 
 
 def criteria_of(judge: FilterCard, settings: FilterSettings, population: int) -> Criteria:
@@ -312,7 +295,7 @@ def select_identities(
         tiles = min(trials.process.count, math.ceil((settings.wanted - len(sieve.kept)) / TILE))
         candidates = dict(islice(series, min(tiles * TILE, settings.most - len(people))))
         people |= candidates
-        decisions += _decide(sieve, Tried.of(trials.features(candidates)), settings.wanted)
+        decisions += sieve.decide_all(Tried.of(trials.features(candidates)), settings.wanted)
     kept = {name: people[name] for name in sieve.kept}
     notes = notes_of(card, judge, request)
     return SelectedIdentities(request, criteria, known.control(criteria), notes, tuple(decisions), kept)
@@ -320,15 +303,15 @@ def select_identities(
 
 def notes_of(card: Card, judge: FilterCard, request: FilterRequest) -> tuple[str, ...]:
     """What a reader of a filter's figures should know, a line each."""
-    notes, trained_on = list[str](), {name.partition("/")[2] for name in judge.people}
-    if judge.training.get("dataset") == card.trained_on.dataset:
-        shared = len(trained_on & set(card.vocabulary.identities))
-        if shared:
-            notes.append(f"the recogniser was trained on {shared} of the weights' people too; it tells them apart best")
-    if set(request.probes.views) != set(judge.calibration.views):
-        views = ", ".join(judge.calibration.views)
+    notes, real = list[str](), judge.calibration
+    shared = {name.partition("/")[2] for name in judge.people} & set(card.vocabulary.identities)
+    if shared and judge.training.get("dataset") == card.trained_on.dataset:
+        notes.append(
+            f"the recogniser was trained on {len(shared)} of the weights' people too; it tells them apart best"
+        )
+    if set(request.probes.views) != set(real.views):
+        views = ", ".join(real.views)
         notes.append(f"the thresholds were calibrated at views {views}, which the weights do not know by that name")
-    real = judge.calibration
     if real.unique and real.alone:
         group, share = next(iter(real.alone.items()))
         of = ", ".join(f"{kept:.0%} of {size}" for size, kept in real.unique.items())
@@ -337,18 +320,3 @@ def notes_of(card: Card, judge: FilterCard, request: FilterRequest) -> tuple[str
             f"{1 - share:.0%} are too near one of {group} others"
         )
     return tuple(notes)
-
-
-def _decide(sieve: IdentityFilter, tried: Tried, wanted: int) -> list[Decision]:
-    """Decisions on people in order, until enough were kept."""
-    decisions = list[Decision]()
-    shares = tried.consistency(sieve.criteria).tolist()
-    for name, centroid, share in zip(tried.centroids.names, tried.centroids.vectors, shares, strict=True):
-        if len(sieve.kept) < wanted:
-            decisions.append(sieve.decide(name, centroid, share))
-    return decisions
-
-
-def _degrees_apart(degrees: float | None, wanted: str) -> float:
-    """Degrees between a view and the one wanted; views without an angle are all alike."""
-    return 360.0 if degrees is None else abs(degrees - view_deg(wanted))

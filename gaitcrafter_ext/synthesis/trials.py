@@ -48,12 +48,7 @@ RANK = 96
 
 @dataclass(frozen=True)
 class Shared:
-    """Where trials are kept, so that an interrupted choice goes on and several processes share the work.
-
-    Attributes:
-        folder: Nothing else may lie in it.
-        process: Which of the processes that share it this is.
-    """
+    """A folder of trials, and which of the processes that share it this is: an interrupted choice goes on."""
 
     folder: Path
     process: Process = field(default_factory=Process)
@@ -76,14 +71,9 @@ class Shared:
 
 
 class Trials:
-    """Features of people's probe clips.
+    """Features of people's probe clips, kept in ``shared`` where given.
 
     A probe clip is the clip of that name in a run of the same seed: what is judged is what is delivered.
-
-    Args:
-        request: Which clips; its networks and sampling are part of the question.
-        embed: Makes clips and embeds them.
-        shared: Where results are kept; nowhere where None.
     """
 
     def __init__(self, request: FilterRequest, embed: Embedder, shared: Shared | None = None) -> None:
@@ -96,30 +86,31 @@ class Trials:
         Raises:
             StorageError: The disk refuses.
         """
-        names = list(people)
-        tiles = [names[start : start + TILE] for start in range(0, len(names), TILE)]
-        asked = [[each for name in tile for each in self._probes(name, people[name])] for tile in tiles]
-        mine = range(self.process.rank, len(tiles), self.process.count)
+        names, probes = list(people), self._request.probes
+        asked = [
+            [
+                make_request(ClipKey(name, take, view), people[name], probes.condition, degrees, self._request.sampling)
+                for name in names[start : start + TILE]
+                for take, (view, degrees) in product(probes.takes, probes.views.items())
+            ]
+            for start in range(0, len(names), TILE)
+        ]
+        mine = range(self.process.rank, len(asked), self.process.count)
         found: dict[int, Floats] = {}
-        for number in (*mine, *sorted(set(range(len(tiles))) - set(mine))):
+        for number in (*mine, *sorted(set(range(len(asked))) - set(mine))):
             progress(min(len(found) * TILE, len(names)), len(names))
             found[number] = self._recall(asked[number])
         keys = [each.key for requests in asked for each in requests]
         labels = np.array([(key.identity, key.take, key.view) for key in keys], dtype=str).reshape(-1, 3)
-        return Features(np.concatenate([found[number] for number in range(len(tiles))]), *labels.T)
-
-    def _probes(self, name: str, who: Identity) -> list[ClipRequest]:
-        probes = self._request.probes
-        return [
-            make_request(ClipKey(name, take, view), who, probes.condition, degrees, self._request.sampling)
-            for take, (view, degrees) in product(probes.takes, probes.views.items())
-        ]
+        return Features(np.concatenate([found[number] for number in range(len(asked))]), *labels.T)
 
     def _recall(self, requests: Sequence[ClipRequest]) -> Floats:
         """What is kept of some requests, or else is made now, unless another process is at it."""
         if self._shared is None:
             return self._embed(requests)
-        path = self._shared.folder / f"{self._question(requests)}.npy"
+        networks = [self._request.weights, self._request.recogniser]
+        question = [*networks, asdict(self._request.sampling), [asdict(each) for each in requests]]
+        path = self._shared.folder / f"{_fingerprint(question)}.npy"
         with FileLock(path.with_suffix(".lock"), patience_s=math.inf):
             found = _load(path)
             if found is None or len(found) != len(requests):
@@ -128,19 +119,26 @@ class Trials:
                     np.save(file, found, allow_pickle=False)
         return found
 
-    def _question(self, requests: Sequence[ClipRequest]) -> str:
-        request = self._request
-        asked = [asdict(each) for each in requests]
-        return _fingerprint([request.weights, request.recogniser, asdict(request.sampling), asked])
+
+def _load(path: Path) -> Floats | None:
+    """Features of a file; None where there is no whole one."""
+    try:
+        kept: Floats = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return kept if kept.ndim == 3 and kept.dtype == np.float32 else None
+
+
+def _fingerprint(facts: object) -> str:
+    """32 hex digits of a SHA-256 of anything JSON can hold."""
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
 class Tried:
     """Where people are who were tried out.
 
-    Attributes:
-        centroids: Of each of them.
-        own: Distance of each of their clips to the centroid of the same person's others, float32 [people, clips].
+    ``own`` is the distance of each of their clips to the centroid of the same person's others, float32 [people, clips].
     """
 
     centroids: Centroids
@@ -168,14 +166,13 @@ class Tried:
 
         mean = self.centroids.vectors.mean(0)
         left, scale, basis = np.linalg.svd(self.centroids.vectors - mean, full_matrices=False)
-        scores = left[:, :RANK] * scale[:RANK]
-        half = {"scores": scores, "basis": basis[:RANK], "own": self.own}
+        half = {"scores": left[:, :RANK] * scale[:RANK], "basis": basis[:RANK], "own": self.own}
         tensors = {name: np.ascontiguousarray(values, np.float16) for name, values in half.items()}
         return bytes(save({"mean": mean, **tensors}))
 
     @classmethod
     def from_bytes(cls, content: bytes, names: Sequence[str]) -> Tried:
-        """Of what :meth:`to_bytes` gave."""
+        """Of what :meth:`to_bytes` gave; raises ``ValueError`` where it is of other people."""
         from safetensors.numpy import load
 
         found = {name: values.astype(np.float32) for name, values in load(content).items()}
@@ -207,6 +204,8 @@ def known_people(
         shared: Where trials are kept.
         progress: Called with (done, total) people.
     """
+    from safetensors import SafetensorError
+
     sampling = replace(request.sampling, seed=0, precision="fp32")
     names = card.vocabulary.identities
     networks = [request.weights, judge.weights_sha256]
@@ -214,35 +213,11 @@ def known_people(
     file = f"known-{_fingerprint(facts)[:16]}.safetensors"
     kept = cache_root() / "known" / file
     for path in (PACKAGED / file, kept):
-        if (found := _stored(path, names)) is not None:
-            return found
+        with contextlib.suppress(OSError, SafetensorError, KeyError, ValueError):  # not there, torn, of others
+            return Tried.from_bytes(path.read_bytes(), names)
     people = {name: known_identity(name, card.cadence) for name in names}
     trials = Trials(replace(request, sampling=sampling), load(sampling), shared)
     content = Tried.of(trials.features(people, progress)).to_bytes()
     with contextlib.suppress(StorageError), atomic_write(kept) as out:  # else the next run places them again
         out.write(content)
     return Tried.from_bytes(content, names)
-
-
-def _stored(path: Path, names: Sequence[str]) -> Tried | None:
-    """Training people of a file; None where there is no whole one."""
-    from safetensors import SafetensorError
-
-    try:
-        return Tried.from_bytes(path.read_bytes(), names)
-    except (OSError, SafetensorError, KeyError, ValueError):
-        return None
-
-
-def _load(path: Path) -> Floats | None:
-    """Features of a file; None where there is no whole one."""
-    try:
-        kept: Floats = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return kept if kept.ndim == 3 and kept.dtype == np.float32 else None
-
-
-def _fingerprint(facts: object) -> str:
-    """32 hex digits of a SHA-256 of anything JSON can hold."""
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]

@@ -131,10 +131,10 @@ def test_automatic_precision_is_that_of_the_clips_that_are_there_or_else_the_dev
         return "" if plan is None else plan.sampling.precision
 
     few = ("--conditions", "nm", "--views", "090")
-    monkeypatch.setattr("gaitcrafter_ext.synthesis.sampler.multiplies_bfloat16", lambda device: device == "cpu")
+    monkeypatch.setattr("gaitcrafter_ext.synthesis.run.multiplies_bfloat16", lambda device: device == "cpu")
     assert synthesize(tmp_path, weights, *few) == 0
     assert precision() == "bf16"
-    monkeypatch.setattr("gaitcrafter_ext.synthesis.sampler.multiplies_bfloat16", lambda device: False)
+    monkeypatch.setattr("gaitcrafter_ext.synthesis.run.multiplies_bfloat16", lambda device: False)
     assert synthesize(tmp_path, weights, *few) == 0  # another machine goes on
     capsys.readouterr()
     assert "another plan (other precision)" in refused(

@@ -13,9 +13,8 @@ from gaitcrafter_ext.generator.weights import read_card
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from gaitcrafter_ext.synthesis.completion import take_inventory
 from gaitcrafter_ext.synthesis.identities import Cadence
-from gaitcrafter_ext.synthesis.likeness import people_like, permitted_people
+from gaitcrafter_ext.synthesis.real_people import people_like, permitted_people, take_inventory
 from gaitcrafter_ext.vocabulary import ClipKey
 from tests.synthesis_fakes import CARD, PEOPLE, TINY_PEOPLE, walking_tree, write_tiny_weights
 

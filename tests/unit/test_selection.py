@@ -19,8 +19,8 @@ from gaitcrafter_ext.hardware import Process
 from gaitcrafter_ext.metrics.centroids import Centroids, find_centroids, shares_within, to_own_centroid
 from gaitcrafter_ext.recognition.filter_card import locate_filter, read_filter_card
 from gaitcrafter_ext.silhouettes.files import CACHE_VARIABLE, cache_root
-from gaitcrafter_ext.synthesis.comparing import WAYS, compare_ways, row_of_real
-from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard, freeze
+from gaitcrafter_ext.synthesis.comparing import WAYS, compare_ways
+from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, novel_identities
 from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, Sampling, Selection, make_plan, sampling_by
 from gaitcrafter_ext.synthesis.run import synthesize
@@ -295,11 +295,11 @@ def never() -> SelectedIdentities:
 
 def test_a_folder_keeps_the_people_that_were_chosen_until_forced(tmp_path: Path) -> None:
     folder, found, other = OutputFolder(tmp_path / "out"), choose(3), choose(2)
-    assert freeze(folder, small_plan(), found.request, lambda: found) == found
-    assert freeze(folder, small_plan(), found.request, never) == found
+    assert folder.select(small_plan(), found.request, lambda: found) == found
+    assert folder.select(small_plan(), found.request, never) == found
     with pytest.raises(ConflictError, match=r"chosen by other settings \(other settings\)"):
-        freeze(folder, small_plan(), other.request, never)
-    assert freeze(folder, small_plan(), other.request, lambda: other, force=True) == other
+        folder.select(small_plan(), other.request, never)
+    assert folder.select(small_plan(), other.request, lambda: other, force=True) == other
     synthesize(plan_of(other), folder, lambda: paint)
     synthesize(small_plan(), folder, lambda: paint, force=True)
     assert not (folder.root / "identities.json").exists()  # a run without a filter holds no selection
@@ -309,12 +309,12 @@ def test_nothing_is_chosen_where_the_folder_is_in_the_way(tmp_path: Path) -> Non
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "identities.json").write_text("mine")
     with pytest.raises(ConflictError, match=r"identities\.json not ours"):
-        freeze(OutputFolder(tmp_path / "foreign"), small_plan(), choose().request, never, force=True)
+        OutputFolder(tmp_path / "foreign").select(small_plan(), choose().request, never, force=True)
     folder = OutputFolder(tmp_path / "out")
     synthesize(small_plan(), folder, lambda: paint)
     before = tree_bytes(tmp_path)
     with pytest.raises(ConflictError, match="plan without this filter"):
-        freeze(folder, small_plan(), choose().request, never)
+        folder.select(small_plan(), choose().request, never)
     assert tree_bytes(tmp_path) == before
 
 
@@ -323,7 +323,7 @@ def test_a_filtered_run_resumes_in_shards_to_the_same_bytes(tmp_path: Path) -> N
     for name, shards in (("whole", ("1/1",)), ("parts", ("2/2", "1/2", "2/2"))):
         folder = OutputFolder(tmp_path / name)
         for shard in shards:
-            frozen = freeze(folder, small_plan(), found.request, lambda: found)
+            frozen = folder.select(small_plan(), found.request, lambda: found)
             synthesize(plan_of(frozen), folder, lambda: paint, Shard.parse(shard))
     assert tree_bytes(tmp_path / "whole") == tree_bytes(tmp_path / "parts")
 
@@ -332,24 +332,24 @@ def test_of_two_shards_that_choose_at_once_the_first_to_end_decides(tmp_path: Pa
     folder, found = OutputFolder(tmp_path / "out"), choose()
 
     def slower() -> SelectedIdentities:
-        assert freeze(folder, small_plan(), found.request, lambda: found) == found  # meanwhile
+        assert folder.select(small_plan(), found.request, lambda: found) == found  # meanwhile
         return replace(found, notes=("the other's",))
 
-    assert freeze(folder, small_plan(), found.request, slower) == found
+    assert folder.select(small_plan(), found.request, slower) == found
 
 
 def test_ways_to_make_people_and_real_people_stand_in_one_table() -> None:
     wish = request(8, 8)
     known = known_people(CARD, JUDGE, wish, lambda sampling: try_codes)
-    table = compare_ways(CARD, JUDGE, wish, known, Trials(wish, try_codes))
-    rows = {row.name: row for row in table.rows}
+    strangers = features({"a": [np.eye(9)[7]] * 2, "b": [np.eye(9)[8]] * 2})
+    rows = {row.name: row for row in compare_ways(CARD, JUDGE, wish, known, Trials(wish, try_codes), strangers)[1]}
     fits = [name for name, way in WAYS.items() if way.strategy == "draw" or way.parents <= len(PEOPLE)]
-    assert list(rows) == ["training people", *fits]
+    assert list(rows) == ["training people", *fits, "real, unseen"]
     assert rows["training people"].unique == rows["training people"].consistent == 1
     two = rows["two parents"]
     assert (two.people, two.parent, two.chance) == (8, 1.0, 0.4)
     assert two.kept <= min(two.unique, 1 - two.known)
-    real = row_of_real(features({"a": [np.eye(9)[7]] * 2, "b": [np.eye(9)[8]] * 2}), table)
+    real = rows["real, unseen"]
     assert (real.people, real.unique, real.consistent) == (2, 1.0, 1.0)
     assert np.isnan([real.known, real.kept, real.parent]).all()
 
