@@ -99,13 +99,21 @@ def test_too_few_are_written_and_said_to_be_too_few(
     assert len(read_selected(out).decisions) == 5
 
 
-def test_the_people_of_a_file_are_those_of_the_run(tmp_path: Path, weights: Path, lenient: Path) -> None:
+def test_the_people_of_a_file_are_those_of_the_run_unless_it_is_of_other_weights(
+    tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     chosen = tmp_path / "chosen.json"
     assert ask("filter", chosen, weights, lenient, "--novel", "2") == 0
     assert synthesize(tmp_path / "from file", weights, lenient, "--filter", str(chosen)) == 0
     assert synthesize(tmp_path / "at once", weights, lenient, "--filter", "--novel", "2") == 0
     assert clip_bytes(tmp_path / "from file") == clip_bytes(tmp_path / "at once")
     assert (tmp_path / "from file" / "identities.json").read_bytes() == chosen.read_bytes()
+    found = json.loads(chosen.read_text())
+    found["request"]["weights"] = "0" * 16
+    chosen.write_text(json.dumps(found))
+    assert synthesize(tmp_path / "out", weights, lenient, "--filter", str(chosen)) == 2
+    assert "were chosen for weights 0000000000000000" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_filtered_run_delivers_what_passed_and_says_that_it_is_short(
@@ -118,47 +126,24 @@ def test_a_filtered_run_delivers_what_passed_and_says_that_it_is_short(
     assert clip_bytes(out) == {}
     assert synthesize(out, weights, strict, *wish, "--identities", "sim-001", "--json") == 1
     printed = capsys.readouterr()
-    assert json.loads(printed.out)["filter"] == {
-        "asked": 2,
-        "judged": 3,
-        "kept": 0,
-        "inconsistent": 0,
-        "known": 3,
-        "duplicate": 0,
-    }
+    counts = {"asked": 2, "judged": 3, "kept": 0, "inconsistent": 0, "known": 3, "duplicate": 0}
+    assert json.loads(printed.out)["filter"] == counts
     assert "0 of the 2 people" in printed.err
     assert len(clip_bytes(out)) == 2
 
 
-def test_the_people_of_other_weights_are_refused(
+def test_a_wish_that_cannot_be_met_is_refused_before_anything_is_made(
     tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    chosen = tmp_path / "chosen.json"
-    assert ask("filter", chosen, weights, lenient, "--novel", "1") == 0
-    found = json.loads(chosen.read_text())
-    found["request"]["weights"] = "0" * 16
-    chosen.write_text(json.dumps(found))
-    assert synthesize(tmp_path / "out", weights, lenient, "--filter", str(chosen)) == 2
-    assert "were chosen for weights 0000000000000000" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("wish", "message"),
-    [
-        (("--novel", "2", "--max-candidates", "1"), "--max-candidates: 1; allowed: 2"),
-        (("--novel", "2", "--false-match-rate", "0.5"), "--false-match-rate: 0.5; allowed: 0.001 to 0.1"),
-        (("--novel", "2", "--blend", "sprad"), "did you mean 'spread'"),
-        (("--novel", "2", "--blend-parents", "9"), "--blend-parents: 9; allowed: 2 to 3"),
-        (("--novel", "2", "--real", "x"), "--real: only with --compare"),
-    ],
-)
-def test_a_wish_that_cannot_be_met_is_refused_before_anything_is_made(
-    tmp_path: Path, weights: Path, lenient: Path, wish: tuple[str, ...], message: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    assert ask("filter", tmp_path / "chosen.json", weights, lenient, *wish) == 2
-    assert message in capsys.readouterr().err
+    for wish, message in (
+        (("--max-candidates", "1"), "--max-candidates: 1; allowed: 2"),
+        (("--false-match-rate", "0.5"), "--false-match-rate: 0.5; allowed: 0.001 to 0.1"),
+        (("--blend", "sprad"), "did you mean 'spread'"),
+        (("--blend-parents", "9"), "--blend-parents: 9; allowed: 2 to 3"),
+        (("--real", "x"), "--real: only with --compare"),
+    ):
+        assert ask("filter", tmp_path / "chosen.json", weights, lenient, "--novel", "2", *wish) == 2
+        assert message in capsys.readouterr().err
     assert not (tmp_path / "chosen.json").exists()
 
 

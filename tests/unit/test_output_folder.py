@@ -10,14 +10,12 @@ import pytest
 from gaitcrafter_ext.errors import ConflictError, DataError, StorageError, UsageError
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
-from gaitcrafter_ext.synthesis.run import synthesize
+from gaitcrafter_ext.synthesis.run import Outcome, synthesize
 from tests.synthesis_fakes import paint, small_plan, tree_bytes
 
 
-def made(root: Path, seed: int = 0) -> OutputFolder:
-    folder = OutputFolder(root)
-    synthesize(small_plan(seed), folder, lambda: paint)
-    return folder
+def make(root: Path, seed: int = 0, shard: str = "1/1", **options: bool) -> Outcome:
+    return synthesize(small_plan(seed), OutputFolder(root), lambda: paint, Shard.parse(shard), **options)  # type: ignore[arg-type]
 
 
 def put(path: Path) -> Path:
@@ -33,60 +31,58 @@ def test_a_shard_is_one_of_n() -> None:
             Shard.parse(text)
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "pkl/other/nm-01/000/000.pkl", "partition.json"])
-def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path, name: str) -> None:
-    foreign = put(tmp_path / name)
-    with pytest.raises(ConflictError, match=name):
-        made(tmp_path)
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [foreign]
-    assert foreign.read_text() == "mine"
+def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    for name in ("notes.txt", "pkl/other/nm-01/000/000.pkl", "partition.json"):
+        root = tmp_path / Path(name).name
+        foreign = put(root / name)
+        with pytest.raises(ConflictError, match=name):
+            make(root)
+        assert [path for path in root.rglob("*") if path.is_file()] == [foreign]
+        assert foreign.read_text() == "mine"
 
 
 def test_force_goes_on_beside_a_foreign_file_but_never_over_or_into_one(tmp_path: Path) -> None:
     beside = put(tmp_path / "beside" / "notes.txt")
     put(tmp_path / "beside" / ".DS_Store")
-    assert synthesize(small_plan(), OutputFolder(beside.parent), lambda: paint, force=True).complete
+    assert make(beside.parent, force=True).complete
     assert beside.read_text() == "mine"
     clip = "pkl/sim-002/nm-01/000"
     for name in (f"{clip}/000.pkl", f"{clip}/notes.txt", "plan.json", "contact_sheet.png"):
-        foreign = put(tmp_path / name.replace("/", "-") / name)
+        root = tmp_path / name.replace("/", "-")
+        foreign = put(root / name)
         with pytest.raises(ConflictError, match="not ours and in the way"):
-            synthesize(small_plan(), OutputFolder(tmp_path / name.replace("/", "-")), lambda: paint, force=True)
+            make(root, force=True)
         assert foreign.read_text() == "mine"
 
 
 def test_a_file_that_no_manifest_names_is_not_taken_for_ours(tmp_path: Path) -> None:
-    folder = made(tmp_path)
-    last = folder.path(small_plan().keys[-1])
+    make(tmp_path)
+    folder = OutputFolder(tmp_path)
     for part in folder.manifests():
-        lines = part.read_text().splitlines(keepends=True)
-        part.write_text("".join(lines[:-1]))
-    before = last.read_bytes()
+        part.write_text("".join(part.read_text().splitlines(keepends=True)[:-1]))
+    before = tree_bytes(tmp_path)
     for force in (False, True):
         with pytest.raises(ConflictError, match="not ours"):
-            synthesize(small_plan(), folder, lambda: paint, force=force)
-    assert last.read_bytes() == before
-
-
-def test_another_plan_is_refused_by_name_of_what_differs(tmp_path: Path) -> None:
-    made(tmp_path)
-    before = tree_bytes(tmp_path)
-    with pytest.raises(ConflictError, match=r"another plan \(other seed\).*--force"):
-        made(tmp_path, seed=1)
+            make(tmp_path, force=force)
     assert tree_bytes(tmp_path) == before
 
 
-def test_a_folder_of_an_earlier_version_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_another_plan_is_refused_by_name_of_what_differs_and_one_of_an_earlier_version(tmp_path: Path) -> None:
+    make(tmp_path)
+    before = tree_bytes(tmp_path)
+    with pytest.raises(ConflictError, match=r"another plan \(other seed\).*--force"):
+        make(tmp_path, seed=1)
+    assert tree_bytes(tmp_path) == before
     (tmp_path / "plan.json").write_text(json.dumps({"format": 4, "clips": []}))
     with pytest.raises(ConflictError, match=r".* was made by a plan of version 4, this program reads 6; choose"):
         OutputFolder(tmp_path)
 
 
 def test_force_deletes_only_what_the_manifest_lists(tmp_path: Path) -> None:
-    folder = made(tmp_path)
-    assert synthesize(small_plan(), folder, lambda: paint, force=True).made == 0  # an equal plan resumes
-    foreign = put(folder.clips / "sim-002" / "notes.txt")
-    plan = small_plan(seed=1, novel=0, takes=("bg-01",))
+    make(tmp_path)
+    assert make(tmp_path, force=True).made == 0  # an equal plan resumes
+    foreign = put(tmp_path / "pkl" / "sim-002" / "notes.txt")
+    plan, folder = small_plan(seed=1, novel=0, takes=("bg-01",)), OutputFolder(tmp_path)
     synthesize(plan, folder, lambda: paint, force=True)
     assert sorted(path.name for path in folder.clips.iterdir()) == ["sim-002"]
     assert folder.store().keys() == sorted(plan.keys)
@@ -95,32 +91,31 @@ def test_force_deletes_only_what_the_manifest_lists(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../outside", "a/b", "", "."])
 def test_a_manifest_that_names_a_path_elsewhere_deletes_nothing(tmp_path: Path, name: str) -> None:
-    folder = made(tmp_path / "out")
-    put(tmp_path / "outside" / "nm-01" / "000" / "000.pkl")
+    make(tmp_path / "out")
+    outside = put(tmp_path / "outside" / "nm-01" / "000" / "000.pkl")
     record = manifest.read(tmp_path / "out" / "manifest.jsonl")[0]
     forged = manifest.ManifestRecord(**{**vars(record), "identity": name})
     manifest.append(tmp_path / "out" / "manifest.jsonl", forged)
     with pytest.raises(DataError, match="is no clip"):
-        synthesize(small_plan(seed=1), folder, lambda: paint, force=True)
-    assert (tmp_path / "outside" / "nm-01" / "000" / "000.pkl").exists()
+        make(tmp_path / "out", seed=1, force=True)
+    assert outside.exists()
 
 
 def test_a_shard_runs_once_at_a_time_and_force_waits_for_no_shard(tmp_path: Path) -> None:
-    folder, plan = OutputFolder(tmp_path), small_plan()
-    with folder.claim(plan, Shard(1, 2)):
+    with OutputFolder(tmp_path).claim(small_plan(), Shard(1, 2)):
         with pytest.raises(ConflictError, match=r"shard 1/2 of .* another process"):
-            synthesize(plan, OutputFolder(tmp_path), lambda: paint, Shard(1, 2))
-        assert synthesize(plan, OutputFolder(tmp_path), lambda: paint, Shard(2, 2)).made == 6
+            make(tmp_path, shard="1/2")
+        assert make(tmp_path, shard="2/2").made == 6
         with pytest.raises(ConflictError, match="another process"):
-            synthesize(small_plan(seed=1), OutputFolder(tmp_path), lambda: paint, Shard(2, 2), force=True)
-        assert folder.plan() == plan
-    assert synthesize(plan, folder, lambda: paint, Shard(1, 2)).complete
+            make(tmp_path, seed=1, shard="2/2", force=True)
+        assert OutputFolder(tmp_path).plan() == small_plan()
+    assert make(tmp_path, shard="1/2").complete
 
 
 def test_an_output_that_cannot_be_a_folder_is_refused(tmp_path: Path) -> None:
     put(tmp_path / "file")
     with pytest.raises(ConflictError, match="is a file"):
-        made(tmp_path / "file")
+        make(tmp_path / "file")
     with pytest.raises(StorageError, match="is a file, not a folder"):
-        made(tmp_path / "file" / "below")
+        make(tmp_path / "file" / "below")
     assert (tmp_path / "file").read_text() == "mine"

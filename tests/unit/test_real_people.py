@@ -33,11 +33,12 @@ def test_the_weights_people_are_inventoried_whoever_else_is_there(tmp_path: Path
     store.write(ClipKey(PEOPLE[0], "cl-01", "000"), CLIP)
     store.write(ClipKey(PEOPLE[0], "xx-01", "045"), CLIP)
     inventory = take_inventory(CARD, store)
-    assert inventory.takes == ("nm-02", "cl-01")
-    assert inventory.views == ("000", "090")
+    assert (inventory.takes, inventory.views) == (("nm-02", "cl-01"), ("000", "090"))
     assert ClipKey("test-person", "nm-02", "090") not in inventory.there
     assert len(inventory.there) == len(PEOPLE) + 2
     assert {key.identity for key in take_inventory(CARD, store, ["test-person"]).there} == {"test-person"}
+    with pytest.raises(WeightsError, match=r"trained on 5 people of 'simulated', .* holds 3 of them"):
+        take_inventory(CARD, tree(tmp_path / "few", PEOPLE[:3]))
 
 
 def test_takes_are_read_by_the_rules_of_the_weights_dataset(tmp_path: Path) -> None:
@@ -47,10 +48,15 @@ def test_takes_are_read_by_the_rules_of_the_weights_dataset(tmp_path: Path) -> N
     assert take_inventory(CARD, store).takes == ()  # there the take would be the condition '01'
 
 
-def test_a_tree_of_other_people_is_refused(tmp_path: Path) -> None:
-    store = tree(tmp_path, PEOPLE[:3])
-    with pytest.raises(WeightsError, match=r"trained on 5 people of 'simulated', .* holds 3 of them"):
-        take_inventory(CARD, store)
+def test_where_angles_are_unknown_a_take_with_any_clip_lacks_none(tmp_path: Path) -> None:
+    words = replace(CARD.vocabulary, views={"any": None})
+    card = replace(CARD, vocabulary=words, dataset=DatasetConfig(views={"left": None, "right": None}))
+    store = SilhouetteStore(tmp_path, card.dataset, create=True)
+    for number, name in enumerate(PEOPLE):
+        store.write(ClipKey(name, "nm-02", "left" if number else "right"), CLIP)
+    inventory = take_inventory(card, store)
+    assert inventory.views == ("any",)
+    assert inventory.there == {ClipKey(name, "nm-02", "any") for name in PEOPLE}
 
 
 def test_people_to_imitate_are_those_of_train_set_or_those_asked_for_but_never_of_test_set(tmp_path: Path) -> None:
@@ -71,41 +77,21 @@ def test_people_to_imitate_are_those_of_train_set_or_those_asked_for_but_never_o
             permitted_people(store, partition, asked)
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_weights(tmp_path_factory.mktemp("weights"))
-
-
-def test_people_are_read_with_code_and_cadence_from_whatever_clips_there_are(weights: Path, tmp_path: Path) -> None:
-    store = SilhouetteStore(walking_tree(tmp_path, ("a", "b"), ("nm-01", "cl-01")))
-    store.write(ClipKey("front", "nm-01", "000"), store.read(ClipKey("a", "nm-01", "000")))
+def test_people_are_read_with_code_and_cadence_from_whatever_clips_there_are(tmp_path: Path) -> None:
+    weights = write_tiny_weights(tmp_path / "weights")
     card = read_card(weights)
+    store = SilhouetteStore(walking_tree(tmp_path / "pkl", ("a", "b", TINY_PEOPLE[0]), ("nm-01", "cl-01")))
+    store.write(ClipKey("front", "nm-01", "000"), store.read(ClipKey("a", "nm-01", "000")))
     found = people_like(card, weights, store, ["b", "front"])
     assert list(found) == ["b", "front"]
     assert all(len(who.code) == card.code_dim and np.linalg.norm(who.code) > 0 for who in found.values())
     assert found["b"].cadence == Cadence(pytest.approx(26, abs=0.5), 0.0)  # type: ignore[arg-type]
     assert found["front"].cadence is None  # legs hide each other there
-
-
-def test_people_whom_the_weights_know_and_clips_that_show_no_one_are_refused(weights: Path, tmp_path: Path) -> None:
-    card, store = read_card(weights), SilhouetteStore(walking_tree(tmp_path, (TINY_PEOPLE[0], "dim"), ("nm-01",)))
     store.write(ClipKey("dim", "nm-01", "090"), np.zeros((30, 64, 64), np.uint8))
-    said: list[tuple[str, type[GaitCrafterError], str]] = [
+    refused: list[tuple[str, type[GaitCrafterError], str]] = [
         (TINY_PEOPLE[0], UsageError, "--like: the weights know sim-001 already; ask for --identities sim-001"),
         ("dim", DataError, r"dim/nm-01/090/090\.pkl"),
     ]
-    for name, error, message in said:
+    for name, error, message in refused:
         with pytest.raises(error, match=message):
             people_like(card, weights, store, [name])
-
-
-def test_where_angles_are_unknown_a_take_with_any_clip_lacks_none(tmp_path: Path) -> None:
-    words = replace(CARD.vocabulary, views={"any": None})
-    card = replace(CARD, vocabulary=words, dataset=DatasetConfig(views={"left": None, "right": None}))
-    store = SilhouetteStore(tmp_path, card.dataset, create=True)
-    for number, name in enumerate(PEOPLE):
-        store.write(ClipKey(name, "nm-02", "left" if number else "right"), CLIP)
-    inventory = take_inventory(card, store)
-    assert inventory.views == ("any",)
-    assert inventory.there == {ClipKey(name, "nm-02", "any") for name in PEOPLE}
-    assert card.dataset.view_deg("any") is None  # the folder of what is made
