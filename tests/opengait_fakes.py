@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +16,9 @@ from gaitcrafter_ext.opengait.checkout import REQUIRED
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.synthesis.identities import Identity
+from gaitcrafter_ext.synthesis.plan import Plan, Sampling
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
-
-__all__ = [
-    "CHECKOUT",
-    "REPOSITORY",
-    "TAKES",
-    "clip",
-    "config",
-    "environment",
-    "fake_checkout",
-    "paint",
-    "run_tool",
-    "small_plan",
-    "synthetic_set",
-    "write_config",
-    "write_tree",
-]
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -80,9 +65,6 @@ def synthetic_set(
     rules: DatasetConfig | None = None,
 ) -> Path:
     """A tree with a ``plan.json`` that says who its people are, as ``synthesize`` leaves it."""
-    from gaitcrafter_ext.synthesis.identities import Identity
-    from gaitcrafter_ext.synthesis.plan import Plan, Sampling
-
     rules = rules or DatasetConfig()
     write_tree(root, tuple(recipes), takes, views, rules=rules)
     keys = SilhouetteStore(root / "pkl", rules).keys()
@@ -97,24 +79,6 @@ def synthetic_set(
     )
     (root / "plan.json").write_text(plan.to_json())
     return root
-
-
-def small_plan(seed: int = 0) -> Any:
-    """One known and two novel people, two takes, two views: 12 clips."""
-    from gaitcrafter_ext.synthesis.identities import Identity
-    from gaitcrafter_ext.synthesis.plan import Plan, Sampling
-
-    mixes = {"sim-002": {"sim-002": 1.0}, "syn-0001": {"sim-001": 1.0}, "syn-0002": {"sim-001": 0.5, "sim-002": 0.5}}
-    conditions, views = {"nm-01": "nm", "cl-01": "cl"}, {"000": 0.0, "090": 90.0}
-    people = {name: Identity(mix) for name, mix in mixes.items()}
-    clips = tuple(f"{name}/{take}/{view}" for name in people for take in conditions for view in views)
-    return Plan("f" * 16, "simulated", Sampling("euler", 2, 1.0, seed=seed), people, conditions, views, clips)
-
-
-def paint(requests: Sequence[Any]) -> NDArray[np.uint8]:
-    """Clips that depend on their request's seed alone."""
-    clips = [np.random.default_rng(each.seed).integers(0, 256, (4, 64, 64), np.uint8) for each in requests]
-    return np.stack(clips)
 
 
 def config(root: Path, model: str = "GaitSet", **data: Any) -> dict[str, Any]:

@@ -94,10 +94,9 @@ def unet3d(dim: int = 28) -> Contender:
     Raises:
         MissingError: The package is not installed.
     """
-    found = importlib.util.find_spec("video_diffusion_pytorch")
-    if found is None or found.origin is None:
+    if importlib.util.find_spec("video_diffusion_pytorch") is None:
         raise MissingError("video-diffusion-pytorch is not measured: it is not installed; `make bench` brings it")
-    install_stubs(Path(found.origin).parent)  # it needs torchvision for its own reading of GIF files only
+    install_stubs()  # it needs torchvision for its own reading of GIF files only
     network = importlib.import_module("video_diffusion_pytorch").Unet3D(dim, channels=1, cond_dim=CONDITION)
 
     def denoise(clips: Tensor) -> Tensor:
@@ -187,7 +186,7 @@ def open_opengait(checkout: Checkout) -> None:
     Packages that some models need may be missing. A process group of one is made, which OpenGait's losses ask for.
     """
     sys.path.insert(0, str(checkout.package))
-    install_stubs(checkout.package)
+    install_stubs()
     store = torch.distributed.HashStore()  # type: ignore[attr-defined]  # there, but not in its __all__
     torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
 

@@ -10,15 +10,13 @@ from gaitcrafter_ext.errors import UsageError
 
 HELP = "Run OpenGait, unmodified, with synthetic people; on GPUs under torchrun, on one GPU or a CPU without"
 
-_ACTIONS = ("run", "compose", "install", "uninstall", "status")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
         "action",
         nargs="?",
-        choices=_ACTIONS,
+        choices=("run", "compose", "install", "uninstall", "status"),
         default="run",
         help="run (default); compose: print one plain config; install, uninstall, status: of the shim for main.py",
     )
@@ -71,19 +69,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _shim(args: argparse.Namespace) -> int:
-    from gaitcrafter_ext.opengait import shim
     from gaitcrafter_ext.opengait.checkout import Checkout
 
     checkout = Checkout(args.opengait)
     if args.action == "install":
-        shim.install(checkout)
-    removed = args.action == "uninstall" and shim.uninstall(checkout)
-    facts = {
-        "opengait": str(checkout.root),
-        "commit": checkout.commit,
-        "shim": str((checkout.models / shim.SHIM_NAME).relative_to(checkout.root)),
-        "current": shim.is_current(checkout),
-    }
-    text = f"removed {facts['shim']}" if removed else shim.describe(checkout)
+        checkout.install()
+    removed = args.action == "uninstall" and checkout.uninstall()
+    shim = str(checkout.shim.relative_to(checkout.root))
+    facts = {"opengait": str(checkout.root), "commit": checkout.commit, "shim": shim, "current": checkout.is_current}
+    text = f"removed {shim}" if removed else checkout.describe()
     print(json.dumps(facts) if args.json else f"{text}\nOpenGait {checkout.commit} at {checkout.root}")
     return 0

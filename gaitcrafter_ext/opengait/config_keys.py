@@ -8,34 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo
+import yaml
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.recognition.mixing_schedule import is_schedule
+from gaitcrafter_ext.generator.samplers import check_sampler
+from gaitcrafter_ext.generator.shape import LONGEST, SHORTEST
+from gaitcrafter_ext.recognition.mixing_schedule import MixingSchedule, is_schedule
 from gaitcrafter_ext.records import fill, record
-
-__all__ = [
-    "OUR_SAMPLER",
-    "Entry",
-    "FolderEntry",
-    "GeneratedEntry",
-    "Mixing",
-    "apply_arm",
-    "apply_override",
-    "parse_override",
-    "read_entries",
-    "read_mixing",
-    "read_sampler",
-]
+from gaitcrafter_ext.synthesis.plan import cycle_rule
 
 #: Name of our sampler in ``trainer_cfg.sampler.type``.
 OUR_SAMPLER = "RealSyntheticTripletSampler"
 
-#: Keys of ``trainer_cfg.sampler`` that OpenGait reads itself.
-FRAME_KEYS = frozenset(
-    ("type", "sample_type", "frames_num_fixed", "frames_num_min", "frames_num_max", "frames_skip_num")
-    + ("frames_all_limit", "points_in_use")
-)
+#: How the keys of ``trainer_cfg.sampler`` begin that OpenGait reads itself.
+HOST_KEYS = ("type", "sample_type", "frames_", "points_in_use")
 
 
 def _joined(value: Any, info: ValidationInfo) -> str:
@@ -46,22 +33,13 @@ def _joined(value: Any, info: ValidationInfo) -> str:
     return ",".join(names)
 
 
-def _cadence(value: Any, info: ValidationInfo) -> str:
+def _cadence(value: Any) -> str:
     """Frames of a gait cycle, or a factor such as ``x1.1``, as text."""
-    text = str(value)
-    try:
-        number = float(text.removeprefix("x"))
-    except ValueError:
-        number = 0.0
-    if isinstance(value, bool) or not (0.5 <= number <= 2 if text.startswith("x") else 10 <= number <= 80):
-        raise ValueError(
-            f"'{info.field_name}' is {value!r}; expected frames of a gait cycle, 10 to 80, or a factor x0.5 to x2"
-        )
-    return text
+    cycle_rule(str(value), "'cadence'")
+    return str(value)
 
 
-def _share(value: Any, info: ValidationInfo) -> tuple[tuple[float, float], ...]:
-    """A share as points (iteration, share)."""
+def _share(value: Any, info: ValidationInfo) -> MixingSchedule:
     points = [[0, value]] if isinstance(value, (int, float)) and not isinstance(value, bool) else value
     try:
         checked = tuple((float(iteration), float(share)) for iteration, share in points)
@@ -78,7 +56,7 @@ def _share(value: Any, info: ValidationInfo) -> tuple[tuple[float, float], ...]:
 Names = Annotated[str, BeforeValidator(_joined)]
 Natural = Annotated[int, Field(ge=0, strict=True)]
 Positive = Annotated[int, Field(ge=1, strict=True)]
-Share = Annotated[tuple[tuple[float, float], ...], BeforeValidator(_share)]
+Share = Annotated[MixingSchedule, BeforeValidator(_share)]
 
 
 @record
@@ -106,15 +84,15 @@ class GeneratedEntry:
     conditions: Names = "all"
     views: Names = "all"
     takes: Annotated[int, Field(ge=1, le=1000, strict=True)] = 1
-    frames: Annotated[int, Field(ge=20, le=600, strict=True)] | None = None  # None: what the sampler needs
+    frames: Annotated[int, Field(ge=SHORTEST, le=LONGEST, strict=True)] | None = None  # None: what the sampler needs
     cadence: Annotated[str, BeforeValidator(_cadence)] | None = None
     size: Literal[64, 128] = 64
     seed: Natural = 0
     steps: Positive | None = None
-    sampler: str | None = None
+    sampler: Annotated[str, AfterValidator(check_sampler)] | None = None
     guidance: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
     identity_scale: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
-    precision: str | None = None
+    precision: Literal["fp32", "bf16"] = "fp32"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # auto: every visible GPU
     python: str | None = None  # interpreter of an environment that has the generator's packages
 
@@ -165,7 +143,7 @@ def _entry(entry: Any, where: str) -> Entry:
 def read_sampler(section: Mapping[str, Any]) -> Mixing | None:
     """The arguments of our sampler in ``trainer_cfg.sampler``, or the batch size of OpenGait's ``TripletSampler``."""
     if section.get("type") == OUR_SAMPLER:
-        return read_mixing({key: value for key, value in section.items() if key not in FRAME_KEYS})
+        return read_mixing({key: value for key, value in section.items() if not key.startswith(HOST_KEYS)})
     return read_mixing({"batch_size": section.get("batch_size")}) if section.get("type") == "TripletSampler" else None
 
 
@@ -183,35 +161,20 @@ def apply_arm(cfgs: dict[str, Any], arm: Mapping[str, Any]) -> None:
             cfgs[key] = value
 
 
-def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
-    """Read ``trainer_cfg.total_iter=100``: the path, and the value as YAML reads it."""
-    import yaml
+def parse_override(text: str) -> dict[str, Any]:
+    """The arm that ``trainer_cfg.total_iter=100`` means; the value is read as YAML.
 
+    Raises:
+        UsageError: It is not ``a.b=value``.
+    """
     path, equals, value = text.partition("=")
-    keys = tuple(path.strip().split("."))
+    keys = path.strip().split(".")
     if not equals or not all(keys):
         raise UsageError(f"--set: '{text}' is not a.b=value; write e.g. --set trainer_cfg.total_iter=100")
     try:
-        return keys, yaml.safe_load(value)
+        arm: Any = yaml.safe_load(value)
     except yaml.YAMLError:
         raise UsageError(f"--set: '{value}' of '{text}' is not YAML; quote it") from None
-
-
-def apply_override(cfgs: dict[str, Any], keys: Sequence[str], value: Any) -> None:
-    """Set one value in place; a number in the path is a place in a list, a missing section is made."""
-    where: Any = cfgs
-    for depth, key in enumerate(keys):
-        here, last = ".".join(keys[: depth + 1]), depth == len(keys) - 1
-        index: Any = key
-        if isinstance(where, list):
-            if not key.isdecimal() or int(key) >= len(where):
-                raise UsageError(f"--set {here}: the list has places 0 to {len(where) - 1}")
-            index = int(key)
-        elif not isinstance(where, dict):
-            raise UsageError(f"--set {'.'.join(keys)}: '{here}' is not there; the section above it is {where!r}")
-        elif not last and where.get(key) is None:
-            where[key] = {}
-        if last:
-            where[index] = value
-        else:
-            where = where[index]
+    for key in reversed(keys):
+        arm = {key: arm}
+    return arm

@@ -1,43 +1,43 @@
 """Child process: make the clips of a plan. ``python -m gaitcrafter_ext.opengait.generate PLAN WEIGHTS OUT DEVICE``.
 
-Progress goes to stderr; a failure is one line of JSON on stdout, for the process that started this one. It ends when
-its stdin closes, that is, when its parent ends. With several GPUs it starts a process for each, which makes a shard.
+Progress goes to stderr; why it failed is one line on stdout, for the process that started this one. It ends when its
+stdin closes, that is, when its parent ends. With several GPUs it starts a process for each, which makes a shard.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import sys
 import threading
-import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gaitcrafter_ext.errors import GaitCrafterError
 from gaitcrafter_ext.generator.weights import read_card
-from gaitcrafter_ext.opengait.on_demand import check_child, start_module
+from gaitcrafter_ext.opengait.on_demand import run_generators
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.plan import Plan
 from gaitcrafter_ext.synthesis.run import pipeline_sampler, synthesize
-
-__all__ = ["main"]
 
 
 def main(arguments: list[str]) -> int:
     """Make the plan's clips in the output folder, or the shard ``I/N`` of them that a fifth argument names."""
     plan, weights, out, device, *shard = arguments
-
-    def work() -> None:
+    try:
         gpus = [] if shard or device not in ("auto", "cuda") else visible_gpus()
         if len(gpus) > 1:
-            make_shards(arguments, gpus)
+            shards = [f"{number}/{len(gpus)}" for number in range(1, len(gpus) + 1)]
+            run_generators(sys.executable, [((*arguments, one), gpu) for one, gpu in zip(shards, gpus, strict=True)])
         else:
             make(Path(plan), Path(weights), Path(out), device, Shard.parse(shard[0]) if shard else Shard())
-
-    return reported(work)
+    except ImportError as error:
+        advice = "name an interpreter that has it by 'python:' or GAITCRAFTER_PYTHON, or make the clips before"
+        print(f"the generator needs a package that {sys.executable} lacks ({error}); {advice}")
+        return 1
+    except (GaitCrafterError, OSError) as error:
+        print(" ".join(str(error).split()))
+        return 1
+    return 0
 
 
 def make(plan_file: Path, weights: Path, out: Path, device: str, shard: Shard) -> None:
@@ -59,21 +59,6 @@ def make(plan_file: Path, weights: Path, out: Path, device: str, shard: Shard) -
         synthesize(plan, OutputFolder(out), load, shard, progress=show)
 
 
-def make_shards(arguments: list[str], gpus: list[str]) -> None:
-    """Make a shard on each GPU at the same time; raises what the first of them reports that failed."""
-    shards = [f"{number}/{len(gpus)}" for number in range(1, len(gpus) + 1)]
-    with contextlib.ExitStack() as running:
-        children = [
-            running.enter_context(start_module(sys.executable, "opengait.generate", [*arguments, shard], gpu))
-            for shard, gpu in zip(shards, gpus, strict=True)
-        ]
-        outputs = [child.stdout.read() if child.stdout else "" for child in children]
-        for child in children:
-            child.wait()
-    for child, output, shard in zip(children, outputs, shards, strict=True):
-        check_child(child, output, f"shard {shard}")
-
-
 def visible_gpus() -> list[str]:
     """Names of the CUDA devices this process may use, as ``CUDA_VISIBLE_DEVICES`` takes them."""
     import torch
@@ -81,26 +66,6 @@ def visible_gpus() -> list[str]:
     numbers = [str(number) for number in range(torch.cuda.device_count())]
     named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     return named[: len(numbers)] or numbers
-
-
-def reported(work: Callable[[], None]) -> int:
-    """Run ``work``; what it refuses, or lacks, is reported on stdout as JSON. Returns the exit code."""
-    try:
-        work()
-    except ImportError as error:
-        advice = "name an interpreter that has it by 'python:' or GAITCRAFTER_PYTHON, or make the clips before"
-        print(json.dumps({"error": f"the generator needs a package that {sys.executable} lacks ({error}); {advice}"}))
-        return 1
-    except (GaitCrafterError, OSError) as error:
-        print(json.dumps({"error": " ".join(str(error).split())}))
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    except Exception as error:  # whatever it was, the parent has one line to say
-        traceback.print_exc()
-        print(json.dumps({"error": f"{type(error).__name__}: {' '.join(str(error).split())[-200:]}"}))
-        return 1
-    return 0
 
 
 def _end_with_parent() -> None:

@@ -12,16 +12,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError
+from gaitcrafter_ext.hardware import pick_device
 from gaitcrafter_ext.opengait.checkout import Checkout
-from gaitcrafter_ext.opengait.config_keys import apply_arm, apply_override, parse_override
-from gaitcrafter_ext.opengait.device import choose_device, patch_device, prepare_environment, world_size
+from gaitcrafter_ext.opengait.config_keys import apply_arm, parse_override
+from gaitcrafter_ext.opengait.device import patch_device, prepare_environment
 from gaitcrafter_ext.opengait.plugin import caller_folders, last_line, register
 from gaitcrafter_ext.opengait.prepare import Run, data_cfgs, find_paths
 from gaitcrafter_ext.records import read_yaml
 from gaitcrafter_ext.silhouettes.files import storage_error
-
-__all__ = ["compose", "launch"]
 
 
 def launch(
@@ -42,23 +43,27 @@ def launch(
         opengait: The checkout; where None, ``$OPENGAIT_ROOT`` or the one in the cache.
         cfgs: The config, then arms to lay over it.
         phase: ``"train"`` or ``"test"``.
-        device: One of ``device.DEVICES``.
+        device: See ``hardware.pick_device``.
         sets: ``a.b=v`` overrides.
         workdir: Where ``output/`` goes; the checkout where None, as OpenGait itself does.
         iteration: Checkpoint to start from; None where the config says.
         log_to_file: OpenGait's own option.
         allow_missing: Go on where people of the partition are not on disk.
     """
-    checkout, overrides = Checkout(opengait), tuple(parse_override(text) for text in sets)
-    config, *arms = (find_config(name, checkout) for name in cfgs)
+    checkout, overrides = Checkout(opengait), [parse_override(text) for text in sets]
+    config, *arms = (_find_config(name, checkout) for name in cfgs)
     place = Path(workdir).resolve() if workdir else checkout.root
     folders = (*([place] if workdir else []), *caller_folders(checkout.root, config, *arms))
     prepare_environment(device)
-    _enter(place)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        os.chdir(place)
+    except OSError as error:
+        raise storage_error(place, error, "work in") from error
     sys.path.insert(0, str(checkout.package))
-    patch_device(choose_device(device))
-    changes = tuple(read_arm(arm) for arm in arms)
-    register(Run(checkout, phase, world_size(), folders, changes, overrides, iteration, allow_missing))
+    patch_device(pick_device(device).type)
+    changes = (*map(_read_arm, arms), *overrides)
+    register(Run(checkout, phase, folders, changes, iteration, allow_missing))
     importlib.import_module("modeling.models")
     importlib.import_module("utils").config_loader(str(config))
     sys.argv = [str(checkout.package / "main.py"), "--cfgs", str(config), "--phase", phase]
@@ -67,7 +72,7 @@ def launch(
         runpy.run_path(sys.argv[0], run_name="__main__")
 
 
-def find_config(name: str, checkout: Checkout) -> Path:
+def _find_config(name: str, checkout: Checkout) -> Path:
     """The config, looked up here and in the checkout."""
     for folder in (Path.cwd(), checkout.root):
         path = folder / Path(name).expanduser()
@@ -76,8 +81,7 @@ def find_config(name: str, checkout: Checkout) -> Path:
     raise MissingError(f"--cfgs: there is no file {name}, neither here nor in {checkout.root}")
 
 
-def read_arm(path: Path) -> dict[str, Any]:
-    """What an arm changes."""
+def _read_arm(path: Path) -> dict[str, Any]:
     arm = read_yaml(path)
     if not isinstance(arm, dict):
         raise DataError(f"{path} holds no settings; expected sections such as data_cfg")
@@ -86,25 +90,13 @@ def read_arm(path: Path) -> dict[str, Any]:
 
 def compose(names: Sequence[str], sets: Sequence[str], opengait: str | None) -> str:
     """One plain config of a base, its arms and ``--set`` overrides, for OpenGait's own ``main.py``."""
-    import yaml
-
     checkout, whole = Checkout(opengait), dict[str, Any]()
-    paths = [find_config(name, checkout) for name in names]
-    for path in paths:
-        apply_arm(whole, read_arm(path))
-    for text in sets:
-        apply_override(whole, *parse_override(text))
+    paths = [_find_config(name, checkout) for name in names]
+    for arm in (*map(_read_arm, paths), *map(parse_override, sets)):
+        apply_arm(whole, arm)
     for data in data_cfgs(whole):
         find_paths(data, caller_folders(checkout.root, *paths))
     return yaml.safe_dump(whole, sort_keys=False, default_flow_style=None, width=110)
-
-
-def _enter(workdir: Path) -> None:
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        os.chdir(workdir)
-    except OSError as error:
-        raise storage_error(workdir, error, "work in") from error
 
 
 @contextlib.contextmanager

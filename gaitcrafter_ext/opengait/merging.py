@@ -11,14 +11,12 @@ from pathlib import Path
 
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, UsageError, listed
 from gaitcrafter_ext.opengait.config_keys import FolderEntry
-from gaitcrafter_ext.opengait.people import RealPeople, SyntheticPerson, TakeNames, real_people
-from gaitcrafter_ext.opengait.sources import Source, frame_size, open_source, scan_tree
+from gaitcrafter_ext.opengait.people import SyntheticPerson, real_people
+from gaitcrafter_ext.opengait.sources import clip_files, frame_size, joined, open_source
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, storage_error
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import read_pickle
 from gaitcrafter_ext.vocabulary import ClipKey
-
-__all__ = ["CLIPS", "PARTITION", "Merged", "merge", "plan_merge"]
 
 PARTITION, CLIPS = "partition.json", "pkl"
 
@@ -56,59 +54,39 @@ def plan_merge(
     roots = [Path(entry.root).resolve() for entry in synthetic]
     if twice := [str(folder) for folder in roots if roots.count(folder) > 1]:
         raise UsageError(f"--synthetic: {twice[0]} is named twice, which would double its clips; name each set once")
-    real = _complete(real_people(dataset, root, partition), partition)
+    real = real_people(dataset, root, partition)
+    if real.absent or not real.train + real.test:
+        raise MissingError(
+            f"--partition: {partition} names {len(real.train + real.test)} people, of whom {len(real.absent)} are not "
+            f"in {real.root} ({listed(real.absent) or 'it is empty'}); correct it, or name their folder by --real"
+        )
     sources = [open_source(entry, real, file) for entry in synthetic]
-    files = _real_files(real, real.test if without_real else real.train + real.test, file)
-    folders, takes, height = dict[SyntheticPerson, str](), TakeNames(real), _height(list(files.values()))
-    for entry, source in zip(synthetic, sources, strict=True):
-        theirs = _height([path for _, path in source.clips()])
-        if height and theirs and theirs != height:
-            raise DataError(
-                f"{entry.root}: frames are {theirs} rows high, the real ones {height}, and OpenGait takes one height; "
-                f"make them with --size {height}, or name them by 'synthetic:' in a config, which brings them to it"
-            )
-        _add(source, _folders(source, folders), takes, files)
+    files = dict(clip_files(real.root, real.test if without_real else real.train + real.test, file))
+    _check_heights([(root, list(files.values()))] + [
+        (entry.root, [path for _, path in source.clips()]) for entry, source in zip(synthetic, sources, strict=True)
+    ])  # fmt: skip
+    folders, taken = dict[SyntheticPerson, str](), set[str]()
+    for person, key, path in joined(sources):
+        if person not in folders:  # of two people of one name, the second bears a mark
+            folders[person] = f"{person.name}-{person.mark}" if person.name in taken else person.name
+            taken.add(person.name)
+        files[replace(key, identity=folders[person])] = path
     known = {person.name for person in folders if person.known}
     novel = tuple(name for person, name in folders.items() if not person.known)
     train = tuple(name for name in real.train if not without_real or name in known)
     return Merged(files, replace(Partition.load(partition), train=train + novel), novel)
 
 
-def _complete(real: RealPeople, partition: str | Path) -> RealPeople:
-    if real.absent or not real.train + real.test:
-        raise MissingError(
-            f"--partition: {partition} names {len(real.train + real.test)} people, of whom {len(real.absent)} are not "
-            f"in {real.root} ({listed(real.absent) or 'it is empty'}); correct it, or name their folder by --real"
-        )
-    return real
-
-
-def _real_files(real: RealPeople, people: Sequence[str], file: str | None) -> dict[ClipKey, Path]:
-    return {folder.key: folder.path(file) for folder in scan_tree(real.root, people)}
-
-
-def _height(paths: Sequence[Path]) -> int:
-    """Rows of a set's first clip; 0 where there is none."""
-    return frame_size(read_pickle(paths[0]), str(paths[0]))[0] if paths else 0
-
-
-def _folders(source: Source, folders: dict[SyntheticPerson, str]) -> dict[str, str]:
-    """Each person's folder: their name, with their mark where another person bears it already."""
-    taken = set(folders.values())
-    for person in source.people:
-        if person not in folders:
-            folders[person] = f"{person.name}-{person.mark}" if person.name in taken and person.mark else person.name
-    return {person.name: folders[person] for person in source.people}
-
-
-def _add(source: Source, folders: dict[str, str], takes: TakeNames, files: dict[ClipKey, Path]) -> None:
-    clips, people = source.clips(), {person.name: person for person in source.people}
-    own: dict[str, dict[str, None]] = {}
-    for key, _ in clips:
-        own.setdefault(key.identity, {})[key.take] = None
-    renamed = {name: takes.fresh(folders[name], people[name], found) for name, found in own.items()}
-    for key, path in clips:
-        files[ClipKey(folders[key.identity], renamed[key.identity][key.take], key.view)] = path
+def _check_heights(sets: Sequence[tuple[str | Path, Sequence[Path]]]) -> None:
+    """Refuse sets whose first clip has not as many rows as the first set's."""
+    heights = [(root, frame_size(read_pickle(paths[0]), str(paths[0]))[0]) for root, paths in sets if paths]
+    for root, height in heights:
+        if height != heights[0][1]:
+            raise DataError(
+                f"{root}: frames are {height} rows high, the real ones {heights[0][1]}, and OpenGait takes one height; "
+                f"make them with --size {heights[0][1]}, or name them by 'synthetic:' in a config, which brings them "
+                "to it"
+            )
 
 
 def merge(plan: Merged, out: str | Path, copy: bool = False) -> None:
@@ -124,7 +102,7 @@ def merge(plan: Merged, out: str | Path, copy: bool = False) -> None:
     staged = out.parent / f"{STAGED_PREFIX}{secrets.token_hex(8)}"
     try:
         for key, path in plan.files.items():
-            target = staged / CLIPS / key.identity / key.take / key.view / path.name
+            target = staged / CLIPS / str(key) / path.name
             os.makedirs(target.parent, exist_ok=True)
             if copy:
                 shutil.copyfile(path, target)

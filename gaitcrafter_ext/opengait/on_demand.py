@@ -7,9 +7,9 @@ and the next one goes on.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
-import json
 import math
 import os
 import shutil
@@ -18,9 +18,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gaitcrafter_ext.errors import GaitCrafterError, MissingError, StorageError, UsageError, suggest
-from gaitcrafter_ext.generator.samplers import PRECISIONS, check_sampler
-from gaitcrafter_ext.generator.shape import FRAMES, LONGEST
+from gaitcrafter_ext.errors import GaitCrafterError, MissingError, StorageError, UsageError
+from gaitcrafter_ext.generator.shape import FRAMES
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.opengait.config_keys import GeneratedEntry
 from gaitcrafter_ext.opengait.device import VISIBLE_VARIABLE, notify
@@ -34,45 +33,35 @@ from gaitcrafter_ext.synthesis.real_people import people_like
 from gaitcrafter_ext.synthesis.selection import read_selected
 from gaitcrafter_ext.vocabulary import choose
 
-__all__ = ["LONGEST", "PYTHON_VARIABLE", "check_child", "choose_python", "get_or_synthesize", "plan_of", "start_module"]
-
-
 #: Environment variable that names the interpreter of the generator's environment.
 PYTHON_VARIABLE = "GAITCRAFTER_PYTHON"
 
-#: Loads the package from its folder, and from nowhere else, then runs one of its modules.
+#: Loads the package from its folder, and from nowhere else, then runs the generator.
 BOOT = """
 import importlib.util, runpy, sys
-folder, module = sys.argv[1:3]
+folder, module = sys.argv[1], "gaitcrafter_ext.opengait.generate"
 sys.path[:] = [entry for entry in sys.path if entry]
 spec = importlib.util.spec_from_file_location(
     "gaitcrafter_ext", folder + "/__init__.py", submodule_search_locations=[folder])
 package = sys.modules["gaitcrafter_ext"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(package)
-sys.argv = [module, *sys.argv[3:]]
+sys.argv = [module, *sys.argv[2:]]
 runpy.run_module(module, run_name="__main__", alter_sys=True)
 """
-
-# The child is no rank of the run that starts it.
-_RANK_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 def plan_of(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) -> Plan:
     """The plan that ``gaitcrafter synthesize`` would make of the same options: the one place where they are mapped."""
     where, words = "data_cfg.synthetic", card.vocabulary
-    precision = entry.precision or PRECISIONS[0]
-    if precision not in PRECISIONS:
-        raise UsageError(f"{where}.precision: unknown '{precision}'; {suggest(precision, PRECISIONS)}")
-    sampler = check_sampler(entry.sampler, f"{where}.sampler") if entry.sampler else None
     sampling = sampling_by(
         card,
-        sampler,
+        entry.sampler,
         entry.steps,
         entry.guidance,
         entry.identity_scale,
         frames=entry.frames or FRAMES,
         seed=entry.seed,
-        precision=precision,
+        precision=entry.precision,
         cadence=entry.cadence or "",
         size=entry.size,
     )
@@ -108,14 +97,15 @@ def get_or_synthesize(plan: Plan, weights: Path, python: str | None = None, devi
     """The folder that holds the clips of ``plan``; they are made first where they are not there yet.
 
     Any number of processes may ask at once: one makes them, the others wait. What was made before a failure stays, and
-    the next call goes on. ``device`` may be ``auto`` or ``cuda``, which use every visible GPU.
+    the next call goes on. ``device`` may be ``auto`` or ``cuda``, which use every visible GPU; ``python`` is the
+    interpreter that runs the generator, else $GAITCRAFTER_PYTHON, else this one.
     """
     name = hashlib.sha256(f"{plan.fingerprint} {code_fingerprint()}".encode()).hexdigest()[:16]
     folder = OutputFolder(cache_root() / "synthetic" / name)
-    if not is_complete(folder, plan):
+    if not _is_complete(folder, plan):
         with FileLock(folder.root.with_suffix(".lock"), "the clips of this config", math.inf, _waiting):
-            if not is_complete(folder, plan):
-                _make(plan, folder, weights, choose_python(python), device)
+            if not _is_complete(folder, plan):
+                _make(plan, folder, weights, python, device)
     return folder
 
 
@@ -129,7 +119,7 @@ def code_fingerprint() -> str:
     return found.hexdigest()
 
 
-def is_complete(folder: OutputFolder, plan: Plan) -> bool:
+def _is_complete(folder: OutputFolder, plan: Plan) -> bool:
     """Whether every clip of ``plan`` is there, and what is written after the last one, too."""
     return (
         (folder.root / MANIFEST).is_file()
@@ -142,68 +132,49 @@ def _waiting() -> None:
     notify("waiting for another process that is making the clips of this config")
 
 
-def _make(plan: Plan, folder: OutputFolder, weights: Path, python: str, device: str) -> None:
+def _make(plan: Plan, folder: OutputFolder, weights: Path, python: str | None, device: str) -> None:
+    named = python or os.environ.get(PYTHON_VARIABLE) or sys.executable
+    interpreter = shutil.which(os.path.expanduser(named))
+    if interpreter is None:
+        raise MissingError(f"there is no interpreter '{named}'; set 'python:' or {PYTHON_VARIABLE} to one that is")
     wanted = folder.root.with_suffix(".plan.json")
     atomic_write_text(wanted, plan.to_json())
     what = f"{len(plan.clips)} clips of {len(plan.identities)} people"
     notify(f"making {what} in {folder.root}, once; later runs reuse them", every_process=True)
-    arguments = [str(wanted), str(weights), str(folder.root), device]
-    with start_module(python, "opengait.generate", arguments) as child:
-        try:
-            output = child.stdout.read() if child.stdout else ""
-            child.wait()
-        except BaseException:
-            child.terminate()
-            raise
-    check_child(child, output, "making the clips")
+    run_generators(interpreter, [((str(wanted), str(weights), str(folder.root), device), None)])
     wanted.unlink(missing_ok=True)
 
 
-def check_child(child: subprocess.Popen[str], output: str, what: str) -> None:
-    """Raise what an ended child reported on its last line of stdout, or that it ended without a word."""
-    if child.returncode == 0:
-        return
-    try:
-        reason = str(json.loads(output.splitlines()[-1])["error"])
-    except (ValueError, LookupError, TypeError):
-        raise StorageError(
-            f"{what} ended with code {child.returncode}; what was made is kept, and the same command goes on"
-        ) from None
-    raise GaitCrafterError(f"{what}: {reason}")
+def run_generators(python: str, calls: Sequence[tuple[Sequence[str], str | None]]) -> None:
+    """Run generators side by side until all have ended, each with its arguments and GPU (None: all that are visible).
 
-
-def choose_python(wanted: str | None) -> str:
-    """The interpreter for the generator: the entry's ``python``, else $GAITCRAFTER_PYTHON, else this one."""
-    named = wanted or os.environ.get(PYTHON_VARIABLE) or sys.executable
-    found = shutil.which(os.path.expanduser(named))
-    if found is None:
-        raise MissingError(
-            f"there is no interpreter '{named}'; set 'python:' or {PYTHON_VARIABLE} to one that is there"
-        )
-    return found
-
-
-def start_module(python: str, module: str, arguments: Sequence[str], gpu: str | None = None) -> subprocess.Popen[str]:
-    """Start ``gaitcrafter_ext.<module>``; its stdin and stdout are pipes, its stderr is ours.
-
-    The child runs the code of this very package, whichever interpreter runs it (OpenGait's environment may be too old
-    for the generator); only third-party packages come from the other environment. The pipe to its stdin closes when
-    this process ends, however it ends, so that a child that reads it can end, too. It sees the one ``gpu`` that is
-    named, else every GPU that this run was started with.
+    Raises:
+        GaitCrafterError: What the first of them reported that failed.
     """
-    folder = str(Path(__file__).resolve().parents[1])
-    command = [python, "-c", BOOT, folder, f"gaitcrafter_ext.{module}", *arguments]
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in _RANK_VARIABLES and not name.startswith("TORCHELASTIC_")
-    }
-    visible = environment.pop(VISIBLE_VARIABLE, None)
-    visible = visible if gpu is None else gpu
+    with contextlib.ExitStack() as running:
+        children = [running.enter_context(start_generator(python, arguments, gpu)) for arguments, gpu in calls]
+        reports = [child.stdout.read().strip() if child.stdout else "" for child in children]
+        codes = [child.wait() for child in children]
+    for report, code in zip(reports, codes, strict=True):
+        if code:
+            reason = report or f"ended with code {code}"
+            raise GaitCrafterError(f"making the clips: {reason}; what was made is kept, and the same command goes on")
+
+
+def start_generator(python: str, arguments: Sequence[str], gpu: str | None = None) -> subprocess.Popen[str]:
+    """Start ``generate``; its stdin and stdout are pipes, its stderr is ours.
+
+    It runs the code of this very package, whichever interpreter runs it (OpenGait's environment may be too old for the
+    generator); only third-party packages come from the other environment. The pipe to its stdin closes when this
+    process ends, however it ends, and the generator ends then, too. It is no rank of the run that starts it.
+    """
+    environment = {name: each for name, each in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
+    visible = environment.pop(VISIBLE_VARIABLE, None) if gpu is None else gpu
     if visible == "all":
         environment.pop("CUDA_VISIBLE_DEVICES", None)
     elif visible is not None:
         environment["CUDA_VISIBLE_DEVICES"] = visible
+    command = [python, "-c", BOOT, str(Path(__file__).resolve().parents[1]), *arguments]
     try:
         return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,20 +13,6 @@ from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import folder_names
 from gaitcrafter_ext.synthesis.identities import Identity
-from gaitcrafter_ext.vocabulary import condition_of
-
-__all__ = [
-    "RealPeople",
-    "SyntheticPerson",
-    "TakeNames",
-    "check_origin",
-    "person_of_folder",
-    "person_of_plan",
-    "real_people",
-]
-
-#: First letter of a novel person's label: sorts after every letter and digit of a dataset's name.
-NOVEL_MARK = "~"
 
 
 @dataclass(frozen=True)
@@ -43,15 +29,20 @@ class RealPeople:
 
 @dataclass(frozen=True)
 class SyntheticPerson:
-    """A person of a synthetic set."""
+    """A person of a synthetic set, by the name of the folder, e.g. ``syn-0001`` or ``001``.
 
-    name: str  # of the folder, e.g. "syn-0001" or "001"
-    known: bool  # whether this is the real person of that name
-    mark: str = ""  # 8 hex digits that tell two novel people of one name apart
+    ``known``: whether this is the real person of that name. ``mark``: 8 hex digits that tell two novel people of one
+    name apart.
+    """
 
-    def label(self, dataset: str) -> str:
-        """What OpenGait sorts and counts: a known person's is the real one's, a novel person's sorts after them all."""
-        return f"{dataset}-{self.name}" if self.known else f"{NOVEL_MARK}{self.name}@{self.mark}"
+    name: str
+    known: bool
+    mark: str = ""
+
+    @property
+    def label(self) -> str:
+        """What a class is called: a known person's is the real one's, a novel person's sorts after all of them."""
+        return self.name if self.known else f"~{self.name}@{self.mark}"
 
 
 def real_people(dataset: str, root: str | Path, partition: str | Path) -> RealPeople:
@@ -64,20 +55,15 @@ def real_people(dataset: str, root: str | Path, partition: str | Path) -> RealPe
     return RealPeople(dataset, tuple(name for name in sets.train if name in there), sets.test, absent, there, root)
 
 
-def person_of_plan(name: str, who: Identity, weights: str) -> SyntheticPerson:
-    """A person of a plan: known where the mixture is that person alone; an equal blend of other weights is new."""
-    if who.mix == {name: 1.0}:
+def person_of(name: str, who: Identity | None, origin: str) -> SyntheticPerson:
+    """A person of a plan, made by the weights ``origin``, or without one of the folder ``origin``.
+
+    Known where the mixture is that person alone; equal blends of other weights are other people.
+    """
+    if who is not None and who.mix == {name: 1.0}:
         return SyntheticPerson(name, True)
-    return SyntheticPerson(name, False, _mark([weights, sorted(who.mix.items()), list(who.code)]))
-
-
-def person_of_folder(name: str, origin: str) -> SyntheticPerson:
-    """A person of whom nothing is known but the name and where the clips lie."""
-    return SyntheticPerson(name, False, _mark([origin, name]))
-
-
-def _mark(facts: object) -> str:
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
+    facts = [origin, name] if who is None else [origin, sorted(who.mix.items()), list(who.code)]
+    return SyntheticPerson(name, False, hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8])
 
 
 def check_origin(
@@ -113,31 +99,3 @@ def check_origin(
             " or make the clips with tools/synthesize.py, whose plan.json says who is who (people imitated by --like"
             " join by an entry with 'weights' and 'like')"
         )
-
-
-class TakeNames:
-    """Hands out take names so that no clip shadows another one of the same person, real or synthetic."""
-
-    def __init__(self, real: RealPeople) -> None:
-        self._root, self._taken = real.root, dict[str, set[str]]()
-
-    def fresh(self, label: str, person: SyntheticPerson, takes: Iterable[str]) -> dict[str, str]:
-        """New names of the takes that one more source has of a person; the condition stays."""
-        if label not in self._taken:
-            folder = self._root / person.name
-            self._taken[label] = set(folder_names(folder)) if person.known and folder.is_dir() else set()
-        names = {take: free_take(take, self._taken[label]) for take in takes}
-        self._taken[label] |= set(names.values())
-        return names
-
-
-def free_take(take: str, taken: Collection[str]) -> str:
-    """``take`` if it is free, else ``nm-syn-01`` for ``nm-01``, ``nm-syn2-01``..."""
-    name, number = take, 0
-    condition = condition_of(take)
-    rest = take[len(condition) :].lstrip("-")
-    while name in taken:
-        number += 1
-        tag = "syn" if number == 1 else f"syn{number}"
-        name = "-".join(part for part in (condition, tag, rest) if part)
-    return name

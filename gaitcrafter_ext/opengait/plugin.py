@@ -12,37 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from gaitcrafter_ext.errors import GaitCrafterError
+from gaitcrafter_ext.hardware import pick_device
 from gaitcrafter_ext.opengait.checkout import Checkout
 from gaitcrafter_ext.opengait.config_keys import OUR_SAMPLER
-from gaitcrafter_ext.opengait.device import (
-    choose_device,
-    notify,
-    patch_device,
-    patch_saving,
-    prepare_environment,
-    world_size,
-)
+from gaitcrafter_ext.opengait.device import notify, patch_device, patch_saving, prepare_environment
 from gaitcrafter_ext.opengait.prepare import Run, prepare
 from gaitcrafter_ext.opengait.stubs import install_stubs
-
-__all__ = ["SHIM_FORMAT", "is_registered", "register", "register_from_shim", "report_in_one_line"]
-
-#: Version of what a shim file and this package say to each other.
-SHIM_FORMAT = 1
 
 _MARK = "_gaitcrafter_run"
 
 
-def is_registered() -> bool:
-    """Whether this process knows us already."""
-    return hasattr(sys.modules.get("utils"), _MARK)
-
-
 def register(run: Run) -> None:
     """Replace, in this process, what OpenGait looks up by name; ``<checkout>/opengait`` must be on ``sys.path``."""
-    if is_registered():
-        return
-    install_stubs(run.checkout.package)
+    install_stubs()
     patch_saving()
     utils: Any = importlib.import_module("utils")
     setattr(utils, _MARK, run)
@@ -58,21 +40,18 @@ def register(run: Run) -> None:
 
 def _preparing(original: Any, run: Run) -> Any:
     """OpenGait's config loader, whose result is completed and checked once."""
-    done: dict[Path, dict[str, Any]] = {}
 
-    @functools.wraps(original)
-    def config_loader(path: str) -> dict[str, Any]:
-        config, here = Path(path).resolve(), Path.cwd()
-        if config not in done:
-            os.chdir(run.checkout.root)  # it reads ./configs/default.yaml, wherever its output goes
-            try:
-                loaded = original(str(config))
-            finally:
-                os.chdir(here)
-            done[config] = prepare(loaded, run)
-        return copy.deepcopy(done[config])
+    @functools.cache
+    def prepared(config: Path) -> dict[str, Any]:
+        here = Path.cwd()
+        os.chdir(run.checkout.root)  # it reads ./configs/default.yaml, wherever its output goes
+        try:
+            loaded = original(str(config))
+        finally:
+            os.chdir(here)
+        return prepare(loaded, run)
 
-    return config_loader
+    return lambda path: copy.deepcopy(prepared(Path(path).resolve()))
 
 
 def _opener(root: Path) -> Any:
@@ -85,33 +64,27 @@ def _opener(root: Path) -> Any:
     return opener
 
 
-def register_from_shim(shim: str, version: int) -> None:
+def register_from_shim(shim: str, *_: object) -> None:
     """What the shim file calls when OpenGait imports it: everything the launcher would have done by then.
 
     Without a GPU the process is brought to the CPU, without ``torchrun`` to a single process. Configs without
     ``synthetic`` people are left alone. ``shim`` is ``<checkout>/opengait/modeling/models/<name>.py``.
     """
-    if is_registered():
+    if hasattr(sys.modules.get("utils"), _MARK):  # by the launcher
         return
-    root = Path(shim).resolve().parents[3]
-    if version != SHIM_FORMAT:
-        sys.exit(
-            f"error: the gaitcrafter shim {shim} is of version {version}, the package reads {SHIM_FORMAT}; "
-            f"run: gaitcrafter opengait install --opengait {root}"
-        )
-    report_in_one_line()
+    _report_in_one_line()
+    root, given = Path(shim).resolve().parents[3], _argv_options()
     try:
-        checkout, given = Checkout(root), _argv_options()
+        checkout = Checkout(root)
         prepare_environment()
-        device = choose_device("auto")
+        device = pick_device("auto").type
         if device != "cuda":
             notify(f"no GPU here: OpenGait runs on the {device.upper()}")
         patch_device(device)
         phase, iteration = given.get("--phase", "train"), given.get("--iter", "")
         configs = [Path(given["--cfgs"]).resolve()] if "--cfgs" in given else []
         started = int(iteration) if iteration.isdecimal() else None  # 0, where it is said, is the untrained network
-        folders = caller_folders(root, *configs)
-        register(Run(checkout, phase, world_size(), folders, iteration=started, strict=False))
+        register(Run(checkout, phase, caller_folders(root, *configs), iteration=started, strict=False))
     except GaitCrafterError as error:
         sys.exit(f"error: {last_line(error)}")
 
@@ -122,7 +95,7 @@ def _argv_options() -> dict[str, str]:
     return {word: value for word, value in zip(words, words[1:]) if word.startswith("--")}  # noqa: B905, RUF007
 
 
-def report_in_one_line() -> None:
+def _report_in_one_line() -> None:
     """Let an error of ours that is not caught end the process with one line instead of a traceback."""
     before = sys.excepthook
 
@@ -140,8 +113,7 @@ def last_line(error: BaseException) -> str:
     text = str(error).strip()
     if "Original Traceback" not in text:
         return " ".join(text.split())
-    last = text.splitlines()[-1]
-    return last.split(": ", 1)[-1]
+    return text.splitlines()[-1].split(": ", 1)[-1]
 
 
 def caller_folders(checkout: Path, *configs: Path) -> tuple[Path, ...]:

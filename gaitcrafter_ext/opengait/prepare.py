@@ -6,34 +6,28 @@ What OpenGait would meet hours later, or never notice, is refused here, before a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gaitcrafter_ext.errors import DataError, MissingError, UsageError, listed
-from gaitcrafter_ext.generator.shape import FRAMES
+from gaitcrafter_ext.errors import MissingError, UsageError, listed
+from gaitcrafter_ext.generator.shape import FRAMES, LONGEST
 from gaitcrafter_ext.generator.weights import BUNDLED
+from gaitcrafter_ext.hardware import this_process
 from gaitcrafter_ext.opengait.checkout import Checkout
-from gaitcrafter_ext.opengait.config_keys import (
-    OUR_SAMPLER,
-    GeneratedEntry,
-    apply_arm,
-    apply_override,
-    read_entries,
-    read_sampler,
-)
-from gaitcrafter_ext.opengait.device import is_first_process, notify
-from gaitcrafter_ext.opengait.on_demand import LONGEST
+from gaitcrafter_ext.opengait.config_keys import OUR_SAMPLER, apply_arm, read_entries, read_sampler
+from gaitcrafter_ext.opengait.device import notify
 from gaitcrafter_ext.opengait.people import RealPeople, real_people
 from gaitcrafter_ext.opengait.sampler import check_enough
-from gaitcrafter_ext.opengait.sources import open_source, scan_tree
+from gaitcrafter_ext.opengait.sources import open_source
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
-
-__all__ = ["Run", "class_counts", "prepare"]
 
 #: Beside the checkpoints: the class count they were trained with, so that a test needs no synthetic clips.
 NOTE = "gaitcrafter.json"
+
+PERCENT = re.compile(r"[0-9]+(\.[0-9]+)?%")
 
 
 @dataclass(frozen=True)
@@ -42,10 +36,8 @@ class Run:
 
     checkout: Checkout
     phase: str  # "train" or "test"
-    world_size: int
     folders: tuple[Path, ...]  # where relative paths of the config are looked up, in this order
-    arms: tuple[Mapping[str, Any], ...] = ()  # what is laid over the config
-    overrides: tuple[tuple[tuple[str, ...], Any], ...] = ()  # what replaces its values then, see `parse_override`
+    arms: tuple[Mapping[str, Any], ...] = ()  # what is laid over the config, in this order
     iteration: int | None = None  # checkpoint to start from; None where the config says
     allow_missing: bool = False  # go on where people of the partition are not on disk
     strict: bool = True  # check configs without synthetic people, too
@@ -60,31 +52,26 @@ def prepare(cfgs: dict[str, Any], run: Run) -> dict[str, Any]:
     """Complete and check a merged config in place, and return it; an error says what to change."""
     for arm in run.arms:
         apply_arm(cfgs, arm)
-    for keys, value in run.overrides:
-        apply_override(cfgs, keys, value)
     data = data_cfgs(cfgs)
     synthetic = any(each.get("synthetic") for each in data)
     if not synthetic and not run.strict:
         return cfgs
     for each in data:
         find_paths(each, run.folders)
-    real = [look_up(each) for each in data]
-    check_people(real, run)
-    if will_test(cfgs, run):
-        check_views(cfgs, real[0])  # OpenGait tests on the first data set of a list
-    settle_frames(cfgs, data)
-    settle_schedule(cfgs, run)
-    if not labels_are_identities(cfgs):
+    real = [_look_up(each, run) for each in data]
+    _settle_frames(cfgs, data)
+    _settle_schedule(cfgs, run)
+    if not _labels_are_identities(cfgs):
         if synthetic:
             raise UsageError(
                 f"data_cfg.synthetic: by {cfgs['evaluator_cfg']['eval_func']}, this config's labels are no identities, "
                 "which synthetic people would need; take 'synthetic' out"
             )
-    elif (count := noted_count(cfgs)) and synthetic and not run.trains:
-        set_class_count(cfgs, count, "as in the training")
+    elif (count := _noted_count(cfgs)) and synthetic and not run.trains:
+        _set_class_count(cfgs, count, "as in the training")
     else:
-        settle_people(cfgs, data, real, run)
-    settle_test_batch(cfgs, run)
+        _settle_people(cfgs, data, real, run)
+    _settle_test_batch(cfgs, run)
     return cfgs
 
 
@@ -98,136 +85,102 @@ def data_cfgs(cfgs: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def find_paths(data: dict[str, Any], folders: Sequence[Path]) -> None:
-    """Make the paths of a ``data_cfg`` absolute; one that leads nowhere stays as it is."""
+    """Make the paths of a ``data_cfg`` absolute, each in the first folder that holds it; else it stays as it is."""
+
+    def found(path: Any) -> str:
+        given = Path(str(path)).expanduser()
+        return next((str(folder / given) for folder in folders if (folder / given).exists()), str(path))
+
     for name in ("dataset_root", "dataset_partition"):
         if data.get(name):
-            data[name] = found(data[name], folders)
-    entries = data.get("synthetic")
-    for entry in [entries] if isinstance(entries, dict) else entries or []:
-        for name in ("root", "partition", "weights", "like", "filter") if isinstance(entry, dict) else ():
+            data[name] = found(data[name])
+    for entry in _entries(data):
+        for name in ("root", "partition", "weights", "like", "filter"):
             if isinstance(entry.get(name), str) and entry[name] != BUNDLED:
-                entry[name] = found(entry[name], folders)
+                entry[name] = found(entry[name])
 
 
-def found(path: Any, folders: Sequence[Path]) -> str:
-    """The path in the first folder that holds it."""
-    given = Path(str(path)).expanduser()
-    return next((str(folder / given) for folder in folders if (folder / given).exists()), str(path))
+def _entries(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The entries under ``synthetic``, as yet unread."""
+    value = data.get("synthetic") or []
+    return [entry for entry in ([value] if isinstance(value, dict) else value) if isinstance(entry, dict)]
 
 
-def look_up(data: Mapping[str, Any]) -> RealPeople:
-    """The real people of a ``data_cfg``."""
+def _look_up(data: Mapping[str, Any], run: Run) -> RealPeople:
+    """The real people of a ``data_cfg``; OpenGait drops those who are not on disk in silence."""
     for name in ("dataset_name", "dataset_root", "dataset_partition"):
         if not data.get(name):
             raise UsageError(f"data_cfg.{name}: not set; --set data_cfg.{name}=...")
     try:
-        return real_people(str(data["dataset_name"]), data["dataset_root"], data["dataset_partition"])
+        real = real_people(str(data["dataset_name"]), data["dataset_root"], data["dataset_partition"])
     except MissingError as error:
         where = "" if "data_cfg." in str(error) else "; --set data_cfg.dataset_partition=FILE"
         raise MissingError(f"{error}{where}") from None
+    if real.absent and not run.allow_missing:
+        raise MissingError(
+            f"data_cfg.dataset_partition names {len(real.absent)} people who are not in {real.root}: "
+            f"{listed(real.absent)}; take them out of the partition, or go on without them by --allow-missing"
+        )
+    if not run.trains and not set(real.test) - set(real.absent):
+        raise MissingError(f"data_cfg.dataset_partition: no one of TEST_SET is in {real.root}; nothing to test")
+    return real
 
 
-def will_test(cfgs: Mapping[str, Any], run: Run) -> bool:
-    """Whether test people are read: in the test phase, and while training ``with_test``."""
-    return not run.trains or bool(cfgs["trainer_cfg"].get("with_test"))
-
-
-def check_people(real: Sequence[RealPeople], run: Run) -> None:
-    """Refuse a partition with people who are not on disk: OpenGait drops them in silence."""
-    for one in real:
-        if one.absent and not run.allow_missing:
-            raise MissingError(
-                f"data_cfg.dataset_partition names {len(one.absent)} people who are not in {one.root}: "
-                f"{listed(one.absent)}; take them out of the partition, or go on without them by --allow-missing"
-            )
-        if not run.trains and not set(one.test) - set(one.absent):
-            raise MissingError(f"data_cfg.dataset_partition: no one of TEST_SET is in {one.root}; nothing to test")
-
-
-def check_views(cfgs: Mapping[str, Any], real: RealPeople) -> None:
-    """Refuse test data of one view, on which ``evaluate_indoor_dataset`` has nothing to average."""
-    if cfgs["evaluator_cfg"].get("eval_func") != "evaluate_indoor_dataset":
-        return
-    absent, views = set(real.absent), set[str]()
-    for folder in scan_tree(real.root, [name for name in real.test if name not in absent]):
-        views.add(folder.key.view)
-        if len(views) > 1 or cfgs["evaluator_cfg"].get("cross_view_gallery"):
-            return
-    raise DataError(
-        f"the test people have {len(views)} view ({listed(sorted(views))}), and the protocol leaves identical "
-        "views out: nothing to average; test on two views or more"
-    )
-
-
-def settle_frames(cfgs: Mapping[str, Any], data: Sequence[Mapping[str, Any]]) -> None:
+def _settle_frames(cfgs: Mapping[str, Any], data: Sequence[Mapping[str, Any]]) -> None:
     """Let clips that are made on demand be as long as ordered sampling cuts out; say where they are shorter."""
     sampler = cfgs["trainer_cfg"].get("sampler") or {}
     if not str(sampler.get("sample_type", "")).startswith("fixed_ordered"):
         return
     wanted = int(sampler.get("frames_num_fixed") or 0) + int(sampler.get("frames_skip_num") or 0)
-    for each in data:
-        entries = each.get("synthetic") or []
-        for entry in [entries] if isinstance(entries, dict) else entries:
-            if isinstance(entry, dict) and "weights" in entry:
-                entry.setdefault("frames", min(max(wanted, FRAMES), LONGEST))
-        made = [entry for entry in read_entries(entries) if isinstance(entry, GeneratedEntry)]
-        if any((entry.frames or 0) < wanted for entry in made):
+    for entry in (entry for each in data for entry in _entries(each) if "weights" in entry):
+        frames = entry.setdefault("frames", min(max(wanted, FRAMES), LONGEST))
+        if isinstance(frames, int) and frames < wanted:
             notify(f"ordered sampling takes {wanted} frames; shorter synthetic clips are repeated, with a jump")
 
 
-def settle_schedule(cfgs: Mapping[str, Any], run: Run) -> None:
+def _settle_schedule(cfgs: Mapping[str, Any], run: Run) -> None:
     """Turn percentages of the training in our sampler's schedules into iterations, and say where it begins."""
     trainer = cfgs["trainer_cfg"]
     sampler = trainer.get("sampler") or {}
     if sampler.get("type") != OUR_SAMPLER:
         return
     for name in ("synthetic_people", "synthetic_takes"):
-        if isinstance(sampler.get(name), list):
-            sampler[name] = [iteration_of(point, trainer.get("total_iter"), name) for point in sampler[name]]
+        for point in sampler[name] if isinstance(sampler.get(name), list) else ():
+            if isinstance(point, list) and point and PERCENT.fullmatch(str(point[0])):
+                point[0] = round(float(point[0][:-1]) / 100 * trainer["total_iter"])
     start = trainer.get("restore_hint") if run.iteration is None else run.iteration
     if isinstance(start, int):
         sampler.setdefault("start_iter", start)
 
 
-def iteration_of(point: Any, total: Any, name: str) -> Any:
-    """``["75%", 0.0]`` with the iteration it means; any other point as it is."""
-    if not isinstance(point, list) or not point or not isinstance(point[0], str) or not isinstance(total, int):
-        return point
-    try:
-        return [round(float(point[0].removesuffix("%")) / 100 * total), *point[1:]]
-    except ValueError:
-        raise UsageError(f"trainer_cfg.sampler.{name}: '{point[0]}' is no iteration; write 3000, or 75%") from None
-
-
-def labels_are_identities(cfgs: Mapping[str, Any]) -> bool:
+def _labels_are_identities(cfgs: Mapping[str, Any]) -> bool:
     """Whether the class count is a number of people."""
     return cfgs["evaluator_cfg"].get("eval_func") not in ("evaluate_scoliosis", "evaluate_segmentation")
 
 
-def settle_people(cfgs: dict[str, Any], data: Sequence[dict[str, Any]], real: Sequence[RealPeople], run: Run) -> None:
+def _settle_people(cfgs: dict[str, Any], data: Sequence[dict[str, Any]], real: Sequence[RealPeople], run: Run) -> None:
     """See who is trained on; nothing synthetic is made yet. Class count and batches follow."""
-    labels = [labels_of(each, one) for each, one in zip(data, real, strict=True)]
-    count = len(set().union(*(own | novel for own, novel in labels)))
+    labels = [_labels(each, one) for each, one in zip(data, real, strict=True)]
+    count = sum(len(own) + len(novel) for own, novel in labels)
     if any(each.get("synthetic") for each in data):
-        set_class_count(cfgs, count, "the people to train on with the synthetic ones")
-        if run.trains and is_first_process():
-            atomic_write_text(output_folder(cfgs, "trainer_cfg") / NOTE, json.dumps({"class_num": count}) + "\n")
+        _set_class_count(cfgs, count, "the people to train on with the synthetic ones")
+        if run.trains and this_process().rank == 0:
+            atomic_write_text(_output_folder(cfgs, "trainer_cfg") / NOTE, json.dumps({"class_num": count}) + "\n")
     elif run.trains:
-        check_class_count(cfgs, count)
+        _check_class_count(cfgs, count)
     mixing = read_sampler(cfgs["trainer_cfg"].get("sampler") or {})
     if run.trains and mixing is not None:
         for own, novel in labels:
-            check_enough(mixing, len(own), len(novel), run.world_size)
+            check_enough(mixing, len(own), len(novel), this_process().count)
 
 
-def labels_of(data: Mapping[str, Any], real: RealPeople) -> tuple[set[str], set[str]]:
+def _labels(data: Mapping[str, Any], real: RealPeople) -> tuple[set[str], set[str]]:
     """Labels that training on a ``data_cfg`` will meet: of people with real clips, and of the others."""
     sources = [open_source(entry, real) for entry in read_entries(data.get("synthetic"))]
     if data.get("synthetic_only") and not sources:
         raise UsageError("data_cfg.synthetic_only: true, but there is no data_cfg.synthetic")
-    joined = {person.label(real.dataset) for source in sources for person in source.people}
-    own = set() if data.get("synthetic_only") else {f"{real.dataset}-{name}" for name in real.train}
-    return own, joined - own
+    own = set() if data.get("synthetic_only") else set(real.train)
+    return own, {person.label for source in sources for person in source.people} - own
 
 
 def class_counts(values: Any, path: str = "model_cfg") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -237,20 +190,16 @@ def class_counts(values: Any, path: str = "model_cfg") -> Iterator[tuple[str, di
             yield path, values
         for key, inner in values.items():
             yield from class_counts(inner, f"{path}.{key}")
-    elif isinstance(values, list):
-        for number, inner in enumerate(values):
-            yield from class_counts(inner, f"{path}.{number}")
 
 
-def set_class_count(cfgs: Mapping[str, Any], count: int, why: str) -> None:
-    """Put the count wherever the model has one."""
+def _set_class_count(cfgs: Mapping[str, Any], count: int, why: str) -> None:
     for path, section in class_counts(cfgs.get("model_cfg")):
         if section["class_num"] != count:
             notify(f"{path}.class_num: {section['class_num']} -> {count}, {why}")
         section["class_num"] = count
 
 
-def check_class_count(cfgs: Mapping[str, Any], count: int) -> None:
+def _check_class_count(cfgs: Mapping[str, Any], count: int) -> None:
     """Refuse a count below the number of people, at which OpenGait's loss fails; a larger one is only unusual."""
     for path, section in class_counts(cfgs.get("model_cfg")):
         found = section["class_num"]
@@ -262,25 +211,25 @@ def check_class_count(cfgs: Mapping[str, Any], count: int) -> None:
             notify(f"{path}.class_num is {found}, {count} people are trained on; the other classes stay empty")
 
 
-def settle_test_batch(cfgs: dict[str, Any], run: Run) -> None:
+def _settle_test_batch(cfgs: dict[str, Any], run: Run) -> None:
     """Bring the test batch to the world size, which OpenGait asks for."""
-    tester = cfgs["evaluator_cfg"].setdefault("sampler", {})
-    size = tester.get("batch_size")
-    if will_test(cfgs, run) and size != run.world_size:
-        notify(f"evaluator_cfg.sampler.batch_size: {size} -> {run.world_size}, the number of processes")
-        tester["batch_size"] = run.world_size
+    tester, processes = cfgs["evaluator_cfg"].setdefault("sampler", {}), this_process().count
+    tests = not run.trains or cfgs["trainer_cfg"].get("with_test")
+    if tests and tester.get("batch_size") != processes:
+        notify(f"evaluator_cfg.sampler.batch_size: {tester.get('batch_size')} -> {processes}, the number of processes")
+        tester["batch_size"] = processes
 
 
-def output_folder(cfgs: Mapping[str, Any], engine: str) -> Path:
+def _output_folder(cfgs: Mapping[str, Any], engine: str) -> Path:
     """Where OpenGait keeps a run's checkpoints, from its working directory."""
     names = "_".join(str(each["dataset_name"]) for each in data_cfgs(cfgs))
     return Path("output", names, str(cfgs["model_cfg"].get("model")), str(cfgs[engine].get("save_name")))
 
 
-def noted_count(cfgs: Mapping[str, Any]) -> int | None:
+def _noted_count(cfgs: Mapping[str, Any]) -> int | None:
     """The class count that a training noted beside its checkpoints; None where there is no such note."""
     try:
-        note = json.loads((output_folder(cfgs, "evaluator_cfg") / NOTE).read_text(encoding="utf-8"))
+        note = json.loads((_output_folder(cfgs, "evaluator_cfg") / NOTE).read_text(encoding="utf-8"))
         return int(note["class_num"])
     except (OSError, ValueError, LookupError, TypeError):
         return None

@@ -12,8 +12,6 @@ from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.opengait.config_keys import Mixing, read_mixing
 from gaitcrafter_ext.recognition.mixing_schedule import round_at_random, share_at
 
-__all__ = ["RealSyntheticTripletSampler", "check_enough"]
-
 Share = float | Sequence[Sequence[float]]
 
 
@@ -49,29 +47,20 @@ class RealSyntheticTripletSampler(torch.utils.data.Sampler[list[int]]):
         start_iter: int = 0,
     ) -> None:
         self.dataset = dataset
-        self.mixing = read_mixing(
-            {
-                "batch_size": batch_size,
-                "batch_shuffle": batch_shuffle,
-                "synthetic_people": synthetic_people,
-                "synthetic_takes": synthetic_takes,
-                "seed": seed,
-                "start_iter": start_iter,
-            }
-        )
+        given = {"batch_size": batch_size, "batch_shuffle": batch_shuffle, "seed": seed, "start_iter": start_iter}
+        shares = {"synthetic_people": synthetic_people, "synthetic_takes": synthetic_takes}
+        self.mixing = read_mixing(given | shares)
         self.batch_size = list(self.mixing.batch_size)
         self.rank, self.world_size = torch.distributed.get_rank(), torch.distributed.get_world_size()
-        self._sort_people()
-        check_enough(self.mixing, len(self.real), len(self.novel), self.world_size)
-
-    def _sort_people(self) -> None:
-        synthetic: frozenset[int] = getattr(self.dataset, "synthetic_indices", frozenset())
-        self.indices = {label: ([], []) for label in self.dataset.label_set}  # type: dict[str, tuple[list[int], list[int]]]
-        for label in self.dataset.label_set:
-            for index in self.dataset.indices_dict[label]:
-                self.indices[label][index in synthetic].append(index)
+        synthetic: frozenset[int] = getattr(dataset, "synthetic_indices", frozenset())
+        #: Label -> real and synthetic clips.
+        self.indices: dict[str, tuple[list[int], list[int]]] = {label: ([], []) for label in dataset.label_set}
+        for label, clips in self.indices.items():
+            for index in dataset.indices_dict[label]:
+                clips[index in synthetic].append(index)
         self.novel = [label for label, (real, _) in self.indices.items() if not real]
         self.real = [label for label, (real, _) in self.indices.items() if real]
+        check_enough(self.mixing, len(self.real), len(self.novel), self.world_size)
 
     def batch(self, number: int) -> list[int]:
         """All P x K indices of batch ``number``, the same in every process."""

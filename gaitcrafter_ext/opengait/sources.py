@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,45 +15,56 @@ from gaitcrafter_ext.errors import DataError, MissingError, listed
 from gaitcrafter_ext.generator.weights import check_weights, locate, names_in, read_card
 from gaitcrafter_ext.opengait.config_keys import Entry, FolderEntry, GeneratedEntry
 from gaitcrafter_ext.opengait.on_demand import get_or_synthesize, plan_of
-from gaitcrafter_ext.opengait.people import (
-    RealPeople,
-    SyntheticPerson,
-    check_origin,
-    person_of_folder,
-    person_of_plan,
-)
+from gaitcrafter_ext.opengait.people import RealPeople, SyntheticPerson, check_origin, person_of
 from gaitcrafter_ext.silhouettes.clip import SIZES, normalise, trim, upsample
-from gaitcrafter_ext.silhouettes.files import storage_error
 from gaitcrafter_ext.silhouettes.partition import Partition
-from gaitcrafter_ext.silhouettes.store import folder_names, read_frames
+from gaitcrafter_ext.silhouettes.store import entry_names, folder_names, read_frames, view_folders
 from gaitcrafter_ext.synthesis.folder import OutputFolder
-from gaitcrafter_ext.synthesis.plan import Plan
-from gaitcrafter_ext.vocabulary import ClipKey
+from gaitcrafter_ext.vocabulary import ClipKey, condition_of, file_name
 
-__all__ = ["Source", "ViewFolder", "fit", "frame_size", "open_source", "scan_tree"]
+#: A clip's name and file.
+NamedClip = tuple[ClipKey, Path]
 
-#: People of a folder whose first clip is read before training starts.
+#: Clips of a folder that are read before training starts.
 CHECKED = 50
 
 
 @dataclass(frozen=True)
 class Source:
-    """What an entry comes to; ``clips`` gives each clip's name and file, and makes them first if they are made on
-    demand (raises as ``on_demand.get_or_synthesize`` does)."""
+    """What an entry comes to; ``clips`` makes them first where they are made on demand, and raises as
+    ``on_demand.get_or_synthesize`` does."""
 
     people: tuple[SyntheticPerson, ...]
-    clips: Callable[[], Sequence[tuple[ClipKey, Path]]]
+    clips: Callable[[], Sequence[NamedClip]]
 
 
 def open_source(entry: Entry, real: RealPeople, pattern: str | None = None) -> Source:
     """Look an entry up and check that its people may join the config's (``people.check_origin``); nothing is made yet.
 
-    Args:
-        entry: What the config says.
-        real: The config's own people.
-        pattern: File of the real clips, e.g. ``{view}-aligned-sils.pkl``, for view folders that hold several files.
+    ``pattern``: file of the real clips, e.g. ``{view}-aligned-sils.pkl``, for view folders that hold several files.
     """
     return _folder(entry, real, pattern) if isinstance(entry, FolderEntry) else _generated(entry, real)
+
+
+def joined(sources: Iterable[Source]) -> Iterator[tuple[SyntheticPerson, ClipKey, Path]]:
+    """Every clip with whose it is; the takes of a person who has clips already, real or synthetic, are renamed.
+
+    ``nm-01`` becomes ``nm-syn-01``, of one more source ``nm-syn2-01``: the condition stays.
+    """
+    earlier = Counter[SyntheticPerson]()
+    for source in sources:
+        people = {person.name: person for person in source.people}
+        for key, path in source.clips():
+            person = people[key.identity]
+            count = earlier[person] + person.known
+            yield person, replace(key, take=_tagged(key.take, count)) if count else key, path
+        earlier.update(source.people)
+
+
+def _tagged(take: str, count: int) -> str:
+    condition = condition_of(take)
+    tag, rest = f"syn{count if count > 1 else ''}", take[len(condition) :].lstrip("-")
+    return "-".join(part for part in (condition, tag, rest) if part)
 
 
 def _folder(entry: FolderEntry, real: RealPeople, pattern: str | None) -> Source:
@@ -61,24 +72,26 @@ def _folder(entry: FolderEntry, real: RealPeople, pattern: str | None) -> Source
     names = _train_people(entry, root)
     plan = OutputFolder(root.parent).plan() if root.name == "pkl" else None
     known = {} if plan is None else plan.people
-    origin, weights = str(root.resolve()), "" if plan is None else plan.weights
     people = tuple(
-        person_of_plan(name, known[name], weights) if name in known else person_of_folder(name, origin)
+        person_of(name, known.get(name), plan.weights if plan and name in known else str(root.resolve()))
         for name in names
     )
     parents = {f"{plan.dataset}/{parent}" for who in known.values() for parent in who.mix} if plan else set()
     seen = names_in(parents.union(plan.seen) if plan else (), real.dataset)
     check_origin(entry.root, plan.dataset if plan else "", seen, people, real)
-    folders = tuple(scan_tree(root, names))
+    folders, file = list(_view_files(root, names)), entry.file or pattern
     if not folders:
-        raise MissingError(f"{root} holds no clip; {_layout(root)}")
-    several = any(len(folder.files) > 1 for folder in folders)
-    file = entry.file or (pattern if several else None)
-    if file or not several:
-        first = {folder.key.identity: folder for folder in reversed(folders)}
-        for folder in list(first.values())[:: max(1, len(first) // CHECKED)]:
-            read_frames(folder.path(file))
-    return Source(people, lambda: [(folder.key, folder.path(file)) for folder in folders])
+        inner = root / "pkl"
+        layout = f"did you mean {inner}?" if inner.is_dir() else "expected <identity>/<take>/<view>/<view>.pkl"
+        raise MissingError(f"{root} holds no clip; {layout}")
+
+    def clips() -> list[NamedClip]:
+        return [(key, _chosen(root, key, files, file)) for key, files in folders]
+
+    if file or all(len(files) == 1 for _, files in folders):
+        for _, path in clips()[:: max(1, len(folders) // CHECKED)]:
+            read_frames(path)
+    return Source(people, clips)
 
 
 def _train_people(entry: FolderEntry, root: Path) -> Sequence[str]:
@@ -97,33 +110,49 @@ def _train_people(entry: FolderEntry, root: Path) -> Sequence[str]:
     return train
 
 
-def _layout(root: Path) -> str:
-    inner = root / "pkl"
-    return f"did you mean {inner}?" if inner.is_dir() else "expected <identity>/<take>/<view>/<view>.pkl"
+def clip_files(root: Path, people: Collection[str], file: str | None) -> list[NamedClip]:
+    """The clips of some people: of several files of a view folder the one called ``file``.
+
+    Raises:
+        DataError: A view folder holds several files, and none is called so.
+    """
+    return [(key, _chosen(root, key, files, file)) for key, files in _view_files(root, people)]
+
+
+def _view_files(root: Path, people: Collection[str]) -> Iterator[tuple[ClipKey, list[str]]]:
+    """The files of each view folder that is not empty; names that begin with a dot are passed over."""
+    wanted = frozenset(people)
+    for key in view_folders(root):
+        if key.identity in wanted:
+            files = [name for name in entry_names(f"{root}/{key}") if name[0] != "."]
+            if files:
+                yield key, files
+
+
+def _chosen(root: Path, key: ClipKey, files: Sequence[str], file: str | None) -> Path:
+    name = files[0] if len(files) == 1 else file_name(file or "", key.view)
+    if name not in files:
+        found = f"{root / str(key)} holds {len(files)} files ({listed(files, 4)})"
+        raise DataError(f"{found}, none called '{name}'; name the silhouettes by 'file': {{view}}-sils.pkl")
+    return Path(f"{root}/{key}/{name}")
 
 
 def _generated(entry: GeneratedEntry, real: RealPeople) -> Source:
     weights = locate(entry.weights)
     card = read_card(weights)
     plan = plan_of(entry, card, weights, real)
-    alike = _alike(entry, plan, real)
-    others = tuple(person_of_plan(name, who, plan.weights) for name, who in plan.people.items() if name not in alike)
-    people = tuple(SyntheticPerson(name, True) for name in alike) + others
+    # Train people whom the generator imitates after their own silhouettes join themselves.
+    own = entry.like is not None and Path(entry.like).resolve() == real.root.resolve()
+    alike = tuple(name for name in real.train if own and name in plan.people and plan.people[name].code)
+    others = tuple(person_of(name, who, plan.weights) for name, who in plan.people.items() if name not in alike)
     check_origin(f"weights '{entry.weights}'", card.trained_on.dataset, card.seen(real.dataset), others, real)
     check_weights(weights, card)
 
-    def clips() -> Sequence[tuple[ClipKey, Path]]:
+    def clips() -> list[NamedClip]:
         folder = get_or_synthesize(plan, weights, entry.python, entry.device)
         return [(key, folder.path(key)) for key in plan.keys]
 
-    return Source(people, clips)
-
-
-def _alike(entry: GeneratedEntry, plan: Plan, real: RealPeople) -> tuple[str, ...]:
-    """Train people whom the generator imitates after their own silhouettes: they join themselves."""
-    if entry.like is None or Path(entry.like).resolve() != real.root.resolve():
-        return ()
-    return tuple(name for name in real.train if name in plan.people and plan.people[name].code)
+    return Source(tuple(SyntheticPerson(name, True) for name in alike) + others, clips)
 
 
 def frame_size(clip: Any, where: str) -> tuple[int, int]:
@@ -150,43 +179,3 @@ def fit(frames: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
         frames = upsample(normalise(frames)) if size[0] > frames.shape[1] else normalise(frames)
     margin = (size[1] - frames.shape[2]) // 2
     return np.pad(frames, ((0, 0), (0, 0), (margin, margin))) if margin > 0 else trim(frames) if margin < 0 else frames
-
-
-@dataclass(frozen=True)
-class ViewFolder:
-    """A view folder that is not empty; ``files`` are sorted, as OpenGait counts them."""
-
-    root: Path
-    key: ClipKey
-    files: tuple[str, ...]
-
-    def path(self, file: str | None = None) -> Path:
-        """The file of that name, e.g. ``{view}-aligned-sils.pkl``; without a name the only one there is."""
-        place, some = Path(self.root, self.key.identity, self.key.take, self.key.view), ", ".join(self.files[:4])
-        if file is None and len(self.files) > 1:
-            raise DataError(
-                f"{place} holds {len(self.files)} files ({some}); name the silhouettes by 'file': {{view}}-sils.pkl"
-            )
-        name = self.files[0] if file is None else file.replace("{view}", self.key.view)
-        if name not in self.files:
-            raise MissingError(f"{place}: there is no {name}, but {some}; correct 'file'")
-        return place / name
-
-
-def scan_tree(root: Path, people: Iterable[str]) -> Iterator[ViewFolder]:
-    """The view folders of people who are there, in OpenGait's order; names that begin with a dot are passed over."""
-    for person in people:
-        for take in _names(root, person):
-            for view in _names(root, person, take):
-                if files := _names(root, person, take, view):
-                    yield ViewFolder(root, ClipKey(person, take, view), tuple(files))
-
-
-def _names(*parts: str | Path) -> list[str]:
-    folder = os.path.join(*parts)
-    try:
-        return sorted(name for name in os.listdir(folder) if name[0] != ".")
-    except NotADirectoryError:
-        raise DataError(f"{folder}: a file where OpenGait expects a folder; move it away") from None
-    except OSError as error:
-        raise storage_error(folder, error, "read") from error

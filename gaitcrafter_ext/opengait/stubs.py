@@ -7,75 +7,50 @@ run needs of torchvision (``make_grid``, ``Compose``) is there in full.
 
 from __future__ import annotations
 
-import ast
+import functools
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
 from gaitcrafter_ext.errors import MissingError
 from gaitcrafter_ext.torchvision_build import patch_torchvision
 
-__all__ = ["imported_packages", "install_stubs"]
+#: Import name -> what ``pip`` calls it. Those that OpenGait imports in a ``try`` stay missing.
+OPTIONAL = {
+    "PIL": "pillow",
+    "cv2": "opencv-python",
+    "einops": "einops",
+    "imageio": "imageio",
+    "kornia": "kornia",
+    "lightly": "lightly",
+    "matplotlib": "matplotlib",
+    "sklearn": "scikit-learn",
+    "torchvision": "torchvision",
+}
 
-# What a package is called where its import name differs.
-_PIP_NAME = {"sklearn": "scikit-learn", "cv2": "opencv-python", "PIL": "pillow", "yaml": "pyyaml"}
 
-# Nothing works without these: let their own ImportError speak.
-_NEEDED = {"torch", "numpy", "yaml", "tqdm"}
-
-
-def install_stubs(package: Path) -> tuple[str, ...]:
-    """Make every package importable that the code below ``package`` (``<checkout>/opengait``) imports.
-
-    Returns:
-        The packages that are missing and were replaced, sorted.
-    """
-    wanted = imported_packages(package) - set(sys.stdlib_module_names) - _NEEDED
-    ours = {path.stem for path in package.iterdir()}
-    missing = sorted(name for name in wanted - ours if not _is_there(name))
+def install_stubs() -> tuple[str, ...]:
+    """Make every package of ``OPTIONAL`` importable; returns those that are missing and were replaced."""
+    missing = tuple(name for name in OPTIONAL if not _is_there(name))
+    for name in missing:
+        sys.modules.pop(name, None)  # None where its absence is settled
     if missing:
-        for name in missing:
-            sys.modules.pop(name, None)  # None where its absence is settled
         sys.meta_path.insert(0, _StubFinder(missing))
-    return tuple(missing)
-
-
-def imported_packages(folder: Path) -> set[str]:
-    """Top-level packages imported by the files of a folder, but for imports in a ``try``, which have a fallback."""
-    found: set[str] = set()
-    for path in sorted(folder.rglob("*.py")):
-        try:
-            tree = ast.parse(path.read_text(encoding="utf-8", errors="replace"))
-        except SyntaxError:
-            continue
-        found |= {name.split(".")[0] for name in _imports(tree)}
-    return found
-
-
-def _imports(node: ast.AST) -> Iterator[str]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import):
-            yield from (alias.name for alias in child.names)
-        elif isinstance(child, ast.ImportFrom) and child.module and not child.level:
-            yield child.module
-        elif not isinstance(child, (ast.Try, ast.FunctionDef)):
-            yield from _imports(child)
+    return missing
 
 
 def _is_there(name: str) -> bool:
     if sys.modules.get(name) is not None:
         return True
     try:
-        if importlib.util.find_spec(name) is None:
-            return False
+        found = importlib.util.find_spec(name) is not None
     except (ImportError, ValueError):
         return False
-    return name != "torchvision" or patch_torchvision()
+    return found and (name != "torchvision" or patch_torchvision())
 
 
 class _StubFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -118,42 +93,30 @@ def _stub_class(dotted: str) -> type:
     def refuse(cls: Any, *_: object, **__: object) -> NoReturn:
         package = dotted.split(".")[0]
         raise MissingError(
-            f"{dotted} is needed here, and the package '{package}' is not installed; "
-            f"run: pip install {_PIP_NAME.get(package, package)}"
+            f"{dotted} is needed here, and the package '{package}' is not installed; run: pip install "
+            f"{OPTIONAL[package]}"
         )
 
     return _StubMeta(dotted.rsplit(".", 1)[-1], (), {"__new__": refuse, "_dotted": dotted})
 
 
-def _make_grid(tensor: Any, nrow: int = 8, padding: int = 2, **options: Any) -> Any:
-    """Pictures [n, c, h, w] side by side, each scaled to [0, 1]: [3, H, W], as torchvision's ``make_grid``."""
+def _make_grid(pictures: Any, **_: Any) -> Any:
+    """Pictures [n, 1, h, w], eight a row, each scaled to [0, 1]: [3, H, W], as torchvision's ``make_grid``."""
     import torch
 
-    pictures = tensor.detach().float()
-    low, high = pictures.amin((1, 2, 3), keepdim=True), pictures.amax((1, 2, 3), keepdim=True)
-    pictures = (pictures - low) / (high - low).clamp(min=1e-5)
-    columns = min(nrow, len(pictures))
-    rows = -(-len(pictures) // columns)
-    padded = torch.nn.functional.pad(pictures, (padding, 0, padding, 0))
-    blank = padded.new_zeros(rows * columns - len(padded), *padded.shape[1:])
-    tiles = torch.cat([padded, blank]).unflatten(0, (rows, columns))
-    grid = tiles.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
-    return grid.expand(3, -1, -1)
+    shown = pictures.detach().float()
+    low, high = shown.amin((1, 2, 3), keepdim=True), shown.amax((1, 2, 3), keepdim=True)
+    shown = torch.nn.functional.pad((shown - low) / (high - low).clamp(min=1e-5), (0, 2, 0, 2))
+    shown = torch.cat([shown, shown.new_zeros(-len(shown) % 8, *shown.shape[1:])]).unflatten(0, (-1, 8))
+    return shown.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2).expand(3, -1, -1)
 
 
-class _Compose:
+def _compose(transforms: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
     """One transform after the other, as torchvision's ``Compose``."""
-
-    def __init__(self, transforms: Sequence[Any]) -> None:
-        self.transforms = transforms
-
-    def __call__(self, value: Any) -> Any:
-        for transform in self.transforms:
-            value = transform(value)
-        return value
+    return lambda value: functools.reduce(lambda done, transform: transform(done), transforms, value)
 
 
 _STAND_INS: dict[str, dict[str, Any]] = {
     "torchvision.utils": {"make_grid": _make_grid},
-    "torchvision.transforms": {"Compose": _Compose},
+    "torchvision.transforms": {"Compose": _compose},
 }

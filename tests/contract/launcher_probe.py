@@ -32,7 +32,7 @@ def enter(checkout: Checkout, folder: Path) -> Run:
     prepare_environment()
     sys.path.insert(0, str(checkout.package))
     patch_device("cpu")
-    run = Run(checkout, "train", 1, (folder, checkout.root))
+    run = Run(checkout, "train", (folder, checkout.root))
     register(run)
     torch.distributed.init_process_group("nccl", init_method="env://")  # as main.py says; gloo answers
     importlib.import_module("modeling.models")

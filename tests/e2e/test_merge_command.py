@@ -58,7 +58,7 @@ def test_a_merged_tree_holds_both_and_can_be_deleted(sets: Path, capsys: pytest.
             "sim-001/nm-01/000",
             "sim-001/nm-02/000",
             "sim-001/nm-syn-01/000",  # the real nm-01 is not shadowed
-            "sim-001/cl-01/000",
+            "sim-001/cl-syn-01/000",
             "syn-0001/nm-01/000",
             "syn-0001/cl-01/000",
         }
@@ -83,7 +83,7 @@ def test_without_real_trains_on_synthetic_clips_and_tests_on_real_ones(sets: Pat
     partition = Partition.load(sets / "merged/partition.json")
     assert partition == Partition(("sim-001", "syn-0001"), ("sim-004",))
     keys = SilhouetteStore(sets / "merged/pkl").keys()
-    assert {key.take for key in keys if key.identity == "sim-001"} == {"nm-syn-01", "cl-01"}
+    assert {key.take for key in keys if key.identity == "sim-001"} == {"nm-syn-01", "cl-syn-01"}
 
 
 def test_two_people_of_one_name_get_two_folders(sets: Path) -> None:

@@ -11,31 +11,24 @@ from typing import Any
 
 import pytest
 
-from gaitcrafter_ext.errors import GaitCrafterError, MissingError, StorageError, UsageError
+from gaitcrafter_ext.errors import GaitCrafterError, MissingError, UsageError
 from gaitcrafter_ext.generator.weights import locate, read_card
 from gaitcrafter_ext.opengait import generate, on_demand
 from gaitcrafter_ext.opengait.config_keys import GeneratedEntry, read_entries
-from gaitcrafter_ext.opengait.on_demand import choose_python, get_or_synthesize, plan_of, start_module
+from gaitcrafter_ext.opengait.on_demand import get_or_synthesize, plan_of, run_generators, start_generator
 from gaitcrafter_ext.opengait.people import RealPeople, real_people
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.synthesis.plan import Plan, Sampling
 from gaitcrafter_ext.synthesis.run import synthesize
-from tests.opengait_fakes import REPOSITORY, paint, small_plan, write_tree
+from tests.opengait_fakes import REPOSITORY, write_tree
+from tests.synthesis_fakes import paint, small_plan
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GAITCRAFTER_CACHE", str(tmp_path))
     return tmp_path
-
-
-def make_here(plan: Plan, folder: OutputFolder, weights: Path, python: str, device: str) -> None:
-    synthesize(plan, folder, lambda: paint)
-
-
-def refuse(plan: Plan, folder: OutputFolder, weights: Path, python: str, device: str) -> None:
-    raise AssertionError("made a second time")
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +52,8 @@ def test_an_entry_becomes_the_plan_that_synthesize_makes(real: RealPeople) -> No
     default, card = planned(real, novel=1).sampling, read_card(locate("bundled")).sampling
     assert asdict(default).items() >= asdict(card).items() - {("baked_in", False)}
     assert {each.name for each in fields(Sampling)} - {"columns"} <= {each.name for each in fields(GeneratedEntry)}
-    for wrong in ({"conditions": "xx"}, {"sampler": "heun"}, {"precision": "fp8"}):
-        (name,) = wrong
-        with pytest.raises(UsageError, match=rf"data_cfg\.synthetic\.{name}"):
-            planned(real, novel=1, **wrong)
+    with pytest.raises(UsageError, match=r"data_cfg\.synthetic\.conditions"):
+        planned(real, novel=1, conditions="xx")
 
 
 def test_of_the_configs_own_dataset_only_its_training_people_are_imitated(
@@ -77,8 +68,11 @@ def test_of_the_configs_own_dataset_only_its_training_people_are_imitated(
 
 
 def test_clips_are_made_once_and_kept_by_what_was_asked_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(on_demand, "_make", make_here)
+    def refuse(*_: object) -> None:
+        raise AssertionError("made a second time")
+
     plan = small_plan()
+    monkeypatch.setattr(on_demand, "_make", lambda plan, folder, *_: synthesize(plan, folder, lambda: paint))
     folder = get_or_synthesize(plan, Path("weights"))
     assert folder.root.parent == home / "synthetic"
     assert SilhouetteStore(folder.clips).keys() == sorted(plan.keys)
@@ -100,11 +94,11 @@ import sys, time
 from pathlib import Path
 from gaitcrafter_ext.opengait import on_demand
 from gaitcrafter_ext.synthesis.run import synthesize
-from tests.opengait_fakes import paint, small_plan
+from tests.synthesis_fakes import paint, small_plan
 def slowly(requests):
     time.sleep(0.2)
     return paint(requests)
-def make(plan, folder, weights, python, device):
+def make(plan, folder, *_):
     with open(sys.argv[1], "a") as file:
         file.write("made\\n")
     synthesize(plan, folder, lambda: slowly, chunk=2)
@@ -137,27 +131,22 @@ def test_a_shard_on_each_gpu_makes_the_same_clips_as_one_process(
     assert all(OutputFolder(out).path(key).read_bytes() == whole.path(key).read_bytes() for key in plan.keys)
 
 
-def test_what_a_child_refuses_becomes_the_error(home: Path) -> None:
-    with pytest.raises(GaitCrafterError, match="making the clips: no weights"):
+def test_why_a_generator_failed_becomes_the_error(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(GaitCrafterError, match=r"making the clips: .*nowhere.*the same command goes on"):
         get_or_synthesize(small_plan(), home / "nowhere")
-    ended = subprocess.Popen([sys.executable, "-c", "raise SystemExit(9)"])
-    ended.wait()
-    with pytest.raises(StorageError, match="ended with code 9"):
-        on_demand.check_child(ended, "", "making")
-
-
-def test_an_interpreter_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_demand, "BOOT", "raise SystemExit(9)")
+    with pytest.raises(GaitCrafterError, match="ended with code 9"):
+        run_generators(sys.executable, [((), None)])
     monkeypatch.setenv("GAITCRAFTER_PYTHON", "no-such-python")
     with pytest.raises(MissingError, match="no-such-python"):
-        choose_python(None)
-    assert choose_python(sys.executable) == sys.executable
+        get_or_synthesize(small_plan(), home)
 
 
-def test_the_generator_ends_when_its_parent_does(tmp_path: Path) -> None:
+def test_a_generator_ends_when_its_parent_does(tmp_path: Path) -> None:
     """Its stdin closes, however the parent ended; the clips that it was about to make stay unmade."""
     (tmp_path / "plan.json").write_text(small_plan().to_json())
     arguments = [str(tmp_path / "plan.json"), str(tmp_path / "fifo"), str(tmp_path / "out"), "cpu"]
-    with start_module(sys.executable, "opengait.generate", arguments) as child:
+    with start_generator(sys.executable, arguments) as child:
         assert child.stdin is not None
         child.stdin.close()
         deadline = time.monotonic() + 60

@@ -13,24 +13,18 @@ from gaitcrafter_ext.errors import ConflictError, DataError, GaitCrafterError, M
 from gaitcrafter_ext.generator.weights import locate, read_card
 from gaitcrafter_ext.opengait import sources
 from gaitcrafter_ext.opengait.config_keys import FolderEntry, GeneratedEntry
-from gaitcrafter_ext.opengait.people import (
-    RealPeople,
-    TakeNames,
-    check_origin,
-    free_take,
-    person_of_folder,
-    person_of_plan,
-    real_people,
-)
-from gaitcrafter_ext.opengait.sources import Source, fit, frame_size, open_source
+from gaitcrafter_ext.opengait.people import RealPeople, check_origin, person_of, real_people
+from gaitcrafter_ext.opengait.sources import Source, fit, frame_size, joined, open_source
 from gaitcrafter_ext.synthesis.identities import Identity
 from gaitcrafter_ext.synthesis.plan import Plan
-from tests.opengait_fakes import small_plan, synthetic_set, write_tree
+from gaitcrafter_ext.vocabulary import ClipKey
+from tests.opengait_fakes import synthetic_set, write_tree
+from tests.synthesis_fakes import small_plan
 
 PEOPLE = ("sim-001", "sim-002", "sim-003", "sim-004")
 BLEND = {"sim-001": 0.4, "sim-002": 0.6}
-ALONE = Identity({"sim-001": 1.0})
-KNOWN, NOVEL = person_of_plan("sim-001", ALONE, "w"), person_of_plan("syn-0001", Identity(BLEND), "w")
+ALONE = {"sim-001": 1.0}
+KNOWN, NOVEL = person_of("sim-001", Identity(ALONE), "w"), person_of("syn-0001", Identity(BLEND), "w")
 
 
 @pytest.fixture(scope="module")
@@ -44,26 +38,19 @@ def opened(real: RealPeople, made: Path) -> Source:
     return open_source(FolderEntry(str(made / "pkl"), str(made / "partition.json")), real, "{view}.pkl")
 
 
-def test_known_people_share_a_label_and_novel_ones_sort_after_all() -> None:
-    assert KNOWN.known
-    assert KNOWN.label("CASIA-B") == "CASIA-B-sim-001"
+def test_known_people_share_a_label_and_novel_ones_are_their_recipe_and_weights() -> None:
+    assert (KNOWN.known, KNOWN.label) == (True, "sim-001")
     assert not NOVEL.known
-    assert NOVEL.label("CASIA-B") > max(f"{name}-zzz" for name in ("CASIA-B", "OUMVLP", "zoo"))
-
-
-def test_a_novel_person_is_the_recipe_and_the_weights_not_the_name() -> None:
-    labels = {
-        person_of_plan("syn-0001", Identity(recipe), weights).label("x")
-        for recipe, weights in ((BLEND, "w"), (dict(reversed(BLEND.items())), "w"), (BLEND, "v"))
-    }
-    assert len(labels) == 2
-    assert person_of_folder("syn-0001", "a").label("x") != person_of_folder("syn-0001", "b").label("x")
+    assert NOVEL.label > "zzz"  # sorts after all
+    recipes = ((BLEND, "w"), (dict(reversed(BLEND.items())), "w"), (BLEND, "v"))
+    assert len({person_of("syn-0001", Identity(recipe), weights).label for recipe, weights in recipes}) == 2
+    assert person_of("syn-0001", None, "a").label != person_of("syn-0001", None, "b").label
     # One person at weight 1 under another name is a copy of a real person, and has a label of its own.
-    assert not person_of_plan("syn-0001", ALONE, "w").known
+    assert not person_of("syn-0001", Identity(ALONE), "w").known
 
 
 def test_a_made_set_joins_by_its_plan(real: RealPeople, tmp_path: Path) -> None:
-    source = opened(real, synthetic_set(tmp_path / "a", {"sim-001": {"sim-001": 1.0}, "syn-0001": BLEND}))
+    source = opened(real, synthetic_set(tmp_path / "a", {"sim-001": ALONE, "syn-0001": BLEND}))
     assert [(person.name, person.known) for person in source.people] == [("sim-001", True), ("syn-0001", False)]
     assert [str(key) for key, _ in source.clips()][:1] == ["sim-001/nm-01/000"]
     assert len(source.clips()) == 4
@@ -71,34 +58,19 @@ def test_a_made_set_joins_by_its_plan(real: RealPeople, tmp_path: Path) -> None:
     assert len(opened(real, others).people) == 1  # novel people of another dataset may join
 
 
-def seen(made: Path, *people: str) -> Path:
-    """The same set, of weights that saw these people, too."""
-    plan = Plan.from_json((made / "plan.json").read_text())
-    (made / "plan.json").write_text(replace(plan, seen=people).to_json())
-    return made
-
-
 def test_sets_that_must_not_join_are_refused(real: RealPeople, tmp_path: Path) -> None:
-    alone = {"sim-001": {"sim-001": 1.0}}
+    seen = synthetic_set(tmp_path / "c", {"sim-001": ALONE})
+    plan = Plan.from_json((seen / "plan.json").read_text())
+    (seen / "plan.json").write_text(replace(plan, seen=("simulated/sim-004",)).to_json())
     odd = write_tree(tmp_path / "odd", ("x-1",), ("nm-01",))
     (odd / "pkl/x-1/nm-01/000/000.pkl").write_bytes(b"no pickle")
+    tested = synthetic_set(tmp_path / "b", {"syn-0001": {"sim-001": 0.5, "sim-004": 0.5}})
+    elsewhere = synthetic_set(tmp_path / "a", {"sim-001": ALONE}, dataset="CASIA-B")
     cases: tuple[tuple[Path, type[GaitCrafterError], str], ...] = (
-        (
-            synthetic_set(tmp_path / "a", alone, dataset="CASIA-B"),
-            WeightsError,
-            "trained on 'CASIA-B' and the config's dataset is 'simulated'",
-        ),
-        (
-            synthetic_set(tmp_path / "b", {"syn-0001": {"sim-001": 0.5, "sim-004": 0.5}}),
-            WeightsError,
-            "sim-004 of TEST",
-        ),
-        (seen(synthetic_set(tmp_path / "c", alone), "simulated/sim-004"), WeightsError, "sim-004 of TEST_SET"),
-        (
-            write_tree(tmp_path / "d", ("sim-002", "x-1"), ("nm-01",)),
-            ConflictError,
-            "sim-002 is a real person of 'simulated' and another person",
-        ),
+        (elsewhere, WeightsError, "trained on 'CASIA-B' and the config's dataset is 'simulated'"),
+        (tested, WeightsError, "sim-004 of TEST"),
+        (seen, WeightsError, "sim-004 of TEST_SET"),
+        (write_tree(tmp_path / "d", ("sim-002", "x-1"), ("nm-01",)), ConflictError, "sim-002 is a real person of 'sim"),
         (odd, DataError, "000.pkl: not a pickle"),
         (tmp_path / "nowhere", MissingError, "no folder"),
     )
@@ -120,7 +92,7 @@ def test_test_people_count_whom_the_weights_saw_under_an_earlier_name_of_the_dat
     assert len(open_source(entry, replace(real, dataset="OUMVLP")).people) == 1
 
 
-def test_check_origin_lets_a_subset_of_the_train_people_pass(real: RealPeople) -> None:
+def test_a_generator_of_some_train_people_may_join_and_one_of_others_not(real: RealPeople) -> None:
     check_origin("w", "simulated", PEOPLE[:2], [KNOWN], real)
     check_origin("w", "simulated", ["sim-909"], [], real)  # not of this data set at all
     held_out = replace(real, train=PEOPLE[:2])
@@ -128,13 +100,20 @@ def test_check_origin_lets_a_subset_of_the_train_people_pass(real: RealPeople) -
         check_origin("w", "simulated", ["sim-001", "sim-003"], [], held_out)
 
 
-def test_takes_of_several_sources_never_meet_and_keep_their_condition(real: RealPeople) -> None:
-    assert free_take("nm-01", {"nm-02"}) == "nm-01"
-    assert free_take("walk", {"walk"}) == "walk-syn"
-    names = TakeNames(real)
-    assert names.fresh("a", KNOWN, ["nm-01", "nm-02"]) == {"nm-01": "nm-syn-01", "nm-02": "nm-02"}
-    assert names.fresh("a", KNOWN, ["nm-01"]) == {"nm-01": "nm-syn2-01"}
-    assert names.fresh("b", NOVEL, ["nm-01"]) == {"nm-01": "nm-01"}
+def test_takes_of_several_sources_never_meet_and_keep_their_condition() -> None:
+    def source(*names: str) -> Source:
+        keys = [ClipKey(person.name, take, "090") for person in (KNOWN, NOVEL) for take in names]
+        return Source((KNOWN, NOVEL), lambda: [(key, Path("clip")) for key in keys])
+
+    takes = [(person.name, key.take) for person, key, _ in joined([source("nm-01", "walk"), source("nm-01")])]
+    assert takes == [
+        ("sim-001", "nm-syn-01"),
+        ("sim-001", "walk-syn"),
+        ("syn-0001", "nm-01"),
+        ("syn-0001", "walk"),
+        ("sim-001", "nm-syn2-01"),
+        ("syn-0001", "nm-syn-01"),
+    ]
 
 
 def test_silhouettes_are_told_from_other_modalities_by_name() -> None:
