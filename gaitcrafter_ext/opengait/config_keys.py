@@ -16,7 +16,7 @@ from gaitcrafter_ext.generator.samplers import check_sampler
 from gaitcrafter_ext.generator.shape import LONGEST, SHORTEST
 from gaitcrafter_ext.recognition.mixing_schedule import MixingSchedule, is_schedule
 from gaitcrafter_ext.records import fill, record
-from gaitcrafter_ext.synthesis.plan import cycle_rule
+from gaitcrafter_ext.synthesis.plan import Sampling
 
 #: Name of our sampler in ``trainer_cfg.sampler.type``.
 OUR_SAMPLER = "RealSyntheticTripletSampler"
@@ -35,8 +35,10 @@ def _joined(value: Any, info: ValidationInfo) -> str:
 
 def _cadence(value: Any) -> str:
     """Frames of a gait cycle, or a factor such as ``x1.1``, as text."""
-    cycle_rule(str(value), "'cadence'")
-    return str(value)
+    try:
+        return Sampling("euler", 1, 1.0, seed=0, cadence=str(value)).cadence
+    except UsageError as error:
+        raise ValueError(str(error).removeprefix("--")) from None
 
 
 def _share(value: Any, info: ValidationInfo) -> MixingSchedule:
