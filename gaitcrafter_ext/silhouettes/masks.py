@@ -131,6 +131,11 @@ class Piece:
         """Its pixels."""
         return int(cv2.countNonZero(self.mask))
 
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        """Middle of its box, x and y."""
+        return np.array([self.left + self.mask.shape[1] / 2, self.top + self.mask.shape[0] / 2])
+
     def on(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """The whole picture, uint8 [H, W], with nothing but this piece."""
         picture = np.zeros(shape, np.uint8)

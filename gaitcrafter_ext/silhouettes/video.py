@@ -1,8 +1,7 @@
-"""Walkers before a static camera: masks by background subtraction, one track a walker.
+"""Walkers before a static camera: masks by background subtraction (a Gaussian mixture, MOG2), one track a walker.
 
-The background is the per-pixel median over time, so each spot must be free of walkers in more than half of the
-video: people who cross the picture, not people who walk towards the camera on the spot. A pixel is foreground where
-it differs from the background by more than the camera's noise. A hard shadow counts as a part of the person.
+The background is learnt over the whole video, so each spot must be free of walkers most of the time: people who cross
+the picture, not people who walk towards the camera on the spot.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,14 +26,8 @@ from gaitcrafter_ext.silhouettes.masks import Frame, Piece, pieces
 #: Pictures are reduced to this height, pixels: enough for a silhouette of 64 rows, and quick.
 WORK_HEIGHT = 480
 
-#: Frames that the median is taken over, at most.
-SAMPLED = 96
-
-#: Least difference from the background, grey levels, however quiet the camera.
-LEAST_CONTRAST = 16.0
-
-#: Width of the outline that is looked at again, pixels.
-EDGE = 2
+#: A pixel is foreground where it lies more than six standard deviations from the background.
+VARIANCES = 36.0
 
 #: Frames in which a walker is smaller than this share of its median size show a part of it only; things smaller than
 #: this share of the largest walker are no walkers.
@@ -59,18 +53,20 @@ class Track:
         """What was seen of it last."""
         return self.seen[max(self.seen)]
 
-    def centre(self, number: int) -> tuple[float, float]:
-        """Where the walker is expected in a frame, x and y, if it goes on as in the last frames it was seen."""
+    def is_expected(self, piece: Piece, number: int) -> bool:
+        """Whether the walker, going on as in the last frames it was seen, is in frame ``number`` in or near a piece."""
         numbers = list(self.seen)[-6:]
-        first, last = _centre(self.seen[numbers[0]]), _centre(self.seen[numbers[-1]])
+        first, last = self.seen[numbers[0]].centre, self.seen[numbers[-1]].centre
         ahead = (number - numbers[-1]) / max(1, numbers[-1] - numbers[0])
-        return last[0] + ahead * (last[0] - first[0]), last[1] + ahead * (last[1] - first[1])
+        height, width = piece.mask.shape
+        reach = np.array([width, height]) / 2 + height / 4
+        return bool((np.abs(last + ahead * (last - first) - piece.centre) <= reach).all())
 
     @property
     def direction(self) -> str:
         """Which way the walker goes, in the picture."""
         start, end = next(iter(self.seen.values())), self.last
-        across, tall = _centre(end)[0] - _centre(start)[0], start.mask.shape[0]
+        across, tall = end.centre[0] - start.centre[0], start.mask.shape[0]
         if abs(across) > tall / 2:
             return "left to right" if across > 0 else "right to left"
         return "towards the camera" if end.mask.shape[0] > tall else "away from the camera"
@@ -111,28 +107,50 @@ def read_video(
     """
     if not Path(path).is_file():
         raise MissingError(f"there is no video {os.fspath(path)}")
-    background, count = background_of(path)
-    fps = fps or _stated_fps(path)
+    subtractor, count, stated = _learn_background(path)
+    if not fps and not 1.0 <= stated <= 1000.0:
+        raise DataError(f"{os.fspath(path)}: it does not say how many frames it shows a second; give them by --fps")
+    fps, shape = fps or stated, (0, 0)
     tracks: list[Track] = []
-    for number, picture in enumerate(_pictures(path)):
-        _follow(tracks, number, pieces(foreground(picture, background)), PATIENCE_S * fps)
+    for number, picture in enumerate(_pictures(cv2.VideoCapture(os.fspath(path)))):
+        mask = cv2.morphologyEx(subtractor.apply(picture, learningRate=0), cv2.MORPH_OPEN, _disc(3))
+        mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _disc(max(3, len(picture) // 60 | 1)))
+        _follow(tracks, number, pieces(mask), PATIENCE_S * fps)
+        shape = mask.shape
         if progress is not None:
             progress(number + 1, count)
     largest = max((track.size for track in tracks), default=0.0)
     walkers = [track for track in tracks if track.size >= LEAST_AREA * largest and len(track.seen) > 1]
     if not walkers:
         raise DataError(f"{os.fspath(path)}: nothing moves in this video; expected people before a static camera")
-    ordered = sorted(walkers, key=lambda track: -len(track.seen))
-    return Video(background.shape[:2], count, fps, tuple(ordered))
+    return Video(shape, count, fps, tuple(sorted(walkers, key=lambda track: -len(track.seen))))
 
 
-def _stated_fps(path: str | os.PathLike[str]) -> float:
-    video = cv2.VideoCapture(os.fspath(path))
+def _learn_background(path: str | os.PathLike[str]) -> tuple[Any, int, float]:
+    """A background subtractor that has seen the video, how many frames it has, and says that it shows a second."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong is said once, by us
+    subtractor = cv2.createBackgroundSubtractorMOG2(varThreshold=VARIANCES, detectShadows=False)
+    subtractor.setBackgroundRatio(0.5)  # what fills a pixel for half of the video
+    video, count = cv2.VideoCapture(os.fspath(path)), 0
     fps = float(video.get(cv2.CAP_PROP_FPS))
-    video.release()
-    if not 1.0 <= fps <= 1000.0:
-        raise DataError(f"{os.fspath(path)}: it does not say how many frames it shows a second; give them by --fps")
-    return fps
+    for count, picture in enumerate(_pictures(video), 1):
+        subtractor.apply(picture, learningRate=1 / count)
+    if count < 2:
+        raise DataError(f"{os.fspath(path)}: not a video that can be read ({count} frames); expected e.g. MP4 or AVI")
+    return subtractor, count, fps
+
+
+def _pictures(video: cv2.VideoCapture) -> Iterator[NDArray[np.uint8]]:
+    """Frames, uint8 [H, W, 3], reduced to ``WORK_HEIGHT`` and brought to one brightness: cameras and lights flicker."""
+    while (found := video.read())[0]:
+        picture = found[1]
+        scale = min(1.0, WORK_HEIGHT / picture.shape[0])
+        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.float32)
+        yield np.clip(picture + 128 - np.median(picture[::4, ::4], axis=(0, 1)), 0, 255).astype(np.uint8)
+
+
+def _disc(size: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
 
 
 def _follow(tracks: list[Track], number: int, found: list[Piece], patience: float) -> None:
@@ -143,83 +161,10 @@ def _follow(tracks: list[Track], number: int, found: list[Piece], patience: floa
     """
     live = [track for track in tracks if number - max(track.seen) <= patience]
     for piece in found:
-        claims = [track for track in live if _holds(piece, track.centre(number))]
+        claims = [track for track in live if track.is_expected(piece, number)]
         rivals = [track for track in claims if track.last.area >= LEAST_AREA * piece.area]
         if not claims:
             tracks.append(Track({number: piece}))
         elif len(rivals) < 2:
             owner = max(claims, key=lambda track: track.last.area)
             owner.seen.setdefault(number, piece)
-
-
-def _holds(piece: Piece, point: tuple[float, float]) -> bool:
-    """Whether a point lies in a piece's box, or within a quarter of its height beside it."""
-    height, width = piece.mask.shape
-    margin = height / 4
-    x, y = point[0] - piece.left, point[1] - piece.top
-    return -margin <= x <= width + margin and -margin <= y <= height + margin
-
-
-def _centre(piece: Piece) -> tuple[float, float]:
-    height, width = piece.mask.shape
-    return piece.left + width / 2, piece.top + height / 2
-
-
-def background_of(path: str | os.PathLike[str]) -> tuple[NDArray[np.uint8], int]:
-    """Per-pixel median over frames spread over the video, uint8 [H, W, 3], and the number of frames."""
-    kept: list[NDArray[np.uint8]] = []
-    stride, count = 1, 0
-    for picture in _pictures(path):
-        if count % stride == 0:
-            kept.append(picture)
-        if len(kept) > SAMPLED:
-            kept, stride = kept[::2], stride * 2
-        count += 1
-    if count < 2:
-        raise DataError(f"{os.fspath(path)}: not a video that can be read ({count} frames); expected e.g. MP4 or AVI")
-    middle = len(kept) // 2
-    return np.partition(np.stack(kept), middle, axis=0)[middle], count
-
-
-def foreground(picture: NDArray[np.uint8], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What differs from the background, both uint8 [H, W, 3]: a mask [H, W], specks removed and small gaps closed."""
-    change = cv2.GaussianBlur(picture, (5, 5), 0).astype(np.float32) - cv2.GaussianBlur(background, (5, 5), 0)
-    change -= np.median(change[::4, ::4], axis=(0, 1))  # the whole picture grew lighter or darker
-    difference = np.abs(change).max(axis=2)
-    noise = 1.4826 * float(np.median(difference))  # the walker covers less than half of the picture
-    mask = (difference > max(LEAST_CONTRAST, 5.0 * noise)).astype(np.uint8) * 255
-    opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(3))
-    closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, _disc(max(3, len(picture) // 60 | 1)))
-    return _sharpen(np.asarray(closed, np.uint8), difference)
-
-
-def _sharpen(mask: NDArray[np.uint8], difference: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Draw the outline in to where the difference has risen to half of what it is near by.
-
-    Blur spreads the difference beyond the person; only the outermost ``EDGE`` pixels are looked at, so that clothes
-    as grey as the background leave no hole.
-    """
-    near = cv2.dilate(difference, _disc(4 * EDGE + 1))
-    core = cv2.erode(mask, _disc(2 * EDGE + 1))
-    return np.where((mask > 0) & ((core > 0) | (2 * difference >= near)), np.uint8(255), np.uint8(0))
-
-
-def _disc(size: int) -> NDArray[np.uint8]:
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
-
-
-def _pictures(path: str | os.PathLike[str]) -> Iterator[NDArray[np.uint8]]:
-    """Frames of a video, uint8 [H, W, 3], reduced to ``WORK_HEIGHT``."""
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong is said once, by us
-    video = cv2.VideoCapture(os.fspath(path))
-    try:
-        while True:
-            there, picture = video.read()
-            if not there:
-                return
-            scale = WORK_HEIGHT / picture.shape[0]
-            if scale < 1:
-                picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-            yield np.asarray(picture, np.uint8)
-    finally:
-        video.release()

@@ -115,7 +115,7 @@ def test_a_video_of_one_walker(tmp_path: Path) -> None:
     code, out, err = pretreat(tmp_path / "walk.avi", "--out", tmp_path / "out", *NAME)
     assert code == 0
     assert "1 clips written" in out
-    assert "walker 1: frames 2 to 55 of 60, left to right: taken\n" in err
+    assert "walker 1: frames 3 to 55 of 60, left to right: taken\n" in err
     assert "50 frames a second, resampled to 25" in err
     assert "warning: person at the border: 1 of 1 walks" in err
     clip = SilhouetteStore(tmp_path / "out").read(KEY)
