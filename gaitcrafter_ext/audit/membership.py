@@ -22,7 +22,7 @@ from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
 from gaitcrafter_ext.generator.weights import Vocabulary
 from gaitcrafter_ext.metrics.distances import win_rates
 from gaitcrafter_ext.metrics.intervals import Estimate, bootstrap_mean
-from gaitcrafter_ext.silhouettes.clip import encode, window
+from gaitcrafter_ext.silhouettes.clip import WIDTH, window
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 
@@ -124,7 +124,8 @@ def clip_losses(pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Seq
     for at in range(0, len(keys), BATCH):
         some = keys[at : at + BATCH]
         frames = np.stack([window(store.read(key), config.frames) for key in some])
-        clean = encode(frames, config.width).to(pipeline.denoiser.device)
+        margin = (WIDTH - config.width) // 2
+        clean = torch.from_numpy(frames[..., margin : WIDTH - margin]).to(pipeline.denoiser.device).div(127.5).sub(1)
         total = torch.zeros(len(some), device=clean.device)
         for level in NOISE_LEVELS:
             t = torch.full((len(some),), level, device=clean.device)

@@ -1,22 +1,15 @@
-"""The one codec between gait clips, uint8 [T, 64, 64], and what a model sees, float32 [T, 64, columns] in [-1, 1].
-
-A walker fills the middle columns of OpenGait's 64 x 64 frame (its own training cuts 10 columns off each side), so
-models work on the middle ``columns`` only; ``columns_lost`` says what that costs.
-"""
+"""A gait clip in memory, uint8 [T, 64, 64], white people on black: what is one, and other sizes it comes in."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.errors import DataError
 
-if TYPE_CHECKING:
-    import torch
-
-#: Rows and columns of a frame on disk.
+#: Rows and columns of a frame.
 HEIGHT = WIDTH = 64
 
 #: Heights and widths that are read: OpenGait's, with or without the ten columns its training cuts off on either side.
@@ -25,10 +18,10 @@ SIZES = ((64, 64), (64, 44), (128, 128), (128, 88))
 #: A clip without a value as bright is no clip of silhouettes: 0 and 1, labels, dim greys.
 DIM = 200
 
-#: Middle columns that models work on by default.
+#: Middle columns that generators work on: all that walkers fill.
 COLUMNS = 48
 
-#: Fewer frames are no walk: nothing moves in a single one.
+#: Fewer frames are no walk.
 MIN_FRAMES = 2
 
 
@@ -100,70 +93,12 @@ def _upsampled(frame: NDArray[np.uint8], fine: int = 4, factor: int = 2) -> NDAr
     return np.rint(255 * np.clip(resampled + 0.5, 0, 1)).astype(np.uint8)
 
 
-def encode(frames: NDArray[np.uint8], columns: int = COLUMNS) -> torch.Tensor:
-    """Bring frames, uint8 [..., 64, 64], to the model's range and width: ``x / 127.5 - 1`` of the middle columns.
-
-    Returns:
-        float32 [..., 64, columns] in [-1, 1]; background is -1.
-
-    Raises:
-        DataError: ``frames`` is not uint8 or not 64 x 64.
-        UsageError: ``columns`` is not allowed.
-    """
-    import torch
-
-    margin = _margin(columns)
-    frames = np.asarray(frames)
-    if frames.dtype != np.uint8 or frames.shape[-2:] != (HEIGHT, WIDTH):
-        raise DataError(f"cannot encode {frames.dtype} {list(frames.shape)}; expected uint8 [..., 64, 64]")
-    middle = np.ascontiguousarray(frames[..., margin : WIDTH - margin])
-    return torch.from_numpy(middle).to(torch.float32).div_(127.5).sub_(1.0)
-
-
-def decode(tensor: torch.Tensor) -> NDArray[np.uint8]:
-    """Undo ``encode``, of any float dtype and device: clip to [-1, 1], put the cut columns back as background.
-
-    Returns:
-        uint8 [..., 64, 64].
-
-    Raises:
-        DataError: The tensor has another height or width, or holds values that are not finite.
-    """
-    import torch
-
-    if tensor.ndim < 2 or tensor.shape[-2] != HEIGHT:
-        raise DataError(f"cannot decode a tensor of shape {list(tensor.shape)}; expected [..., 64, columns]")
-    margin = _margin(tensor.shape[-1])
-    values = tensor.detach().to("cpu", torch.float32)
-    if not bool(torch.isfinite(values).all()):
-        raise DataError("cannot decode a clip with values that are not finite (NaN or infinite)")
-    pixels = values.add(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8).numpy()
-    return np.pad(pixels, [(0, 0)] * (pixels.ndim - 1) + [(margin, margin)])
-
-
-def columns_lost(frames: NDArray[np.uint8], columns: int = COLUMNS) -> float:
-    """Share, 0..1, of the silhouettes' mass that lies outside the middle ``columns``; 0 for empty frames."""
-    margin = _margin(columns)
-    total = int(frames.sum(dtype=np.int64))
-    inside = int(frames[..., margin : WIDTH - margin].sum(dtype=np.int64))
-    return (total - inside) / total if total else 0.0
-
-
-def _margin(columns: int) -> int:
-    if not 2 <= columns <= WIDTH or columns % 2:
-        raise UsageError(f"a clip of {columns} columns is not possible; allowed: even numbers from 2 to {WIDTH}")
-    return (WIDTH - columns) // 2
-
-
 def gei(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Gait energy image, the mean over time (Han and Bhanu 2006): float32 [64, 64], 0-255, of uint8 [T, 64, 64]."""
     return np.asarray(frames.mean(axis=0, dtype=np.float32))
 
 
 def window(frames: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
-    """The middle ``length`` frames of a clip; all of a shorter one.
-
-    So real clips are cut to the length of synthetic ones wherever the length itself would give them away.
-    """
+    """The middle ``length`` frames, so that a clip's own length does not give it away; all of a shorter one."""
     start = max(0, (len(frames) - length) // 2)
     return frames[start : start + length]

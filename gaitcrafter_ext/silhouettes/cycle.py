@@ -7,7 +7,7 @@ frames hold little more than one cycle. A straight trend in time is taken off fi
 from the side left and right steps look alike, so only the second and fourth harmonic are there; a cycle is two steps
 then too. Simulated walkers of known cadence, 30 frames: mean error 0.3 frames from the side and 0.4 to 0.6 obliquely
 (036-144); 0.7 to 0.9 near the front, where readings of so short a clip also lean to the middle of the range:
-:func:`is_reliable` names these views. With 60 frames it is below 0.2 at every view.
+:func:`is_reliable_deg` names these views. With 60 frames it is below 0.2 at every view.
 
 *Phase* (:func:`gait_phases`). The legs' horizontal spread peaks twice a cycle, so the second harmonic of the spread
 gives the phase up to half a cycle: which foot is in front stays open. The centre of the legs moves once a cycle (sway,
@@ -23,13 +23,10 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from gaitcrafter_ext.errors import GaitCrafterError
-from gaitcrafter_ext.vocabulary import view_deg
 
 Floats = NDArray[np.float64]
 
@@ -55,26 +52,25 @@ FRONTAL_DEG = 20.0
 LEGS = 44
 
 
-@dataclass(frozen=True)
-class Cycle:
-    """The gait cycle of one clip."""
+class Cycle(NamedTuple):
+    """Length of a clip's gait cycle (both steps), frames, and the share of the lower body's motion that it explains."""
 
-    #: Its length (both steps); NaN for a clip that is too short or does not move.
     frames: float
-    #: Share of the lower body's motion that it explains, 0..1: how periodic the clip is.
     strength: float
 
 
-def is_reliable(view: str) -> bool:
-    """Whether a cycle can be told from this view: not within 20 degrees of 0 or 180. Unknown angles pass."""
-    try:
-        return is_reliable_deg(view_deg(view))
-    except GaitCrafterError:
-        return True
+class GaitPhases(NamedTuple):
+    """Phases of n clips: frame ``f`` of clip ``i`` has the phase ``2 pi f / cycle[i] + start[i]``, radians.
+
+    Both float64 [n], NaN where it cannot be known; phase 0 is where the legs are farthest apart.
+    """
+
+    cycle: Floats
+    start: Floats
 
 
 def is_reliable_deg(degrees: float | None) -> bool:
-    """The same of an angle in degrees; None and NaN, an unknown one, pass."""
+    """Whether a cycle can be read from a view: not within 20 degrees of 0 or 180. Unknown angles (None, NaN) pass."""
     if degrees is None or math.isnan(degrees):
         return True
     turned = degrees % 180.0
@@ -82,23 +78,20 @@ def is_reliable_deg(degrees: float | None) -> bool:
 
 
 def cycle_of(frames: NDArray[np.uint8]) -> Cycle:
-    """Gait cycle of a clip.
-
-    Args:
-        frames: uint8 [T, h, w], 0-255, the body upright; 32 x 32 is fine enough.
+    """Gait cycle of a clip, uint8 [T, h, w], 0-255, the body upright; 32 x 32 is fine enough.
 
     Returns:
-        The cycle in frames, to a fraction of a frame; NaN and strength 0 for fewer than 20 frames or none that move.
+        The cycle to a fraction of a frame; NaN and strength 0 for fewer than 20 frames or none that move.
     """
     if len(frames) < FRAMES_MIN:
-        return Cycle(float("nan"), 0.0)
+        return Cycle(math.nan, 0.0)
     legs = frames[:, frames.shape[1] // 2 :].reshape(len(frames), -1).astype(np.float64) / 255.0
     lengths, straight, waves = _waves(len(frames))
     legs = legs - straight @ (straight.T @ legs)
     products = legs @ legs.T
     total = float(np.trace(products))
     if total < 1e-9 * legs.size:
-        return Cycle(float("nan"), 0.0)
+        return Cycle(math.nan, 0.0)
     explained = ((products @ waves) * waves).sum(axis=(1, 2)) / total
     best = int((explained - MARGIN * (lengths > SLOW)).argmax())
     return Cycle(float(lengths[best]), float(explained[best]))
@@ -121,16 +114,6 @@ def _waves(count: int) -> tuple[Floats, Floats, Floats]:
     return lengths, straight, waves @ root
 
 
-@dataclass(frozen=True)
-class GaitPhases:
-    """Phases of n clips: frame ``f`` of clip ``i`` has the phase ``2 pi f / cycle[i] + start[i]``, radians."""
-
-    #: float64 [n], frames; NaN where it cannot be told.
-    cycle: Floats
-    #: float64 [n], phase of the first frame; 0 where the legs are farthest apart; NaN where it cannot be told.
-    start: Floats
-
-
 def gait_phases(
     clips: Sequence[NDArray[np.uint8]],
     take: NDArray[np.int64],
@@ -138,12 +121,12 @@ def gait_phases(
     view_deg: NDArray[np.float32],
     shared_clock: bool,
 ) -> GaitPhases:
-    """Estimate the phases of a data set.
+    """Estimate the phases of a data set's clips, uint8 [T, h, w] each, aligned.
 
     Args:
-        clips: uint8 [T, h, w] each, aligned.
+        clips: The n clips.
         take: [n], number of the walk that a clip shows; clips of one walk share its cycle.
-        view: [n], number of the view, below ``max(view) + 1``.
+        view: [n], number of the view.
         view_deg: [n], degrees; NaN where unknown.
         shared_clock: Whether clips of one walk, where they are equally long, begin at the same moment.
     """
@@ -153,7 +136,7 @@ def gait_phases(
     cycle = _cycles(clips, take, reliable, joint)[take]
     first, second = np.zeros(n, np.complex128), np.zeros(n, np.complex128)
     for index in np.flatnonzero(np.isfinite(cycle)).tolist():
-        first[index], second[index] = leg_harmonics(clips[index], float(cycle[index]))
+        first[index], second[index] = _leg_harmonics(clips[index], float(cycle[index]))
     summed = np.zeros(takes, np.complex128)
     np.add.at(summed, take[reliable], second[reliable])
     half = np.angle(np.where(joint[take], summed[take], second)) / 2
@@ -171,7 +154,7 @@ def gait_phases(
     return GaitPhases(cycle, np.where(np.isfinite(cycle), -peak, np.nan))
 
 
-def leg_harmonics(clip: NDArray[np.uint8], cycle: float) -> tuple[complex, complex]:
+def _leg_harmonics(clip: NDArray[np.uint8], cycle: float) -> tuple[complex, complex]:
     """First harmonic of the legs' centre and second of their spread, ``amplitude * exp(i * phase of the peak)``."""
     mass = clip[:, LEGS * clip.shape[1] // 64 :].sum(axis=1, dtype=np.float64)
     columns, total = np.arange(mass.shape[1]), mass.sum(axis=1) + 1e-6
@@ -185,8 +168,7 @@ def _harmonic(signal: Floats, cycle: float, multiple: int) -> complex:
     time = np.arange(len(signal), dtype=np.float64)
     angle = 2 * np.pi * multiple * time / cycle
     basis = np.stack([np.ones_like(time), time - time.mean(), np.cos(angle), np.sin(angle)], axis=1)
-    fitted = np.linalg.lstsq(basis, signal, rcond=None)[0]
-    return complex(fitted[2], fitted[3])
+    return complex(*np.linalg.lstsq(basis, signal, rcond=None)[0][2:])
 
 
 def _share_a_clock(clips: Sequence[NDArray[np.uint8]], take: NDArray[np.int64], takes: int) -> NDArray[np.bool_]:
@@ -203,15 +185,12 @@ def _cycles(
 ) -> Floats:
     """Gait cycle of each take: of its views together where they share a clock, else the median of its views."""
     found = np.full(len(joint), np.nan)
-    order = np.argsort(take, kind="stable")
-    for chosen in np.split(order, np.flatnonzero(np.diff(take[order])) + 1):
-        shown = [clips[index][:, ::2, ::2] for index in chosen if reliable[index]]
-        if not shown:
-            continue
-        number = take[chosen[0]]
+    order = np.flatnonzero(reliable)[np.argsort(take[reliable], kind="stable")]
+    for chosen in np.split(order, np.flatnonzero(np.diff(take[order])) + 1) if len(order) else ():
+        number, shown = take[chosen[0]], [clips[index][:, ::2, ::2] for index in chosen]
         groups = [np.concatenate(shown, axis=2)] if joint[number] else shown
-        each = np.array([cycle_of(group).frames for group in groups])
-        found[number] = np.median(each[np.isfinite(each)]) if np.isfinite(each).any() else np.nan
+        each = [cycle for group in groups if math.isfinite(cycle := cycle_of(group).frames)]
+        found[number] = np.median(each) if each else np.nan
     return found
 
 
