@@ -12,7 +12,6 @@ import pickletools
 import re
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -63,16 +62,14 @@ def loads(data: bytes, source: object) -> Any:
         return ours
     try:
         _check_memo(data)
-        content = _PlainUnpickler(io.BytesIO(data), encoding="latin1").load()
-        return _built(content)
-    except _RefusedError as error:
-        raise DataError(
-            f"{source}: refused, it holds more than a plain array ({_shown(error)}); nothing was run"
-        ) from None
-    except (EOFError, pickle.UnpicklingError, ValueError) as error:
-        raise DataError(f"{source}: not a pickle, or cut short ({_shown(error)})") from None
+        return _built(_PlainUnpickler(io.BytesIO(data), encoding="latin1").load())
     except Exception as error:  # a hostile or damaged pickle may fail in any way
-        raise DataError(f"{source}: damaged pickle ({type(error).__name__}: {_shown(error)})") from None
+        shown = " ".join(str(error).split())[:200]
+        if isinstance(error, _RefusedError):
+            raise DataError(f"{source}: refused, it holds more than a plain array ({shown}); nothing was run") from None
+        if isinstance(error, (EOFError, pickle.UnpicklingError, ValueError)):
+            raise DataError(f"{source}: not a pickle, or cut short ({shown})") from None
+        raise DataError(f"{source}: damaged pickle ({type(error).__name__}: {shown})") from None
 
 
 def _read_ours(data: bytes) -> NDArray[np.uint8] | None:
@@ -93,34 +90,30 @@ def _check_memo(data: bytes) -> None:
             raise _RefusedError(f"object number {argument}")
 
 
-def _shown(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
-
-
 class _RefusedError(Exception):
     """The pickle names something that is not part of a plain array."""
 
 
-@dataclass
 class _Dtype:
-    """Stands in for ``numpy.dtype``: remembers the type's letters, e.g. ``u1``."""
+    """Stands in for ``numpy.dtype``: remembers the type's letters, e.g. ``u1``, and byte order."""
 
-    letters: str
-    order: str = "|"
+    def __init__(self, letters: Any, *_: Any) -> None:
+        self.letters, self.order = letters, ""
 
     def __setstate__(self, state: Any) -> None:
-        self.order = state[1] if state[1] in ("<", ">") else "|"
+        self.order = state[1] if state[1] in ("<", ">") else ""
 
     def resolve(self) -> np.dtype[Any]:
         if not isinstance(self.letters, str) or self.letters[:1] not in tuple("buifc"):
             raise _RefusedError(f"an array of type {self.letters!r}")
-        return np.dtype(self.letters if self.order == "|" else self.order + self.letters)
+        return np.dtype(self.order + self.letters)
 
 
 class _Array:
     """Stands in for ``numpy.ndarray``: remembers shape, type and bytes until the whole file has been read."""
 
-    state: tuple[Any, ...] | None = None
+    def __init__(self, *_: Any) -> None:
+        self.state: tuple[Any, ...] | None = None
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
@@ -145,14 +138,6 @@ def _built(content: Any) -> Any:
     return content.build() if isinstance(content, _Array) else content
 
 
-class _Name:
-    """Stands in for a class that is only passed along, never called."""
-
-
-def _reconstruct(*_: Any) -> _Array:
-    return _Array()
-
-
 def _from_buffer(buffer: Any, dtype: Any, shape: Any, order: str) -> _Array:
     """Protocol 5's constructor of an array."""
     array = _Array()
@@ -167,18 +152,14 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
-def _dtype(letters: Any, *_: Any) -> _Dtype:
-    return _Dtype(letters)
-
-
-_STAND_INS: dict[tuple[str, str], Callable[..., Any]] = {
-    ("numpy", "ndarray"): _Name,
-    ("numpy", "dtype"): _dtype,
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy.core.numeric", "_frombuffer"): _from_buffer,
-    ("numpy._core.numeric", "_frombuffer"): _from_buffer,
-    ("_codecs", "encode"): _encode,
+_STAND_INS: dict[str, Callable[..., Any]] = {
+    "numpy.ndarray": object,  # passed along, never called
+    "numpy.dtype": _Dtype,
+    "numpy.core.multiarray._reconstruct": _Array,
+    "numpy._core.multiarray._reconstruct": _Array,
+    "numpy.core.numeric._frombuffer": _from_buffer,
+    "numpy._core.numeric._frombuffer": _from_buffer,
+    "_codecs.encode": _encode,
 }
 
 
@@ -186,7 +167,6 @@ class _PlainUnpickler(pickle.Unpickler):
     """An unpickler that knows the names of a plain array and no others."""
 
     def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _STAND_INS[module, name]
-        except KeyError:
-            raise _RefusedError(f"it names {module}.{name}") from None
+        if (found := _STAND_INS.get(f"{module}.{name}")) is None:
+            raise _RefusedError(f"it names {module}.{name}")
+        return found
