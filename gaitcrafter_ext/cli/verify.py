@@ -52,8 +52,8 @@ def describe(report: StoreReport) -> str:
     lines += [f"{'per condition':<14} {_counts(report.conditions)}", f"{'per view':<14} {_counts(report.views)}"]
     lines += [f"{'per identity':<14} {_counts(report.identities)}"]
     if report.frames is not None:
-        low, middle, high = report.frames.minimum, report.frames.median, report.frames.maximum
-        lines.append(f"{'frames':<14} {low} to {high} a clip, median {middle:g}, {report.frames.total} in all")
+        shown = "{minimum} to {maximum} a clip, median {median:g}, {total} in all".format(**report.frames)
+        lines.append(f"{'frames':<14} {shown}")
         lines.append(f"{'size':<14} {_counts(report.sizes)}")
         lines.append(f"{'grey pixels':<14} {report.grey_share:.1%} (soft edges; CASIA-B by OpenGait: about 5%)")
         lines.append(f"{'at the border':<14} {report.border_share:.1%} of the frames; empty: {report.empty_frames}")
@@ -75,7 +75,7 @@ def _counts(counts: Mapping[str, int], most: int = 12) -> str:
 def _missing(report: StoreReport) -> str:
     if report.missing is None:
         return f"not counted: identity x take x view would be {report.cells} cells, this tree is no grid"
-    return f"{_listed([str(key) for key in report.missing])} (of {report.cells})"
+    return f"{_listed(report.missing)} (of {report.cells})"
 
 
 def _listed(names: Sequence[str], most: int = 6) -> str:

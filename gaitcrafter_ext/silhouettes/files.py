@@ -48,12 +48,10 @@ def storage_error(path: str | os.PathLike[str], error: OSError, doing: str = "wr
 def atomic_write(
     path: str | os.PathLike[str], mode: str = "wb", *, staging: str | os.PathLike[str] | None = None
 ) -> Iterator[IO[Any]]:
-    """Open a file that appears under ``path`` complete or not at all.
+    """Open a file that appears under ``path`` complete or not at all; missing folders are made.
 
-    The bytes go to a temporary file that is flushed to the disk and then renamed over ``path``, so an older file
-    stays whole until the new one is. Missing parent folders are made. Text is UTF-8 with Unix line ends.
-
-    ``staging`` is the temporary file's folder, on the same file system; the file's own folder where it is not given.
+    The bytes go to a temporary file in ``staging`` (or ``path``'s own folder), on the same file system, that is flushed
+    to the disk and then renamed, so an older file stays whole until the new one is. Text is UTF-8 with Unix line ends.
 
     Raises:
         StorageError: Disk full, read-only, no permission; nothing is left behind.
@@ -92,8 +90,7 @@ def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:
 class FileLock:
     """A lock that one process holds and the system releases when that process ends, however it ends.
 
-    ``what`` it locks is for the message; ``waiting`` is called once where another process has to be waited for, at most
-    ``patience_s`` seconds.
+    ``what`` it locks is for the message; ``waiting`` is called once where it has to wait, at most ``patience_s``.
 
     Raises:
         ConflictError: On entering, when another process holds it.

@@ -31,11 +31,7 @@ class _Sets:
 
 @dataclass(frozen=True)
 class Partition:
-    """A split of people, in the file's order; no person is in both sets.
-
-    Raises:
-        DataError: A name occurs twice, in one set or in both.
-    """
+    """A split of people, in the file's order; ``DataError`` where a name occurs twice, in one set or in both."""
 
     train: tuple[str, ...]
     test: tuple[str, ...] = ()

@@ -23,10 +23,7 @@ from gaitcrafter_ext.vocabulary import ClipKey, file_name
 
 
 def read_clip(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
-    """Read one clip; whatever the file holds, no code in it runs.
-
-    Returns:
-        uint8 [T, 64, 64], T >= 2, 0-255.
+    """Read one clip, uint8 [T, 64, 64], T >= 2, 0-255; whatever the file holds, no code in it runs.
 
     Raises:
         MissingError: There is no such file.
@@ -56,9 +53,7 @@ def read_pickle(path: str | os.PathLike[str]) -> object:
 def write_clip(
     path: str | os.PathLike[str], frames: NDArray[np.uint8], *, staging: str | os.PathLike[str] | None = None
 ) -> None:
-    """Write one clip of any size that can be read, complete or not at all; equal frames give equal bytes.
-
-    Missing folders are made; ``staging`` as in :func:`atomic_write`.
+    """Write one clip of any size that can be read, see :func:`atomic_write`; equal frames give equal bytes.
 
     Raises:
         DataError: ``frames`` is not such a clip.
@@ -102,8 +97,14 @@ class SilhouetteStore:
 
     def keys(self) -> list[ClipKey]:
         """Every clip there is, sorted; names that begin with a dot are passed over, and no file is opened."""
-        root, file = str(self.root), self.dataset.file  # paths as text: OUMVLP has 290,000 of them
-        return [key for key in view_folders(self.root) if os.path.isfile(f"{root}/{key}/{file_name(file, key.view)}")]
+        root, file, found = self.root, self.dataset.file, []
+        for identity in folder_names(root):
+            for take in folder_names(root / identity):
+                for view in folder_names(root / identity / take):
+                    key = ClipKey(identity, take, view)
+                    if os.path.isfile(f"{root}/{key}/{file_name(file, view)}"):  # text: OUMVLP has 290,000 of them
+                        found.append(key)
+        return found
 
     def require_keys(self) -> list[ClipKey]:
         """Every clip, as ``keys``, for those who can do nothing without one.
@@ -117,11 +118,7 @@ class SilhouetteStore:
         return keys
 
     def look(self, keys: Sequence[ClipKey]) -> DatasetConfig:
-        """The reading rules with ``columns`` as found in the first of ``keys``, where the rules leave it open.
-
-        Raises:
-            DataError: That clip is damaged.
-        """
+        """The reading rules with ``columns`` as found in the first of ``keys``, where the rules leave it open."""
         if self.dataset.columns is not None or not keys:
             return self.dataset
         height, width = read_frames(self.path(keys[0])).shape[1:]
@@ -138,8 +135,7 @@ class SilhouetteStore:
             DataError: It is all black, dim, of 0 and 1, or inverted (:func:`clip.level_fault`).
         """
         frames = self.read(key)
-        fault = level_fault(frames)
-        if fault:
+        if fault := level_fault(frames):
             raise DataError(f"{self.path(key)}: {fault}")
         return frames
 
@@ -159,20 +155,9 @@ class SilhouetteStore:
     def __contains__(self, key: object) -> bool:
         return isinstance(key, ClipKey) and self.path(key).is_file()
 
-    def __repr__(self) -> str:
-        return f"SilhouetteStore({str(self.root)!r})"
-
     @property
     def _layout(self) -> str:
         return f"<identity>/<take>/<view>/{self.dataset.file.replace('{view}', '<view>')}"
-
-
-def view_folders(root: Path) -> Iterator[ClipKey]:
-    """Every folder ``<root>/<identity>/<take>/<view>``, whatever it holds, sorted level by level."""
-    for identity in folder_names(root):
-        for take in folder_names(root / identity):
-            for view in folder_names(root / identity / take):
-                yield ClipKey(identity, take, view)
 
 
 def layout_fault(root: Path, suffixes: tuple[str, ...]) -> str:

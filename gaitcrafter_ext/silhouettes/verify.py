@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import product
 from math import prod
-from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,16 +37,6 @@ class BadFile:
 
 
 @dataclass(frozen=True)
-class FrameStatistics:
-    """Frames a clip, over all good clips."""
-
-    minimum: int
-    median: float
-    maximum: int
-    total: int
-
-
-@dataclass(frozen=True)
 class StoreReport:
     """What ``verify`` found; all counts and shares but ``cells`` are of the good clips."""
 
@@ -59,10 +48,11 @@ class StoreReport:
     sizes: Mapping[str, int]
     #: Size of the full grid: every identity x take x view that occurs.
     cells: int
-    #: Cells without a file; None where there are more than ``LARGEST_GRID`` cells: takes are then named person by
-    #: person (GREW, Gait3D) and the grid means nothing.
-    missing: tuple[ClipKey, ...] | None
-    frames: FrameStatistics | None
+    #: Cells without a file, ``identity/take/view``; None where there are more than ``LARGEST_GRID`` cells: takes are
+    #: then named person by person (GREW, Gait3D) and the grid means nothing.
+    missing: tuple[str, ...] | None
+    #: Frames a clip: ``minimum``, ``median``, ``maximum``, and ``total``; None without a good clip.
+    frames: Mapping[str, float] | None
     #: Mean share of pixels strictly between 0 and 255 (CASIA-B by OpenGait: about 0.05; 0 = binary).
     grey_share: float
     #: Share of frames that touch the left or right border: a walker cut off, or badly centred.
@@ -76,15 +66,14 @@ class StoreReport:
         return not self.bad
 
     def to_json(self) -> dict[str, Any]:
-        """The report as plain JSON values; missing cells as ``identity/take/view``."""
-        missing = None if self.missing is None else [str(key) for key in self.missing]
-        return {**asdict(self), "missing": missing, "ok": self.ok}
+        """The report as plain JSON values."""
+        return {**asdict(self), "ok": self.ok}
 
 
 def verify(
     root: str | os.PathLike[str],
     jobs: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
     dataset: DatasetConfig | None = None,
 ) -> StoreReport:
     """Read every clip of a tree, on ``jobs`` processes, and report; ``progress`` is given (clips read, clips in all).
@@ -101,43 +90,9 @@ def verify(
             bad.append(result)
         else:
             measures.append(result)
-        if progress is not None:
-            progress(done, len(keys))
-    return _report(store, keys, measures, bad)
-
-
-@dataclass(frozen=True)
-class _Measure:
-    """What is counted in one clip: frames, share of grey pixels, frames at the border, empty frames."""
-
-    key: ClipKey
-    frames: int
-    grey: float
-    border: int
-    empty: int
-    size: str
-    condition: str
-
-
-def _measure(store: SilhouetteStore, key: ClipKey) -> _Measure | BadFile:
-    path = f"{store.root}/{key}/{file_name(store.dataset.file, key.view)}"  # OUMVLP has 290,000 of them
-    try:
-        clip = read_frames(path)
-        condition = store.dataset.condition_of(key.take)
-        fault = level_fault(clip)
-        if fault:
-            raise DataError(fault)
-    except GaitCrafterError as error:
-        return BadFile(str(key.path(store.dataset.file)), str(error).removeprefix(f"{path}: "))
-    grey = float(np.count_nonzero(clip - np.uint8(1) < 254) / clip.size)  # 0 - 1 is 255
-    border = int(np.count_nonzero(clip[:, :, 0].any(1) | clip[:, :, -1].any(1)))
-    empty = int(np.count_nonzero(~clip.any(axis=(1, 2))))
-    return _Measure(key, len(clip), grey, border, empty, "x".join(map(str, clip.shape[1:])), condition)
-
-
-def _report(store: SilhouetteStore, keys: list[ClipKey], measures: list[_Measure], bad: list[BadFile]) -> StoreReport:
+        progress(done, len(keys))
     lengths = [measure.frames for measure in measures]
-    total = sum(lengths)
+    total = max(1, sum(lengths))
     cells, missing = missing_cells(keys)
     return StoreReport(
         root=str(store.root),
@@ -148,26 +103,57 @@ def _report(store: SilhouetteStore, keys: list[ClipKey], measures: list[_Measure
         sizes=_counts(m.size for m in measures),
         cells=cells,
         missing=missing,
-        frames=FrameStatistics(min(lengths), median(lengths), max(lengths), total) if lengths else None,
-        grey_share=sum(m.grey * m.frames for m in measures) / total if total else 0.0,
-        border_share=sum(m.border for m in measures) / total if total else 0.0,
+        frames=_frame_statistics(lengths) if lengths else None,
+        grey_share=sum(m.grey * m.frames for m in measures) / total,
+        border_share=sum(m.border for m in measures) / total,
         empty_frames=sum(m.empty for m in measures),
         bad=tuple(sorted(bad, key=lambda fault: fault.path)),
     )
+
+
+class _Measure(NamedTuple):
+    """What is counted in one clip: share of grey pixels, frames in all, at the border, empty."""
+
+    key: ClipKey
+    condition: str
+    size: str
+    grey: float
+    frames: int
+    border: int
+    empty: int
+
+
+def _measure(store: SilhouetteStore, key: ClipKey) -> _Measure | BadFile:
+    path = f"{store.root}/{key}/{file_name(store.dataset.file, key.view)}"  # OUMVLP has 290,000 of them
+    try:
+        clip = read_frames(path)
+        condition = store.dataset.condition_of(key.take)
+        if fault := level_fault(clip):
+            raise DataError(fault)
+    except GaitCrafterError as error:
+        return BadFile(str(key.path(store.dataset.file)), str(error).removeprefix(f"{path}: "))
+    grey = float(np.count_nonzero(clip - np.uint8(1) < 254) / clip.size)  # 0 - 1 is 255
+    border = int(np.count_nonzero(clip[:, :, 0].any(1) | clip[:, :, -1].any(1)))
+    empty = int(np.count_nonzero(~clip.any(axis=(1, 2))))
+    return _Measure(key, condition, "x".join(map(str, clip.shape[1:])), grey, len(clip), border, empty)
+
+
+def _frame_statistics(lengths: list[int]) -> dict[str, float]:
+    return {"minimum": min(lengths), "median": median(lengths), "maximum": max(lengths), "total": sum(lengths)}
 
 
 def _counts(names: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(names).items()))
 
 
-def missing_cells(keys: Iterable[ClipKey]) -> tuple[int, tuple[ClipKey, ...] | None]:
+def missing_cells(keys: Iterable[ClipKey]) -> tuple[int, tuple[str, ...] | None]:
     """Size of the grid of every identity x take x view that occurs, and its cells without a clip (None: no grid)."""
     there = set(keys)
     axes = [sorted({getattr(key, axis) for key in there}) for axis in ("identity", "take", "view")]
     cells = prod(len(axis) for axis in axes)
     if cells > LARGEST_GRID:
         return cells, None
-    return cells, tuple(key for cell in product(*axes) if (key := ClipKey(*cell)) not in there)
+    return cells, tuple(str(key) for cell in product(*axes) if (key := ClipKey(*cell)) not in there)
 
 
 def _layout_faults(store: SilhouetteStore) -> Iterator[BadFile]:
@@ -176,29 +162,29 @@ def _layout_faults(store: SilhouetteStore) -> Iterator[BadFile]:
     yield from (BadFile(name, LINK) for name in strays if not (store.root / name).exists())
     for identity in people:
         takes, others = split_entries(store.root / identity)
-        yield from _folder_faults(Path(identity), takes, others)
+        yield from _folder_faults(identity, takes, others)
         for take in takes:
             views, others = split_entries(store.root / identity / take)
-            yield from _folder_faults(Path(identity, take), views, others)
+            yield from _folder_faults(f"{identity}/{take}", views, others)
             for view in views:
                 yield from _view_faults(store, ClipKey(identity, take, view))
 
 
-def _folder_faults(folder: Path, folders: list[str], others: list[str]) -> Iterator[BadFile]:
+def _folder_faults(folder: str, folders: list[str], others: list[str]) -> Iterator[BadFile]:
     """What OpenGait would take for a take or view folder of an identity: it lists every name it finds."""
     if not folders and not others:
-        yield BadFile(str(folder), "an empty folder; delete it")
+        yield BadFile(folder, "an empty folder; delete it")
     for name in others:
-        yield BadFile(str(folder / name), "only folders of clips belong here, OpenGait fails on this; delete it")
+        yield BadFile(f"{folder}/{name}", "only folders of clips belong here, OpenGait fails on this; delete it")
 
 
 def _view_faults(store: SilhouetteStore, key: ClipKey) -> Iterator[BadFile]:
     names, clip = entry_names(f"{store.root}/{key}"), file_name(store.dataset.file, key.view)
-    if clip in names and not store.path(key).exists():
-        yield BadFile(f"{key}/{clip}", LINK)
-    elif clip not in names:
+    if clip not in names:
         yield BadFile(str(key), f"no {clip} in it; " + (f"it holds {names[0]}" if names else "it is empty"))
         return
+    if not store.path(key).exists():
+        yield BadFile(f"{key}/{clip}", LINK)
     for name in names:
         if name.startswith(STAGED_PREFIX):
             yield BadFile(f"{key}/{name}", "left by a killed write; delete it")
