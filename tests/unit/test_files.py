@@ -17,12 +17,6 @@ from gaitcrafter_ext.errors import ConflictError, DataError, StorageError
 from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write, atomic_write_text
 
 
-def half_write(path: Path, failure: BaseException) -> None:
-    with atomic_write(path) as file:
-        file.write(b"half")
-        raise failure
-
-
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -33,15 +27,34 @@ def test_a_file_appears_with_its_content_and_nothing_else(tmp_path: Path) -> Non
         assert not (tmp_path / "deep" / "a.bin").exists()
     assert (tmp_path / "deep" / "a.bin").read_bytes() == b"new"
     assert names(tmp_path / "deep") == ["a.bin"]
-    atomic_write_text(tmp_path / "a.txt", "é\n")
+    with atomic_write(tmp_path / "view" / "a", staging=tmp_path) as file:
+        file.write(b"x")
+        assert not (tmp_path / "view").exists()
+    assert names(tmp_path) == ["deep", "view"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights of POSIX")
+def test_text_is_utf_8_and_the_umask_decides_who_may_read(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        atomic_write_text(tmp_path / "a.txt", "é\n")
+    finally:
+        os.umask(before)
     assert (tmp_path / "a.txt").read_bytes() == "é\n".encode()
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o644
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("bug"), KeyboardInterrupt(), DataError("bad clip")])
 def test_a_failure_keeps_the_old_file_and_leaves_nothing_behind(tmp_path: Path, failure: BaseException) -> None:
     (tmp_path / "a").write_text("old")
+
+    def half_write() -> None:
+        with atomic_write(tmp_path / "a") as file:
+            file.write(b"half")
+            raise failure
+
     with pytest.raises(type(failure)):
-        half_write(tmp_path / "a", failure)
+        half_write()
     assert (tmp_path / "a").read_text() == "old"
     assert names(tmp_path) == ["a"]
 
@@ -50,16 +63,15 @@ def test_a_failure_keeps_the_old_file_and_leaves_nothing_behind(tmp_path: Path, 
     ("number", "words"),
     [(errno.ENOSPC, "the disk is full"), (errno.EACCES, "no permission"), (errno.EROFS, "read-only")],
 )
-def test_what_the_disk_refuses_is_told_in_one_line(
+def test_what_the_disk_refuses_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
 ) -> None:
     def refuse(_: int) -> None:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(StorageError, match=f"a.bin.*{words}") as caught, atomic_write(tmp_path / "a.bin") as file:
+    with pytest.raises(StorageError, match=rf"\A.*a.bin.*{words}.*\Z"), atomic_write(tmp_path / "a.bin") as file:
         file.write(b"half")
-    assert "\n" not in str(caught.value)
     assert names(tmp_path) == []
 
 
@@ -67,23 +79,8 @@ def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="a file, not a folder"):
         atomic_write_text(tmp_path / "file" / "a", "")
-
-
-def test_staging_in_another_folder_leaves_the_target_folder_clean(tmp_path: Path) -> None:
-    with atomic_write(tmp_path / "view" / "a", staging=tmp_path) as file:
-        file.write(b"x")
-        assert not (tmp_path / "view").exists()
-    assert names(tmp_path) == ["view"]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="rights of POSIX")
-def test_the_umask_decides_who_may_read(tmp_path: Path) -> None:
-    before = os.umask(0o022)
-    try:
-        atomic_write_text(tmp_path / "a", "")
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o644
+    with pytest.raises(StorageError, match="cannot lock"), FileLock(tmp_path / "file" / "lock"):
+        pass
 
 
 HOLD = """
@@ -96,33 +93,25 @@ with FileLock(sys.argv[1]):
 
 
 def test_a_lock_is_refused_while_held_and_free_once_its_process_is_killed(tmp_path: Path) -> None:
-    path = tmp_path / "locks" / "shard-1"
-    path.parent.mkdir()
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE)
-    try:
+    path = tmp_path / "shard-1"
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
         with pytest.raises(ConflictError, match="shard 1/4 is being worked on"), FileLock(path, "shard 1/4"):
             pass
-    finally:
         holder.kill()
-        holder.communicate()
-    with FileLock(path):
-        pass
-    with FileLock(path):
-        pass
+    for _ in range(2):
+        with FileLock(path):
+            pass
 
 
 def test_a_lock_can_be_waited_for(tmp_path: Path) -> None:
-    held = FileLock(tmp_path / "lock")
+    held, waited = FileLock(tmp_path / "lock"), list[str]()
     with held:
-        with pytest.raises(ConflictError), FileLock(tmp_path / "lock"):
-            pass
-        told: list[str] = []
-        release = threading.Timer(0.2, held.__exit__)
+        release = threading.Timer(0.1, held.__exit__)
         release.start()
-        with FileLock(tmp_path / "lock", patience_s=20, waiting=lambda: told.append("waiting")):
-            assert told == ["waiting"]
+        with FileLock(tmp_path / "lock", patience_s=20, waiting=lambda: waited.append("waiting")):
+            assert waited == ["waiting"]
         release.join()
 
 
@@ -136,10 +125,4 @@ def test_where_files_cannot_be_locked_a_file_stands_for_the_lock(
     with FileLock(tmp_path / "lock"), pytest.raises(ConflictError), FileLock(tmp_path / "lock"):
         pass
     with FileLock(tmp_path / "lock"):
-        pass
-
-
-def test_a_lock_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="cannot lock"), FileLock(tmp_path / "file" / "lock"):
         pass

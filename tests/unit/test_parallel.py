@@ -16,25 +16,18 @@ from gaitcrafter_ext.errors import StorageError
 from gaitcrafter_ext.silhouettes.parallel import map_in_order
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_results_keep_the_order_of_the_items(jobs: int) -> None:
-    assert list(map_in_order(abs, range(-40, 0), jobs)) == list(range(40, 0, -1))
-
-
-def test_little_work_stays_in_this_process() -> None:
-    seen: list[int] = []
-    list(map_in_order(seen.append, range(16), jobs=8))
-    assert seen == list(range(16))
-
-
-def test_a_process_that_dies_is_told_in_one_line() -> None:
-    with pytest.raises(StorageError, match=r"ended a worker process.*fewer --jobs"):
-        list(map_in_order(os._exit, [1] * 40, jobs=2))
-
-
-def test_an_error_in_a_worker_arrives_as_it_was_raised() -> None:
+def test_results_keep_the_order_of_the_items_and_errors_their_class() -> None:
+    assert list(map_in_order(abs, range(-40, 0), jobs=2)) == list(range(40, 0, -1))
     with pytest.raises(ValueError, match="invalid literal"):
         list(map_in_order(int, ["1"] * 39 + ["x"], jobs=2))
+    here: list[int] = []
+    list(map_in_order(here.append, range(16), jobs=8))
+    assert here == list(range(16)), "little work stays in this process"
+
+
+def test_a_process_that_dies_is_one_line() -> None:
+    with pytest.raises(StorageError, match=r"ended a worker process.*fewer --jobs"):
+        list(map_in_order(os._exit, [1] * 40, jobs=2))
 
 
 PARENT = """
@@ -47,11 +40,12 @@ if __name__ == "__main__":
 
 
 def note_and_wait(folder: str) -> None:
-    """Tell which process this is, and take long."""
+    """Note which process this is, and take long."""
     (Path(folder) / str(os.getpid())).touch()
     time.sleep(0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     script, noted = tmp_path / "parent.py", tmp_path / "noted"
@@ -76,5 +70,5 @@ def _until(found: Callable[[], Any]) -> Any:
 
 def _runs(process: int) -> bool:
     """Whether there is such a process, those not counted that have ended and wait to be asked how."""
-    told = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False).stdout
-    return bool(told.strip()) and not told.strip().startswith("Z")
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True).stdout.strip()
+    return bool(state) and not state.startswith("Z")

@@ -13,13 +13,14 @@ from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
 
 def test_a_partition_survives_its_file_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
     partition = Partition(("sim-002", "sim-001"), ("sim-003",))
-    partition.save(tmp_path / "p.json")
-    assert Partition.load(tmp_path / "p.json") == partition
-    assert json.loads((tmp_path / "p.json").read_text()) == {
-        "TRAIN_SET": ["sim-002", "sim-001"],
-        "TEST_SET": ["sim-003"],
-    }
+    partition.save(path)
+    assert Partition.load(path) == partition
+    assert json.loads(path.read_text()) == {"TRAIN_SET": ["sim-002", "sim-001"], "TEST_SET": ["sim-003"]}
+    by_clip = Partition(("a",), ("b",), ("b-camid1_videoid2-seq0",), ("b-camid2_videoid2-seq0",))
+    by_clip.save(path)
+    assert Partition.load(path) == by_clip
 
 
 def test_a_byte_order_mark_other_line_ends_and_other_keys_do_no_harm(tmp_path: Path) -> None:
@@ -28,9 +29,8 @@ def test_a_byte_order_mark_other_line_ends_and_other_keys_do_no_harm(tmp_path: P
     assert Partition.load(tmp_path / "p.json") == Partition(("001",), (), ("002-a-b",))
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
+def test_a_wrong_file_is_refused_by_name(tmp_path: Path) -> None:
+    for text, words in (
         (b"{", "is not JSON"),
         (b"\xff\xfe\x00", "is not JSON"),
         (b"[" * 100_000, "is not JSON"),
@@ -40,27 +40,20 @@ def test_a_byte_order_mark_other_line_ends_and_other_keys_do_no_harm(tmp_path: P
         (b'{"TRAIN_SET": [1], "TEST_SET": []}', "'TRAIN_SET.0' is 1; .*; put it in quotes"),
         (b'{"TRAIN_SET": ["001", "001"], "TEST_SET": []}', "TRAIN_SET names 001 more than once"),
         (b'{"TRAIN_SET": ["001", "002"], "TEST_SET": ["002"]}', "002 in both TRAIN_SET and TEST_SET"),
-    ],
-)
-def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: bytes, words: str) -> None:
-    (tmp_path / "p.json").write_bytes(text)
-    with pytest.raises(DataError, match=rf"p\.json.*{words}"):
-        Partition.load(tmp_path / "p.json")
+    ):
+        (tmp_path / "p.json").write_bytes(text)
+        with pytest.raises(DataError, match=rf"p\.json.*{words}"):
+            Partition.load(tmp_path / "p.json")
 
 
 def test_people_who_are_not_there_are_named_train_first(tmp_path: Path) -> None:
     (tmp_path / "001").mkdir()
     store = SilhouetteStore(tmp_path)
     Partition(("001",)).check(store)
-    with pytest.raises(MissingError, match=r"TRAIN_SET names 1 of 2 people who are not in .*: 002;"):
-        Partition(("001", "002"), ("003",)).check(store)
-    with pytest.raises(MissingError, match=r"TEST_SET names 1 of 1 .*: 003;"):
-        Partition(("001",), ("003",)).check(store)
-    with pytest.raises(MissingError, match=r"\(20 in all\)"):
-        Partition(tuple(f"1{number:02d}" for number in range(20))).check(store)
-
-
-def test_probes_and_gallery_named_clip_by_clip_are_kept(tmp_path: Path) -> None:
-    partition = Partition(("a",), ("b",), ("b-camid1_videoid2-seq0",), ("b-camid2_videoid2-seq0",))
-    partition.save(tmp_path / "split.json")
-    assert Partition.load(tmp_path / "split.json") == partition
+    for partition, words in (
+        (Partition(("001", "002"), ("003",)), r"TRAIN_SET names 1 of 2 people who are not in .*: 002;"),
+        (Partition(("001",), ("003",)), r"TEST_SET names 1 of 1 .*: 003;"),
+        (Partition(tuple(f"1{number:02d}" for number in range(20))), r"\(20 in all\)"),
+    ):
+        with pytest.raises(MissingError, match=words):
+            partition.check(store)
