@@ -5,7 +5,6 @@ The default run tries a few examples of each kind, `make test-slow` thousands; w
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import pickle
@@ -21,8 +20,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gaitcrafter_ext.errors import DataError, GaitCrafterError
-from gaitcrafter_ext.silhouettes import manifest, pickled
+from gaitcrafter_ext.errors import GaitCrafterError
+from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.dataset import load_dataset
 from gaitcrafter_ext.silhouettes.masks import decode
 from gaitcrafter_ext.silhouettes.partition import Partition
@@ -136,7 +135,9 @@ CASES: dict[str, tuple[Callable[[Path], object], st.SearchStrategy[bytes]]] = {
 }
 
 
-def fuzz(name: str, examples: int) -> None:
+@pytest.mark.parametrize("examples", [40, pytest.param(MANY, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", CASES)
+def test_any_file_is_read_or_refused_in_one_line(name: str, examples: int) -> None:
     read, contents = CASES[name]
 
     @settings(
@@ -148,20 +149,3 @@ def fuzz(name: str, examples: int) -> None:
         assert not CANARY.exists()
 
     check()
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_any_file_is_read_or_refused_in_one_line(name: str) -> None:
-    fuzz(name, 40)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", CASES)
-def test_thousands_of_files_are_read_or_refused_in_one_line(name: str) -> None:
-    fuzz(name, MANY)
-
-
-def test_a_pickle_that_asks_for_more_memory_than_it_holds_is_refused() -> None:
-    with pytest.raises(DataError):
-        pickled.loads(b"\x80\x04Nr\xff\xff\xff\x7f.", "x")  # 16 GB of memo for one None
-    assert pickle.load(io.BytesIO(pickled.dumps(CLIP))).shape == CLIP.shape
