@@ -15,32 +15,31 @@ import pytest
 from gaitcrafter_ext.cli import main as command_line
 from gaitcrafter_ext.errors import DataError, UsageError
 
+Run = Callable[[argparse.Namespace], int]
+
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[argparse.Namespace], int]], None]:
+def command(monkeypatch: pytest.MonkeyPatch) -> Callable[[Run], None]:
     """Registers a command called ``walk`` that does what it is given."""
 
-    def register(run: Callable[[argparse.Namespace], int]) -> None:
-        module = types.ModuleType("walk")
-        module.HELP = "walk"  # type: ignore[attr-defined]
-        module.add_arguments = lambda parser: parser.add_argument("--steps", type=int)  # type: ignore[attr-defined]
-        module.run = run  # type: ignore[attr-defined]
+    def register(run: Run) -> None:
+        def add_arguments(parser: argparse.ArgumentParser) -> None:
+            parser.add_argument("--steps", type=int)
+
+        module = types.SimpleNamespace(HELP="walk", add_arguments=add_arguments, run=run)
         monkeypatch.setattr(command_line, "load_command", lambda name: module)
 
     return register
 
 
-def fail(error: BaseException) -> Callable[[argparse.Namespace], int]:
-    def run(args: argparse.Namespace) -> int:
-        raise error
-
-    return run
-
-
-def test_the_commands_own_code_is_returned(command: Callable) -> None:
+def test_the_commands_own_code_is_returned_and_help_is_no_error(
+    command: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
     command(lambda args: args.steps)
-    assert command_line.main(["walk", "--steps", "0"]) == 0
-    assert command_line.main(["walk", "--steps", "1"]) == 1
+    assert [command_line.main(["walk", "--steps", code]) for code in "01"] == [0, 1]
+    for arguments in (["walk", "--help"], ["--help"], ["--version"]):
+        assert command_line.main(arguments) == 0
+    assert "--steps" in capsys.readouterr().out
 
 
 def test_completion_knows_every_command_and_its_options(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,68 +51,48 @@ def test_completion_knows_every_command_and_its_options(capsys: pytest.CaptureFi
     assert "allowed: bash" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("error", "code", "line"),
-    [
+def test_every_error_is_one_line_with_its_code(command: Callable, capsys: pytest.CaptureFixture[str]) -> None:
+    raised: list[BaseException] = []
+
+    def fail(args: argparse.Namespace) -> int:
+        raise raised[-1]
+
+    command(fail)
+    for error, code, line in (
         (UsageError("no such view"), 2, "error: no such view"),
         (DataError("two\nlines"), 1, "error: two lines"),
         (OSError(errno.ENOSPC, "No space left on device"), 1, "error: [Errno 28] No space left on device"),
         (KeyboardInterrupt(), 130, "error: interrupted"),
         (KeyError("x"), 1, "error: unexpected KeyError: 'x' (a bug; GAITCRAFTER_TRACEBACK=1 shows where)"),
-    ],
-)
-def test_every_error_is_one_line_with_its_code(
-    command: Callable, capsys: pytest.CaptureFixture[str], error: BaseException, code: int, line: str
+    ):
+        raised.append(error)
+        assert command_line.main(["walk"]) == code
+        assert capsys.readouterr() == ("", line + "\n")
+
+
+def test_a_wrong_option_or_command_is_one_line_that_names_the_nearest(
+    command: Callable, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command(fail(error))
-    assert command_line.main(["walk"]) == code
-    assert capsys.readouterr() == ("", line + "\n")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["walk", "--step", "3"], "unknown argument '--step'; did you mean '--steps'?"),
-        (["walk", "--steps", "many"], "invalid int value: 'many'"),
-    ],
-)
-def test_a_wrong_option_is_one_line(
-    command: Callable, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
-) -> None:
-    command(lambda args: 0)
-    assert command_line.main(arguments) == 2
-    printed = capsys.readouterr().err
-    assert said in printed
-    assert printed.count("\n") == 1
-
-
-def test_an_unknown_command_names_the_nearest(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(command_line, "command_names", lambda: ["simulate", "synthesize"])
     assert command_line.main(["synthesise"]) == 2
     assert "did you mean 'synthesize'?" in capsys.readouterr().err
-
-
-def test_help_and_version_are_no_errors(command: Callable, capsys: pytest.CaptureFixture[str]) -> None:
-    command(lambda args: 1)
-    assert command_line.main(["walk", "--help"]) == 0
-    assert command_line.main(["--help"]) == 0
-    assert command_line.main(["--version"]) == 0
-    assert "--steps" in capsys.readouterr().out
+    command(lambda args: 0)
+    for arguments, words in (
+        (["--step", "3"], "unknown argument '--step'; did you mean '--steps'?"),
+        (["--steps", "many"], "invalid int value: 'many'"),
+    ):
+        assert command_line.main(["walk", *arguments]) == 2
+        printed = capsys.readouterr().err
+        assert words in printed
+        assert printed.count("\n") == 1
 
 
 SCRIPT = """
 import sys, time, types
 from gaitcrafter_ext.cli import main as command_line
-module = types.ModuleType("walk")
-module.HELP = "walk"
-module.add_arguments = lambda parser: None
 def run(args):
     {body}
     return 0
-module.run = run
-command_line.load_command = lambda name: module
+command_line.load_command = lambda name: types.SimpleNamespace(HELP="", add_arguments=lambda parser: None, run=run)
 sys.exit(command_line.main(["walk"]))
 """
 
@@ -123,28 +102,28 @@ def obey_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def start(body: str) -> subprocess.Popen[bytes]:
-    pipe = subprocess.PIPE
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.format(body=body)], stdout=pipe, stderr=pipe, preexec_fn=obey_interrupts
-    )
-
-
-def test_a_reader_that_leaves_is_no_error_message() -> None:
-    with start("[print('row', i) for i in range(100000)]") as process:
+@pytest.mark.parametrize(
+    ("body", "leave", "code", "line"),
+    [
+        ("[print('row', i) for i in range(100000)]", lambda process: process.stdout.close(), 141, b""),
+        (
+            "print('on', flush=True); time.sleep(60)",
+            lambda process: process.send_signal(signal.SIGINT),
+            130,
+            b"error: interrupted\n",
+        ),
+    ],
+)
+def test_a_reader_that_leaves_is_no_error_and_control_c_is_one_line(
+    body: str, leave: Callable, code: int, line: bytes
+) -> None:
+    pipe, script = subprocess.PIPE, SCRIPT.format(body=body)
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=pipe, stderr=pipe, preexec_fn=obey_interrupts
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()
-        process.stdout.close()
-        assert process.stderr.read() == b""
-        assert process.wait() == 141
-
-
-def test_control_c_ends_with_one_line() -> None:
-    with start("print('on', flush=True); time.sleep(60)") as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        assert process.stderr.read() == b"error: interrupted\n"
-        assert process.wait() == 130
+        leave(process)
+        assert process.stderr.read() == line
+        assert process.wait() == code

@@ -26,20 +26,16 @@ def test_a_record_is_filled_with_records_and_converted_numbers() -> None:
     assert fill(Outer, {"count": 2, "inner": {"rate": "5e-4"}}, "a.yaml") == Outer(2, Inner(5e-4))
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
+def test_what_does_not_fit_is_refused_in_one_line() -> None:
+    for values, message in (
         ({"count": 0}, "a.yaml: 'count' is 0; input should be greater than or equal to 1"),
         ({"count": 1, "inner": {"rat": 1}}, r"unknown key 'inner.rat'; did you mean 'rate'\? allowed: rate, name"),
         ({"count": 1, "inner": {"name": 1}}, "'inner.name' is 1; .*; put it in quotes"),
         ({}, "a.yaml: 'count' is missing; add it"),
         ([], "a.yaml: 'the file' is a list; expected count, inner"),
-    ],
-)
-def test_what_does_not_fit_is_refused_in_one_line(values: object, message: str) -> None:
-    with pytest.raises(UsageError, match=message) as error:
-        fill(Outer, values, "a.yaml", UsageError)
-    assert "\n" not in str(error.value)
+    ):
+        with pytest.raises(UsageError, match=rf"\A.*{message}.*\Z"):
+            fill(Outer, values, "a.yaml", UsageError)
 
 
 def test_files_are_read_with_a_byte_order_mark_and_refused_by_name(tmp_path: Path) -> None:
