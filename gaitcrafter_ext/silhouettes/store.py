@@ -97,14 +97,8 @@ class SilhouetteStore:
 
     def keys(self) -> list[ClipKey]:
         """Every clip there is, sorted; names that begin with a dot are passed over, and no file is opened."""
-        root, file, found = self.root, self.dataset.file, []
-        for identity in folder_names(root):
-            for take in folder_names(root / identity):
-                for view in folder_names(root / identity / take):
-                    key = ClipKey(identity, take, view)
-                    if os.path.isfile(f"{root}/{key}/{file_name(file, view)}"):  # text: OUMVLP has 290,000 of them
-                        found.append(key)
-        return found
+        root, file = str(self.root), self.dataset.file  # paths as text: OUMVLP has 290,000 of them
+        return [key for key in view_folders(self.root) if os.path.isfile(f"{root}/{key}/{file_name(file, key.view)}")]
 
     def require_keys(self) -> list[ClipKey]:
         """Every clip, as ``keys``, for those who can do nothing without one.
@@ -158,6 +152,14 @@ class SilhouetteStore:
     @property
     def _layout(self) -> str:
         return f"<identity>/<take>/<view>/{self.dataset.file.replace('{view}', '<view>')}"
+
+
+def view_folders(root: Path) -> Iterator[ClipKey]:
+    """Every folder ``<root>/<identity>/<take>/<view>``, whatever it holds, sorted level by level."""
+    for identity in folder_names(root):
+        for take in folder_names(root / identity):
+            for view in folder_names(root / identity / take):
+                yield ClipKey(identity, take, view)
 
 
 def layout_fault(root: Path, suffixes: tuple[str, ...]) -> str:
