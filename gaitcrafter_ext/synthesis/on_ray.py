@@ -29,10 +29,8 @@ def synthesize_on_ray(
     """Make a plan on the cluster that ``RAY_ADDRESS`` names, or on this machine; see :func:`run.synthesize`.
 
     Args:
-        plan: What to make.
         root: Output folder, which every machine sees under this path.
         weights: Folder of the weights, likewise.
-        device: Where clips are computed.
         tasks: How many shards; one a GPU, or one a machine where the cluster has none, unless given.
         chunk: Clips made at once.
         force: Delete what another plan made here.

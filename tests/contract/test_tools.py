@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from gaitcrafter_ext.cli.main import command_names, load_command
 
 TOOLS = Path(__file__).parents[2] / "tools"
@@ -33,13 +31,12 @@ def test_each_command_has_its_tool_and_each_tool_its_command() -> None:
     assert sorted({path.stem for path in TOOLS.glob("*.py")} - SCRIPTS) == NAMES
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_command_module_keeps_the_contract(name: str) -> None:
-    command = load_command(name)
-    command.add_arguments(argparse.ArgumentParser())
-    assert command.HELP.strip()
-    assert "\n" not in command.HELP.splitlines()[0]
-    assert callable(command.run)
+def test_every_command_module_keeps_the_contract() -> None:
+    for name in NAMES:
+        command = load_command(name)
+        command.add_arguments(argparse.ArgumentParser())
+        assert command.HELP.splitlines()[0].strip(), name
+        assert callable(command.run), name
 
 
 def test_no_tool_bears_the_name_of_a_module() -> None:
@@ -55,11 +52,9 @@ def test_a_tool_only_calls_its_command() -> None:
     }
 
 
-def ask(*command: str) -> tuple[int, str, str]:
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=TOOLS.parent)
-    return done.returncode, done.stdout, done.stderr
-
-
-@pytest.mark.parametrize("option", ["--help", "--no-such-option"])
-def test_a_tool_answers_as_its_command_does(option: str) -> None:
-    assert ask("tools/synthesize.py", option) == ask("-m", "gaitcrafter_ext", "synthesize", option)
+def test_a_tool_answers_as_its_command_does() -> None:
+    done = subprocess.run(
+        [sys.executable, "tools/simulate.py", "--outt"], capture_output=True, text=True, cwd=TOOLS.parent
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
