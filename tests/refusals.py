@@ -1,8 +1,9 @@
-"""What every refused command has in common."""
+"""What every refused command has in common, and a disk that is full."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,15 @@ def assert_refused(
     assert err.count("\n") == 1
     assert words in err
     assert sorted(folder.rglob("*")) == before
+
+
+@contextlib.contextmanager
+def full_disk(largest: int) -> Iterator[None]:
+    """No file of this process may grow beyond so many bytes."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -32,7 +32,6 @@ def synthesize_on_ray(
         root: Output folder, which every machine sees under this path.
         weights: Folder of the weights, likewise.
         tasks: How many shards; one a GPU, or one a machine where the cluster has none, unless given.
-        chunk: Clips made at once.
         force: Delete what another plan made here.
         progress: Called with (done, total) clips when a task ends.
 
