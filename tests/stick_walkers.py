@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.audit.clips import ClipFeatures, extract
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["CYCLES", "stick_clip", "stick_people"]
-
 #: Gait cycle of each person, frames.
 CYCLES = (23.0, 25.0, 27.0, 29.0, 31.0, 24.0)
 
@@ -20,18 +18,11 @@ CONDITION_EXTRA = {"nm": 0, "bg": 2, "cl": 4}
 def stick_clip(
     person: int, cycle: float, frames: int = 60, phase: float = 0.0, extra: int = 0, seed: int = 0
 ) -> NDArray[np.uint8]:
-    """Somebody seen from the side, walking to the right.
+    """A person seen from the side, walking to the right: uint8 [frames, 64, 64], soft edges.
 
-    Args:
-        person: Sets width of the trunk and length of the head.
-        cycle: Gait cycle, frames.
-        frames: Length.
-        phase: Cycles already walked in the first frame.
-        extra: Pixels that clothes add to the trunk.
-        seed: Of differences of pose between takes, and of the trunk's sway from frame to frame.
-
-    Returns:
-        uint8 [frames, 64, 64], soft edges.
+    ``person`` sets width of the trunk and size of the head, ``cycle`` the gait cycle in frames, ``phase`` the cycles
+    already walked in the first frame, ``extra`` the pixels that clothes add to the trunk, ``seed`` differences of pose
+    between takes and the trunk's sway from frame to frame.
     """
     rng = np.random.default_rng([person, seed])
     swing, bend, trunk = 24.0 + 2.5 * rng.normal(), 60.0 + 8 * rng.normal(), 22 + 5 * (person % 3) + 2 * extra

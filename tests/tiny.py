@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.generator.config import DatasetConfig, GeneratorConfig, ModelConfig, TrainingConfig
@@ -16,15 +18,15 @@ from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
 from gaitcrafter_ext.generator.samplers import make_scheduler
 from gaitcrafter_ext.generator.weights import Card, TrainedOn, Vocabulary
 from gaitcrafter_ext.silhouettes.clip import COLUMNS
+from gaitcrafter_ext.silhouettes.dataset import preset_path
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey, identities_hash
 
-__all__ = ["PEOPLE", "tiny_clip", "tiny_config", "tiny_dataset", "tiny_network", "tiny_pipeline", "tiny_tree"]
-
 PEOPLE = ("sim-001", "sim-002")
 
-MODEL = ModelConfig(channels=(8, 64), blocks=(1, 1), embedding=16, canvas_channels=2, code_dim=4)
+SIZE: dict[str, Any] = {"channels": (8, 64), "blocks": (1, 1), "embedding": 16, "canvas_channels": 2, "code_dim": 4}
+MODEL = ModelConfig(**SIZE)
 
 
 def tiny_clip(person: int, take: int, frames: int = 32) -> NDArray[np.uint8]:
@@ -47,6 +49,14 @@ def tiny_tree(root: Path) -> Path:
     return root
 
 
+def tiny_yaml(preset: str) -> str:
+    """A preset's config with a network as small, which trains for two steps."""
+    training = {"batch_size": 4, "precision": "no", "validate_every": 2, "max_clips": 8}
+    size = {name: list(value) if isinstance(value, tuple) else value for name, value in SIZE.items()}
+    config = yaml.safe_load(preset_path(preset).read_text())
+    return yaml.safe_dump({**config, "model": size, "training": training})
+
+
 def tiny_config(**training: object) -> GeneratorConfig:
     """A network of a few thousand weights, in full precision."""
     settings = {"batch_size": 4, "warmup_steps": 4, "cooldown": 0.0, "validate_every": 1000, "precision": "no"}
@@ -67,8 +77,7 @@ def tiny_dataset(root: Path, config: GeneratorConfig, held_out: bool = False) ->
 
 def tiny_network(conditions: int = 2) -> GaitUNet:
     """A network whose numbers come from numpy: none is zero, and they are the same on every machine."""
-    size = {name: getattr(MODEL, name) for name in ("channels", "blocks", "embedding", "canvas_channels", "code_dim")}
-    denoiser = GaitUNet(conditions=conditions, **size).eval()
+    denoiser = GaitUNet(conditions=conditions, **SIZE).eval()
     rng, state = np.random.default_rng(0), denoiser.state_dict()
     for name in sorted(state):
         state[name] = torch.from_numpy(0.1 * rng.standard_normal(state[name].shape)).to(state[name].dtype)

@@ -6,9 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-import yaml
 
 from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.generator.weights import Card, read_card
@@ -16,20 +14,16 @@ from gaitcrafter_ext.opengait.config_keys import FolderEntry
 from gaitcrafter_ext.opengait.people import real_people
 from gaitcrafter_ext.opengait.sources import open_source
 from gaitcrafter_ext.silhouettes.clip import trim
-from gaitcrafter_ext.silhouettes.dataset import load_dataset, preset_path
+from gaitcrafter_ext.silhouettes.dataset import load_dataset
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_frames, write_clip
 from gaitcrafter_ext.vocabulary import ClipKey
+from tests.tiny import tiny_clip, tiny_yaml
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning"),
 ]
-
-TINY = {
-    "model": {"channels": [8, 64], "blocks": [1, 1], "embedding": 16, "canvas_channels": 2, "code_dim": 4},
-    "training": {"batch_size": 4, "precision": "no", "validate_every": 2, "max_clips": 8},
-}
 
 # Of each dataset: takes and views of one person, and how wide frames are on the disk.
 SHOWN = {
@@ -43,15 +37,6 @@ SHOWN = {
 }
 
 
-def walking(person: int, take: int, frames: int = 32) -> np.ndarray:
-    """A block that widens and narrows, uint8 [frames, 64, 64]."""
-    clip = np.zeros((frames, 64, 64), np.uint8)
-    for time in range(frames):
-        half = 5 + 3 * person + round(2 * np.sin(2 * np.pi * (time + 5 * take) / 12))
-        clip[time, 4:60, 32 - half : 32 + half] = 255
-    return clip
-
-
 def make_tree(root: Path, name: str) -> tuple[SilhouetteStore, list[ClipKey]]:
     """Three people, the third to test on; a clip of each of the others is missing, their keys are returned."""
     takes, views, columns = SHOWN[name]
@@ -59,11 +44,10 @@ def make_tree(root: Path, name: str) -> tuple[SilhouetteStore, list[ClipKey]]:
     for person, identity in enumerate(("0001", "0002", "0003")):
         for number, take in enumerate(takes):
             for view in views:
-                clip = walking(person, number)
-                write_clip(store.path(ClipKey(identity, take, view)), trim(clip) if columns == 44 else clip)
-                beside = store.path(ClipKey(identity, take, view)).parent / "zz-ratios.pkl"
+                clip, path = tiny_clip(person, number), store.path(ClipKey(identity, take, view))
+                write_clip(path, trim(clip) if columns == 44 else clip)
                 if "sils" in store.dataset.file.lower():
-                    beside.write_bytes(b"")
+                    (path.parent / "zz-ratios.pkl").write_bytes(b"")
     missing = [ClipKey("0001", takes[0], views[-1]), ClipKey("0002", takes[1], views[-1])]
     for key in missing:
         store.path(key).unlink()
@@ -74,8 +58,7 @@ def make_tree(root: Path, name: str) -> tuple[SilhouetteStore, list[ClipKey]]:
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_dataset_goes_all_the_way(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     store, missing = make_tree(tmp_path, name)
-    config = {**yaml.safe_load(preset_path(name).read_text()), **TINY}
-    (tmp_path / "c.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "c.yaml").write_text(tiny_yaml(name))
     paths = {"root": tmp_path / "pkl", "weights": tmp_path / "weights", "made": tmp_path / "made"}
 
     assert main(["verify", str(paths["root"]), "--config", str(tmp_path / "c.yaml"), "--json"]) == 1

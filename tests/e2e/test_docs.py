@@ -15,7 +15,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import yaml
 
 from gaitcrafter_ext.cli.main import _Parser, load_command, main
 from gaitcrafter_ext.silhouettes.dataset import load_dataset, preset_path
@@ -23,6 +22,7 @@ from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, write_clip
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
 from tests.stick_walkers import stick_clip
+from tests.tiny import tiny_yaml
 
 ROOT = Path(__file__).parents[2]
 TOUR = ROOT / "docs" / "tour.ipynb"
@@ -147,11 +147,6 @@ NOT_RUN = {
     r"gaitcrafter benchmark": "builds a tree of 288,596 files; tests/unit/test_benchmark.py",
 }
 
-TINY = {
-    "model": {"channels": [8, 64], "blocks": [1, 1], "embedding": 16, "canvas_channels": 2, "code_dim": 4},
-    "training": {"batch_size": 4, "precision": "no", "max_clips": 8, "validate_every": 2},
-}
-
 #: Dataset -> takes and views of each of its people.
 DATASETS = {
     "casia-b": (take_names(CASIA_B_TAKES), ("000", "090")),
@@ -184,8 +179,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             Partition(people[:3], people[3:]).save(root / path)
         (root / "tiny").mkdir(exist_ok=True)
-        config = {**yaml.safe_load(preset_path(name).read_text()), **TINY}
-        (root / "tiny" / f"{name}.yaml").write_text(yaml.safe_dump(config))
+        (root / "tiny" / f"{name}.yaml").write_text(tiny_yaml(name))
     with zipfile.ZipFile(root / "GaitDatasetB-silh.zip", "w") as archive:
         for number, frame in enumerate(stick_clip(0, 24.0, 32)):
             png = cv2.imencode(".png", np.pad(frame, 60))[1].tobytes()
