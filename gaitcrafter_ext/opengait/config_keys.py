@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.generator.samplers import check_sampler
 from gaitcrafter_ext.generator.shape import LONGEST, SHORTEST
-from gaitcrafter_ext.recognition.mixing_schedule import MixingSchedule, is_schedule
+from gaitcrafter_ext.recognition.mixing_schedule import MixingSchedule, check_schedule
 from gaitcrafter_ext.records import fill, record
 from gaitcrafter_ext.synthesis.plan import Sampling
 
@@ -41,18 +41,14 @@ def _cadence(value: Any) -> str:
         raise ValueError(str(error).removeprefix("--")) from None
 
 
-def _share(value: Any, info: ValidationInfo) -> MixingSchedule:
+def _share(value: Any) -> MixingSchedule:
     points = [[0, value]] if isinstance(value, (int, float)) and not isinstance(value, bool) else value
     try:
-        checked = tuple((float(iteration), float(share)) for iteration, share in points)
+        schedule = tuple((float(iteration), float(share)) for iteration, share in points)
     except (TypeError, ValueError):
-        checked = ()
-    if not is_schedule(checked):
-        raise ValueError(
-            f"'{info.field_name}' is {value!r}; allowed: a share from 0 to 1, or points with rising iterations such as "
-            "[[0, 1.0], [20000, 0.0]]"
-        )
-    return checked
+        schedule = ()
+    check_schedule(schedule, value)
+    return schedule
 
 
 Names = Annotated[str, BeforeValidator(_joined)]

@@ -27,17 +27,6 @@ from gaitcrafter_ext.recognition.networks import build_network
 from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.files import atomic_write, atomic_write_text, storage_error
 
-__all__ = [
-    "CARD_FILE",
-    "MODEL_FILE",
-    "Card",
-    "load_opengait",
-    "load_recogniser",
-    "read_tensors",
-    "save_opengait",
-    "save_recogniser",
-]
-
 CARD_FILE = "recogniser.json"
 MODEL_FILE = "model.safetensors"
 FORMAT = 2

@@ -12,8 +12,6 @@ from gaitcrafter_ext.errors import UsageError, suggest
 from gaitcrafter_ext.recognition.mixing_schedule import MixingSchedule, check_schedule
 from gaitcrafter_ext.records import fill, record
 
-__all__ = ["MODELS", "PRESETS", "GaitBaseConfig", "GaitSetConfig", "NetworkConfig", "TrainingConfig", "preset"]
-
 Count = Annotated[int, Field(ge=1)]
 AtLeastTwo = Annotated[int, Field(ge=2)]
 Bins = Annotated[tuple[Literal[1, 2, 4, 8, 16], ...], Field(min_length=1)]
@@ -89,22 +87,13 @@ class TrainingConfig:
 #: (model, preset) -> schedule. ``full`` is OpenGait's for CASIA-B, ``cpu`` learns the simulated cohort in minutes to an
 #: hour, ``small`` is for experiments of many trainings.
 PRESETS: dict[tuple[str, str], TrainingConfig] = {
-    ("gaitset", "small"): TrainingConfig(
-        network=GaitSetConfig(channels=(16, 32, 64), embedding=128), iterations=200, frames=4
-    ),
-    ("gaitbase", "small"): TrainingConfig(
-        network=GaitBaseConfig(channels=(8, 16, 32, 64), embedding=64), iterations=200, frames=4
-    ),
+    ("gaitset", "small"): TrainingConfig(GaitSetConfig((16, 32, 64), 128), iterations=200, frames=4),
+    ("gaitbase", "small"): TrainingConfig(GaitBaseConfig((8, 16, 32, 64), embedding=64), iterations=200, frames=4),
     ("gaitset", "cpu"): TrainingConfig(),
-    ("gaitbase", "cpu"): TrainingConfig(network=GaitBaseConfig(channels=(16, 32, 64, 128), embedding=128)),
+    ("gaitbase", "cpu"): TrainingConfig(GaitBaseConfig((16, 32, 64, 128), embedding=128)),
     ("gaitset", "full"): TrainingConfig(iterations=40_000, clips=16, frames=30, milestones=(10_000, 20_000, 30_000)),
     ("gaitbase", "full"): TrainingConfig(
-        network=GaitBaseConfig(),
-        iterations=60_000,
-        clips=16,
-        frames=30,
-        milestones=(20_000, 40_000, 50_000),
-        augment=True,
+        GaitBaseConfig(), 60_000, clips=16, frames=30, milestones=(20_000, 40_000, 50_000), augment=True
     ),
 }
 

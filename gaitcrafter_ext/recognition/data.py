@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,6 @@ from gaitcrafter_ext.vocabulary import ClipKey
 
 if TYPE_CHECKING:
     import torch
-
-__all__ = ["Batch", "ClipCache", "ClipRef", "PKSampler", "TrainingSet", "augment", "cut", "to_sils", "training_set"]
 
 Frames = npt.NDArray[np.uint8]
 Item = TypeVar("Item")
@@ -35,8 +33,7 @@ PROBABILITY, MAX_ROTATION_DEG = 0.3, 10.0
 ERASED_SHARE, LEAST_ASPECT = (0.05, 0.2), 0.3
 
 
-@dataclass(frozen=True)
-class ClipRef:
+class ClipRef(NamedTuple):
     """A clip and the tree that holds it."""
 
     store: SilhouetteStore
@@ -47,8 +44,8 @@ class ClipRef:
 class TrainingSet:
     """The people a recogniser learns to tell apart.
 
-    ``of``: person -> numbers of their clips; the order of people is the order of classes, real ones first.
-    ``synthetic``: numbers of the synthetic clips.
+    ``of``: person -> places of their clips; the order of people is the order of classes, real ones first.
+    ``synthetic``: places of the synthetic clips.
     """
 
     clips: tuple[ClipRef, ...]
@@ -90,36 +87,24 @@ def training_set(
         DataError: A test person is among the synthetic people, or fewer than two people have clips.
     """
     partition.check(store)
-    train = set(partition.train)
-    clips = [ClipRef(store, key) for key in _keys(store, views) if key.identity in train]
-    real = len(clips)
+    train = frozenset(partition.train)
+    clips = [ClipRef(store, key) for key in store if key.identity in train]
     for made in synthetic:
-        _refuse_test_people(made, partition)
-        clips += [ClipRef(made, key) for key in _keys(made, views)]
+        tested = sorted(set(made.identities()) & set(partition.test))
+        if tested:
+            raise DataError(
+                f"{made.root} holds synthetic clips of {tested[0]}, who is in TEST_SET;"
+                " a recogniser must not train on test people: leave them out or move them to TRAIN_SET"
+            )
+        clips += [ClipRef(made, key) for key in made]
+    clips = [clip for clip in clips if views is None or clip.key.view in views]
     numbers: dict[str, list[int]] = defaultdict(list)
     for number, clip in enumerate(clips):
         numbers[clip.key.identity].append(number)
     if len(numbers) < 2:
         raise DataError(f"clips of {len(numbers)} person(s) to train on; a recogniser needs at least 2")
-    return TrainingSet(
-        tuple(clips),
-        {person: tuple(theirs) for person, theirs in numbers.items()},
-        frozenset(range(real, len(clips))),
-    )
-
-
-def _keys(store: SilhouetteStore, views: Sequence[str] | None) -> list[ClipKey]:
-    keys = store.keys()
-    return keys if views is None else [key for key in keys if key.view in views]
-
-
-def _refuse_test_people(synthetic: SilhouetteStore, partition: Partition) -> None:
-    tested = sorted(set(synthetic.identities()) & set(partition.test))
-    if tested:
-        raise DataError(
-            f"{synthetic.root} holds synthetic clips of {tested[0]}, who is in TEST_SET;"
-            " a recogniser must not train on test people: leave them out or move them to TRAIN_SET"
-        )
+    of = {person: tuple(theirs) for person, theirs in numbers.items()}
+    return TrainingSet(tuple(clips), of, frozenset(n for n, clip in enumerate(clips) if clip.store is not store))
 
 
 def cut(frames: Frames) -> Frames:
@@ -135,39 +120,14 @@ def to_sils(frames: Frames, device: torch.device | str = "cpu") -> torch.Tensor:
     return torch.from_numpy(frames).to(device).float().div_(255)
 
 
-class ClipCache:
-    """Reads clips, cut to 44 columns, and keeps them until ``budget_gib`` is full; the rest is read each time.
-
-    Real clips whose values are no silhouette's are refused; a poor generator's are taken as they are.
-    """
-
-    def __init__(
-        self, clips: Sequence[ClipRef], budget_gib: float = 4.0, synthetic: frozenset[int] = frozenset()
-    ) -> None:
-        self.clips, self.synthetic = tuple(clips), synthetic
-        self._left = int(budget_gib * 2**30)
-        self._kept: dict[int, Frames] = {}
-
-    def __getitem__(self, number: int) -> Frames:
-        kept = self._kept.get(number)
-        if kept is not None:
-            return kept
-        clip = self.clips[number]
-        read = clip.store.read if number in self.synthetic else clip.store.read_real
-        frames = cut(read(clip.key))
-        if frames.nbytes <= self._left:
-            self._kept[number] = frames
-            self._left -= frames.nbytes
-        return frames
-
-
 class PKSampler:
     """Draws P people, K clips of each, L frames of each clip; every batch is a function of the seed and its number.
 
     People are drawn uniformly, clips of a person uniformly, frames without order; with replacement only where there are
     too few (as OpenGait's TripletSampler and ``fixed_unordered``). ``synthetic_share``, by batch number, is that of the
     P people where there are novel ones, else of the K clips of whoever has both kinds, right in the mean where it is no
-    whole number; None draws from all alike. ``budget_gib`` is the memory for clips.
+    whole number; None draws from all alike. Clips are kept in memory, up to ``budget_gib``; real ones whose values are
+    no silhouette's are refused, a poor generator's are taken as they are.
 
     Raises:
         UsageError: The share cannot be met because there are no synthetic, or no real, clips.
@@ -182,13 +142,19 @@ class PKSampler:
         budget_gib: float = 4.0,
     ) -> None:
         self.people, self.shape, self.seed, self.share = people, shape, seed, synthetic_share
-        self._cache = ClipCache(people.clips, budget_gib, people.synthetic)
         self._labels = {person: label for label, person in enumerate(people.people)}
         self._novel = people.novel
-        novel = set(people.novel)
+        novel = frozenset(people.novel)
         self._real = tuple(person for person in people.people if person not in novel)
-        if synthetic_share is not None:
-            self._check_share([share for _, share in synthetic_share])
+        self._kept: dict[int, Frames] = {}
+        self._left = int(budget_gib * 2**30)
+        shares = [share for _, share in synthetic_share or ()]
+        if shares and ((max(shares) > 0 and not people.synthetic) or (min(shares) < 1 and not self._real)):
+            raise UsageError(
+                f"synthetic share {min(shares):g} to {max(shares):g}: there are"
+                f" {len(people.clips) - len(people.synthetic)} real and {len(people.synthetic)} synthetic clips; both"
+                " kinds are needed, or another share"
+            )
 
     def batch(self, number: int) -> Batch:
         """The batch of this number, the same each time."""
@@ -201,39 +167,39 @@ class PKSampler:
         return Batch(np.concatenate(parts), labels, (frames,) * len(parts))
 
     def _draw_people(self, rng: np.random.Generator, share: float | None) -> list[str]:
-        count = self.shape[0]
         if share is None or not self._novel:
-            return _draw(rng, self.people.people, count)
-        synthetic = round_at_random(share * count, rng)
-        return _draw(rng, self._real, count - synthetic) + _draw(rng, self._novel, synthetic)
+            return _draw(rng, self.people.people, self.shape[0])
+        return _draw_both(rng, self._real, self._novel, self.shape[0], share)
 
     def _draw_clips(self, rng: np.random.Generator, person: str, share: float | None) -> list[int]:
         count, clips = self.shape[1], self.people.of[person]
-        if share is None or self._novel:
-            return _draw(rng, clips, count)
         made = [clip for clip in clips if clip in self.people.synthetic]
-        filmed = [clip for clip in clips if clip not in self.people.synthetic]
-        if not made or not filmed:
+        if share is None or self._novel or not 0 < len(made) < len(clips):
             return _draw(rng, clips, count)
-        synthetic = round_at_random(share * count, rng)
-        return _draw(rng, filmed, count - synthetic) + _draw(rng, made, synthetic)
-
-    def _check_share(self, shares: Sequence[float]) -> None:
-        if (max(shares) > 0 and not self.people.synthetic) or (min(shares) < 1 and not self._real):
-            real = len(self.people.clips) - len(self.people.synthetic)
-            raise UsageError(
-                f"synthetic share {min(shares):g} to {max(shares):g}: there are {real} real and"
-                f" {len(self.people.synthetic)} synthetic clips; both kinds are needed, or another share"
-            )
+        filmed = [clip for clip in clips if clip not in self.people.synthetic]
+        return _draw_both(rng, filmed, made, count, share)
 
     def _frames(self, rng: np.random.Generator, clip: int, count: int) -> Frames:
-        frames = self._cache[clip]
+        frames = self._kept.get(clip)
+        if frames is None:
+            store, key = self.people.clips[clip]
+            frames = cut(store.read(key) if clip in self.people.synthetic else store.read_real(key))
+            if frames.nbytes <= self._left:
+                self._kept[clip] = frames
+                self._left -= frames.nbytes
         return frames[rng.choice(len(frames), count, replace=len(frames) < count)]
 
 
 def _draw(rng: np.random.Generator, items: Sequence[Item], count: int) -> list[Item]:
     """``count`` of the items, each at most once where there are enough."""
     return [items[index] for index in rng.choice(len(items), count, replace=len(items) < count)]
+
+
+def _draw_both(
+    rng: np.random.Generator, real: Sequence[Item], synthetic: Sequence[Item], count: int, share: float
+) -> list[Item]:
+    made = round_at_random(share * count, rng)
+    return _draw(rng, real, count - made) + _draw(rng, synthetic, made)
 
 
 def augment(sils: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:

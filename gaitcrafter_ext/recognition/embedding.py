@@ -18,15 +18,14 @@ from gaitcrafter_ext.recognition.data import ClipRef, cut, to_sils
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["Embed", "embed", "embed_frames", "embed_keys", "embed_tree", "load_embedder"]
-
 #: OpenGait's bound on the frames of a clip in testing.
 FRAME_LIMIT = 720
 
 #: Frames of a batch; one GaitSet layer of them takes 90 MB.
 BATCH_FRAMES = 256
 
-#: Clips, uint8 [N, T, 64, 64], to embeddings, float32 [N, channels, parts].
+#: Clips, uint8 [N, T, 64, 64], to embeddings, float32 [N, channels, parts]. That of a clip does not depend on the clips
+#: beside it, but for rounding.
 Embed = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 
 #: Every how many-th frame is looked at: neighbours differ little, and all of them would take twice the time.
@@ -81,10 +80,7 @@ def _batches(clips: Iterable[npt.NDArray[np.uint8]]) -> Iterator[list[npt.NDArra
 
 
 def load_embedder(folder: Path, device: str = "auto") -> Embed:
-    """The recogniser in a folder as a function of clips; raises as ``load_recogniser``.
-
-    A clip's embedding does not depend on the clips beside it, but for rounding.
-    """
+    """The recogniser in a folder as a function of clips; raises as ``load_recogniser``."""
     network, _ = load_recogniser(folder)
     place = pick_device(device)
     return lambda clips: embed_frames(network, clips[:, ::EVERY], place)

@@ -22,8 +22,6 @@ from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, Protocol, load_da
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
 
-__all__ = ["Column", "Roles", "Table", "assign_roles", "evaluate", "protocol_for"]
-
 Mask = NDArray[np.bool_]
 
 #: Name of the one column where the partition names the probes.

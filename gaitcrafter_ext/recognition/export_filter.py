@@ -19,9 +19,15 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError, GaitCrafterError
 from gaitcrafter_ext.metrics.calibration import Calibration, calibrate
-from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE, load_recogniser, save_recogniser
+from gaitcrafter_ext.recognition.checkpoint import load_recogniser, save_recogniser
 from gaitcrafter_ext.recognition.embedding import embed_keys, embed_tree, load_embedder
-from gaitcrafter_ext.recognition.filter_card import FilterCard, dataset_name, read_filter_card, write_filter_card
+from gaitcrafter_ext.recognition.filter_card import (
+    MODEL_FILE,
+    FilterCard,
+    dataset_name,
+    read_filter_card,
+    write_filter_card,
+)
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
 #: Frames of a real clip that are looked at: as many as a candidate's clip has, unless the user asks for others.
@@ -29,36 +35,39 @@ FRAMES = 30
 
 
 def export_filter(
-    run: Path,
-    trained_on: Path,
-    calibration: Path,
     out: Path,
-    commands: Sequence[str],
+    calibration: Path,
+    commands: Sequence[str] = (),
     population: Path | None = None,
+    trained: tuple[Path, Path] | None = None,
     **made: Any,
 ) -> FilterCard:
     """Write a filter's folder.
 
     Args:
-        run: What ``recognise train`` wrote.
-        trained_on: Root of the data that it was trained on.
-        calibration: Root of the data to calibrate on.
-        out: Folder to write.
+        out: The folder.
+        calibration: Root of data of people whom the recogniser never saw.
         commands: What to run to make it again.
         population: Root of other people, to whom those of ``calibration`` are strangers: for the leak radii.
+        trained: What ``recognise train`` wrote, and the root of its data; None calibrates the filter in ``out`` again.
         made: More facts for the card, e.g. ``minutes``.
 
     Raises:
-        DataError: It was trained on people of the calibration data, or there are too few of them.
+        DataError: A person is of two of the three groups, or there are too few of them.
     """
-    network, card = load_recogniser(run)
-    dataset = dataset_name(trained_on)
-    people = tuple(f"{dataset}/{name}" for name in card.people)
-    _refuse_shared(people, calibration, population)
-    save_recogniser(out, network.half(), dataclasses.replace(card, people=people, trained_on=(dataset,)))
+    if trained is None:
+        before = read_filter_card(out)
+        people, training, commands = before.people, before.training, tuple(commands) or before.commands
+        _refuse_shared(people, calibration, population)
+    else:
+        (network, card), dataset = load_recogniser(trained[0]), dataset_name(trained[1])
+        people = tuple(f"{dataset}/{name}" for name in card.people)
+        training = {"model": card.model, "iterations": card.iterations, "dataset": dataset, **made}
+        _refuse_shared(people, calibration, population)
+        save_recogniser(out, network.half(), dataclasses.replace(card, people=people, trained_on=(dataset,)))
     done = FilterCard(
         people=people,
-        training={"model": card.model, "iterations": card.iterations, "dataset": dataset, **made},
+        training=training,
         calibrated_on=dataset_name(calibration),
         calibration=_calibration(out, calibration, population),
         commands=tuple(commands),
@@ -68,22 +77,7 @@ def export_filter(
     return done
 
 
-def recalibrate(folder: Path, calibration: Path, population: Path | None, commands: Sequence[str]) -> FilterCard:
-    """Calibrate a filter again, on other people: arguments and errors are those of :func:`export_filter`."""
-    card = read_filter_card(folder)
-    _refuse_shared(card.people, calibration, population)
-    done = dataclasses.replace(
-        card,
-        calibrated_on=dataset_name(calibration),
-        calibration=_calibration(folder, calibration, population),
-        commands=tuple(commands) or card.commands,
-    )
-    write_filter_card(folder, done)
-    return done
-
-
 def _refuse_shared(trained: Sequence[str], calibration: Path, population: Path | None) -> None:
-    """Refuse a person of two of the three groups: trained on, strangers, population."""
     strangers = _people(calibration)
     others = set() if population is None else _people(population)
     for who, both in (("the calibration", strangers & set(trained)), ("the population's", others & set(trained))):
@@ -103,17 +97,10 @@ def _calibration(folder: Path, strangers: Path, population: Path | None) -> Cali
     def embed(clips: NDArray[np.uint8]) -> NDArray[np.float32]:
         return whole(clips[:, :FRAMES])
 
-    clips = embed_keys(store, list(store.keys()), embed)
+    clips = embed_keys(store, store.keys(), embed)
     if population is None:
         return calibrate(clips)
     return calibrate(clips, embed_tree(population, embed, tuple(sorted(set(clips.view.tolist()))), sys.maxsize))
-
-
-def _make(args: argparse.Namespace) -> FilterCard:
-    if args.run is None:
-        return recalibrate(args.out, args.calibration, args.population, args.command)
-    made = {} if args.minutes is None else {"minutes": args.minutes}
-    return export_filter(args.run, args.trained_on, args.calibration, args.out, args.command, args.population, **made)
 
 
 def main() -> None:
@@ -131,12 +118,14 @@ def main() -> None:
     args = parser.parse_args()
     if (args.run is None) != (args.trained_on is None):
         parser.error("--run and --trained-on go together")
+    trained = None if args.run is None else (args.run, args.trained_on)
+    made = {} if args.minutes is None else {"minutes": args.minutes}
     try:
-        card = _make(args)
+        card = export_filter(args.out, args.calibration, args.command, args.population, trained, **made)
     except GaitCrafterError as error:
         parser.exit(error.exit_code, f"{parser.prog}: {error}\n")
-    size, found = (args.out / MODEL_FILE).stat().st_size, card.calibration
-    print(f"{args.out}: {size / 1e6:.2f} MB; calibrated on {found.people} people")
+    found = card.calibration
+    print(f"{args.out}: calibrated on {found.people} people")
     for rate, centre, clip, genuine in zip(found.rates, found.centre, found.clip, found.genuine, strict=True):
         print(f"false match rate {rate:6.3f}: centres {centre:.3g}, clips {clip:.3g}, own clips found {genuine:.1%}")
     for count, radius in found.leak.items():

@@ -28,16 +28,8 @@ PACKAGED = Path(__file__).parent / BUNDLED
 
 @record
 class FilterCard:
-    """All of a filter's ``card.json``.
-
-    Attributes:
-        people: Everyone it was trained on, each as ``dataset/identity``.
-        training: How: model, iterations, minutes, data set.
-        calibrated_on: Name of the data set that the calibration comes from; none of its people is among ``people``.
-        calibration: What its distances mean.
-        commands: What to run to make it again, in order.
-        weights_sha256: Checksum of the safetensors file, hex.
-    """
+    """All of a filter's ``card.json``: whom it was trained on (``dataset/identity``) and how, what its distances mean,
+    on strangers of which data set that was found, what to run to make it again, and the weights' SHA-256."""
 
     people: tuple[str, ...]
     training: dict[str, Any]
@@ -69,7 +61,7 @@ def locate_filter(name: str | Path) -> Path:
 
 
 def write_filter_card(folder: Path, card: FilterCard) -> None:
-    """Write ``card.json``; raises ``StorageError`` if the disk refuses."""
+    """Write ``card.json``."""
     atomic_write_text(folder / CARD_FILE, json.dumps({"format": FORMAT, **asdict(card)}, indent=1) + "\n")
 
 
@@ -97,11 +89,7 @@ def read_filter_card(folder: Path) -> FilterCard:
 
 
 def dataset_name(root: Path) -> str:
-    """A data set's name: cohort version and seed where ``simulate`` made it, else its folder's.
-
-    Args:
-        root: The folder around ``pkl``, or the ``pkl`` itself.
-    """
+    """A data set's name: cohort version and seed where ``simulate`` made it, else that of the folder around ``pkl``."""
     folder = root.resolve().parent if root.name == "pkl" else root.resolve()
     try:
         record = json.loads((folder / "cohort.json").read_text(encoding="utf-8"))

@@ -7,8 +7,6 @@ import math
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["MARGIN", "SCALE", "SMOOTHING", "cross_entropy_loss", "part_distances", "triplet_loss"]
-
 #: OpenGait's margin of the triplet loss, and scale and label smoothing of the cross-entropy.
 MARGIN = 0.2
 SCALE = 16.0

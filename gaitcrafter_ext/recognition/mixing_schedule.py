@@ -10,8 +10,6 @@ import numpy as np
 
 from gaitcrafter_ext.errors import UsageError
 
-__all__ = ["MixingSchedule", "check_schedule", "is_schedule", "read_schedule", "round_at_random", "share_at"]
-
 #: Points (iteration, synthetic share 0..1) with straight lines between them, iterations rising.
 MixingSchedule = tuple[tuple[float, float], ...]
 
@@ -28,11 +26,7 @@ def round_at_random(value: float, rng: np.random.Generator) -> int:
 
 
 def read_schedule(text: str) -> MixingSchedule:
-    """Parse ``0.5``, a constant share, or points ``0:1,150:0``.
-
-    Raises:
-        UsageError: A share is not in [0, 1], or the iterations do not rise.
-    """
+    """Parse ``0.5``, a constant share, or points ``0:1,150:0``; raises as ``check_schedule``."""
     pairs = [point.partition(":") for point in text.split(",")]
     if len(pairs) == 1 and not pairs[0][1]:
         pairs = [("0", ":", text)]
@@ -44,16 +38,15 @@ def read_schedule(text: str) -> MixingSchedule:
     return schedule
 
 
-def is_schedule(points: Sequence[tuple[float, float]]) -> bool:
-    """Whether there is a point, iterations are finite and rise, and shares are in [0, 1]."""
-    rising = all(before[0] < after[0] for before, after in itertools.pairwise(points))
-    return bool(points) and rising and all(math.isfinite(iteration) and 0 <= share <= 1 for iteration, share in points)
-
-
 def check_schedule(schedule: MixingSchedule, found: object) -> None:
-    """Raise ``UsageError``, which quotes ``found``, where the points are no schedule."""
-    if not is_schedule(schedule):
+    """Refuse what is no schedule: no point, shares outside of 0 to 1, iterations that do not rise.
+
+    Raises:
+        UsageError: It quotes ``found``.
+    """
+    rising = all(before[0] < after[0] for before, after in itertools.pairwise(schedule))
+    if not (schedule and rising and all(math.isfinite(point) and 0 <= share <= 1 for point, share in schedule)):
         raise UsageError(
-            f"synthetic share: found '{found}'; allowed: a share from 0 to 1, or points ITERATION:SHARE with rising"
-            " iterations, e.g. 0:1,150:0"
+            f"synthetic share: found '{found}'; allowed: a share from 0 to 1, or points of iteration and share with"
+            " rising iterations, e.g. 0:1,150:0 (in YAML [[0, 1.0], [150, 0.0]])"
         )

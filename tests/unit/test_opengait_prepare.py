@@ -120,7 +120,7 @@ def test_what_would_fail_later_is_refused_in_one_line(data: Path, checkout: Chec
         ("data_cfg.synthetic_only=true", "no data_cfg.synthetic"),
         ("trainer_cfg.sampler.batch_size=[9, 2]", "batch_size=[4,2]"),
         (f"trainer_cfg.sampler={half}", "needs up to 2 novel synthetic people, 0 are there"),
-        (f"trainer_cfg.sampler={odd}", "points with rising iterations"),
+        (f"trainer_cfg.sampler={odd}", "with rising iterations"),
         ("data_cfg.synthetic=[{weights: nowhere, novel: 3}]", "no weights at 'nowhere'"),
         ("data_cfg.synthetic=[{root: nowhere}]", "there is no folder nowhere"),
         ("model_cfg.SeparateBNNecks.class_num=3", "--set model_cfg.SeparateBNNecks.class_num=4"),

@@ -84,21 +84,6 @@ def test_a_finished_run_is_left_alone_and_may_be_made_longer(people: TrainingSet
     assert load_recogniser(tmp_path)[1].iterations == 5
 
 
-def test_other_clips_of_the_same_names_are_another_run(people: TrainingSet, tmp_path: Path) -> None:
-    train(SHORT, people, tmp_path / "run")
-    last = people.clips[-1]
-    last.store.write(last.key, last.store.read(last.key)[::-1])
-    with pytest.raises(ConflictError, match="other options, people or clips"):
-        train(SHORT, people, tmp_path / "run")
-
-
-def test_a_recogniser_that_no_run_of_ours_left_is_not_overwritten(people: TrainingSet, tmp_path: Path) -> None:
-    (tmp_path / "model.safetensors").write_text("precious")
-    with pytest.raises(ConflictError, match=r"model\.safetensors and no state\.pt.*choose another --out, or --force"):
-        train(SHORT, people, tmp_path)
-    assert (tmp_path / "model.safetensors").read_text() == "precious"
-
-
 def test_a_kill_between_the_last_two_files_is_made_good(people: TrainingSet, tmp_path: Path) -> None:
     train(SHORT, people, tmp_path)
     state = (tmp_path / STATE_FILE).read_bytes()
@@ -109,14 +94,23 @@ def test_a_kill_between_the_last_two_files_is_made_good(people: TrainingSet, tmp
     assert (tmp_path / "model.safetensors").read_bytes() == longer
 
 
-def test_another_configuration_or_broken_state_is_refused(people: TrainingSet, tmp_path: Path) -> None:
-    train(SHORT, people, tmp_path)
+def test_a_folder_that_holds_something_else_is_refused(people: TrainingSet, tmp_path: Path) -> None:
+    run, foreign = tmp_path / "run", tmp_path / "foreign"
+    train(SHORT, people, run)
     with pytest.raises(ConflictError, match="other options, people or clips"):
-        train(dataclasses.replace(SHORT, seed=2), people, tmp_path)
-    whole = (tmp_path / STATE_FILE).read_bytes()
-    (tmp_path / STATE_FILE).write_bytes(whole[:1000])
+        train(dataclasses.replace(SHORT, seed=2), people, run)
+    last = people.clips[-1]
+    last.store.write(last.key, last.store.read(last.key)[::-1])  # other clips of the same names
+    with pytest.raises(ConflictError, match="other options, people or clips"):
+        train(SHORT, people, run)
+    (run / STATE_FILE).write_bytes((run / STATE_FILE).read_bytes()[:1000])
     with pytest.raises(ValueError, match="not a whole checkpoint"):
-        train(SHORT, people, tmp_path)
+        train(SHORT, people, run)
+    foreign.mkdir()
+    (foreign / "model.safetensors").write_text("precious")
+    with pytest.raises(ConflictError, match=r"model\.safetensors and no state\.pt.*choose another --out, or --force"):
+        train(SHORT, people, foreign)
+    assert (foreign / "model.safetensors").read_text() == "precious"
 
 
 def test_the_learning_rate_falls_at_the_milestones(people: TrainingSet, tmp_path: Path) -> None:
@@ -126,19 +120,17 @@ def test_the_learning_rate_falls_at_the_milestones(people: TrainingSet, tmp_path
     assert rates == pytest.approx([0.1, 0.01, 0.01, 0.001])
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_saved(people: TrainingSet, tmp_path: Path) -> None:
+def test_what_cannot_train_writes_nothing(people: TrainingSet, tmp_path: Path) -> None:
+    changes: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"people": 1}, "people"),
+        ({"clips": 1}, "clips"),
+        ({"frames": 0}, "frames"),
+        ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"synthetic_share": ((0, 1.5),)}, "synthetic share"),
+    )
+    for change, words in changes:
+        with pytest.raises(UsageError, match=words):
+            train(dataclasses.replace(SHORT, **change), people, tmp_path / "run")
     with pytest.raises(DataError, match="lower --learning-rate"):
-        train(dataclasses.replace(SHORT, learning_rate=1e30, precision="float32"), people, tmp_path)
-    assert not (tmp_path / STATE_FILE).exists()
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"people": 1}, {"clips": 1}, {"frames": 0}, {"learning_rate": float("nan")}, {"synthetic_share": ((0, 1.5),)}],
-)
-def test_values_that_cannot_train_are_refused_before_anything_is_written(
-    change: dict[str, Any], people: TrainingSet, tmp_path: Path
-) -> None:
-    with pytest.raises(UsageError, match=next(iter(change)).replace("synthetic_", "synthetic ")):
-        train(dataclasses.replace(SHORT, **change), people, tmp_path / "run")
+        train(dataclasses.replace(SHORT, learning_rate=1e30, precision="float32"), people, tmp_path / "run")
     assert not (tmp_path / "run").exists()

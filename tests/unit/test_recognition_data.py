@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gaitcrafter_ext.errors import DataError, MissingError, UsageError
-from gaitcrafter_ext.recognition.data import ClipCache, PKSampler, TrainingSet, augment, cut, to_sils, training_set
+from gaitcrafter_ext.recognition.data import PKSampler, TrainingSet, augment, cut, to_sils, training_set
 from gaitcrafter_ext.recognition.mixing_schedule import read_schedule
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -49,24 +49,27 @@ def test_a_batch_holds_p_people_of_the_train_set_k_clips_of_each_and_l_frames(pe
     assert sorted(Counter(batch.labels.tolist()).values()) == [2, 2, 2]
     told = [people.people[label] for label in batch.labels for _ in range(4)]
     assert [int(person[-1]) for person in told] == (batch.frames[:, 0, 0] // 10).tolist()
-    sampler = PKSampler(people, (4, 2, 1), seed=0)
-    drawn = {int(pixel) // 10 for number in range(20) for pixel in sampler.batch(number).frames[:, 0, 0]}
-    assert drawn == {1, 2, 3, 4}
-
-
-def test_frames_and_clips_are_not_repeated_where_there_are_enough(people: TrainingSet) -> None:
-    batch = PKSampler(people, (4, 4, 5), seed=0).batch(0)
-    frames = batch.frames[:, 0, 0].reshape(4, 4, 5)
-    assert all(len(set(clip.tolist())) == 5 for person in frames for clip in person)
+    whole = PKSampler(people, (4, 4, 5), seed=0).batch(0)
+    assert set((whole.frames[:, 0, 0] // 10).tolist()) == {1, 2, 3, 4}
+    assert all(len(set(frames.tolist())) == 5 for frames in whole.frames[:, 0, 0].reshape(16, 5))  # none comes twice
     assert len(PKSampler(people, (2, 6, 9), seed=0).batch(0).labels) == 12
 
 
-def test_a_batch_is_a_function_of_seed_and_number(people: TrainingSet) -> None:
-    first, again = PKSampler(people, (3, 2, 4), seed=1), PKSampler(people, (3, 2, 4), seed=1, budget_gib=0)
-    first.batch(0)
-    assert np.array_equal(first.batch(5).frames, again.batch(5).frames)
-    assert not np.array_equal(first.batch(5).frames, first.batch(6).frames)
-    assert not np.array_equal(first.batch(5).frames, PKSampler(people, (3, 2, 4), seed=2).batch(5).frames)
+def test_a_batch_is_a_function_of_seed_and_number_and_clips_are_read_once_while_memory_lasts(
+    people: TrainingSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[ClipKey] = []
+    read = SilhouetteStore.read
+    monkeypatch.setattr(SilhouetteStore, "read", lambda self, key: reads.append(key) or read(self, key))
+    first = PKSampler(people, (4, 4, 4), seed=1)
+    batches = [first.batch(number).frames for number in range(6)]
+    assert len(reads) == 16
+    again = PKSampler(people, (4, 4, 4), seed=1, budget_gib=0)
+    assert np.array_equal(batches[5], again.batch(5).frames)
+    assert np.array_equal(batches[0], again.batch(0).frames)
+    assert len(reads) == 16 + 2 * 16
+    assert not np.array_equal(batches[5], batches[0])
+    assert not np.array_equal(batches[5], PKSampler(people, (4, 4, 4), seed=2).batch(5).frames)
 
 
 def test_synthetic_clips_of_known_people_share_their_label_and_novel_people_come_after(
@@ -87,48 +90,37 @@ def synthetic_pixels(sampler: PKSampler, number: int) -> int:
 def test_the_synthetic_share_sets_how_many_people_of_a_batch_are_novel(real: SilhouetteStore, tmp_path: Path) -> None:
     synthetic = write(tmp_path / "synthetic", [(f"syn-000{n}", "nm-01") for n in range(6, 9)])
     both = training_set(real, Partition(("001", "002", "003"), ("005",)), [synthetic])
-    sampler = PKSampler(both, (4, 1, 1), seed=0, synthetic_share=((0, 0.25),))
-    assert [synthetic_pixels(sampler, n) for n in range(10)] == [1] * 10
+    quarter = PKSampler(both, (4, 1, 1), seed=0, synthetic_share=((0, 0.25),))
+    assert [synthetic_pixels(quarter, n) for n in range(10)] == [1] * 10
     half = PKSampler(both, (3, 1, 1), seed=0, synthetic_share=((0, 0.5),))
     assert np.mean([synthetic_pixels(half, n) for n in range(200)]) == pytest.approx(1.5, abs=0.15)
+    falling = PKSampler(both, (2, 1, 1), seed=0, synthetic_share=((0, 1.0), (10, 0.0)))
+    assert [synthetic_pixels(falling, n) for n in (0, 5, 10, 20)] == [2, 1, 0, 0]
 
 
-def test_the_synthetic_share_may_fall_until_real_people_are_left_alone(real: SilhouetteStore, tmp_path: Path) -> None:
-    synthetic = write(tmp_path / "synthetic", [(f"syn-000{n}", "nm-01") for n in range(6, 9)])
-    both = training_set(real, Partition(("001", "002", "003"), ("005",)), [synthetic])
-    sampler = PKSampler(both, (2, 1, 1), seed=0, synthetic_share=((0, 1.0), (10, 0.0)))
-    assert [synthetic_pixels(sampler, n) for n in (0, 5, 10, 20)] == [2, 1, 0, 0]
-
-
-def test_where_nobody_is_novel_the_share_is_one_of_each_persons_clips(real: SilhouetteStore, tmp_path: Path) -> None:
+def test_without_novel_people_the_share_is_one_of_each_persons_clips(real: SilhouetteStore, tmp_path: Path) -> None:
     synthetic = SilhouetteStore(tmp_path / "synthetic", create=True)
     for take in ("nm-01", "nm-02"):
         synthetic.write(ClipKey("001", take, "090"), clip(*[60] * 5))
     both = training_set(real, Partition(("001", "002"), ("005",)), [synthetic])
     sampler = PKSampler(both, (2, 4, 1), seed=0, synthetic_share=((0, 0.5),))
     assert [synthetic_pixels(sampler, n) for n in range(5)] == [2] * 5
-
-
-def test_a_share_is_a_number_or_points_and_one_that_cannot_be_met_is_refused(real: SilhouetteStore) -> None:
-    assert read_schedule("0.5") == ((0, 0.5),)
-    assert read_schedule("0:1,150:0") == ((0, 1), (150, 0))
     with pytest.raises(UsageError, match=r"synthetic share 0\.5 to 0\.5: there are 8 real and 0 synthetic clips"):
         PKSampler(training_set(real, Partition(("001", "002"))), (4, 1, 1), seed=0, synthetic_share=((0, 0.5),))
 
 
-@pytest.mark.parametrize("text", ["1.5", "-0.1", "", "half", "0:1,150", "10:1,10:0", "0:1:2", "nan:0.5", "0:1,inf:0"])
-def test_what_is_no_share_is_refused_and_named(text: str) -> None:
-    with pytest.raises(UsageError, match=f"synthetic share: found '{text}'"):
-        read_schedule(text)
+def test_a_share_is_a_number_or_points_and_anything_else_is_refused_and_named() -> None:
+    assert read_schedule("0.5") == ((0, 0.5),)
+    assert read_schedule("0:1,150:0") == ((0, 1), (150, 0))
+    for text in ("1.5", "-0.1", "", "half", "0:1,150", "10:1,10:0", "0:1:2", "nan:0.5", "0:1,inf:0"):
+        with pytest.raises(UsageError, match=f"synthetic share: found '{text}'"):
+            read_schedule(text)
 
 
-def test_test_people_among_the_synthetic_ones_are_refused(real: SilhouetteStore, tmp_path: Path) -> None:
+def test_sets_that_cannot_be_trained_on_are_refused(real: SilhouetteStore, tmp_path: Path) -> None:
     synthetic = write(tmp_path / "synthetic", [("005", "nm-01")])
     with pytest.raises(DataError, match="005, who is in TEST_SET"):
         training_set(real, Partition(("001", "002"), ("005",)), [synthetic])
-
-
-def test_people_who_are_not_there_or_one_person_alone_are_refused(real: SilhouetteStore) -> None:
     with pytest.raises(MissingError, match="009"):
         training_set(real, Partition(("001", "009")))
     with pytest.raises(DataError, match="at least 2"):
@@ -146,36 +138,20 @@ def test_cut_takes_ten_columns_off_each_side_and_sils_are_zero_to_one() -> None:
     assert sils[0, 0, 43] == pytest.approx(0.2)
 
 
-def test_the_cache_reads_a_clip_once_while_its_budget_lasts(
-    people: TrainingSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reads: list[ClipKey] = []
-    read = SilhouetteStore.read
-    monkeypatch.setattr(SilhouetteStore, "read", lambda self, key: reads.append(key) or read(self, key))
-    cache = ClipCache(people.clips, budget_gib=1.5 * 5 * 64 * 44 / 2**30)
-    for number in (0, 0, 1, 1):
-        assert cache[number].shape == (5, 64, 44)
-    assert len(reads) == 3
-
-
 def test_augmentation_changes_about_half_of_the_clips_and_the_rng_decides_which() -> None:
-    clips = torch.ones(400, 2, 64, 44)
+    clips = torch.ones(200, 2, 64, 44)
     changed = augment(clips, np.random.default_rng(0))
     assert torch.equal(changed, augment(clips, np.random.default_rng(0)))
     assert torch.equal(clips, torch.ones_like(clips))
     same = (changed == clips).flatten(1).all(1).float().mean()
     assert 0.4 < same < 0.6  # 0.7 * 0.7, and rotations too small to see
     assert torch.equal(changed[:, 0], changed[:, 1])  # all frames of a clip alike
-
-
-def test_an_erased_rectangle_is_five_to_twenty_percent_and_rotation_keeps_the_middle() -> None:
-    changed = augment(torch.ones(400, 1, 64, 44), np.random.default_rng(1))[:, 0]
-    holes = changed == 0
+    holes = changed[:, 0] == 0
     unturned = torch.stack([rows.any(1).sum() * rows.any(0).sum() == rows.sum() for rows in holes]) & holes.any((1, 2))
     shares = holes[unturned].float().mean((1, 2))
-    assert len(shares) > 30
+    assert len(shares) > 15
     assert ((shares > 0.045) & (shares < 0.205)).all()
-    middle = torch.zeros(400, 1, 63, 43)
+    middle = torch.zeros(200, 1, 63, 43)
     middle[:, :, 30:33, 20:23] = 1
     turned = augment(middle, np.random.default_rng(2))[:, 0, 31, 21]
     assert (turned > 0.9).float().mean() > 0.8  # the rest was erased

@@ -24,20 +24,17 @@ SMALL: list[NetworkConfig] = [
 ]
 
 
-@pytest.mark.parametrize("lengths", [(3, 3), (2, 1, 4), (1, 1)])
-@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
-def test_set_max_is_the_maximum_over_each_clips_frames(lengths: tuple[int, ...], memory: torch.memory_format) -> None:
-    frames = torch.randn(sum(lengths), 5, 4, 6).contiguous(memory_format=memory)
-    naive = torch.stack([clip.max(0).values for clip in frames.split(list(lengths))])
-    assert torch.equal(set_max(frames, lengths), naive)
-    assert torch.equal(set_max(frames.requires_grad_(), lengths), naive)
-
-
-def test_set_max_gives_the_whole_gradient_to_the_first_frame_that_holds_the_maximum() -> None:
+def test_set_max_is_the_maximum_over_each_clips_frames() -> None:
+    for lengths in ((3, 3), (2, 1, 4), (1, 1)):
+        for memory in (torch.contiguous_format, torch.channels_last):
+            frames = torch.randn(sum(lengths), 5, 4, 6).contiguous(memory_format=memory)
+            naive = torch.stack([clip.max(0).values for clip in frames.split(list(lengths))])
+            assert torch.equal(set_max(frames, lengths), naive)
+            assert torch.equal(set_max(frames.requires_grad_(), lengths), naive)
     frames = torch.tensor([1.0, 3.0, 3.0, 2.0]).reshape(4, 1, 1, 1).requires_grad_()
     set_max(frames, (4,)).backward(torch.full((1, 1, 1, 1), 5.0))
     assert frames.grad is not None
-    assert frames.grad.flatten().tolist() == [0.0, 5.0, 0.0, 0.0]
+    assert frames.grad.flatten().tolist() == [0.0, 5.0, 0.0, 0.0]  # all of it to the first that holds the maximum
 
 
 def test_max_pool_is_torchs_with_and_without_gradient() -> None:
@@ -71,32 +68,28 @@ def test_gaitbases_shortcut_is_a_strided_convolution() -> None:
 
 
 @pytest.mark.parametrize("config", SMALL)
-def test_embeddings_do_not_depend_on_frame_order_or_on_the_clips_beside(config: NetworkConfig) -> None:
-    network = build_network(config, classes=3).eval()
+def test_embeddings_do_not_depend_on_frame_order_or_on_the_clips_beside_and_weights_come_from_the_seed(
+    config: NetworkConfig,
+) -> None:
+    network, same, other = (build_network(config, 3, seed).eval() for seed in (1, 1, 2))
     first, second = torch.rand(4, 64, 44), torch.rand(2, 64, 44)
     with torch.inference_mode():
         together = network(torch.cat([first.flip(0), second]), (4, 2)).embeddings
-        alone = network(first, (4,)).embeddings
+        alone, elsewhere = same(first, (4,)).embeddings, other(first, (4,)).embeddings
     assert together.shape == (2, config.embedding, sum(config.bins) * (2 if isinstance(config, GaitSetConfig) else 1))
     torch.testing.assert_close(together[:1], alone, rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("config", SMALL)
-def test_weights_are_a_function_of_the_seed(config: NetworkConfig) -> None:
-    first, same, other = (build_network(config, 3, seed).state_dict() for seed in (1, 1, 2))
-    assert all(torch.equal(first[name], same[name]) for name in first)
-    assert any(not torch.equal(first[name], other[name]) for name in first)
+    assert not torch.allclose(alone, elsewhere, rtol=1e-2, atol=1e-3)
 
 
 @pytest.mark.parametrize("config", SMALL)
 def test_training_step_in_bfloat16_has_nearly_the_gradient_of_float32(config: NetworkConfig) -> None:
     network = build_network(config, classes=3)
-    frames = torch.rand(6, 64, 44)
+    frames = torch.rand(4, 64, 44)
 
     def gradient(enabled: bool) -> torch.Tensor:
         network.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            embeddings = network(frames, (3, 3)).embeddings
+            embeddings = network(frames, (2, 2)).embeddings
         (embeddings[0] - embeddings[1]).square().sum().backward()
         return torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
 
@@ -135,10 +128,7 @@ def test_triplet_loss_agrees_with_a_loop_over_all_triplets_and_its_gradient_is_f
     assert embeddings.grad is not None
     assert torch.isfinite(embeddings.grad).all()
     assert embeddings.grad.abs().sum() > 0
-
-
-def test_triplet_loss_of_one_person_is_zero() -> None:
-    assert triplet_loss(torch.randn(3, 4, 2), torch.tensor([1, 1, 1])).item() == 0.0
+    assert triplet_loss(embeddings, torch.ones(6)).item() == 0.0  # of one person
 
 
 def test_cross_entropy_with_smoothing_has_its_closed_form() -> None:
