@@ -90,10 +90,14 @@ class PeopleSpace(ModelMixin, ConfigMixin):
         """Row of each known person."""
         return {name: row for row, name in enumerate(self.config.identities)}
 
-    def blend(self, weights: Mapping[str, float]) -> Tensor:
-        """Code [code_dim] of a mixture of known people: name -> weight; one name alone is that person's own row."""
+    def blend(self, weights: Mapping[str, float], codes: Tensor | None = None) -> Tensor:
+        """Code [code_dim] of a mixture of known people: name -> weight; one name alone is that person's own row.
+
+        ``codes``: a copy of ``self.codes`` on the CPU, for whoever blends many; a GPU is then not waited for.
+        """
         mix = torch.tensor(list(weights.values()), dtype=torch.float64)
-        rows = self.codes[[self.row[name] for name in weights]].cpu().double()
+        codes = self.codes.cpu() if codes is None else codes
+        rows = codes[[self.row[name] for name in weights]].double()
         return (mix / mix.norm() @ rows).float()
 
     def draw(self, generator: torch.Generator) -> Tensor:

@@ -243,7 +243,8 @@ class GaitCrafterPipeline(DiffusionPipeline):
         how = self.sampling.choose(sampler, steps, guidance, identity_scale)
         run = self._sampler(how, precision)
         scale = _at_least(0.0, how.identity_scale, "identity_scale")
-        inputs = [self._inputs(request, frames, scale) for request in requests]
+        codes = self.people.codes.cpu()
+        inputs = [self._inputs(request, frames, scale, codes) for request in requests]
         size = (
             max(1, run.tile // len(windows(frames))) if batch_size is None else _at_least(1, batch_size, "batch_size")
         )
@@ -279,13 +280,13 @@ class GaitCrafterPipeline(DiffusionPipeline):
         """How far the noise levels of training and sampling lean to high noise."""
         return float(self.scheduler.config.get("flow_shift") or self.scheduler.config.shift)
 
-    def _inputs(self, request: SampleRequest, frames: int, identity_scale: float) -> ModelInputs:
+    def _inputs(self, request: SampleRequest, frames: int, identity_scale: float, codes: Tensor) -> ModelInputs:
         """Translate a request into the network's inputs."""
         conditions = tuple(self.config.conditions)
         if request.condition not in conditions:
             known = suggest(request.condition, conditions)
             raise UsageError(f"condition '{request.condition}' is unknown to these weights; {known}")
-        code = self._code(request) * identity_scale
+        code = self._code(request, codes) * identity_scale
         own, _ = mixed_cadence(request.weights, self.config.cadence) or (math.nan, 0.0)  # nan: phase not known
         cycle = own if request.cycle is None else request.cycle
         if cycle <= 0:
@@ -299,7 +300,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
             request.seed,
         )
 
-    def _code(self, request: SampleRequest) -> Tensor:
+    def _code(self, request: SampleRequest, codes: Tensor) -> Tensor:
         """The request's place in the space of people, [code_dim]."""
         if len(request.code):
             if len(request.code) != self.people.config.code_dim:
@@ -312,7 +313,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
             raise UsageError(f"identity '{unknown[0]}' is unknown to these weights; {known}")
         if not all(map(math.isfinite, request.weights.values())) or not sum(request.weights.values()) > 0:
             raise UsageError(f"weights: {dict(request.weights)}; expected finite numbers with a sum above 0")
-        return self.people.blend(request.weights)
+        return self.people.blend(request.weights, codes)
 
 
 @dataclass(frozen=True)

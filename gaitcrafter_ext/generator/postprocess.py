@@ -8,9 +8,6 @@ outline is drawn again in finer pixels, in whole numbers: every device and batch
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-
 import cv2
 import numpy as np
 import torch
@@ -36,6 +33,9 @@ FINE, UNIT = 4, 2048
 #: Frames whose outlines are drawn at once on a CPU: what its cache holds.
 FRAMES_AT_ONCE = 32
 
+#: Enough to walk from the head to either foot.
+STRIDES = 96
+
 WIDTH = 64
 
 
@@ -54,13 +54,12 @@ def postprocess(sample: Tensor) -> NDArray[np.uint8]:
     flat = sample.detach().float().flatten(0, -3)
     if not bool(torch.isfinite(flat).all()):
         raise DataError("cannot draw a clip with values that are not finite (NaN or infinite)")
-    masks = (flat > 0).to("cpu", torch.uint8).numpy()
-    # A GPU would wait for one thread; a CPU's cores are at work already.
-    with ThreadPoolExecutor(1 if flat.device.type == "cpu" else min(8, os.cpu_count() or 1)) as pool:
-        blocks = np.array_split(masks, max(1, len(masks) // 256))
-        person = np.concatenate(list(pool.map(lambda block: np.stack([clean_mask(mask) for mask in block]), blocks)))
-    at_once = FRAMES_AT_ONCE if flat.device.type == "cpu" else len(flat)
-    parts = zip(flat.split(at_once), torch.from_numpy(person).to(flat.device).split(at_once), strict=True)
+    person, on_cpu = (flat > 0).to(torch.uint8), flat.device.type == "cpu"
+    # A CPU looks for pieces in every frame; a GPU leaves to it the few frames in which it finds several.
+    for frame in range(len(flat)) if on_cpu else _in_pieces(person > 0).tolist():
+        person[frame] = torch.from_numpy(clean_mask(person[frame].cpu().numpy()))
+    at_once = FRAMES_AT_ONCE if on_cpu else len(flat)
+    parts = zip(flat.split(at_once), person.split(at_once), strict=True)
     drawn = torch.cat([antialias(*part) for part in parts]).to("cpu").numpy().reshape(sample.shape)
     margin = (WIDTH - sample.shape[-1]) // 2
     return np.pad(drawn, [(0, 0)] * (drawn.ndim - 1) + [(margin, margin)])
@@ -76,6 +75,15 @@ def clean_mask(person: NDArray[np.uint8]) -> NDArray[np.uint8]:
     beyond = (top < top[largest]) | (bottom > bottom[largest])
     specks = sizes < np.where(beyond, SPECK_BEYOND, SPECK) * sizes[largest]
     return np.asarray(np.where(np.append(False, specks)[pieces], np.uint8(0), person))
+
+
+def _in_pieces(person: Tensor) -> Tensor:
+    """Numbers of the masks [n, h, w] that cannot be walked through from their first pixel in :data:`STRIDES` steps."""
+    flat = person.flatten(1)
+    reached = torch.zeros_like(flat).scatter_(1, flat.int().argmax(1, keepdim=True), 1).view_as(person) & person
+    for _ in range(STRIDES):
+        reached = _dilated(reached) & person
+    return (reached != person).flatten(1).any(1).nonzero()[:, 0]
 
 
 def antialias(frames: Tensor, person: Tensor) -> Tensor:

@@ -181,7 +181,6 @@ class Trainer:
         denoiser = objective.network()
         self.size = denoiser.config
         self.ema = EMAModel(denoiser.parameters(), decay=settings.ema_decay, foreach=True)
-        self.ema.to(self.accelerator.device)
         optimizer = torch.optim.AdamW(
             denoiser.parameters(),
             settings.learning_rate,
@@ -195,6 +194,7 @@ class Trainer:
         self.state = StateFolder(folder, config, dict(objective.facts), self.accelerator)
         if restart or not self.state.resume():
             self.state.begin(restart)
+        self.ema.to(self.accelerator.device)  # a state that was saved is read to the CPU
         objective.to(self.accelerator.device)
         self.accelerator.init_trackers("logs")
 

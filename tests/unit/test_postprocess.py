@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.generator.postprocess import FINE, STEEP, clean_mask, postprocess
+from gaitcrafter_ext.generator.postprocess import FINE, STEEP, _in_pieces, clean_mask, postprocess
 
 
 def answer(top: int = 0, bottom: int = 64, level: float = 0.9) -> torch.Tensor:
@@ -75,3 +75,12 @@ def test_numbers_that_are_not_finite_are_refused() -> None:
     sample[0, 3, 3] = float("nan")
     with pytest.raises(DataError, match="not finite"):
         postprocess(sample)
+
+
+def test_frames_of_several_pieces_are_found_without_looking_for_pieces() -> None:
+    noise = np.random.default_rng(0).standard_normal((24, 64, 48)).astype(np.float32)
+    masks = np.stack([cv2.GaussianBlur(frame, (0, 0), 3 + index) for index, frame in enumerate(noise)]) > 0
+    masks[0] = False
+    several = [n for n, mask in enumerate(masks) if cv2.connectedComponents(mask.astype(np.uint8))[0] > 2]
+    assert 0 < len(several) < 23
+    assert _in_pieces(torch.from_numpy(masks)).tolist() == several
