@@ -59,7 +59,7 @@ def write_tiny_weights(folder: Path, dataset: DatasetConfig | None = None) -> Pa
     from gaitcrafter_ext.generator.network import GaitUNet
     from gaitcrafter_ext.generator.people import PeopleSpace
     from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
-    from gaitcrafter_ext.generator.samplers import make_scheduler
+    from gaitcrafter_ext.generator.sampling import make_scheduler
 
     conditions, cadence = ("nm", "cl"), {name: CADENCE[name] for name in TINY_PEOPLE}
     person, condition, view = (grid.ravel() for grid in np.meshgrid(range(3), range(2), (0.0, 90.0), indexing="ij"))

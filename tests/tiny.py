@@ -15,7 +15,7 @@ from gaitcrafter_ext.generator.data import ClipDataset, hold_out, vocabulary_of
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.people import PeopleSpace
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
-from gaitcrafter_ext.generator.samplers import make_scheduler
+from gaitcrafter_ext.generator.sampling import make_scheduler
 from gaitcrafter_ext.generator.weights import Card, TrainedOn, Vocabulary
 from gaitcrafter_ext.silhouettes.clip import COLUMNS
 from gaitcrafter_ext.silhouettes.dataset import preset_path

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.clips import Progress
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.generator.shape import STRIDE, windows
+from gaitcrafter_ext.generator.sampling import STRIDE, windows
 from gaitcrafter_ext.metrics.intervals import Estimate, bootstrap_mean
 from gaitcrafter_ext.silhouettes.cycle import GaitPhases, cycle_of, gait_phases
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord

@@ -72,7 +72,7 @@ def gait_unet() -> Contender:
     from gaitcrafter_ext.generator.config import ModelConfig
     from gaitcrafter_ext.generator.config import TrainingConfig as GeneratorTraining
     from gaitcrafter_ext.generator.network import GaitUNet
-    from gaitcrafter_ext.generator.shape import TILE
+    from gaitcrafter_ext.generator.sampling import TILE
 
     sizes = ModelConfig()
     network = GaitUNet(conditions=CONDITIONS, frames=FRAMES, height=HEIGHT, width=WIDTH, **asdict(sizes))

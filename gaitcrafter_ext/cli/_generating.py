@@ -7,8 +7,7 @@ from typing import Literal
 
 from gaitcrafter_ext.cli._options import at_least, number
 from gaitcrafter_ext.errors import UsageError, suggest
-from gaitcrafter_ext.generator.samplers import PRECISIONS, SAMPLER_NAMES, check_sampler
-from gaitcrafter_ext.generator.shape import FRAMES, LONGEST, SHORTEST
+from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST, PRECISIONS, SAMPLER_NAMES, SHORTEST, check_sampler
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.synthesis.identities import PARENTS, STRATEGIES, BlendSettings
 from gaitcrafter_ext.synthesis.plan import Sampling, sampling_by

@@ -20,7 +20,7 @@ from gaitcrafter_ext.cli._filtering import (
 from gaitcrafter_ext.cli._generating import MOST_PEOPLE, add_blending, add_sampling, blend_of, sampling_of
 from gaitcrafter_ext.cli._options import Progress, add_json, at_least
 from gaitcrafter_ext.errors import UsageError, suggest
-from gaitcrafter_ext.generator.shape import TILE
+from gaitcrafter_ext.generator.sampling import TILE
 from gaitcrafter_ext.generator.weights import BUNDLED, Card, check_weights, locate, read_card
 from gaitcrafter_ext.hardware import Process
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore

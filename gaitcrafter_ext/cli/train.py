@@ -129,7 +129,7 @@ def _denoising(
     """Makes the ordinary objective, given a file for the clips; bad input is refused before anything is written."""
     from gaitcrafter_ext.generator.data import ClipDataset, hold_out
     from gaitcrafter_ext.generator.denoising import DenoiseClips, InitialWeights
-    from gaitcrafter_ext.generator.shape import FRAMES
+    from gaitcrafter_ext.generator.sampling import FRAMES
     from gaitcrafter_ext.silhouettes.clip import COLUMNS
 
     training, held = hold_out(keys, config.dataset, config.training.held_out_takes)
@@ -166,7 +166,6 @@ def _train(
         for _ in trainer.run(args.max_minutes):
             if trainer.accelerator.is_main_process:
                 _export(args.out, made, trainer)
-                trainer.preview()
         if trainer.accelerator.is_main_process:
             _report(args, trainer, _export(args.out, made, trainer))
         trainer.accelerator.end_training()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gaitcrafter_ext.errors import UsageError, suggest
 from gaitcrafter_ext.experiments.steps import Command, Reduction, Split, Step
-from gaitcrafter_ext.generator.shape import FRAMES
+from gaitcrafter_ext.generator.sampling import FRAMES
 from gaitcrafter_ext.generator.weights import Card, locate, read_card
 from gaitcrafter_ext.recognition.config import preset
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, load_dataset

@@ -19,8 +19,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Conditioner", "Conditioning", "NoiseLevelEmbedding", "PhaseEmbedding"]
-
 VIEW_HARMONICS = 4
 
 #: Gait repeats every cycle and, nearly, every step: phases enter by their first two harmonics.

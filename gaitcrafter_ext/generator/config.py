@@ -12,8 +12,6 @@ from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.records import fill, read_yaml, record
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, preset_path
 
-__all__ = ["DistillationConfig", "GeneratorConfig", "ModelConfig", "TrainingConfig", "load_config"]
-
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -50,13 +48,11 @@ class TrainingConfig:
     Attributes:
         max_clips: Training ends after this many clips (windows of 30 frames) seen, all processes together.
         batch_size: Clips a process takes a step on.
-        learning_rate: AdamW's, after the warm-up.
-        warmup_steps: Steps over which the learning rate rises from 0.
         cooldown: Last share of ``max_clips`` over which it falls back to 0, in a straight line.
         ema_decay: Decay a step of the averaged weights, reached after a warm-up of its own.
         drop_all: How often identity, condition and view are left out together (classifier-free dropout): the
             unconditional model that guidance leads away from.
-        drop_identity, drop_condition, drop_view, drop_phase: How often each is left out on its own.
+        drop_identity: How often it is left out on its own, as the others are.
         code_noise: Standard deviation of the noise on identity codes, in their unit: people are regions, not points.
         feet: Weight of the lower third of each frame in the loss.
         condition_balance: 0 = conditions as often as they are recorded, 1 = all equally often.
@@ -65,8 +61,6 @@ class TrainingConfig:
         precision: ``bf16``, ``fp16`` (CUDA only), ``no`` or ``auto``: bf16 where the machine multiplies it fast, else
             full precision.
         validate_every: Steps between validations.
-        save_minutes: Minutes between saved states.
-        seed: Of everything random.
     """
 
     max_clips: Count = 2_000_000
@@ -95,12 +89,9 @@ class TrainingConfig:
 
 @record
 class DistillationConfig:
-    """What ``train --distill`` makes of a teacher.
+    """What ``train --distill`` makes of a teacher: ``steps`` network evaluations a clip that stand for more of its own.
 
-    Attributes:
-        steps: Network evaluations of a clip by the student.
-        teacher_steps: Guided Euler steps of the teacher that they stand for, a multiple of ``steps``.
-        guidance: Weight of the guidance that is baked in; by default the one that the teacher's card names.
+    ``guidance`` is what is baked in, by default what the teacher's card names.
     """
 
     steps: Annotated[int, Field(ge=1, le=8)] = 2

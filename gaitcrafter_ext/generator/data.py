@@ -29,8 +29,6 @@ from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write, storage_er
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["ClipDataset", "drop_conditions", "hold_out", "readers", "vocabulary_of"]
-
 logger = logging.getLogger(__name__)
 
 HEIGHT = 64
@@ -50,7 +48,7 @@ def vocabulary_of(keys: Iterable[ClipKey], dataset: DatasetConfig) -> Vocabulary
 def hold_out(keys: Sequence[ClipKey], dataset: DatasetConfig, takes: int) -> tuple[list[ClipKey], list[ClipKey]]:
     """Split clips into those to train on and those held out: each person's last ``takes`` takes of each condition.
 
-    Where a person has no more than ``takes`` takes of a condition, all of them are trained on.
+    Where a person has no more of a condition, all are trained on.
     """
     names: dict[tuple[str, str], set[str]] = defaultdict(set)
     for key in keys:
@@ -73,7 +71,7 @@ class ClipDataset:
         keys: Which of them.
         dataset: How folder names are read.
         frames: Length of a window; shorter clips are left out with a warning.
-        columns: Middle columns kept, even.
+        columns: Middle columns kept.
         cache: File for the frames. Its name is deleted once it is mapped, so that its space is freed with the process,
             however that ends. Processes that share a file (:func:`readers`) give one name, whose beginning it bears.
         vocabulary: Order of people and conditions, other clips are left out; ``None`` = what the clips show.
@@ -99,21 +97,18 @@ class ClipDataset:
             keys = [key for key in keys if key.identity in people and dataset.condition_of(key.take) in conditions]
         mapped, packed = _mapped(store, keys, frames, columns, cache)
         self.keys, self.fingerprint, self.features = [keys[row] for row in packed.kept], packed.digest, packed.features
-        self.first = np.concatenate([[0], np.cumsum(packed.lengths)[:-1]])
-        self.length = packed.lengths
+        self.length, self.first = packed.lengths, np.cumsum(packed.lengths) - packed.lengths
         self.vocabulary = vocabulary = vocabulary or vocabulary_of(self.keys, dataset)
         self.frames = torch.from_numpy(mapped)
         rows = {name: row for row, name in enumerate(vocabulary.identities)}
         self.person = np.array([rows[key.identity] for key in self.keys])
         self.condition = np.array([vocabulary.conditions.index(dataset.condition_of(key.take)) for key in self.keys])
-        degrees = {view: dataset.view_deg(view) for view in {key.view for key in self.keys}}
-        self.view_deg = np.array([_nan(degrees[key.view]) for key in self.keys], dtype=np.float32)
-        names = sorted(degrees)
-        view = np.array([names.index(key.view) for key in self.keys])
-        takes = {
-            walk: number for number, walk in enumerate(dict.fromkeys((key.identity, key.take) for key in self.keys))
-        }
-        self.take = np.array([takes[key.identity, key.take] for key in self.keys])
+        degrees = {view: dataset.view_deg(view) for view in sorted({key.view for key in self.keys})}
+        self.view_deg = np.array([degrees[key.view] for key in self.keys], dtype=np.float32)  # None becomes NaN
+        view = np.array([list(degrees).index(key.view) for key in self.keys])
+        takes = dict.fromkeys((key.identity, key.take) for key in self.keys)
+        number = dict(zip(takes, range(len(takes)), strict=True))
+        self.take = np.array([number[key.identity, key.take] for key in self.keys])
         clips = [mapped[first : first + length] for first, length in zip(self.first, self.length, strict=True)]
         self.phases = gait_phases(clips, self.take, view, self.view_deg, dataset.shared_clock)
         self.codes = torch.zeros(len(vocabulary.identities), 1)
@@ -132,15 +127,14 @@ class ClipDataset:
     @property
     def cadence(self) -> dict[str, tuple[float, float]]:
         """Gait cycle of each person whose takes tell it: mean and standard deviation between takes, frames."""
-        first = np.unique(self.take, return_index=True)[1]
-        found: dict[int, list[float]] = defaultdict(list)
-        for clip in first:
+        found: dict[str, list[float]] = {name: [] for name in self.vocabulary.identities}
+        for clip in np.unique(self.take, return_index=True)[1]:
             if math.isfinite(self.phases.cycle[clip]):
-                found[int(self.person[clip])].append(float(self.phases.cycle[clip]))
-        names = self.vocabulary.identities
+                found[self.keys[clip].identity].append(float(self.phases.cycle[clip]))
         return {
-            names[row]: (round(float(np.mean(cycles)), 2), round(float(np.std(cycles)), 2))
-            for row, cycles in sorted(found.items())
+            name: (round(float(np.mean(cycles)), 2), round(float(np.std(cycles)), 2))
+            for name, cycles in found.items()
+            if cycles
         }
 
     def weights(self, condition_balance: float) -> NDArray[np.float64]:
@@ -185,19 +179,15 @@ class ClipDataset:
         config, words = space.config, self.vocabulary
         placed = PeopleSpace(words.identities, config.conditions, config.view_deg, config.code_dim)
         kept = {name: tensor for name, tensor in space.state_dict().items() if name != "codes"}
-        rows = {name: row for row, name in enumerate(config.identities)}
-        codes = [space.codes[rows[name]] if name in rows else self._encode(space, name) for name in words.identities]
+        codes = []
+        for number, name in enumerate(words.identities):
+            mine = self.person == number
+            conditions = [words.conditions[index] for index in self.condition[mine]]
+            known = space.row.get(name)
+            seen = (self.features[mine], conditions, self.view_deg[mine].tolist())
+            codes.append(space.encode(*seen) if known is None else space.codes[known])
         placed.load_state_dict({**kept, "codes": torch.stack(codes).float()})
         return placed
-
-    def _encode(self, space: PeopleSpace, name: str) -> Tensor:
-        mine = np.flatnonzero(self.person == self.vocabulary.identities.index(name))
-        conditions = [self.vocabulary.conditions[index] for index in self.condition[mine]]
-        return space.encode(self.features[mine], conditions, self.view_deg[mine].tolist())
-
-
-def _nan(value: float | None) -> float:
-    return math.nan if value is None else value
 
 
 class _Packed(NamedTuple):
@@ -219,7 +209,7 @@ def _mapped(
 ) -> tuple[NDArray[np.uint8], _Packed]:
     """Frames [sum of lengths, h, columns], in one file that all processes of a ``torchrun`` on this machine map.
 
-    Whoever comes first writes it, and the last one deletes its name; where one dies, the next one has the lock.
+    Whichever comes first writes it, and the last one deletes its name; where one dies, the next one has the lock.
     """
     if readers() == 1:
         try:
@@ -294,24 +284,17 @@ def _pack(store: SilhouetteStore, keys: Sequence[ClipKey], window: int, columns:
         raise
     except OSError as error:
         raise storage_error(cache, error) from error
-    _warn_of_short(len(keys) - len(kept), len(keys), window, store)
+    if not kept:
+        raise DataError(f"{store.root}: none of {len(keys)} clips has {window} frames or more; longer ones are needed")
+    if len(kept) < len(keys):
+        logger.warning("%d of %d clips are shorter than %d frames: left out", len(keys) - len(kept), len(keys), window)
     return _Packed(np.array(kept), np.array(lengths), np.stack(features), digest.hexdigest())
 
 
-def _warn_of_short(short: int, clips: int, window: int, store: SilhouetteStore) -> None:
-    if short == clips:
-        raise DataError(f"{store.root}: none of {clips} clips has {window} frames or more; longer ones are needed")
-    if short:
-        logger.warning("%d of %d clips are shorter than %d frames: left out", short, clips, window)
-
-
 def drop_conditions(given: Conditioning, shares: Sequence[float], rng: np.random.Generator) -> Conditioning:
-    """Classifier-free dropout (arXiv 2207.12598).
+    """Classifier-free dropout (arXiv 2207.12598), on the CPU.
 
-    Args:
-        given: On the CPU.
-        shares: How often identity, condition and view are left out together; then each of them and the phase alone.
-        rng: Random numbers.
+    ``shares`` says how often identity, condition and view are left out together; then each of them and the phase alone.
     """
     size = len(given.code)
     everything = rng.random(size) < shares[0]

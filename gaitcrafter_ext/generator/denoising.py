@@ -31,8 +31,6 @@ from gaitcrafter_ext.generator.weights import (
 )
 from gaitcrafter_ext.vocabulary import ClipKey, identities_hash
 
-__all__ = ["DenoiseClips", "InitialWeights"]
-
 #: Held-out windows on which the validation loss is taken.
 HELD_OUT_WINDOWS = 64
 
@@ -48,8 +46,8 @@ class InitialWeights:
 
     Args:
         name: ``"bundled"`` or a folder of weights.
-        dataset: Name of the dataset that will be trained on.
-        people: Its people.
+        dataset: Name of the dataset that will be trained on, and
+        people: its people.
 
     Raises:
         MissingError: No weights are there.
@@ -98,14 +96,10 @@ class InitialWeights:
 
 
 class DenoiseClips(Objective):
-    """Examples from a dataset of clips.
+    """Examples from a dataset of clips, validated on ``held_out`` ones.
 
-    Args:
-        config: How.
-        dataset: The clips to train on.
-        held_out: Clips to validate on; may be ``None``.
-        initial: Weights to begin with instead of random ones.
-        held: Names of all clips that were kept from training, short ones too.
+    ``initial`` are weights to begin with instead of random ones, ``held`` the names of all clips that were kept from
+    training, short ones too.
     """
 
     def __init__(

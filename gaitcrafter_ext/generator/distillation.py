@@ -36,8 +36,6 @@ from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
 from gaitcrafter_ext.generator.training import Examples, HeldOut, Objective, keyed, noise_like
 from gaitcrafter_ext.generator.weights import Card, SamplingDefaults
 
-__all__ = ["ImitateTeacher"]
-
 #: Shares of people of the weights and of people drawn from the space; the others are blends of up to so many parents.
 KNOWN, DRAWN, PARENTS = 0.5, 0.25, 10
 

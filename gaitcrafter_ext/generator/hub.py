@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from gaitcrafter_ext.errors import MissingError, StorageError
 from gaitcrafter_ext.generator.weights import BUNDLED, Card, locate
 from gaitcrafter_ext.records import read_json
-
-if TYPE_CHECKING:
-    from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
-
-__all__ = ["fetch", "model_card", "push"]
 
 REPO_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -32,45 +26,31 @@ def fetch(name: str | Path) -> Path:
     try:
         return locate(snapshot_download(str(name), allow_patterns=["*.json", "*.safetensors"]))
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise MissingError(f"there is no folder '{name}', and no such repository of weights ({reason})") from None
+        raise MissingError(f"there is no folder '{name}', and no such repository of weights ({_line(error)})") from None
 
 
-def push(
-    pipeline: GaitCrafterPipeline,
-    folder: Path,
-    repo_id: str,
-    licence: str,
-    private: bool | None,
-    token: str | None,
-    report: str | Path | None,
-) -> str:
-    """Upload ``folder``, where the pipeline has been saved, with a model card; see the pipeline's ``push_to_hub``."""
+def push(folder: Path, repo_id: str, private: bool | None, token: str | None) -> str:
+    """Upload a weights folder to a repository, made where it is missing; returns the upload's address."""
     from huggingface_hub import HfApi
 
-    assert pipeline.card is not None
-    figures = read_json(Path(report)) if report is not None else {}
-    (folder / "README.md").write_text(model_card(pipeline.card, repo_id, licence, figures))
     api = HfApi(token=token)
     try:
         api.create_repo(repo_id, private=private, exist_ok=True)
         done = api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload weights")
     except (OSError, ValueError) as error:
-        raise StorageError(f"{repo_id}: the upload failed ({' '.join(str(error).split())[:200]})") from None
+        raise StorageError(f"{repo_id}: the upload failed ({_line(error)})") from None
     return str(done.commit_url)
 
 
-def model_card(card: Card, repo_id: str, licence: str, report: Mapping[str, object]) -> str:
-    """The text of the repository's ``README.md``.
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
-    Args:
-        card: Of the weights.
-        repo_id: ``owner/name``.
-        licence: Of the weights, as the Hub writes it; that of the training data decides it.
-        report: ``report.json`` of ``evaluate card``; empty for none.
-    """
+
+def model_card(card: Card, repo_id: str, licence: str, report: str | Path | None) -> str:
+    """The text of the repository's ``README.md``; ``report`` is ``report.json`` of ``evaluate card``."""
     words, known, how = card.vocabulary, card.trained_on, card.sampling
     angles = f"{len(words.views)} views ({', '.join(words.views)})"
+    figures = _figures(read_json(report) if report else {})
     return f"""\
 ---
 license: {licence}
@@ -102,19 +82,16 @@ their parents. Not for imitating people, and not for tests on people whom the we
 
 ## Figures
 
-{_figures(report) or "None were given; `gaitcrafter evaluate card` measures them."}
+{figures}
 
 Fingerprint {card.fingerprint}; {how.steps} steps of {how.sampler}, guidance
 {how.guidance:g}{" (both baked in)" * how.baked_in}, identity scale {how.identity_scale:g}.
 """
 
 
-def _figures(report: Mapping[str, object]) -> str:
-    """Rows of an identity card as a table; empty without rows."""
-    rows = report.get("rows")
-    lines = [
-        f"| {row['question']} | {row['measure']} | {row['features']} | {row['value']} | {row['low']} | {row['high']} |"
-        for row in (rows if isinstance(rows, list) else [])
-    ]
+def _figures(report: dict[str, Any]) -> str:
+    """Rows of an identity card as a table."""
+    columns = ("question", "measure", "features", "value", "low", "high")
+    rows = [f"| {' | '.join(str(row[name]) for name in columns)} |" for row in report.get("rows", [])]
     head = ["| question | measure | on | value | low | high |", "|---|---|---|---|---|---|"]
-    return "\n".join([*head, *lines]) if lines else ""
+    return "\n".join(head + rows) if rows else "None were given; `gaitcrafter evaluate card` measures them."

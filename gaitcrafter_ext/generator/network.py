@@ -182,16 +182,8 @@ class Refinement(nn.Module):
 class GaitUNet(ModelMixin, ConfigMixin):
     """Predicts the clean clip from a noisy one, its noise level, and who walks how, seen from where, at what phase.
 
-    Args:
-        code_dim: Length of the identity code.
-        conditions: Number of walking conditions.
-        frames: Frames of a window, even.
-        height: Rows of a frame in pixels, a multiple of 4 * 2 ** (resolutions - 1).
-        width: Columns of a frame in pixels, likewise.
-        channels: Channels of each resolution, finest first.
-        blocks: Blocks of each resolution on each side of the U, finest first.
-        embedding: Length of the conditioning vector.
-        canvas_channels: Channels of the spatial conditioning canvas.
+    ``frames`` is even, ``height`` and ``width`` are multiples of 4 * 2 ** (resolutions - 1); ``channels`` and
+    ``blocks`` (on each side of the U) are those of each resolution, finest first.
     """
 
     config_name = "config.json"
@@ -230,18 +222,9 @@ class GaitUNet(ModelMixin, ConfigMixin):
     def forward(
         self, x_t: Tensor, t: Tensor, code: Tensor, condition: Tensor, view_deg: Tensor, phase: Tensor
     ) -> Tensor:
-        """Denoise.
+        """Denoise ``x_t`` [b, frames, h, w], on the rectified-flow path at ``t`` [b] in [0, 1] (1 = pure noise).
 
-        Args:
-            x_t: [b, frames, h, w], the clip on the rectified-flow path.
-            t: [b], noise level in [0, 1] (1 = pure noise).
-            code: [b, code_dim], identity code; NaN = not given.
-            condition: [b], long, index of the condition; -1 = not given.
-            view_deg: [b], angle in degrees; NaN = not given.
-            phase: [b, frames], phase of each frame in radians; NaN = not known.
-
-        Returns:
-            [b, frames, h, w], the clean clip, nominally in [-1, 1].
+        The others are the parts of a :class:`Conditioning`. Returns the clean clips, nominally in [-1, 1].
         """
         given = self.conditioner(code, condition, view_deg)
         embedding = F.silu((given + self.noise_level(t))[:, None] + self.phase(phase))

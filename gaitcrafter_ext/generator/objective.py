@@ -14,8 +14,6 @@ from torch import Tensor
 
 from gaitcrafter_ext.generator.conditioning import Conditioning
 
-__all__ = ["GUIDED_T", "T_MIN", "add_noise", "denoising_loss", "guided", "shift_t", "velocity"]
-
 T_MIN = 0.15
 
 #: Noise levels between which guidance acts (a limited interval, arXiv 2404.07724).
@@ -29,11 +27,7 @@ def shift_t(uniform: Tensor, shift: float) -> Tensor:
     """Noise levels that lean to high noise: ``s u / (1 + (s - 1) u)`` (arXiv 2403.03206, eq. 23).
 
     A silhouette is redundant: at low noise everything about it is plain to see, so a network learns more where the
-    noise is high.
-
-    Args:
-        uniform: Uniform numbers in [0, 1].
-        shift: 1 leaves them as they are, more leans to 1.
+    noise is high. ``shift`` 1 leaves uniform numbers as they are.
     """
     return shift * uniform / (1 + (shift - 1) * uniform)
 
@@ -55,10 +49,8 @@ def guided(
 
     Person, condition and view are left out together: guiding the person alone left the view vague.
 
-    Args:
-        denoiser: The network.
-        x_t: [b, frames, h, w], all at noise level ``t``.
-        guidance: 1 = none; it acts between :data:`GUIDED_T`. Both predictions are computed as one batch.
+    ``x_t`` [b, frames, h, w] are all at noise level ``t``. ``guidance`` 1 is none; it acts between :data:`GUIDED_T`.
+    Both predictions are computed as one batch.
     """
     levels = torch.full((len(x_t),), t, device=x_t.device)
     if guidance == 1.0 or not GUIDED_T[0] <= t <= GUIDED_T[1]:
@@ -70,13 +62,9 @@ def guided(
 
 
 def denoising_loss(predicted: Tensor, clean: Tensor, t: Tensor, feet: float = 1.0) -> Tensor:
-    """Velocity-weighted squared error of each clip, [b].
+    """Velocity-weighted squared error of each clip, [b], of clean clips ``predicted`` [b, frames, h, w] at ``t`` [b].
 
-    Args:
-        predicted: [b, frames, h, w], the denoiser's clean clip.
-        clean: The same, the truth.
-        t: [b], noise levels in [0, 1].
-        feet: Weight of the lower third of each frame, where errors are small in area and large to the eye.
+    ``feet`` is the weight of the lower third of each frame, where errors are small in area and large to the eye.
     """
     error = (predicted.float() - clean.float()).square()
     if feet != 1.0:

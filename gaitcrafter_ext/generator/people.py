@@ -25,8 +25,6 @@ from torch import Tensor
 
 from gaitcrafter_ext.generator.framework import ConfigMixin, ModelMixin, register_to_config
 
-__all__ = ["CODE_DIM", "PeopleSpace", "gei_features"]
-
 CODE_DIM = 64
 
 #: A GEI of the middle 48 columns, halved each way.
@@ -48,11 +46,7 @@ def gei_features(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
 class PeopleSpace(ModelMixin, ConfigMixin):
     """Codes of the people that the weights know, and the encoder that places others among them.
 
-    Args:
-        identities: Known people, in the order of the rows.
-        conditions: Walking conditions, in the order of their index.
-        view_deg: Angles of the views with an encoder; NaN (null in the file) for the one of unknown angle.
-        code_dim: Length of a code.
+    ``view_deg`` are the angles of the views with an encoder, None for the one of unknown angle.
 
     Attributes:
         codes: float32 [identities, code_dim], whitened.
@@ -111,7 +105,7 @@ class PeopleSpace(ModelMixin, ConfigMixin):
         Args:
             features: float32 [n, 768], :func:`gei_features` of their clips.
             condition: [n], names; one that the space does not know is read as the first that it does.
-            view_deg: [n], degrees, NaN where unknown; the nearest view with an encoder is taken.
+            view_deg: [n], NaN where unknown; the nearest view with an encoder is taken.
         """
         means, precisions = [], []
         for row, name, degrees in zip(features, condition, view_deg, strict=True):
@@ -124,26 +118,19 @@ class PeopleSpace(ModelMixin, ConfigMixin):
         total = 1 + share * (precision - 1).sum(0)
         fused = share * (mean * precision).sum(0) / total
         # Shrunk estimates all lie near the middle; people lie on a shell.
-        return (fused * float(self._radius()) / fused.norm().clamp(min=1e-6)).float()
-
-    def _radius(self) -> Tensor:
-        """Median length of a known person's code."""
         lengths = self.codes.norm(dim=1)
-        return lengths[lengths > 0].median() if lengths.any() else torch.zeros(())
+        radius = float(lengths[lengths > 0].median()) if lengths.any() else 0.0
+        return (fused * radius / fused.norm().clamp(min=1e-6)).float()
 
     def _cell(self, condition: str, view_deg: float) -> tuple[int, int]:
         """Condition and view of the encoder to use: the nearest that has learned something."""
         names = list(self.config.conditions)
         rows = [names.index(condition)] if condition in names else []
+        apart = [_degrees_between(view_deg, known) for known in self.config.view_deg]
         for row in (*rows, *range(len(names))):
-            learned = (self.error[row].mean(dim=-1) < 1).tolist()
-            apart = [
-                (_degrees_between(view_deg, known), column)
-                for column, known in enumerate(self.config.view_deg)
-                if learned[column]
-            ]
-            if apart:
-                return row, min(apart)[1]
+            learned = (self.error[row].mean(dim=-1) < 1).nonzero()[:, 0].tolist()
+            if learned:
+                return row, min(learned, key=apart.__getitem__)
         return 0, 0
 
     @classmethod
@@ -164,10 +151,10 @@ class PeopleSpace(ModelMixin, ConfigMixin):
             person: [n], index into ``identities``.
             condition: [n], index into ``conditions``; codes come from the first one. People without a clip of it are
                 placed as strangers are.
-            view_deg: [n], degrees, NaN where unknown.
+            view_deg: [n], NaN where unknown.
             identities: Names.
             conditions: Names.
-            code_dim: Length of a code; dimensions beyond what the people span stay 0.
+            code_dim: Dimensions beyond what the people span stay 0.
         """
         angles = sorted({float(angle) for angle in view_deg if math.isfinite(angle)})
         known = [*angles, *([None] if np.isnan(view_deg).any() else [])]

@@ -14,7 +14,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,12 @@ from torch import Tensor
 from gaitcrafter_ext.errors import UsageError, WeightsError, suggest
 from gaitcrafter_ext.generator.conditioning import Conditioning
 from gaitcrafter_ext.generator.framework import BaseOutput, DiffusionPipeline, diffusers_logging
-from gaitcrafter_ext.generator.hub import fetch, push
+from gaitcrafter_ext.generator.hub import fetch, model_card, push
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import guided, velocity
 from gaitcrafter_ext.generator.people import PeopleSpace
 from gaitcrafter_ext.generator.postprocess import postprocess
-from gaitcrafter_ext.generator.samplers import PRECISIONS, make_scheduler
-from gaitcrafter_ext.generator.shape import FRAMES, LONGEST, SHORTEST, TILE, windows
+from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST, PRECISIONS, SHORTEST, TILE, make_scheduler, windows
 from gaitcrafter_ext.generator.weights import (
     CARD_NAME,
     PEOPLE_NAME,
@@ -47,8 +46,6 @@ from gaitcrafter_ext.generator.weights import (
 )
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text, move_files
 
-__all__ = ["TILES", "GaitCrafterOutput", "GaitCrafterPipeline", "SampleRequest"]
-
 #: Windows of a tile on accelerators; ``shape.TILE`` on a CPU.
 TILES = {"cuda": 128, "mps": 32}
 
@@ -62,7 +59,6 @@ class SampleRequest:
 
     Attributes:
         weights: Known person -> mixing weight. One entry = that person.
-        condition: Walking condition, one of the weights' vocabulary.
         view_deg: View in degrees; ``None`` = whatever view the model likes.
         seed: Key of the clip's noise, 0 <= seed < 2**63.
         cycle: Gait cycle in frames; ``None`` = that of the person, or the mixture's.
@@ -95,7 +91,10 @@ class GaitCrafterPipeline(DiffusionPipeline):
         scheduler: A ``diffusers`` scheduler for rectified flow; its shift is reused for every sampler.
         conditions: Walking conditions, in the order of their index; those of ``people`` where left out.
         cadence: Person -> mean gait cycle and its standard deviation, frames.
-        sampler, steps, guidance, identity_scale: Defaults of a call.
+        sampler: Default of a call, as the next three are.
+        steps: See :meth:`__call__`.
+        guidance: Likewise.
+        identity_scale: Likewise.
         baked_in: The denoiser was distilled to just these; others are refused.
     """
 
@@ -131,10 +130,8 @@ class GaitCrafterPipeline(DiffusionPipeline):
     def from_pretrained(cls, folder: str | Path, **options: Any) -> GaitCrafterPipeline:
         """Load weights, checked against their card.
 
-        Args:
-            folder: ``"bundled"``, a folder that ``train --out`` or ``save_pretrained`` wrote, or a repository of the
-                Hugging Face Hub, ``owner/name``.
-            options: Passed on to ``diffusers``, e.g. ``dtype``; full precision by default.
+        ``folder`` is ``"bundled"``, a folder that ``train --out`` or ``save_pretrained`` wrote, or a repository of the
+        Hugging Face Hub, ``owner/name``. Options go on to ``diffusers``, e.g. ``dtype``; full precision by default.
 
         Raises:
             MissingError: No weights are there.
@@ -157,10 +154,6 @@ class GaitCrafterPipeline(DiffusionPipeline):
     def save_pretrained(self, folder: str | Path, **options: Any) -> None:
         """Write the weights, the card last: a kill leaves the old ones or such as are refused, never mixed ones.
 
-        Args:
-            folder: The weights folder, made where missing.
-            options: Passed on to ``diffusers``.
-
         Raises:
             UsageError: The pipeline has no card to write (it was made of parts).
             StorageError: The disk refused.
@@ -174,7 +167,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
                 super().save_pretrained(staged, **{"safe_serialization": True, **options})
                 files = {name: checksum(Path(staged) / name) for name in (WEIGHTS_NAME, PEOPLE_NAME)}
                 move_files(Path(staged), target)
-        self.card = Card(**{**vars(self.card), "files": files})
+        self.card = replace(self.card, files=files)
         atomic_write_text(target / CARD_NAME, self.card.to_json())
 
     def push_to_hub(
@@ -203,7 +196,9 @@ class GaitCrafterPipeline(DiffusionPipeline):
         """
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder)
-            return push(self, Path(folder), repo_id, licence, private, token, report)
+            assert self.card is not None
+            (Path(folder) / "README.md").write_text(model_card(self.card, repo_id, licence, report))
+            return push(Path(folder), repo_id, private, token)
 
     @property
     def identities(self) -> tuple[str, ...]:
@@ -228,11 +223,11 @@ class GaitCrafterPipeline(DiffusionPipeline):
             requests: What to make; the order has no influence on a clip's content.
             frames: Length of each clip, 20 to 600.
             steps: Steps of the sampler; ``None`` = the weights' default.
-            sampler: One of ``samplers.SAMPLER_NAMES``; ``None`` = the weights' default.
+            sampler: One of ``sampling.SAMPLER_NAMES``; ``None`` = the weights' default.
             guidance: Weight of the guidance towards what is asked for, 1 = none; ``None`` = the weights' default.
             identity_scale: Factor on each code, whose origin is the average person: guidance within the space of
                 people, without which clothes hide who wears them; 1 = as trained, ``None`` = the weights' default.
-            precision: One of ``samplers.PRECISIONS``.
+            precision: One of ``sampling.PRECISIONS``.
             batch_size: Clips in memory at once; no influence on their content.
 
         Raises:
@@ -244,19 +239,20 @@ class GaitCrafterPipeline(DiffusionPipeline):
         run = self._sampler(how, precision)
         scale = _at_least(0.0, how.identity_scale, "identity_scale")
         codes = self.people.codes.cpu()
-        inputs = [self._inputs(request, frames, scale, codes) for request in requests]
-        size = (
-            max(1, run.tile // len(windows(frames))) if batch_size is None else _at_least(1, batch_size, "batch_size")
-        )
-        clips: list[NDArray[np.uint8]] = []
+        given = [self._given(request, frames, scale, codes) for request in requests]
+        size = run.tile // len(windows(frames)) or 1
+        size = size if batch_size is None else _at_least(1, batch_size, "batch_size")
+        clips = [np.zeros((0, frames, 64, 64), np.uint8)]
         drawn: Future[NDArray[np.uint8]] | None = None
         with ThreadPoolExecutor(1) as drawing:  # clips are drawn while the next ones are sampled
-            for start in range(0, len(inputs), size):
-                sample = run(inputs[start : start + size])[:, :frames]
+            for start in range(0, len(requests), size):
+                batch = slice(start, start + size)
+                parts = (torch.stack(part) for part in zip(*given[batch], strict=True))
+                sample = run(Conditioning(*parts), [request.seed for request in requests[batch]])[:, :frames]
                 clips += [drawn.result()] if drawn else []
                 drawn = drawing.submit(postprocess, sample)
             clips += [drawn.result()] if drawn else []
-        return GaitCrafterOutput(np.concatenate(clips) if clips else np.zeros((0, frames, 64, 64), np.uint8))
+        return GaitCrafterOutput(np.concatenate(clips))
 
     @property
     def sampling(self) -> SamplingDefaults:
@@ -280,8 +276,8 @@ class GaitCrafterPipeline(DiffusionPipeline):
         """How far the noise levels of training and sampling lean to high noise."""
         return float(self.scheduler.config.get("flow_shift") or self.scheduler.config.shift)
 
-    def _inputs(self, request: SampleRequest, frames: int, identity_scale: float, codes: Tensor) -> ModelInputs:
-        """Translate a request into the network's inputs."""
+    def _given(self, request: SampleRequest, frames: int, identity_scale: float, codes: Tensor) -> Conditioning:
+        """A request as what the network is conditioned on, one row without its batch dimension."""
         conditions = tuple(self.config.conditions)
         if request.condition not in conditions:
             known = suggest(request.condition, conditions)
@@ -292,12 +288,11 @@ class GaitCrafterPipeline(DiffusionPipeline):
         if cycle <= 0:
             raise UsageError(f"cycle: {cycle} frames asked for; allowed: above 0")
         time = torch.arange(max(frames, FRAMES), dtype=torch.float64)
-        return ModelInputs(
+        return Conditioning(
             code,
-            conditions.index(request.condition),
-            math.nan if request.view_deg is None else float(request.view_deg),
+            torch.tensor(conditions.index(request.condition)),
+            torch.tensor(math.nan if request.view_deg is None else float(request.view_deg)),
             (2 * math.pi * time / cycle + request.start).float(),
-            request.seed,
         )
 
     def _code(self, request: SampleRequest, codes: Tensor) -> Tensor:
@@ -317,17 +312,6 @@ class GaitCrafterPipeline(DiffusionPipeline):
 
 
 @dataclass(frozen=True)
-class ModelInputs:
-    """A request in the network's terms: code [d], condition, view, phase [frames], seed."""
-
-    code: Tensor
-    condition: int
-    view_deg: float
-    phase: Tensor
-    seed: int
-
-
-@dataclass(frozen=True)
 class _Sampler:
     """One choice of sampler, applied to clips of one length."""
 
@@ -343,19 +327,13 @@ class _Sampler:
         """Windows computed at once."""
         return TILES.get(self.denoiser.device.type, TILE)
 
-    def __call__(self, inputs: Sequence[ModelInputs]) -> Tensor:
+    def __call__(self, given: Conditioning, seeds: Sequence[int]) -> Tensor:
         """Sample clips: float32 [n, frames, h, w]. The device is not waited for."""
-        device = self.denoiser.device
-        given = Conditioning(
-            torch.stack([one.code for one in inputs]),
-            torch.tensor([one.condition for one in inputs]),
-            torch.tensor([one.view_deg for one in inputs]),
-            torch.stack([one.phase for one in inputs]),
-        )
-        clip, time = self._cells(*given.phase.shape)
+        device, frames = self.denoiser.device, given.phase.shape[1]
+        clip, time = self._cells(len(seeds), frames)
         given = given.rows(clip)._replace(phase=given.phase[clip[:, None], time]).to(device)
         clip, time = clip.to(device), time.to(device)
-        x_t = self._noise(inputs).to(device, non_blocking=True)
+        x_t = self._noise(seeds, frames).to(device, non_blocking=True)
         # Noise levels stay on the CPU, and are the scheduler's own: some schedulers round their timesteps.
         if self.even:
             self.scheduler.set_timesteps(sigmas=[1 - step / self.steps for step in range(self.steps)])
@@ -367,17 +345,16 @@ class _Sampler:
             x_t = self.scheduler.step(velocity(x_t, clean, t), timestep, x_t).prev_sample
         return x_t
 
-    def _noise(self, inputs: Sequence[ModelInputs]) -> Tensor:
+    def _noise(self, seeds: Sequence[int], frames: int) -> Tensor:
         """Noise of each clip, keyed by its seed; made on the CPU so that every device starts from the same."""
-        config, frames = self.denoiser.config, len(inputs[0].phase)
-        pinned = self.denoiser.device.type == "cuda"
-        noise = torch.empty(len(inputs), frames, config.height, config.width, pin_memory=pinned)
+        config, pinned = self.denoiser.config, self.denoiser.device.type == "cuda"
+        noise = torch.empty(len(seeds), frames, config.height, config.width, pin_memory=pinned)
 
-        def draw(out: Tensor, one: ModelInputs) -> None:
-            torch.randn(out.shape, generator=torch.Generator().manual_seed(one.seed), out=out)
+        def draw(out: Tensor, seed: int) -> None:
+            torch.randn(out.shape, generator=torch.Generator().manual_seed(seed), out=out)
 
         with ThreadPoolExecutor(NOISE_THREADS) as pool:
-            list(pool.map(draw, noise, inputs))
+            list(pool.map(draw, noise, seeds))
         return noise
 
     def _cells(self, clips: int, frames: int) -> tuple[Tensor, Tensor]:
@@ -398,18 +375,13 @@ class _Sampler:
         """Windows [n, 30, h, w] back to clips like ``x_t``, averaged where they overlap."""
         starts = windows(x_t.shape[1])
         by_clip = clean[: len(x_t) * len(starts)].unflatten(0, (len(x_t), len(starts)))
-        weight = _triangle(x_t.device)[:, None, None]
+        rising = torch.arange(1, FRAMES + 1, device=x_t.device)
+        weight = torch.minimum(rising, rising.flip(0)).float()[:, None, None]
         total, covered = torch.zeros_like(x_t), torch.zeros_like(x_t[0, :, :1, :1])
         for number, start in enumerate(starts):
             total[:, start : start + FRAMES] += by_clip[:, number] * weight
             covered[start : start + FRAMES] += weight
         return total / covered
-
-
-def _triangle(device: torch.device) -> Tensor:
-    """Weight of each frame of a window where windows overlap, [30]."""
-    rising = torch.arange(1, FRAMES + 1, device=device)
-    return torch.minimum(rising, rising.flip(0)).float()
 
 
 def _at_least(least: Any, value: Any, option: str) -> Any:

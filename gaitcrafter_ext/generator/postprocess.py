@@ -17,8 +17,6 @@ from torch.nn import functional as F
 
 from gaitcrafter_ext.errors import DataError
 
-__all__ = ["antialias", "clean_mask", "postprocess"]
-
 #: Pieces smaller than these shares of a frame's largest one are specks: beside it, and above or below it, where a foot
 #: may be that the network did not join to its leg.
 SPECK, SPECK_BEYOND = 0.1, 0.02

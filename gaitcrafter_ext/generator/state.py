@@ -19,14 +19,11 @@ from gaitcrafter_ext.silhouettes.files import atomic_write_text
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["LOCK_PREFIX", "Progress", "StateFolder", "is_training", "stop_requests"]
-
 #: What a training begins with in its folder, before there is any state; the lock comes first, one a process.
 MARK_NAME, LOCK_PREFIX = "gaitcrafter-train.json", "gaitcrafter-train-"
-STATE_NAME, PROGRESS_NAME = "state", "progress.json"
 
-#: Where a whole state may lie, the newer one first.
-STATES = (STATE_NAME, f"{STATE_NAME}.old")
+#: Where a whole state may lie, the newer one first, and where one is written.
+STATES, FRESH, PROGRESS_NAME = ("state", "state.old"), "state.new", "progress.json"
 
 #: Settings that may change between two calls of one training.
 FREE = ("max_clips", "cooldown", "save_minutes", "learning_rate", "validate_every")
@@ -34,7 +31,7 @@ FREE = ("max_clips", "cooldown", "save_minutes", "learning_rate", "validate_ever
 
 @dataclass
 class Progress:
-    """How far training is, over all resumptions and processes; saved with the state.
+    """How far training is, over all resumptions and processes; saved with the state by ``accelerate``.
 
     ``curve`` has a row a validation: clips, training loss since the last row, validation loss, identity gain.
     """
@@ -44,14 +41,11 @@ class Progress:
     seconds: float = 0.0
     curve: list[tuple[int, float, float, float]] = field(default_factory=list)
 
-    def state_dict(self) -> dict[str, Any]:
-        """For ``accelerate``."""
+    def state_dict(self) -> dict[str, Any]:  # noqa: D102
         return asdict(self)
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """For ``accelerate``."""
-        self.step, self.clips, self.seconds = state["step"], state["clips"], state["seconds"]
-        self.curve = [tuple(row) for row in state["curve"]]
+    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: D102
+        vars(self).update({**state, "curve": [tuple(row) for row in state["curve"]]})
 
 
 def is_training(folder: Path) -> bool:
@@ -64,19 +58,19 @@ def is_training(folder: Path) -> bool:
 def stop_requests() -> Iterator[list[int]]:
     """A list that becomes non-empty when the process is asked to stop; a second request is obeyed at once."""
     received: list[int] = []
-    previous: dict[signal.Signals, Any] = {}
+    previous: dict[int, Any] = {}
 
     def note(number: int, _frame: Any) -> None:
         received.append(number)
-        signal.signal(number, previous[signal.Signals(number)])
+        signal.signal(number, previous[number])
 
     for name in (signal.SIGINT, signal.SIGTERM):
         previous[name] = signal.signal(name, note)
     try:
         yield received
     finally:
-        for name, handler in previous.items():
-            signal.signal(name, handler)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 class StateFolder:
@@ -93,13 +87,20 @@ class StateFolder:
         self.folder, self.accelerator = folder, accelerator
         self.facts = json.loads(json.dumps({**asdict(config), "data": data}))
 
+    @property
+    def saved(self) -> Path | None:
+        """The newest whole state there is to resume from."""
+        states = (self.folder / name for name in STATES)
+        return next((state for state in states if (state / PROGRESS_NAME).is_file()), None)
+
     def save(self, progress: Progress) -> None:
         """Write the state beside the old one, then swap: a kill leaves one of the two whole.
 
         Raises:
             StorageError: The disk refuses; the old state is kept.
         """
-        fresh = self.folder / f"{STATE_NAME}.new"
+        current, old = (self.folder / name for name in STATES)
+        fresh = self.folder / FRESH
         if self.accelerator.is_main_process:
             shutil.rmtree(fresh, ignore_errors=True)
         self.accelerator.wait_for_everyone()
@@ -107,13 +108,12 @@ class StateFolder:
             self.accelerator.save_state(str(fresh))
             if self.accelerator.is_main_process:
                 atomic_write_text(fresh / PROGRESS_NAME, json.dumps({"run": self.facts, **asdict(progress)}))
-                self._swap(fresh)
+                if current.exists():
+                    shutil.rmtree(old, ignore_errors=True)
+                    current.rename(old)
+                fresh.rename(current)
+                shutil.rmtree(old, ignore_errors=True)
         self.accelerator.wait_for_everyone()
-
-    @property
-    def saved(self) -> bool:
-        """Whether there is a state to resume from."""
-        return any((self.folder / name / PROGRESS_NAME).is_file() for name in STATES)
 
     def begin(self, restart: bool) -> None:
         """Mark the folder as a training's; with ``restart`` first delete what an earlier one kept, and nothing else.
@@ -123,39 +123,22 @@ class StateFolder:
         """
         if self.accelerator.is_main_process:
             if restart:
-                for name in (*STATES, f"{STATE_NAME}.new"):
+                for name in (*STATES, FRESH):
                     shutil.rmtree(self.folder / name, ignore_errors=True)
                 for events in self.folder.glob("logs/events.out.tfevents.*"):
                     events.unlink()
             atomic_write_text(self.folder / MARK_NAME, json.dumps(self.facts))
         self.accelerator.wait_for_everyone()
 
-    def _swap(self, fresh: Path) -> None:
-        old, current = self.folder / f"{STATE_NAME}.old", self.folder / STATE_NAME
-        if current.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            current.rename(old)
-        fresh.rename(current)
-        shutil.rmtree(old, ignore_errors=True)
-
     def resume(self) -> bool:
-        """Load the newest whole state, if there is one.
-
-        Returns:
-            Whether there was one.
+        """Load the newest whole state; returns whether there was one.
 
         Raises:
             ConflictError: It is that of another configuration, or of other data.
         """
-        for name in STATES:
-            state = self.folder / name
-            if (state / PROGRESS_NAME).is_file():
-                self._refuse_other_run(state / PROGRESS_NAME)
-                self.accelerator.load_state(str(state))
-                return True
-        return False
-
-    def _refuse_other_run(self, path: Path) -> None:
+        if self.saved is None:
+            return False
+        path = self.saved / PROGRESS_NAME
         try:
             began = json.loads(path.read_text(encoding="utf-8"))["run"]
         except (ValueError, TypeError, KeyError):
@@ -168,6 +151,8 @@ class StateFolder:
         ]
         if changed:
             raise ConflictError(
-                f"{path.parent}: the run to resume had other settings or other data ({', '.join(changed)}); "
+                f"{self.saved}: the run to resume had other settings or other data ({', '.join(changed)}); "
                 "give the same ones, another --out, or --force to begin again"
             )
+        self.accelerator.load_state(str(self.saved))
+        return True

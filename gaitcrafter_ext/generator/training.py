@@ -23,7 +23,6 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import parse_flag_from_env
-from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
@@ -34,26 +33,11 @@ from gaitcrafter_ext.generator.framework import EMAModel
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import denoising_loss
 from gaitcrafter_ext.generator.people import PeopleSpace
-from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
-from gaitcrafter_ext.generator.samplers import make_scheduler
-from gaitcrafter_ext.generator.shape import TILE
+from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
+from gaitcrafter_ext.generator.sampling import make_scheduler
 from gaitcrafter_ext.generator.state import Progress, StateFolder, stop_requests
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.hardware import multiplies_bfloat16, pick_device
-from gaitcrafter_ext.silhouettes.pictures import strip
-
-__all__ = [
-    "Examples",
-    "HeldOut",
-    "Objective",
-    "Trainer",
-    "Validation",
-    "fast_arithmetic",
-    "keep_freed_memory",
-    "keyed",
-    "noise_like",
-    "preview",
-]
 
 #: Examples of a validation that are computed at once.
 HELD_OUT_BATCH = 16
@@ -145,12 +129,7 @@ class Objective(ABC):
         """Card of the weights, before their checksums."""
 
     def pipeline(self, denoiser: GaitUNet, training: dict[str, Any]) -> GaitCrafterPipeline:
-        """Weights, with their card.
-
-        Args:
-            denoiser: Trained so far.
-            training: How the weights were made; anything JSON can hold.
-        """
+        """Weights with their card, which says how they were made: ``training``, anything JSON can hold."""
         card = self.card(training)
         conditions, scheduler = list(card.vocabulary.conditions), make_scheduler("euler", self.shift)
         pipeline = GaitCrafterPipeline(
@@ -161,13 +140,9 @@ class Objective(ABC):
 
 
 class Trainer:
-    """Trains a denoiser.
+    """Trains a denoiser; state and logs are kept in ``folder``.
 
-    Args:
-        config: How.
-        objective: What it is to learn.
-        folder: Where state and logs are kept.
-        restart: Delete the state of an earlier run in ``folder``, once everything else is found to be right.
+    ``restart`` deletes the state of an earlier run there, once everything else is found to be right.
 
     Raises:
         ConflictError: ``folder`` holds the state of a run with another configuration or other data.
@@ -232,13 +207,9 @@ class Trainer:
                     break
                 if save:
                     self._mean(losses)
-                    self.save()
+                    self.state.save(self.progress)
                     saved = time.monotonic()
         self._mean(losses)
-        self.save()
-
-    def save(self) -> None:
-        """Write the state, from which the same configuration goes on."""
         self.state.save(self.progress)
 
     def averaged(self) -> GaitUNet:
@@ -250,12 +221,6 @@ class Trainer:
     def pipeline(self, training: dict[str, Any]) -> GaitCrafterPipeline:
         """The averaged weights as they are now, in half precision, with their card; see :meth:`Objective.pipeline`."""
         return self.objective.pipeline(self.averaged().half(), training)
-
-    def preview(self) -> None:
-        """Show a sheet of clips of the averaged weights in TensorBoard."""
-        image = preview(self.objective.pipeline(self.averaged(), {}))
-        for tracker in self.accelerator.trackers:
-            tracker.writer.add_image("samples", image, self.progress.clips, dataformats="HW")
 
     def _agree(self, *wishes: bool) -> list[bool]:
         """What any process wishes, all do: they stop and save at the same step, whatever their clocks say."""
@@ -332,23 +297,6 @@ def noise_like(shape: tuple[int, ...], device: torch.device, generator: torch.Ge
     return torch.randn(shape, generator=own, device=device)
 
 
-def preview(pipeline: GaitCrafterPipeline) -> NDArray[np.uint8]:
-    """One tile of clips, people, conditions and views mixed: uint8 image [TILE * 64, columns]."""
-    assert pipeline.card is not None
-    words = pipeline.card.vocabulary
-    views = list(words.views.values())
-    requests = [
-        SampleRequest(
-            weights={words.identities[index // 2 % len(words.identities)]: 1.0},
-            condition=words.conditions[index % len(words.conditions)],
-            view_deg=views[index * len(views) // TILE],
-            seed=index,
-        )
-        for index in range(TILE)
-    ]
-    return np.concatenate([strip(clip) for clip in pipeline(requests).clips])
-
-
 def learning_rate(settings: TrainingConfig, step: int, clips: int) -> float:
     """Warm-up over ``warmup_steps``, plateau, and a fall to 0 over the last ``cooldown`` of ``max_clips``."""
     rising = min(1.0, (step + 1) / max(1, settings.warmup_steps))
@@ -367,17 +315,12 @@ def fast_arithmetic() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def keep_freed_memory() -> bool:
-    """Tell glibc to keep large freed blocks instead of returning them to the system: 6-7 % of a step on a CPU.
-
-    Returns:
-        Whether it took effect; elsewhere it does nothing.
-    """
+def keep_freed_memory() -> None:
+    """Make glibc keep large freed blocks instead of returning them to the system: 6-7 % of a step on a CPU."""
     trim_threshold, mmap_threshold, kept_bytes = -1, -3, 1 << 30  # mallopt's parameters, malloc.h
-    if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return mallopt is not None and bool(mallopt(mmap_threshold, kept_bytes) and mallopt(trim_threshold, kept_bytes))
+    if sys.platform.startswith("linux") and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
+        mallopt(mmap_threshold, kept_bytes)
+        mallopt(trim_threshold, kept_bytes)
 
 
 def _accelerator(precision: str, folder: Path) -> Accelerator:

@@ -26,23 +26,6 @@ from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import storage_error
 
-__all__ = [
-    "BUNDLED",
-    "CARD_NAME",
-    "FORMAT",
-    "WEIGHTS_NAME",
-    "Card",
-    "SamplingDefaults",
-    "TrainedOn",
-    "Vocabulary",
-    "check_weights",
-    "checksum",
-    "locate",
-    "mixed_cadence",
-    "read_card",
-    "refused_writes",
-]
-
 #: The name under which the packaged weights are asked for.
 BUNDLED = "bundled"
 
@@ -70,7 +53,6 @@ class TrainedOn:
     """Which people, so that synthetic clips are never tested on people whom their generator saw.
 
     Attributes:
-        dataset: The dataset's name.
         identities_hash: :func:`gaitcrafter_ext.vocabulary.identities_hash` of the training people.
         held_out: Takes of these people that were kept from training, as ``identity/take``.
         takes: Names of all takes trained on; a take of another name was not, whoever's it is. Empty where not known.
@@ -86,7 +68,7 @@ class TrainedOn:
 
 @record
 class SamplingDefaults:
-    """How clips are sampled unless the caller says otherwise (see :mod:`gaitcrafter_ext.generator.samplers`).
+    """How clips are sampled unless the caller says otherwise (see :mod:`gaitcrafter_ext.generator.sampling`).
 
     With ``baked_in`` the weights were distilled to just this sampler, these steps and this guidance: one evaluation a
     step answers as guidance would.
@@ -106,9 +88,8 @@ class SamplingDefaults:
         Raises:
             UsageError: Another choice than the one that is baked in.
         """
-        asked: dict[str, Any] = {"sampler": sampler, "steps": steps, "guidance": guidance}
-        asked["identity_scale"] = identity_scale
-        given = {name: value for name, value in asked.items() if value is not None}
+        asked = {"sampler": sampler, "steps": steps, "guidance": guidance, "identity_scale": identity_scale}
+        given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
         for name, value in given.items():
             if self.baked_in and name != "identity_scale" and value != getattr(self, name):
                 raise UsageError(
@@ -127,11 +108,8 @@ class Card:
     """All of ``card.json``.
 
     Attributes:
-        vocabulary: What can be asked for.
-        trained_on: Whom the weights know.
         dataset: How the folders of their dataset are read.
         cadence: Gait cycle of each person whose clips tell it: mean and standard deviation between takes, frames.
-        sampling: Default sampler.
         training: How they were made: command, configuration, clips, minutes, loss curve.
         code_dim: Length of an identity code.
         files: Path in the folder -> SHA-256, hex.
@@ -188,20 +166,12 @@ def names_in(people: Iterable[str], dataset: str) -> set[str]:
 
 def checksum(path: Path) -> str:
     """SHA-256 of a file, hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @contextlib.contextmanager
 def refused_writes(folder: Path) -> Iterator[None]:
-    """Turn what a disk refuses into one line, whichever library meets it.
-
-    Raises:
-        StorageError: The disk refused.
-    """
+    """Turn what a disk refuses into a ``StorageError`` of one line, whichever library meets it."""
     from safetensors import SafetensorError
 
     try:
@@ -218,11 +188,7 @@ def refused_writes(folder: Path) -> Iterator[None]:
 
 
 def locate(name: str | Path) -> Path:
-    """Folder of the weights called ``name``: ``"bundled"``, or a folder's path.
-
-    Raises:
-        MissingError: No weights are there.
-    """
+    """Folder of the weights called ``name``: ``"bundled"``, or a folder's path; raises ``MissingError``."""
     folder = _PACKAGED if str(name) == BUNDLED else Path(name)
     if not (folder / CARD_NAME).is_file():
         raise MissingError(f"no weights at '{name}'; allowed: '{BUNDLED}' or a folder written by 'train --out'")
@@ -254,11 +220,7 @@ def read_card(folder: str | Path) -> Card:
 
 
 def check_weights(folder: str | Path, card: Card) -> None:
-    """Refuse files that are not the ones the card was written for.
-
-    Raises:
-        WeightsError: A file is missing, truncated or changed.
-    """
+    """Raise ``WeightsError`` if a file is not the one that the card was written for."""
     for name, digest in card.files.items():
         path = Path(folder) / name
         if not path.is_file():

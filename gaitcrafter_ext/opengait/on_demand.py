@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gaitcrafter_ext.errors import GaitCrafterError, MissingError, StorageError, UsageError
-from gaitcrafter_ext.generator.shape import FRAMES
+from gaitcrafter_ext.generator.sampling import FRAMES
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.opengait.config_keys import GeneratedEntry
 from gaitcrafter_ext.opengait.device import VISIBLE_VARIABLE, notify

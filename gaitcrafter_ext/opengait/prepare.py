@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gaitcrafter_ext.errors import MissingError, UsageError, listed
-from gaitcrafter_ext.generator.shape import FRAMES, LONGEST
+from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST
 from gaitcrafter_ext.generator.weights import BUNDLED
 from gaitcrafter_ext.hardware import this_process
 from gaitcrafter_ext.opengait.checkout import Checkout

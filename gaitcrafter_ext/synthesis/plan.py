@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from gaitcrafter_ext.errors import ConflictError, DataError, UsageError
-from gaitcrafter_ext.generator.shape import FRAMES, LONGEST, SHORTEST
+from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST, SHORTEST
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.records import fill, record
 from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, known_identity, novel_identities

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gaitcrafter_ext.generator.shape import TILE
+from gaitcrafter_ext.generator.sampling import TILE
 from gaitcrafter_ext.hardware import multiplies_bfloat16, pick_device
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.clip import HEIGHT, WIDTH, trim, upsample

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from gaitcrafter_ext.errors import DataError, UsageError
-from gaitcrafter_ext.generator.shape import TILE
+from gaitcrafter_ext.generator.sampling import TILE
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.metrics.centroids import Centroids, nearest
 from gaitcrafter_ext.recognition.filter_card import FilterCard

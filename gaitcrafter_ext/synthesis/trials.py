@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import StorageError
-from gaitcrafter_ext.generator.shape import TILE
+from gaitcrafter_ext.generator.sampling import TILE
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.hardware import Process
 from gaitcrafter_ext.metrics.centroids import Centroids, find_centroids, greedily_unique, to_own_centroid

@@ -29,7 +29,7 @@ FACADE = ("__init__", "__main__")
 
 # Rooms the command line reads before it knows that it will need torch, and those that old environments import.
 TORCH_FREE = ("errors", "records", "vocabulary", "cli", "synthesis", "silhouettes")
-TORCH_FREE_MODULES = ("generator.samplers", "generator.shape", "generator.weights")
+TORCH_FREE_MODULES = ("generator.sampling", "generator.weights")
 
 
 def imported(tree: ast.Module) -> Iterator[str]:

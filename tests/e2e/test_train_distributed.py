@@ -23,19 +23,19 @@ from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.generator import data
 from gaitcrafter_ext.generator.training import Trainer
 
-save, pack = Trainer.save, data._pack
+run, pack = Trainer.run, data._pack
 
 def packed(*args):
     Path(f"packed-{os.environ['RANK']}-{args[-1].name}").touch()
     return pack(*args)
 
-def saved(trainer):
-    save(trainer)
+def ran(trainer, *args):
+    yield from run(trainer, *args)
     raw = trainer.accelerator.unwrap_model(trainer.denoiser)
     own = {"ema": trainer.averaged().state_dict(), "raw": raw.state_dict()}
     torch.save(own, f"rank-{os.environ['RANK']}.pt")
 
-Trainer.save, data._pack = saved, packed
+Trainer.run, data._pack = ran, packed
 sys.exit(main(["train", *sys.argv[1:]]))
 """
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
-from gaitcrafter_ext.generator.samplers import SAMPLER_NAMES
+from gaitcrafter_ext.generator.sampling import SAMPLER_NAMES
 from tests.tiny import PEOPLE, tiny_pipeline
 
 STORED = Path(__file__).with_name("tiny_generator.npz")

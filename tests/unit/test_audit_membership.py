@@ -14,7 +14,7 @@ from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.people import PeopleSpace
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
-from gaitcrafter_ext.generator.samplers import make_scheduler
+from gaitcrafter_ext.generator.sampling import make_scheduler
 from gaitcrafter_ext.generator.weights import Card, TrainedOn, Vocabulary
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey

@@ -14,7 +14,7 @@ from gaitcrafter_ext.generator.objective import (
     shift_t,
     velocity,
 )
-from gaitcrafter_ext.generator.samplers import SAMPLER_NAMES, make_scheduler
+from gaitcrafter_ext.generator.sampling import SAMPLER_NAMES, make_scheduler
 
 
 def _clips(count: int, *shape: int) -> torch.Tensor:

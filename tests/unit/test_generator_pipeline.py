@@ -14,8 +14,7 @@ from gaitcrafter_ext.errors import UsageError, WeightsError
 from gaitcrafter_ext.generator.framework import DiffusionPipeline
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
 from gaitcrafter_ext.generator.postprocess import postprocess
-from gaitcrafter_ext.generator.samplers import SAMPLER_NAMES
-from gaitcrafter_ext.generator.shape import FRAMES, LONGEST, SHORTEST, windows
+from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST, SAMPLER_NAMES, SHORTEST, windows
 from gaitcrafter_ext.generator.weights import SamplingDefaults, read_card
 from tests.tiny import PEOPLE, tiny_pipeline
 
