@@ -13,16 +13,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gaitcrafter_ext.cli._options import at_least, number
+from gaitcrafter_ext.cli._options import add_json, at_least, number
 from gaitcrafter_ext.errors import ConflictError, UsageError
 from gaitcrafter_ext.records import read_json
 
 if TYPE_CHECKING:
     from gaitcrafter_ext.generator.config import GeneratorConfig
     from gaitcrafter_ext.generator.training import Objective, Trainer
-    from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
-    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-    from gaitcrafter_ext.vocabulary import ClipKey
 
 HELP = "train a video diffusion model on silhouettes; run again to go on where it stopped"
 
@@ -32,34 +29,24 @@ TRAINING_FOLDER = "training"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``train``."""
-    parser.add_argument("--data", metavar="ROOT", help="folder of <identity>/<take>/<view>/<view>.pkl")
-    parser.add_argument("--partition", metavar="JSON", help="only people of its TRAIN_SET are ever read")
-    parser.add_argument(
-        "--out", required=True, metavar="WEIGHTS_DIR", help="where the weights go, and the state to resume from"
-    )
-    parser.add_argument(
-        "--config", metavar="YAML", help="a YAML file, or a preset by name, e.g. casia-b; defaults where left out"
-    )
-    parser.add_argument(
-        "--init", metavar="NAME|DIR", help="begin with these weights ('bundled' or a folder) instead of random ones"
-    )
-    parser.add_argument(
-        "--distill",
-        metavar="NAME|DIR",
-        help="make a student of these weights that needs two evaluations a clip, guidance baked in; needs no data",
-    )
-    parser.add_argument("--name", metavar="DATASET", help="name of the dataset (default: the config's dataset.name)")
-    parser.add_argument(
-        "--max-clips", type=at_least(1), metavar="N", help="stop after N clips seen (default: the config's)"
-    )
-    parser.add_argument(
-        "--max-minutes",
-        type=number(0, above=True),
-        metavar="M",
-        help="stop after M minutes of this call; run again to go on",
-    )
-    parser.add_argument("--force", action="store_true", help="begin again where WEIGHTS_DIR holds another run")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    add = parser.add_argument
+    add("--data", metavar="ROOT", help="folder of <identity>/<take>/<view>/<view>.pkl")
+    add("--partition", metavar="JSON", help="only people of its TRAIN_SET are ever read")
+    out = "where the weights go, and the state to resume from"
+    add("--out", type=Path, required=True, metavar="WEIGHTS_DIR", help=out)
+    config = "a YAML file, or a preset by name, e.g. casia-b; defaults where left out"
+    add("--config", metavar="YAML", help=config)
+    begin = "begin with these weights ('bundled' or a folder) instead of random ones"
+    add("--init", metavar="NAME|DIR", help=begin)
+    student = "make a student of these weights that needs two evaluations a clip, guidance baked in; needs no data"
+    add("--distill", metavar="NAME|DIR", help=student)
+    add("--name", metavar="DATASET", help="name of the dataset (default: the config's dataset.name)")
+    budget = "stop after N clips seen (default: the config's)"
+    add("--max-clips", type=at_least(1), metavar="N", help=budget)
+    minutes = "stop after M minutes of this call; run again to go on"
+    add("--max-minutes", type=number(0, above=True), metavar="M", help=minutes)
+    add("--force", action="store_true", help="begin again where WEIGHTS_DIR holds another run")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,7 +54,6 @@ def run(args: argparse.Namespace) -> int:
     from gaitcrafter_ext.generator.config import load_config
 
     _check_options(args)
-    folder = _state_folder(Path(args.out))
     config = load_config(args.config, student=bool(args.distill))
     if args.name:
         config = replace(config, dataset=replace(config.dataset, name=args.name))
@@ -78,13 +64,14 @@ def run(args: argparse.Namespace) -> int:
         from gaitcrafter_ext.generator.distillation import ImitateTeacher
 
         student = ImitateTeacher(config, args.distill)
-        return _train(args, config, lambda cache: student, folder)
-    store, keys = _training_clips(args.data, args.partition, config.dataset)
-    config = replace(config, dataset=store.look(keys))
-    return _train(args, config, _denoising(args, config, store, keys), folder)
+        return _train(args, config, lambda cache: student)
+    config, objective = _denoising(args, config)
+    return _train(args, config, objective)
 
 
 def _check_options(args: argparse.Namespace) -> None:
+    from gaitcrafter_ext.generator.state import is_training
+
     if args.config and Path(args.config).is_dir():
         raise UsageError(f"--config: {args.config} is a folder; name a YAML file in it")
     for option in ("data", "partition"):
@@ -93,71 +80,57 @@ def _check_options(args: argparse.Namespace) -> None:
     for option in ("data", "partition", "init", "name"):
         if args.distill and getattr(args, option):
             raise UsageError(f"--{option}: a student learns from its teacher alone; leave it out beside --distill")
-
-
-def _training_clips(data: str, partition: str, dataset: DatasetConfig) -> tuple[SilhouetteStore, list[ClipKey]]:
-    """The clips of the people in TRAIN_SET, nobody else's."""
-    from gaitcrafter_ext.silhouettes.partition import Partition
-    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-
-    store = SilhouetteStore(data, dataset)
-    people = Partition.load(partition)
-    people.check(store)
-    if not people.train:
-        raise UsageError(f"--partition: TRAIN_SET of {partition} is empty; name the people to train on")
-    wanted = set(people.train)
-    return store, [key for key in store.require_keys() if key.identity in wanted]
-
-
-def _state_folder(out: Path) -> Path:
-    """The folder for state and logs; refuses an ``--out`` with anything in it but a training of ours."""
-    from gaitcrafter_ext.generator.state import is_training
-
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out: {out} is a file; name a folder")
-    training = out / TRAINING_FOLDER
-    if not is_training(training) and any(path.is_file() for path in out.rglob("*")):
+    if args.out.exists() and not args.out.is_dir():
+        raise UsageError(f"--out: {args.out} is a file; name a folder")
+    if not is_training(args.out / TRAINING_FOLDER) and any(path.is_file() for path in args.out.rglob("*")):
         raise ConflictError(
-            f"--out: {out} holds something else than a training to resume; name another folder, or empty this one"
+            f"--out: {args.out} holds something else than a training to resume; name another folder, or empty this one"
         )
-    return training
 
 
 def _denoising(
-    args: argparse.Namespace, config: GeneratorConfig, store: SilhouetteStore, keys: list[ClipKey]
-) -> Callable[[Path], Objective]:
-    """Makes the ordinary objective, given a file for the clips; bad input is refused before anything is written."""
+    args: argparse.Namespace, config: GeneratorConfig
+) -> tuple[GeneratorConfig, Callable[[Path], Objective]]:
+    """The config as the clips complete it, and what makes the objective, given a file for the frames."""
     from gaitcrafter_ext.generator.data import ClipDataset, hold_out
     from gaitcrafter_ext.generator.denoising import DenoiseClips, InitialWeights
     from gaitcrafter_ext.generator.sampling import FRAMES
     from gaitcrafter_ext.silhouettes.clip import COLUMNS
+    from gaitcrafter_ext.silhouettes.partition import Partition
+    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
-    training, held = hold_out(keys, config.dataset, config.training.held_out_takes)
-    if config.training.held_out_takes > 1 and not held:
+    store, partition = SilhouetteStore(args.data, config.dataset), Partition.load(args.partition)
+    partition.check(store)
+    if not partition.train:
+        raise UsageError(f"--partition: TRAIN_SET of {args.partition} is empty; name the people to train on")
+    wanted = set(partition.train)
+    keys = [key for key in store.require_keys() if key.identity in wanted]
+    rules, takes = store.look(keys), config.training.held_out_takes
+    config = replace(config, dataset=rules)
+    training, held = hold_out(keys, rules, takes)
+    if takes > 1 and not held:
         raise UsageError(
-            f"training.held_out_takes is {config.training.held_out_takes}: no person has more takes of a condition, so "
-            "none is held out; give a lower number, or 0 to train on all"
+            f"training.held_out_takes is {takes}: no person has more takes of a condition, so none is held out; give a "
+            "lower number, or 0 to train on all"
         )
     people = tuple(sorted({key.identity for key in training}))
-    initial = InitialWeights(args.init, config.dataset.name, people) if args.init else None
+    initial = InitialWeights(args.init, rules.name, people) if args.init else None
 
     def objective(cache: Path) -> Objective:
-        dataset = ClipDataset(store, training, config.dataset, FRAMES, COLUMNS, cache)
-        words = dataset.vocabulary
-        held_out = ClipDataset(store, held, config.dataset, FRAMES, COLUMNS, cache, words) if held else None
-        return DenoiseClips(config, dataset, held_out, initial, held)
+        clips = ClipDataset(store, training, rules, FRAMES, COLUMNS, cache)
+        held_out = ClipDataset(store, held, rules, FRAMES, COLUMNS, cache, clips.vocabulary) if held else None
+        return DenoiseClips(config, clips, held_out, initial, held)
 
-    return objective
+    return config, objective
 
 
-def _train(
-    args: argparse.Namespace, config: GeneratorConfig, objective: Callable[[Path], Objective], folder: Path
-) -> int:
+def _train(args: argparse.Namespace, config: GeneratorConfig, objective: Callable[[Path], Objective]) -> int:
     from gaitcrafter_ext.generator.data import readers
     from gaitcrafter_ext.generator.state import LOCK_PREFIX
     from gaitcrafter_ext.generator.training import Trainer
     from gaitcrafter_ext.silhouettes.files import FileLock
 
+    folder = args.out / TRAINING_FOLDER
     made = {"command": _command(args), "data": _description(args.data), "config": asdict(config)}
     rank, local_rank = (int(os.environ.get(name, "0")) for name in ("RANK", "LOCAL_RANK"))
     clips = folder / f"clips-{rank - local_rank if readers() > 1 else rank}.u8"
@@ -172,7 +145,21 @@ def _train(
     return 0
 
 
-def _export(out: str, made: dict[str, Any], trainer: Trainer) -> str:
+def _command(args: argparse.Namespace) -> str:
+    """The command line that makes such weights, with the names of files instead of this machine's paths."""
+    options = [
+        name for name in ("data", "partition", "distill", "config", "init", "name", "out") if getattr(args, name)
+    ]
+    return " ".join(["gaitcrafter train", *(f"--{name} {Path(getattr(args, name)).name}" for name in options)])
+
+
+def _description(data: str | None) -> dict[str, Any]:
+    """What ``simulate`` says of the cohort that it wrote beside ``data``; nothing for other data."""
+    path = Path(data or "").resolve().parent / "cohort.json"
+    return read_json(path) if data and path.is_file() else {}
+
+
+def _export(out: Path, made: dict[str, Any], trainer: Trainer) -> str:
     """Write the averaged weights as they are now, with how they were made; returns their fingerprint."""
     progress = trainer.progress
     training = {
@@ -188,24 +175,9 @@ def _export(out: str, made: dict[str, Any], trainer: Trainer) -> str:
     return str(pipeline.card.fingerprint) if pipeline.card else ""
 
 
-def _description(data: str | None) -> dict[str, Any]:
-    """What ``simulate`` says of the cohort that it wrote beside ``data``; nothing for other data."""
-    path = Path(data or "").resolve().parent / "cohort.json"
-    return read_json(path) if data and path.is_file() else {}
-
-
 def _figure(value: float) -> float | None:
     """A figure as JSON knows it."""
     return None if math.isnan(value) else round(value, 5)
-
-
-def _command(args: argparse.Namespace) -> str:
-    """The command line that makes such weights, with the names of files instead of this machine's paths."""
-    words = ["gaitcrafter train"]
-    for option in ("data", "partition", "distill", "config", "init", "name"):
-        if getattr(args, option):
-            words.append(f"--{option} {Path(getattr(args, option)).name}")
-    return " ".join([*words, f"--out {Path(args.out).name}"])
 
 
 def _report(args: argparse.Namespace, trainer: Trainer, fingerprint: str) -> None:
