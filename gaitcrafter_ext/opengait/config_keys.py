@@ -12,8 +12,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.generator.sampling import check_sampler
-from gaitcrafter_ext.generator.sampling import LONGEST, SHORTEST
+from gaitcrafter_ext.generator.sampling import LONGEST, SHORTEST, check_sampler
 from gaitcrafter_ext.recognition.mixing_schedule import MixingSchedule, check_schedule
 from gaitcrafter_ext.records import fill, record
 from gaitcrafter_ext.synthesis.plan import Sampling
