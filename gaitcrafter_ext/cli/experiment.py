@@ -16,6 +16,7 @@ from gaitcrafter_ext.errors import GaitCrafterError, UsageError, suggest
 
 if TYPE_CHECKING:
     from gaitcrafter_ext.experiments.designs import Setting
+    from gaitcrafter_ext.experiments.steps import Step
 
 #: The process's own standard error, whatever stands for ``sys.stderr``.
 STDERR = 2
@@ -75,13 +76,15 @@ def run(args: argparse.Namespace) -> int:
     setting = _setting(args)
     lab = design(args.name, args.out, setting)
     _check_weights(args, setting)
-    steps = list(map(str, lab.steps))
+    lines = [step.line for step in lab.steps]
     if args.dry_run:
-        print(json.dumps({"steps": steps}, indent=1) if args.json else "\n".join(steps))
+        print(json.dumps({"steps": lines}, indent=1) if args.json else "\n".join(lines))
         return 0
-    run_steps(
-        lab.steps, lab.root, _call, lambda number, step: print(f"[{number}/{len(steps)}] {step}", file=sys.stderr)
-    )
+
+    def show(number: int, step: Step) -> None:
+        print(f"[{number}/{len(lines)}] {step.line}", file=sys.stderr)
+
+    run_steps(lab.steps, lab.root, _call, show)
     results = collect(lab)
     table = summary(results, DESIGNS[args.name].question)
     for name, text in (("json", results.to_json()), ("txt", table + "\n")):

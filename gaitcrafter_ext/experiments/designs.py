@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gaitcrafter_ext.errors import UsageError, suggest
-from gaitcrafter_ext.experiments.steps import Command, Reduction, Split, Step
+from gaitcrafter_ext.experiments.steps import Step, command, reduction, split
 from gaitcrafter_ext.generator.sampling import FRAMES
 from gaitcrafter_ext.generator.weights import Card, locate, read_card
 from gaitcrafter_ext.recognition.config import preset
@@ -19,8 +19,6 @@ from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, load_dataset
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import CONDITIONS, VIEWS
-
-__all__ = ["DESIGNS", "SIZES", "Arm", "Lab", "Setting", "default_mixing", "design"]
 
 #: Name of the arm that every experiment has: the network before training.
 FLOOR = "untrained"
@@ -155,19 +153,19 @@ class Lab:
         seed = ("--seed", str(size.cohort_seed)) if size.cohort_seed else ()
         people_words = ("--subjects", str(size.subjects), "--train", str(size.train), *seed)
         clips = ("--views", ",".join(size.views), "--frames", str(frames or size.frames))
-        self._add(Command(folder.name, ("simulate", "--out", folder, *people_words, *clips)))
+        self._command(folder.name, "simulate", "--out", folder, *people_words, *clips)
         return Data(folder / "pkl", folder / "partition.json", people)
 
     def split(self, name: str, root: Path, people: Partition) -> Data:
         """The same clips with another partition."""
         path = self.root / "partitions" / f"{name}.json"
-        self._add(Split(f"partition-{name}", path, people))
+        self._add(split(self.root, f"partition-{name}", path, people))
         return Data(root, path, people)
 
     def reduced(self, name: str, data: Data, lacking: Mapping[str, tuple[str, ...]]) -> Data:
         """The same people, some of whom lack conditions or views."""
         target = self.root / name
-        self._add(Reduction(name, data.root, target, lacking, self.setting.dataset))
+        self._add(reduction(self.root, target, data.root, lacking, self.setting.dataset))
         return Data(target, data.partition, data.people)
 
     def weights(self, name: str, data: Data) -> str | Path:
@@ -177,7 +175,7 @@ class Lab:
         return self._trained(f"generator-{name}", data, self.setting.generator_clips)
 
     def fine_tuned(self, name: str, data: Data) -> Path:
-        """The setting's generator, trained on with the training people of ``data``."""
+        """The setting's generator, trained further on the training people of ``data``."""
         return self._trained(f"tuned-{name}", data, self.setting.fine_tune, "--init", self.setting.weights or "")
 
     def same_people(self, name: str, weights: str | Path, data: Data, *words: str, takes: int | None = None) -> Path:
@@ -197,16 +195,14 @@ class Lab:
         """Walking conditions of the dataset, the plain one first."""
         if self.setting.data is None:
             return list(CONDITIONS)
-        dataset = self.setting.dataset
-        return dataset.ordered_conditions(
-            key.take for key in SilhouetteStore(self.setting.data, dataset).require_keys()
-        )
+        keys = SilhouetteStore(self.setting.data, self.setting.dataset).require_keys()
+        return self.setting.dataset.ordered_conditions(key.take for key in keys)
 
     def without_real(self, data: Data, synthetic: Path, part: str = "") -> Data:
         """A tree and partition of the synthetic people to train on and the real ones to test."""
         merged = self.root / f"{synthetic.name.replace('synthetic', 'without-real', 1)}{part}"
-        words = ("merge", "--real", data.root, "--partition", data.partition, "--dataset", "real")
-        self._add(Command(merged.name, (*words, "--synthetic", synthetic, "--without-real", "--out", merged)))
+        real = ("--real", data.root, "--partition", data.partition, "--dataset", "real")
+        self._command(merged.name, "merge", *real, "--synthetic", synthetic, "--without-real", "--out", merged)
         return Data(merged / "pkl", merged / "partition.json", data.people)
 
     def arm(
@@ -230,29 +226,29 @@ class Lab:
             early: Test at half the iterations too, and let the better of both count.
             tested_on: Other clips to test on.
         """
-        more = [word for folder in synthetic for word in ("--synthetic", folder)]
+        words = [word for folder in synthetic for word in ("--synthetic", folder)]
         share = self.setting.synthetic_share if share == "" else share
         if synthetic and share:
-            more += ["--synthetic-share", share]
+            words += ["--synthetic-share", share]
         full = self.setting.iterations or preset(self.setting.model, self.setting.preset).iterations
         lengths = (full // 2, full) if early and full > 1 else (full,)
-        self._recognisers(name, data, lengths, more, against, tested_on)
+        self.arms.append(Arm(name, self._tables(name, data, lengths, words, tested_on), against))
 
     def floor(self, data: Data | Sequence[Data]) -> None:
         """The same network, untrained: one iteration at no learning rate."""
-        self._recognisers(FLOOR, data, (1,), ["--learning-rate", "0"])
+        self.arms.append(Arm(FLOOR, self._tables(FLOOR, data, (1,), ["--learning-rate", "0"])))
 
     def _trained(self, name: str, data: Data, clips: int, *words: str | Path) -> Path:
         folder = self.root / name
         given = ("train", "--data", data.root, "--partition", data.partition, "--out", folder, *self._config())
-        self._add(Command(name, (*given, "--max-clips", str(clips), *words), self.setting.config))
+        self._command(name, *given, "--max-clips", str(clips), *words)
         return folder
 
     def _synthesize(self, name: str, weights: str | Path, *words: str | Path) -> Path:
         folder = self.root / f"synthetic-{name}"
         scale = self.setting.identity_scale
-        words = (*words, *(("--identity-scale", f"{scale:g}") if scale is not None else ()))
-        self._add(Command(folder.name, ("synthesize", "--weights", weights, "--out", folder, *words)))
+        more = () if scale is None else ("--identity-scale", f"{scale:g}")
+        self._command(folder.name, "synthesize", "--weights", weights, "--out", folder, *words, *more)
         return folder
 
     def _train_people(self, weights: str | Path, data: Data) -> tuple[str | Path, ...]:
@@ -270,31 +266,23 @@ class Lab:
     def _config(self) -> tuple[str | Path, ...]:
         return ("--config", self.setting.config) if self.setting.config else ()
 
-    def _recognisers(
+    def _tables(
         self,
         name: str,
         data: Data | Sequence[Data],
         lengths: Sequence[int],
         words: Sequence[str | Path],
-        against: str = "",
         tested_on: Data | None = None,
-    ) -> None:
-        """One training a seed and part, tested at each length."""
-        stem = name.replace(" + ", " and ").replace(", ", " ").replace(" ", "-")
-        parts = (
-            {stem: data} if isinstance(data, Data) else {f"{stem}-{number}": each for number, each in enumerate(data)}
-        )
-        tables = {
-            length: tuple(
-                tuple(
-                    self._recogniser(f"{run}-{seed}", length, seed, part, tested_on, words)
-                    for run, part in parts.items()
-                )
-                for seed in range(self.setting.seeds)
-            )
-            for length in lengths
-        }
-        self.arms.append(Arm(name, tables, against))
+    ) -> dict[int, tuple[tuple[Path, ...], ...]]:
+        """Where the tables will be of one training a seed and part, tested at each length."""
+        stem, seeds = name.replace(" + ", " and ").replace(", ", " ").replace(" ", "-"), range(self.setting.seeds)
+        parts = {stem: data} if isinstance(data, Data) else {f"{stem}-{n}": each for n, each in enumerate(data)}
+
+        def of_seed(length: int, seed: int) -> tuple[Path, ...]:
+            runs = ((f"{run}-{seed}", part) for run, part in parts.items())
+            return tuple(self._recogniser(run, length, seed, part, tested_on, words) for run, part in runs)
+
+        return {length: tuple(of_seed(length, seed) for seed in seeds) for length in lengths}
 
     def _recogniser(
         self, run: str, length: int, seed: int, data: Data, tested_on: Data | None, words: Sequence[str | Path]
@@ -315,11 +303,14 @@ class Lab:
             str(seed),
         )
         after = ("--no-test",) if tested_on else ("--table", table)
-        self._add(Command(f"train-{run}-{length}", (*train, *kind, *after), size.config))
+        self._command(f"train-{run}-{length}", *train, *kind, *after)
         if tested_on:
             test = ("recognise", "test", "--data", tested_on.root, "--partition", tested_on.partition, *common)
-            self._add(Command(f"test-{run}-{length}", (*test, "--table", table), size.config))
+            self._command(f"test-{run}-{length}", *test, "--table", table)
         return folder / table
+
+    def _command(self, name: str, *words: str | Path) -> None:
+        self._add(command(self.root, name, words, self.setting.config))
 
     def _add(self, step: Step) -> None:
         """Add a step unless it is there already."""

@@ -15,15 +15,10 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.experiments.designs import Arm, Lab
 from gaitcrafter_ext.records import read_json
 
-__all__ = ["ArmResult", "Results", "collect", "gains_over", "plot", "summary"]
-
-#: The figure whose gains have intervals: only rank-1 is known person by person.
-FIRST = "rank-1"
-
 #: Rounds of the bootstrap over people and seeds.
 ROUNDS = 2000
 
-#: Rank-1 of a column in percent, float64 [seed, person].
+#: Rank-1 of a column in percent, float64 [seed, person]; only rank-1 is known person by person.
 ByPerson = Mapping[str, NDArray[np.float64]]
 
 
@@ -81,15 +76,8 @@ Tables = Sequence[Sequence[dict[str, Any]]]
 
 def _best(arm: Arm) -> tuple[int, Tables]:
     """The length with the highest mean of all figures, and its tables."""
-
-    def read(paths: tuple[tuple[Path, ...], ...]) -> Tables:
-        return [[read_json(path) for path in seed] for seed in paths]
-
-    def mean(tables: Tables) -> float:
-        return statistics.fmean(value for values in _figures(tables).values() for value in values)
-
-    found = {length: read(paths) for length, paths in arm.tables.items()}
-    return max(found.items(), key=lambda item: mean(item[1]))
+    found = {length: [[read_json(path) for path in seed] for seed in paths] for length, paths in arm.tables.items()}
+    return max(found.items(), key=lambda item: np.mean([*_figures(item[1]).values()]))
 
 
 def _figures(tables: Tables) -> dict[str, tuple[float, ...]]:
@@ -112,7 +100,7 @@ def _by_person(tables: Tables) -> ByPerson:
         for seed in tables:
             parts = [part["columns"].get(column, {"per_person": {}})["per_person"] for part in seed]
             rows.append([value for part in parts for _, value in sorted(part.items())])
-        found[f"{column} {FIRST}"] = np.array(rows)
+        found[f"{column} rank-1"] = np.array(rows)
     return found
 
 
@@ -131,7 +119,8 @@ def gains_over(ours: ByPerson, theirs: ByPerson) -> dict[str, tuple[float, float
 
 def summary(results: Results, question: str) -> str:
     """The table: figures of each arm, mean and standard deviation over seeds, and its gain over another arm."""
-    names = {arm.name: _label(arm) for arm in results.arms}
+    best = {arm.name: f" (best length: {arm.iterations})" if arm.iterations else "" for arm in results.arms}
+    names = {name: name + length for name, length in best.items()}
     shown, width = list(results.arms[0].figures), max(map(len, names.values()))
     rows = [" " * width + "".join(f"{name:>14}" for name in shown)]
     for arm in results.arms:
@@ -142,10 +131,6 @@ def summary(results: Results, question: str) -> str:
         f"%, mean and standard deviation over {seeds} seed(s) of the recogniser; gains with 95 % intervals over people"
     )
     return "\n".join([question, "", *rows, f"{note} and seeds; chance {results.chance:.1f}"])
-
-
-def _label(arm: ArmResult) -> str:
-    return arm.name if arm.iterations is None else f"{arm.name} (best length: {arm.iterations})"
 
 
 def _spread(values: Sequence[float]) -> str:

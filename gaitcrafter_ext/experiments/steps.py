@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path, PurePath
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from gaitcrafter_ext.errors import ConflictError
@@ -18,8 +17,6 @@ from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write_text, link_
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
-__all__ = ["Call", "Command", "Reduction", "Split", "Step", "run_steps"]
-
 #: Where it is noted which steps are done.
 NOTES = "steps"
 
@@ -28,115 +25,56 @@ Call = Callable[[tuple[str, ...]], None]
 
 
 @dataclass(frozen=True)
-class Step(ABC):
-    """One thing to do; ``name`` is unique within the experiment, and ``str`` is a line of a shell script."""
+class Step:
+    """One thing to do, and its line in a shell script.
+
+    ``name`` is unique within the experiment. ``output`` is the folder or file that it makes, and ``facts`` all that
+    this depends on; files are named from the experiment's folder, so that it may be moved.
+    """
 
     name: str
-
-    @property
-    @abstractmethod
-    def output(self) -> Path:
-        """The folder or file that it makes."""
-
-    @abstractmethod
-    def do(self, call: Call) -> None:
-        """Do it, or go on with it."""
-
-    @abstractmethod
-    def facts(self, root: Path) -> dict[str, Any]:
-        """All that its result depends on; files are named from the experiment's folder, so that it may be moved."""
+    line: str
+    output: Path
+    facts: dict[str, Any]
+    do: Callable[[Call], None]
 
 
-@dataclass(frozen=True)
-class Command(Step):
+def command(root: Path, name: str, words: Sequence[str | Path], given: str | Path | None = None) -> Step:
     """A command of this package: the words after ``gaitcrafter``, files and folders among them as paths.
 
     ``given`` is a file among them that the user wrote: what is in it counts, not what it is called.
     """
-
-    words: tuple[str | Path, ...]
-    given: str | Path | None = None
-
-    @property
-    def output(self) -> Path:
-        """What stands behind ``--out``."""
-        return Path(self.words[self.words.index("--out") + 1])
-
-    def do(self, call: Call) -> None:
-        """Run it."""
-        call(tuple(map(str, self.words)))
-
-    def facts(self, root: Path) -> dict[str, Any]:
-        """The command line."""
-        return {"words": [self._fact(word, root) for word in self.words]}
-
-    def _fact(self, word: str | Path, root: Path) -> str:
-        if isinstance(word, str):
-            return word
-        return checksum(word) if word == self.given else _place(word, root)
-
-    def __str__(self) -> str:
-        return shlex.join(["gaitcrafter", *map(str, self.words)])
+    text = tuple(map(str, words))
+    facts = [
+        word if isinstance(word, str) else checksum(word) if word == given else _place(word, root) for word in words
+    ]
+    output = Path(words[words.index("--out") + 1])
+    return Step(name, shlex.join(["gaitcrafter", *text]), output, {"words": facts}, lambda call: call(text))
 
 
-@dataclass(frozen=True)
-class Split(Step):
-    """A partition file to write."""
-
-    path: Path
-    partition: Partition
-
-    @property
-    def output(self) -> Path:
-        """The partition file."""
-        return self.path
-
-    def do(self, call: Call) -> None:
-        """Write it."""
-        self.partition.save(self.path)
-
-    def facts(self, root: Path) -> dict[str, Any]:
-        """Who is in it."""
-        return {"path": _place(self.path, root), **asdict(self.partition)}
-
-    def __str__(self) -> str:
-        return f"# {self.path}: {len(self.partition.train)} people to train on, {len(self.partition.test)} to test"
+def split(root: Path, name: str, path: Path, partition: Partition) -> Step:
+    """Write a partition file."""
+    line = f"# {path}: {len(partition.train)} people to train on, {len(partition.test)} to test"
+    facts = {"path": _place(path, root), **asdict(partition)}
+    return Step(name, line, path, facts, lambda call: partition.save(path))
 
 
-@dataclass(frozen=True)
-class Reduction(Step):
-    """A tree of links to another; ``lacking``: person -> conditions and views that are left out of theirs."""
+def reduction(
+    root: Path, target: Path, source: Path, lacking: Mapping[str, tuple[str, ...]], dataset: DatasetConfig
+) -> Step:
+    """Make a tree of links to another; ``lacking``: person -> conditions and views that are left out of theirs."""
 
-    source: Path
-    target: Path
-    lacking: Mapping[str, tuple[str, ...]]
-    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    def do(call: Call) -> None:
+        for key in SilhouetteStore(source, dataset):
+            if {dataset.condition_of(key.take), key.view}.isdisjoint(lacking.get(key.identity, ())):
+                clip, link = (source / str(key)).resolve(), target / str(key)
+                # Links to what lies beside the tree are relative, so that both may be moved.
+                beside = source.is_relative_to(target.parent)
+                link_folder(Path(os.path.relpath(clip, link.parent.resolve())) if beside else clip, link)
 
-    @property
-    def output(self) -> Path:
-        """The reduced tree."""
-        return self.target
-
-    def do(self, call: Call) -> None:
-        """Link every clip that stays; links that are there already stay."""
-        store = SilhouetteStore(self.source, self.dataset)
-        for key in store.keys():  # noqa: SIM118
-            if {self.dataset.condition_of(key.take), key.view}.isdisjoint(self.lacking.get(key.identity, ())):
-                self._link(PurePath(key.identity, key.take, key.view))
-
-    def _link(self, relative: PurePath) -> None:
-        """Link a clip's folder; links to what lies beside the tree are relative, so that both may be moved."""
-        clip, link = (self.source / relative).resolve(), self.target / relative
-        beside = self.source.is_relative_to(self.target.parent)
-        link_folder(Path(os.path.relpath(clip, link.parent.resolve())) if beside else clip, link)
-
-    def facts(self, root: Path) -> dict[str, Any]:
-        """From what, and what is left out."""
-        lacking = {person: list(names) for person, names in self.lacking.items()}
-        return {"source": _place(self.source, root), "target": _place(self.target, root), "lacking": lacking}
-
-    def __str__(self) -> str:
-        return f"# {self.target}: links to {self.source}, where {len(self.lacking)} people lack something"
+    facts = {"source": _place(source, root), "target": _place(target, root), "lacking": dict(lacking)}
+    line = f"# {target}: links to {source}, where {len(lacking)} people lack something"
+    return Step(target.name, line, target, facts, do)
 
 
 def run_steps(
@@ -153,7 +91,6 @@ def run_steps(
     Raises:
         ConflictError: The folder holds steps of other settings, or another process is at work on the same step.
     """
-    notes = root / NOTES
     for step in steps:
         _is_done(step, root)
     done = 0
@@ -161,7 +98,7 @@ def run_steps(
         if _is_done(step, root):
             continue
         # A lock a step, not a folder: experiments at different steps may be at work in it at the same time.
-        with FileLock(notes / f"{step.name}.lock", f"step '{step.name}' in {root}"):
+        with FileLock(root / NOTES / f"{step.name}.lock", f"step '{step.name}' in {root}"):
             if _is_done(step, root):
                 continue
             on_step(number, step)
@@ -172,15 +109,15 @@ def run_steps(
 
 def _do(step: Step, call: Call, root: Path) -> None:
     """Do a step and note it; where it fails before it has made anything, other settings may be tried."""
-    text, begun = _text(step, root), root / NOTES / f"{step.name}.begun"
-    atomic_write_text(begun, text)
+    begun = root / NOTES / f"{step.name}.begun"
+    atomic_write_text(begun, _text(step))
     try:
         step.do(call)
     except BaseException:
         if not any(path.is_symlink() or not path.is_dir() for path in step.output.rglob("*")):
             begun.unlink()
         raise
-    atomic_write_text(begun.with_name(f"{step.name}.json"), text)
+    atomic_write_text(begun.with_suffix(".json"), _text(step))
 
 
 def _is_done(step: Step, root: Path) -> bool:
@@ -190,7 +127,7 @@ def _is_done(step: Step, root: Path) -> bool:
         ConflictError: It was done or begun with other settings, whose results must not be mixed with ours.
     """
     found = [path for name in ("json", "begun") if (path := root / NOTES / f"{step.name}.{name}").is_file()]
-    if any(path.read_text(encoding="utf-8") != _text(step, root) for path in found):
+    if any(path.read_text(encoding="utf-8") != _text(step) for path in found):
         raise ConflictError(
             f"--out: step '{step.name}' in {root} was made with other settings; "
             "give the same ones, or name another folder"
@@ -198,8 +135,8 @@ def _is_done(step: Step, root: Path) -> bool:
     return bool(found) and found[0].suffix == ".json"
 
 
-def _text(step: Step, root: Path) -> str:
-    return json.dumps(step.facts(root), indent=1) + "\n"
+def _text(step: Step) -> str:
+    return json.dumps(step.facts, indent=1) + "\n"
 
 
 def _place(path: Path, root: Path) -> str:

@@ -14,8 +14,9 @@ import pytest
 from gaitcrafter_ext.errors import ConflictError, GaitCrafterError, UsageError
 from gaitcrafter_ext.experiments.designs import DESIGNS, FLOOR, Lab, Setting, default_mixing, design
 from gaitcrafter_ext.experiments.results import collect, gains_over, plot, summary
-from gaitcrafter_ext.experiments.steps import Call, Command, Reduction, Split, run_steps
+from gaitcrafter_ext.experiments.steps import Call, Step, command, reduction, run_steps
 from gaitcrafter_ext.recognition.mixing_schedule import read_schedule, share_at
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
@@ -29,8 +30,13 @@ def _run(lab: Lab, call: Call) -> int:
 
 
 def _commands(lab: Lab, *first: str) -> list[tuple[str, ...]]:
-    commands = [tuple(map(str, step.words)) for step in lab.steps if isinstance(step, Command)]
-    return [words for words in commands if words[: len(first)] == first]
+    lines = [tuple(shlex.split(step.line)) for step in lab.steps if step.line.startswith("gaitcrafter ")]
+    return [words[1:] for words in lines if words[1 : len(first) + 1] == first]
+
+
+def _reduced(lab: Lab) -> Step:
+    (step,) = (step for step in lab.steps if "lacking" in step.facts)
+    return step
 
 
 def _value(words: tuple[str, ...], option: str) -> str:
@@ -98,8 +104,9 @@ def test_a_baseline_is_tested_at_half_its_length_too_and_the_better_counts(tmp_p
 
 def _split(lab: Lab, path: str) -> Partition:
     """The partition that a step writes there; that of the cohort otherwise."""
-    written = {str(step.path): step.partition for step in lab.steps if isinstance(step, Split)}
-    return written.get(path, lab.setting.people)
+    written = {str(step.output): step.facts for step in lab.steps if "train" in step.facts}
+    found = written.get(path)
+    return lab.setting.people if found is None else Partition(found["train"], found["test"])
 
 
 def test_same_and_novel_people_get_equally_many_clips_and_both_are_trained_on_together(tmp_path: Path) -> None:
@@ -129,25 +136,23 @@ def test_few_labels_know_exactly_those_people(tmp_path: Path) -> None:
 
 
 def test_missing_conditions_are_made_of_people_in_plain_clothes_only(tmp_path: Path) -> None:
-    lab = _lab("missing-conditions", tmp_path, weights="bundled")
-    (step,) = (step for step in lab.steps if isinstance(step, Reduction))
-    assert set(step.lacking.values()) == {("bg", "cl")}
+    lab = _lab("missing-conditions", tmp_path, weights="bundled", config="casia-b")
+    step = _reduced(lab)
+    assert set(step.facts["lacking"].values()) == {("bg", "cl")}
     same, _ = _commands(lab, "synthesize")
-    assert (_value(same, "--like"), _value(same, "--conditions")) == (str(step.target), "bg,cl")
-
-
-def test_a_generator_that_is_trained_on_people_in_plain_clothes_sees_the_other_half_in_all(tmp_path: Path) -> None:
-    lab = _lab("missing-conditions", tmp_path)
-    (step,) = (step for step in lab.steps if isinstance(step, Reduction))
-    assert set(step.lacking) == set(lab.setting.people.train[::2])
-    assert _value(_commands(lab, "synthesize")[0], "--complete") == str(step.target)
+    assert (_value(same, "--like"), _value(same, "--conditions")) == (str(step.output), "bg,cl")
+    assert {_value(words, "--config") for words in _commands(lab, "recognise")} == {"casia-b"}
+    lab = _lab("missing-conditions", tmp_path)  # a generator that is trained here sees the other half in all
+    step = _reduced(lab)
+    assert set(step.facts["lacking"]) == set(lab.setting.people.train[::2])
+    assert _value(_commands(lab, "synthesize")[0], "--complete") == str(step.output)
 
 
 def test_real_people_are_left_out_in_turn(tmp_path: Path) -> None:
     lab = _lab("real-people", tmp_path)
-    parts = [step.partition for step in lab.steps if isinstance(step, Split) and "without" in step.name]
-    assert [part.test for part in parts] == [("a", "b"), ("c", "d"), ("e",)]
-    assert [part.train for part in parts] == [("c", "d", "e"), ("a", "b", "e"), ("a", "b", "c", "d")]
+    parts = [step.facts for step in lab.steps if "without" in step.name and "train" in step.facts]
+    assert [part["test"] for part in parts] == [("a", "b"), ("c", "d"), ("e",)]
+    assert [part["train"] for part in parts] == [("c", "d", "e"), ("a", "b", "e"), ("a", "b", "c", "d")]
     assert all(len(seed) == 3 for arm in lab.arms for tables in arm.tables.values() for seed in tables)
 
 
@@ -190,24 +195,17 @@ def test_a_run_that_was_cut_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert _run(lab, Bench()) == 0
 
 
-class Failing(Bench):
-    """Fails at the first command, which has made so many files by then."""
-
-    def __init__(self, made: int) -> None:
-        super().__init__()
-        self.made = made
-
-    def __call__(self, words: tuple[str, ...]) -> None:
-        super().__call__(words)
-        for number in range(self.made):
-            (Path(_value(words, "--out")) / "pkl" / f"{number}.pkl").touch()
-        raise GaitCrafterError("failed")
-
-
 @pytest.mark.parametrize("made", [0, 1])
 def test_other_settings_may_follow_a_failure_that_made_nothing(tmp_path: Path, made: int) -> None:
+    def fail(words: tuple[str, ...]) -> None:
+        folder = Path(_value(words, "--out")) / "pkl"
+        folder.mkdir(parents=True)
+        for number in range(made):
+            (folder / f"{number}.pkl").touch()
+        raise GaitCrafterError("failed")
+
     with pytest.raises(GaitCrafterError, match="failed"):
-        _run(_lab("dose", tmp_path), Failing(made))
+        _run(_lab("dose", tmp_path), fail)
     assert (tmp_path / "steps" / "cohort.begun").exists() == bool(made)
     other = _lab("dose", tmp_path, subjects=9)
     if made:
@@ -242,9 +240,9 @@ def test_a_folder_named_otherwise_or_moved_resumes(tmp_path: Path, monkeypatch: 
     assert _run(design(name, Path("moved"), SMALL), Bench()) == 0
 
 
-def test_a_shell_reads_the_words_of_a_command_as_they_are() -> None:
+def test_a_shell_reads_the_words_of_a_command_as_they_are(tmp_path: Path) -> None:
     words = ("recognise", "train", "--out", Path("a b") / "it's $HOME", "--views", "036,090")
-    assert shlex.split(str(Command("name", words))) == ["gaitcrafter", *map(str, words)]
+    assert shlex.split(command(tmp_path, "name", words).line) == ["gaitcrafter", *map(str, words)]
 
 
 def test_given_weights_are_all_that_generates(tmp_path: Path) -> None:
@@ -255,19 +253,10 @@ def test_given_weights_are_all_that_generates(tmp_path: Path) -> None:
         assert used == ({"bundled"} if each.generates else set())
 
 
-def test_a_dataset_is_read_and_tested_by_its_config(tmp_path: Path) -> None:
-    lab = _lab("missing-conditions", tmp_path, config="casia-b")
-    for words in (*_commands(lab, "train"), *_commands(lab, "recognise")):
-        assert _value(words, "--config") == "casia-b"
-    (step,) = (step for step in lab.steps if isinstance(step, Reduction))
-    assert step.dataset.name == "CASIA-B"
-
-
 def test_all_views_of_a_dataset_are_read_from_it(tmp_path: Path) -> None:
     people = Partition(("sim-001", "b", "c"), ("sim-002",))
     lab = _lab("missing-views", tmp_path / "x", views=("all",), data=tiny_tree(tmp_path) / "pkl", partition=people)
-    (step,) = (step for step in lab.steps if isinstance(step, Reduction))
-    assert step.lacking == {"sim-001": ("090",), "b": ("000",), "c": ("090",)}
+    assert _reduced(lab).facts["lacking"] == {"sim-001": ("090",), "b": ("000",), "c": ("090",)}
 
 
 def test_experiments_in_one_folder_share_what_they_have_in_common(tmp_path: Path) -> None:
@@ -278,15 +267,15 @@ def test_experiments_in_one_folder_share_what_they_have_in_common(tmp_path: Path
 
 
 def test_a_step_made_meanwhile_with_other_settings_is_noticed(tmp_path: Path) -> None:
-    class Rival(Bench):
-        """Another process, which finishes a later step in its own way while ours is at the first."""
+    """Another process finishes a later step in its own way while ours is at the first."""
+    bench = Bench()
 
-        def __call__(self, words: tuple[str, ...]) -> None:
-            super().__call__(words)
-            (tmp_path / "steps" / "synthetic-same.json").write_text("{}")
+    def call(words: tuple[str, ...]) -> None:
+        bench(words)
+        (tmp_path / "steps" / "synthetic-same.json").write_text("{}")
 
     with pytest.raises(ConflictError, match=r"step 'synthetic-same' .* other settings"):
-        _run(_lab("dose", tmp_path), Rival())
+        _run(_lab("dose", tmp_path), call)
 
 
 def test_the_table_tells_mean_spread_and_difference(tmp_path: Path) -> None:
@@ -315,20 +304,13 @@ def test_the_interval_of_a_gain_holds_the_truth_as_often_as_it_says() -> None:
     assert hits >= 85
 
 
-def test_a_reduced_tree_lacks_what_it_should_and_nothing_else(tmp_path: Path) -> None:
-    tree = tiny_tree(tmp_path)
-    step = Reduction("reduced", tree / "pkl", tmp_path / "reduced", {"sim-001": ("cl",), "sim-002": ("090",)})
-    step.do(Bench())
-    step.do(Bench())
-    found = {str(key) for key in SilhouetteStore(tmp_path / "reduced").keys()}  # noqa: SIM118
-    whole = {str(key) for key in SilhouetteStore(tree / "pkl").keys()}  # noqa: SIM118
+def test_a_reduced_tree_lacks_what_it_should_and_may_be_moved_with_its_source(tmp_path: Path) -> None:
+    root = tmp_path / "x"
+    tree, lacking = tiny_tree(root), {"sim-001": ("cl",), "sim-002": ("090",)}
+    for _ in range(2):
+        reduction(root, root / "reduced", tree / "pkl", lacking, DatasetConfig()).do(Bench())
+    root.rename(tmp_path / "moved")
+    found, whole = ({str(key) for key in SilhouetteStore(tmp_path / "moved" / name)} for name in ("reduced", "pkl"))
     assert whole - found == {name for name in whole if name.startswith("sim-001/cl")} | {
         name for name in whole if name.startswith("sim-002") and name.endswith("090")
     }
-
-
-def test_a_reduced_tree_beside_its_source_may_be_moved_with_it(tmp_path: Path) -> None:
-    tree = tiny_tree(tmp_path / "x")
-    Reduction("reduced", tree / "pkl", tree / "reduced", {}).do(Bench())
-    tree.rename(tmp_path / "moved")
-    assert len(SilhouetteStore(tmp_path / "moved" / "reduced").keys()) == 20
