@@ -67,24 +67,33 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         DataError: Nothing could be used.
     """
+    from gaitcrafter_ext.silhouettes.dataset import load_dataset
+    from gaitcrafter_ext.silhouettes.ingest import IngestOptions
+    from gaitcrafter_ext.silhouettes.pictures import sheet_of_store
+    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+
     source, out = Path(args.input), Path(args.out)
     layout = args.layout or _layout(source)
     key = _key(args, layout)
     if out.resolve() == source.resolve() or source.resolve() in out.resolve().parents:
         raise UsageError(f"--out {out} lies in the input; choose a folder outside of it")
-
-    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-
-    options = _options(args, layout)
+    options = IngestOptions(
+        drop_border=(args.border or ("drop" if layout == "video" else "keep")) == "drop",
+        invert=args.invert,
+        as_opengait=args.as_opengait,
+        min_frames=args.min_frames,
+        force=args.force,
+        dataset=load_dataset(args.config),
+    )
     results = _ingest_tree(args, options) if key is None else [_ingest_one(args, layout, key, options)]
     _warn(results)
-    states = Counter(result.state for result in results)
-    if not states["written"] and not states["kept"]:
+    usable = [result.key for result in results if result.state != "refused"]
+    if not usable:
         raise DataError(f"{source}: no walk could be used, {len(results)} refused for the reasons above")
     store = SilhouetteStore(out, options.dataset)
     if args.save_sheet:
-        _write_sheet(store, results, args.save_sheet, args.rows)
-    print(json.dumps(_for_machines(store, results), indent=2) if args.json else describe(store, results))
+        sheet_of_store(store, usable, args.save_sheet, args.rows)
+    _report(store, results, args.json)
     return 0
 
 
@@ -103,31 +112,21 @@ def _layout(source: Path) -> str:
 def _key(args: argparse.Namespace, layout: str) -> ClipKey | None:
     """The name of the one clip that frames or a video make; None for a tree, which has names of its own."""
     names = {"--identity": args.identity, "--take": args.take, "--view": args.view}
+    given = [option for option, name in names.items() if name is not None]
+    absent = [option for option in names if option not in given]
     if layout == "tree":
-        given = [option for option, name in names.items() if name is not None]
         if given:
             raise UsageError(
                 f"{', '.join(given)}: {args.input} is read as a tree, which names its own clips; leave it out, or name "
                 "a folder that holds frames itself"
             )
         return None
-    absent = [option for option, name in names.items() if name is None]
     if absent:
         raise UsageError(f"{', '.join(absent)} missing: name the clip, e.g. --identity 001 --take nm-01 --view 090")
     for option, name in names.items():
         if not name or name.startswith(".") or "/" in name or "\\" in name:
             raise UsageError(f"{option} '{name}' cannot be a folder's name; use letters, digits and dashes")
     return ClipKey(args.identity, args.take, args.view)
-
-
-def _options(args: argparse.Namespace, layout: str) -> IngestOptions:
-    from gaitcrafter_ext.silhouettes.dataset import load_dataset
-    from gaitcrafter_ext.silhouettes.ingest import IngestOptions
-    from gaitcrafter_ext.silhouettes.pretreat import AlignOptions
-
-    border = args.border or ("drop" if layout == "video" else "keep")
-    align = AlignOptions(border == "drop", args.invert, args.as_opengait)
-    return IngestOptions(args.min_frames, align, args.force, load_dataset(args.config))
 
 
 def _ingest_tree(args: argparse.Namespace, options: IngestOptions) -> list[Ingested]:
@@ -173,8 +172,7 @@ def _cut_out(args: argparse.Namespace) -> list[Frame]:
 
 def _warn(results: Sequence[Ingested], most: int = 20) -> None:
     """Say on stderr what was mended and left out, one count and one list for each kind of trouble."""
-    kinds = sorted({kind for result in results for kind in result.warnings})
-    for kind in kinds:
+    for kind in sorted({kind for result in results for kind in result.warnings}):
         hit = [result for result in results if kind in result.warnings]
         print(f"warning: {kind}: {len(hit)} of {len(results)} walks", file=sys.stderr)
         for result in hit[:most]:
@@ -183,28 +181,17 @@ def _warn(results: Sequence[Ingested], most: int = 20) -> None:
             print(f"  ... and {len(hit) - most} more (all of them: --json)", file=sys.stderr)
 
 
-def describe(store: SilhouetteStore, results: Sequence[Ingested]) -> str:
-    """The outcome as text for people."""
-    states = Counter(result.state for result in results)
+def _report(store: SilhouetteStore, results: Sequence[Ingested], as_json: bool) -> None:
+    """Print the outcome for people, or as JSON."""
+    counts = Counter({"written": 0, "kept": 0, "refused": 0})
+    counts.update(result.state for result in results)
     frames = sum(result.frames for result in results)
-    lines = [f"{store.root}: {states['written']} clips written, {frames} frames"]
-    if states["kept"]:
-        lines.append(f"{states['kept']} were there already and are kept (--force makes them again)")
-    if states["refused"]:
-        lines.append(f"{states['refused']} refused, see the warnings")
-    return "\n".join(lines)
-
-
-def _for_machines(store: SilhouetteStore, results: Sequence[Ingested]) -> dict[str, object]:
-    states = Counter(result.state for result in results)
-    counts = {state: states[state] for state in ("written", "kept", "refused")}
-    walks = [{**asdict(result), "key": str(result.key)} for result in results]
-    return {"root": str(store.root), **counts, "frames": sum(r.frames for r in results), "walks": walks}
-
-
-def _write_sheet(store: SilhouetteStore, results: Sequence[Ingested], path: str, rows: int) -> None:
-    from gaitcrafter_ext.silhouettes.pictures import contact_sheet, spread
-
-    keys = [result.key for result in results if result.state != "refused"]
-    shown = [keys[index] for index in spread(len(keys), rows)]
-    contact_sheet([(str(key), store.read(key)) for key in shown], path)
+    if as_json:
+        walks = [{**asdict(result), "key": str(result.key)} for result in results]
+        print(json.dumps({"root": str(store.root), **counts, "frames": frames, "walks": walks}, indent=2))
+        return
+    print(f"{store.root}: {counts['written']} clips written, {frames} frames")
+    if counts["kept"]:
+        print(f"{counts['kept']} were there already and are kept (--force makes them again)")
+    if counts["refused"]:
+        print(f"{counts['refused']} refused, see the warnings")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from gaitcrafter_ext.cli._options import Progress, add_jobs, add_json, at_least
 
 if TYPE_CHECKING:
-    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
     from gaitcrafter_ext.silhouettes.verify import StoreReport
 
 HELP = "check a silhouette tree: counts, missing cells, frame statistics, bad files by name; exit 1 where one is bad"
@@ -32,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
     from gaitcrafter_ext.silhouettes.dataset import load_dataset
     from gaitcrafter_ext.silhouettes.parallel import available_cores
     from gaitcrafter_ext.silhouettes.partition import Partition
+    from gaitcrafter_ext.silhouettes.pictures import sheet_of_store
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
     from gaitcrafter_ext.silhouettes.verify import verify
 
@@ -41,7 +41,9 @@ def run(args: argparse.Namespace) -> int:
     with Progress("reading", "clip") as progress:
         report = verify(store.root, args.jobs or available_cores(), progress, store.dataset)
     if args.sheet and report.clips:
-        _write_sheet(store, report, args.sheet, args.rows)
+        bad = {fault.path for fault in report.bad}
+        good = [key for key in store if str(key.path(store.dataset.file)) not in bad]
+        sheet_of_store(store, good, args.sheet, args.rows)
     print(json.dumps(report.to_json(), indent=2) if args.json else describe(report))
     return 0 if report.ok else 1
 
@@ -82,13 +84,3 @@ def _listed(names: Sequence[str], most: int = 6) -> str:
     if not names:
         return "none"
     return f"{len(names)}: " + ", ".join(names[:most]) + (", ..." if len(names) > most else "")
-
-
-def _write_sheet(store: SilhouetteStore, report: StoreReport, path: str, rows: int) -> None:
-    """A sheet of clips spread evenly over the good ones."""
-    from gaitcrafter_ext.silhouettes.pictures import contact_sheet, spread
-
-    bad = {fault.path for fault in report.bad}
-    good = [key for key in store if str(key.path(store.dataset.file)) not in bad]
-    shown = [good[index] for index in spread(len(good), rows)]
-    contact_sheet([(str(key), store.read(key)) for key in shown], path)

@@ -33,22 +33,18 @@ from gaitcrafter_ext.vocabulary import ClipKey
 #: Walks with fewer good frames are refused (OpenGait writes them and warns).
 MIN_FRAMES = 5
 
-#: Endings of the files that are read as frames, and of those that hold trees of them.
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
-ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-
-_SHOWN = 3
+_IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _SETS = {"train", "test", "gallery", "probe", "TRAIN", "TEST"}
 _OUMVLP = re.compile(r"Silhouette_(?P<view>\d+)-(?P<take>\d+)")
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True)
-class IngestOptions:
+class IngestOptions(AlignOptions):
     """How walks become clips; ``force`` makes clips again that are there already."""
 
     min_frames: int = MIN_FRAMES
-    align: AlignOptions = field(default_factory=AlignOptions)
     force: bool = False
     #: Which pickle of a view folder is read, and what the clip is called.
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
@@ -56,9 +52,8 @@ class IngestOptions:
 
 @dataclass(frozen=True)
 class Ingested:
-    """What became of one walk."""
+    """What became of one walk; for an archive that cannot be read, its own name stands for the identity."""
 
-    #: For an archive that cannot be read, its own name stands for the identity.
     key: ClipKey
     #: Of the clip that was written; 0 where none was.
     frames: int
@@ -89,39 +84,40 @@ def find_walks(source: str | os.PathLike[str]) -> list[Walk]:
     """
     top = Path(source)
     if top.is_file():
-        return _walks_of_archive(top)
+        return _walks_of_zip(top) if top.suffix.lower() == ".zip" else [Walk(None, top)]
     if not top.is_dir():
         raise MissingError(f"there is no folder {top}")
-    packed = [top / name for name in entry_names(top) if is_archive(name)]
-    walks = [Walk(None, path) for path in packed] or _walks_of_tree(top)
-    _refuse_sets(top, walks)
+    if packed := [Walk(None, top / name) for name in entry_names(top) if is_archive(name)]:
+        return packed
+    walks = _walks_of_tree(top)
     oumvlp = any(_OUMVLP.fullmatch(walk.path.parent.name) for walk in walks)
-    fault = "" if packed or oumvlp else layout_fault(top, (*IMAGE_SUFFIXES, ".pkl"))
+    fault = "" if oumvlp else layout_fault(top, (*_IMAGES, ".pkl"))
     if fault or not walks:
         raise MissingError(f"{top} holds no walk; expected <id>/<type>/<view>/*.png{fault and '; '}{fault}")
     return walks
 
 
-def _refuse_sets(top: Path, walks: Sequence[Walk]) -> None:
-    """One level too high, where sets of people pass for people and people for takes."""
-    people = {walk.key.identity for walk in walks if walk.key is not None}
-    nested = [walk for walk in walks if walk.key is not None and _OUMVLP.fullmatch(walk.key.take)]
-    if nested or (people and people <= _SETS):
-        inner = nested[0].path.parents[1] if nested else top / min(people)
-        raise MissingError(f"{top}: {inner} is a set of people, not a person; give each set by itself: {inner}")
-
-
 def _walks_of_tree(top: Path) -> list[Walk]:
-    walks = []
+    """Walks by the three folders that they lie in, or OU-MVLP's two; refuses sets of people that pass for people."""
+    walks: dict[ClipKey, Path] = {}
     for first in _folders(top):
         oumvlp = _OUMVLP.fullmatch(first)
         for second in _folders(top / first):
+            if _OUMVLP.fullmatch(second):
+                raise _one_level_too_high(top, top / first)
             if oumvlp:
-                walks.append(Walk(ClipKey(second, oumvlp["take"], oumvlp["view"]), top / first / second))
+                walks[ClipKey(second, oumvlp["take"], oumvlp["view"])] = top / first / second
                 continue
             for third in _folders(top / first / second):
-                walks.append(Walk(ClipKey(first, second, third), top / first / second / third))
-    return sorted(walks, key=lambda walk: str(walk.key))
+                walks[ClipKey(first, second, third)] = top / first / second / third
+    people = {key.identity for key in walks}
+    if people and people <= _SETS:
+        raise _one_level_too_high(top, top / min(people))
+    return [Walk(key, walks[key]) for key in sorted(walks)]
+
+
+def _one_level_too_high(top: Path, inner: Path) -> MissingError:
+    return MissingError(f"{top}: {inner} is a set of people, not a person; give each set by itself: {inner}")
 
 
 def _folders(folder: Path) -> list[str]:
@@ -134,19 +130,17 @@ def _folders(folder: Path) -> list[str]:
 
 def is_archive(name: str) -> bool:
     """Whether a file's name is that of an archive."""
-    return name.lower().endswith(ARCHIVE_SUFFIXES) and not name.startswith(".")
+    return name.lower().endswith(_ARCHIVES) and not name.startswith(".")
 
 
 def is_image(name: str) -> bool:
     """Whether a file's name is that of a frame; energy images and hidden files are none."""
     path = PurePosixPath(name.lower())
-    return path.suffix in IMAGE_SUFFIXES and not path.name.startswith(".") and not path.stem.endswith("gei")
+    return path.suffix in _IMAGES and not path.name.startswith(".") and not path.stem.endswith("gei")
 
 
-def _walks_of_archive(path: Path) -> list[Walk]:
-    """A zip's pictures by walk, or the archives in it; a tar as a whole."""
-    if not path.name.lower().endswith(".zip"):
-        return [Walk(None, path)]
+def _walks_of_zip(path: Path) -> list[Walk]:
+    """A zip's pictures by walk, or the archives in it."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = [info.filename for info in archive.infolist() if not info.is_dir()]
@@ -177,7 +171,7 @@ def ingest_walks(
     root: Path,
     options: IngestOptions,
     jobs: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Ingested]:
     """Align walks and write them to the OpenGait tree ``root``, on ``jobs`` processes.
 
@@ -189,8 +183,7 @@ def ingest_walks(
     done: list[Ingested] = []
     for count, results in enumerate(map_in_order(partial(_ingest, root, options), walks, jobs, chunk=4), 1):
         done += results
-        if progress is not None:
-            progress(count, len(walks))
+        progress(count, len(walks))
     return done
 
 
@@ -202,9 +195,8 @@ def _ingest(root: Path, options: IngestOptions, walk: Walk) -> list[Ingested]:
     except (OSError, *_DAMAGED) as error:
         name = PurePosixPath(walk.members[0]).name if walk.members else walk.path.name
         return [Ingested(ClipKey(name, "*", "*"), 0, "refused", {"archive that cannot be read": str(error)})]
-    grey = options.align.as_opengait
     return [
-        ingest_frames(lambda data=data: _decoders(data, grey), key, root, options)  # type: ignore[misc]
+        ingest_frames(partial(_decoders, data, options.as_opengait), key, root, options)
         for key, data in sorted(by_walk.items())
     ]
 
@@ -225,22 +217,21 @@ def _unpack(walk: Walk) -> dict[ClipKey, dict[str, bytes]]:
 def _contents(archive: tarfile.TarFile) -> dict[ClipKey, dict[str, bytes]]:
     found: dict[ClipKey, dict[str, bytes]] = defaultdict(dict)
     for member in archive:
-        file = archive.extractfile(member) if member.isfile() and is_image(member.name) else None
-        for key in _by_walk([member.name]) if file is not None else ():
-            found[key][PurePosixPath(member.name).name] = file.read()  # type: ignore[union-attr]
+        for key in _by_walk([member.name]) if member.isfile() else ():
+            if (file := archive.extractfile(member)) is not None:
+                found[key][PurePosixPath(member.name).name] = file.read()
     return found
 
 
 def frames_of(walk: Walk, options: IngestOptions) -> list[Frame]:
     """The frames of a folder of pictures, of a pickle in it, or of a zip's members."""
-    grey = options.align.as_opengait
     if walk.members:
         with zipfile.ZipFile(walk.path) as archive:
-            return _decoders({PurePosixPath(name).name: archive.read(name) for name in walk.members}, grey)
+            data = {PurePosixPath(name).name: archive.read(name) for name in walk.members}
+        return _decoders(data, options.as_opengait)
     names = entry_names(walk.path)
-    images = sorted(filter(is_image, names), key=_natural)
-    if images:
-        return [(name, partial(_read_image, walk.path / name, grey)) for name in images]
+    if images := sorted(filter(is_image, names), key=_natural):
+        return [(name, partial(_read_image, walk.path / name, options.as_opengait)) for name in images]
     pickles = [name for name in names if name.endswith(".pkl")]
     wanted = options.dataset.file.replace("{view}", walk.path.name)
     if wanted not in pickles and len(pickles) > 1:
@@ -281,7 +272,7 @@ def ingest_frames(frames: Callable[[], Sequence[Frame]], key: ClipKey, root: Pat
         found = frames()
     except (GaitCrafterError, OSError, *_DAMAGED) as error:
         return Ingested(key, 0, "refused", {"frames that cannot be read": str(error)})
-    clip = align_all(found, options.align)
+    clip = align_all(found, options)
     warnings = {reason: _listed(names) for reason, names in {**clip.dropped, **clip.mended}.items()}
     count = len(clip.frames)
     if count < options.min_frames:
@@ -291,9 +282,9 @@ def ingest_frames(frames: Callable[[], Sequence[Frame]], key: ClipKey, root: Pat
     return Ingested(key, count, "written", warnings)
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = ", ..." if len(names) > _SHOWN else ""
-    return f"{len(names)} frame{'' if len(names) == 1 else 's'}: {', '.join(names[:_SHOWN])}{more}"
+def _listed(names: Sequence[str], most: int = 3) -> str:
+    more = ", ..." if len(names) > most else ""
+    return f"{len(names)} frame{'' if len(names) == 1 else 's'}: {', '.join(names[:most])}{more}"
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.errors import DataError, StorageError, UsageError
 from gaitcrafter_ext.silhouettes.clip import HEIGHT, WIDTH, check_frames
 from gaitcrafter_ext.silhouettes.files import atomic_write
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import ClipKey
 
 _FONT, _SCALE, _INK, _LINE, _PADDING = cv2.FONT_HERSHEY_SIMPLEX, 0.42, 220, 60, 6
 
@@ -59,20 +61,16 @@ def contact_sheet(
     """
     if not rows:
         raise DataError(f"no clip to show in {os.fspath(path)}; give at least one")
-    margin = max(_text_width(label) for label, _ in rows) + 2 * _PADDING
+    margin = max(int(cv2.getTextSize(label, _FONT, _SCALE, 1)[0][0]) for label, _ in rows) + 2 * _PADDING
     lines = [_row(label, check_frames(clip, label, minimum=1), frames, margin) for label, clip in rows]
-    write_png(path, np.concatenate(lines))
-
-
-def write_png(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
-    """Write a grey [H, W] or BGR [H, W, 3] uint8 image as PNG, complete or not at all."""
-    _, data = cv2.imencode(".png", image)
     with atomic_write(path) as file:
-        file.write(data.tobytes())
+        file.write(cv2.imencode(".png", np.concatenate(lines))[1].tobytes())
 
 
-def _text_width(label: str) -> int:
-    return int(cv2.getTextSize(label, _FONT, _SCALE, 1)[0][0])
+def sheet_of_store(store: SilhouetteStore, keys: Sequence[ClipKey], path: str | os.PathLike[str], rows: int) -> None:
+    """Write a contact sheet of so many clips, spread evenly over ``keys``."""
+    shown = [keys[index] for index in spread(len(keys), rows)]
+    contact_sheet([(str(key), store.read(key)) for key in shown], path)
 
 
 def _row(label: str, clip: NDArray[np.uint8], count: int, margin: int) -> NDArray[np.uint8]:
