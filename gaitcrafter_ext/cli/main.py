@@ -15,29 +15,25 @@ import sys
 import traceback
 from collections.abc import Sequence
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import gaitcrafter_ext.cli
 from gaitcrafter_ext import __version__
-from gaitcrafter_ext.errors import GaitCrafterError, UsageError
-
-__all__ = ["command_names", "load_command", "main"]
+from gaitcrafter_ext.errors import GaitCrafterError, UsageError, suggest
 
 #: Set to anything, it shows where an unforeseen error came from.
 TRACEBACK_VARIABLE = "GAITCRAFTER_TRACEBACK"
-
-EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
-EXIT_BROKEN_PIPE = 141
 
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaint is one line that names the nearest option."""
 
-    def refuse(self, word: str) -> NoReturn:
-        """Complain of an argument that is none of this command's."""
-        near = difflib.get_close_matches(word.split("=")[0], list(self._option_string_actions), n=1)
-        self.error(f"unknown argument '{word}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            near = difflib.get_close_matches(unknown[0].split("=")[0], list(self._option_string_actions), n=1)
+            self.error(f"unknown argument '{unknown[0]}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+        return found
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see: {self.prog} --help)")
@@ -55,39 +51,31 @@ def load_command(name: str) -> ModuleType:
     Raises:
         UsageError: There is no such command.
     """
-    names = command_names()
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        raise UsageError(f"unknown command '{name}'; {hint}allowed: {', '.join(names)}")
+    if name not in command_names():
+        raise UsageError(f"unknown command '{name}'; {suggest(name, command_names())}")
     return importlib.import_module(f"gaitcrafter_ext.cli.{name.replace('-', '_')}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code.
-
-    Args:
-        argv: The command and its options; those of the process where None.
-    """
+    """Run the command that ``argv`` begins with, or that of the process; returns the exit code."""
     try:
         code = _dispatch(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
+        return code
     except GaitCrafterError as error:
         return _complain(str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _complain("interrupted", EXIT_INTERRUPTED)
+        return _complain("interrupted", 130)
     except BrokenPipeError:
         # The reader of our output left (`| head`). Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_BROKEN_PIPE
+        return 141
     except OSError as error:
-        return _complain(_one_line(error), EXIT_FAILED)
+        return _complain(str(error) or type(error).__name__, 1)
     except Exception as error:
         if TRACEBACK_VARIABLE in os.environ:
             traceback.print_exc()
-        what = f"unexpected {type(error).__name__}: {_one_line(error)}"
-        return _complain(f"{what} (a bug; {TRACEBACK_VARIABLE}=1 shows where)", EXIT_FAILED)
-    return code
+        return _complain(f"unexpected {type(error).__name__}: {error} (a bug; {TRACEBACK_VARIABLE}=1 shows where)", 1)
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -103,11 +91,9 @@ def _dispatch(argv: list[str]) -> int:
     parser = _Parser(prog=f"gaitcrafter {argv[0]}", description=command.HELP, allow_abbrev=False)
     command.add_arguments(parser)
     try:
-        args, unknown = parser.parse_known_args(argv[1:])
+        args = parser.parse_args(argv[1:])
     except SystemExit as stop:  # argparse ends the process after --help
         return int(stop.code or 0)
-    if unknown:
-        parser.refuse(unknown[0])
     return int(command.run(args))
 
 
@@ -127,19 +113,11 @@ def _print_completion(shells: Sequence[str]) -> int:
 
 
 def _overview() -> str:
-    width = max((len(name) for name in command_names()), default=0)
+    width = max(map(len, command_names()))
     rows = [f"  {name:<{width}}  {load_command(name).HELP.splitlines()[0]}" for name in command_names()]
     return "\n".join(["usage: gaitcrafter COMMAND [options]    (gaitcrafter COMMAND --help)", "", *rows])
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _complain(message: str, code: int) -> int:
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -50,17 +50,24 @@ def run(args: argparse.Namespace) -> int:
 
 def describe(report: StoreReport) -> str:
     """The report as text for people."""
-    lines = [f"{report.root}: {report.clips} clips of {len(report.identities)} identities"]
-    lines += [f"{'per condition':<14} {_counts(report.conditions)}", f"{'per view':<14} {_counts(report.views)}"]
-    lines += [f"{'per identity':<14} {_counts(report.identities)}"]
+    rows = {
+        "per condition": _counts(report.conditions),
+        "per view": _counts(report.views),
+        "per identity": _counts(report.identities),
+    }
     if report.frames is not None:
-        shown = "{minimum} to {maximum} a clip, median {median:g}, {total} in all".format(**report.frames)
-        lines.append(f"{'frames':<14} {shown}")
-        lines.append(f"{'size':<14} {_counts(report.sizes)}")
-        lines.append(f"{'grey pixels':<14} {report.grey_share:.1%} (soft edges; CASIA-B by OpenGait: about 5%)")
-        lines.append(f"{'at the border':<14} {report.border_share:.1%} of the frames; empty: {report.empty_frames}")
-    lines.append(f"{'missing cells':<14} {_missing(report)}")
-    lines.append(f"{'bad files':<14} {len(report.bad) or 'none'}")
+        rows |= {
+            "frames": "{minimum} to {maximum} a clip, median {median:g}, {total} in all".format(**report.frames),
+            "size": _counts(report.sizes),
+            "grey pixels": f"{report.grey_share:.1%} (soft edges; CASIA-B by OpenGait: about 5%)",
+            "at the border": f"{report.border_share:.1%} of the frames; empty: {report.empty_frames}",
+        }
+    missing = f"{_listed(report.missing or ())} (of {report.cells})"
+    if report.missing is None:
+        missing = f"not counted: identity x take x view would be {report.cells} cells, this tree is no grid"
+    rows |= {"missing cells": missing, "bad files": str(len(report.bad) or "none")}
+    lines = [f"{report.root}: {report.clips} clips of {len(report.identities)} identities"]
+    lines += [f"{name:<14} {text}" for name, text in rows.items()]
     return "\n".join(lines + [f"  {fault.path}: {fault.why}" for fault in report.bad])
 
 
@@ -72,12 +79,6 @@ def _counts(counts: Mapping[str, int], most: int = 12) -> str:
     fewest = [name for name, count in counts.items() if count == values[0]]
     few = "" if values[0] == values[-1] else f"; fewest: {_listed(fewest, 5)}"
     return f"{values[0]} to {values[-1]} each{few}"
-
-
-def _missing(report: StoreReport) -> str:
-    if report.missing is None:
-        return f"not counted: identity x take x view would be {report.cells} cells, this tree is no grid"
-    return f"{_listed(report.missing)} (of {report.cells})"
 
 
 def _listed(names: Sequence[str], most: int = 6) -> str:
