@@ -12,8 +12,6 @@ from gaitcrafter_ext.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Process", "autocast", "multiplies_bfloat16", "pick_device", "resolve_precision", "this_process"]
-
 
 @dataclass(frozen=True)
 class Process:
@@ -49,13 +47,10 @@ def pick_device(name: str) -> torch.device:
         return torch.device("cuda", this_process().local_rank % torch.cuda.device_count())
     if name == "auto":
         return torch.device(there[-1])
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in there:
-        raise UsageError(f"--device: no '{name}' on this machine; allowed: auto, {', '.join(there)}")
-    return device
+    with contextlib.suppress(RuntimeError):
+        if (device := torch.device(name)).type in there:
+            return device
+    raise UsageError(f"--device: no '{name}' on this machine; allowed: auto, {', '.join(there)}")
 
 
 def multiplies_bfloat16(device_type: str) -> bool:

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import json
 import reprlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
@@ -37,8 +38,7 @@ def record(kind: type[T]) -> type[T]:
 def fill(kind: type[T], values: Any, source: object, error: type[GaitCrafterError] = DataError) -> T:
     """Make a record, or a dataclass of records, of what JSON or YAML gave.
 
-    Raises:
-        GaitCrafterError: Of class ``error``, one line: file, key, what was found, what is allowed.
+    What does not fit raises ``error``, one line: file, key, what was found, what is allowed.
     """
     from pydantic import ValidationError
 
@@ -57,32 +57,23 @@ def read_json(path: str | Path) -> Any:
         StorageError: The system does not let it be read.
         DataError: It is not JSON.
     """
-    try:
-        return json.loads(_text(path))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not JSON: {_one_line(error)}; correct the file or write it again") from None
+    return _parsed(path, "JSON", json.loads)
 
 
 def read_yaml(path: str | Path) -> Any:
-    """What a YAML file holds; an empty file is an empty mapping.
-
-    Raises:
-        MissingError: There is no such file.
-        StorageError: The system does not let it be read.
-        DataError: It is not YAML.
-    """
+    """What a YAML file holds, an empty mapping where it is empty; raises as ``read_json``."""
     import yaml
 
-    try:
-        found = yaml.safe_load(_text(path))
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise DataError(f"{path} is not YAML: {_one_line(error)}; correct the file") from None
+    found = _parsed(path, "YAML", yaml.safe_load, yaml.YAMLError)
     return {} if found is None else found
 
 
-def _text(path: str | Path) -> str:
+def _parsed(path: str | Path, kind: str, parse: Callable[[str], Any], refused: type[Exception] = ValueError) -> Any:
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
+        return parse(Path(path).read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError, refused) as error:
+        shown = " ".join(str(error).split())[:200]
+        raise DataError(f"{path} is not {kind}: {shown}; correct the file or write it again") from None
     except (FileNotFoundError, NotADirectoryError):
         raise MissingError(f"{path} is not there; name a file that is") from None
     except IsADirectoryError:
@@ -126,7 +117,3 @@ def _names(kind: Any, place: list[str]) -> list[str]:
         inner = [each for hint in hints for each in (hint, *get_args(hint)) if dataclasses.is_dataclass(each)]
         kinds = inner or [each for each in kinds if part in {field.default for field in dataclasses.fields(each)}]
     return [field.name for each in kinds for field in dataclasses.fields(each)]
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]

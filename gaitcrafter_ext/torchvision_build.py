@@ -6,17 +6,11 @@ import importlib
 import logging
 import sys
 
-__all__ = ["patch_torchvision"]
-
 logger = logging.getLogger(__name__)
 
 
 def patch_torchvision() -> bool:
-    """Import torchvision, also a build whose compiled half does not fit this torch: only its Python half is used.
-
-    Returns:
-        Whether it is there and loads.
-    """
+    """Import torchvision, or only its Python half where its build does not fit this torch; whether that worked."""
     try:
         importlib.import_module("torchvision")
         return True

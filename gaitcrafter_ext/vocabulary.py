@@ -67,11 +67,7 @@ def take_names(takes: dict[str, int], conditions: Iterable[str] = CONDITIONS) ->
 
 
 def view_deg(view: str) -> float:
-    """Angle in degrees that a view's name stands for.
-
-    Raises:
-        DataError: The name is not a number of degrees in [0, 360).
-    """
+    """Angle that a view's name stands for; ``DataError`` where it is not a number of degrees in [0, 360)."""
     try:
         degrees = float(view)
     except ValueError:
@@ -90,11 +86,7 @@ def identities_hash(identities: Iterable[str]) -> str:
 
 
 def choose(text: str, allowed: Sequence[str], option: str) -> tuple[str, ...]:
-    """Names of a comma-separated ``option``, in the order of ``allowed``, each once; also ``all`` and ``none``.
-
-    Raises:
-        UsageError: A name is not allowed, or nothing was named.
-    """
+    """Names of a comma-separated ``option``, in the order of ``allowed``, each once; also ``all`` and ``none``."""
     if text == "all":
         return tuple(allowed)
     if text == "none":

@@ -46,11 +46,7 @@ def command_names() -> list[str]:
 
 
 def load_command(name: str) -> ModuleType:
-    """The module of a command; importing it loads nothing heavy.
-
-    Raises:
-        UsageError: There is no such command.
-    """
+    """The module of a command; importing it loads nothing heavy; ``UsageError`` where there is no such command."""
     if name not in command_names():
         raise UsageError(f"unknown command '{name}'; {suggest(name, command_names())}")
     return importlib.import_module(f"gaitcrafter_ext.cli.{name.replace('-', '_')}")

@@ -62,11 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Align everything; results on stdout, warnings on stderr.
-
-    Raises:
-        DataError: Nothing could be used.
-    """
+    """Align everything; results on stdout, warnings on stderr; ``DataError`` where nothing could be used."""
     from gaitcrafter_ext.silhouettes.dataset import load_dataset
     from gaitcrafter_ext.silhouettes.ingest import IngestOptions
     from gaitcrafter_ext.silhouettes.pictures import sheet_of_store

@@ -66,11 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def parse_takes(text: str, conditions: tuple[str, ...]) -> dict[str, int]:
-    """Parse ``nm=6,bg=2`` and keep the chosen conditions.
-
-    Raises:
-        UsageError: It is not of that form.
-    """
+    """Parse ``nm=6,bg=2`` and keep the chosen conditions; ``UsageError`` where it is not of that form."""
     counts = dict(CASIA_B_TAKES)
     for part in filter(None, (part.strip() for part in text.split(","))):
         condition, _, count = part.partition("=")

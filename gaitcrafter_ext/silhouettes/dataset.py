@@ -29,24 +29,17 @@ _PRESETS = Path(__file__).parents[1] / "presets"
 
 @record
 class Protocol:
-    """Which clips of the test people are gallery and which are probes. Takes are named by patterns (``nm-0[1-4]``).
-
-    Attributes:
-        gallery: Takes of the gallery.
-        probes: Column of the results -> takes of its probes.
-        galleries: Column -> takes of its own gallery, where it is not ``gallery`` (CCPG).
-        probe_set: The partition names the probes (PROBE_SET, Gait3D), or the gallery (GALLERY_SET, CCGR-MINI), clip by
-            clip; every other clip is of the other kind, and there are no patterns.
-        exclude_identical_view: Leave gallery clips of the probe's own view out.
-        view_ends_at: Views are identical that agree up to this text: with ``_`` CCPG's ``05_0`` and ``05_1``.
-        metrics: What is computed.
-    """
+    """Which clips of the test people are gallery and which are probes. Takes are named by patterns (``nm-0[1-4]``)."""
 
     gallery: tuple[str, ...] = ()
+    #: Column of the results -> takes of its probes, and of its own gallery, where that is not ``gallery`` (CCPG).
     probes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     galleries: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: The partition names the probes (PROBE_SET, Gait3D), or the gallery (GALLERY_SET, CCGR-MINI), clip by clip; every
+    #: other clip is of the other kind, and there are no patterns.
     probe_set: bool = False
     exclude_identical_view: bool = True
+    #: Views are identical that agree up to this text: with ``_`` CCPG's ``05_0`` and ``05_1``.
     view_ends_at: str = ""
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1)] = ("rank-1",)
 
@@ -80,32 +73,26 @@ class Protocol:
 
 @record
 class DatasetConfig:
-    """How a dataset is read.
-
-    Attributes:
-        name: What the dataset is called; goes into the weights' ``trained_on``.
-        file: Which file of a view folder holds the silhouettes; ``{view}`` stands for the folder's name.
-        columns: Width of the dataset's frames where they are 64 rows high; None = found by looking. Synthetic clips
-            are written as wide, so that both fit into one batch.
-        takes_pattern: Regular expression that a take's name matches in full; its group ``condition`` is the walking
-            condition. Without that group every take is of condition ``nm``.
-        conditions: The dataset's word for a condition -> the word used for it here; an unlisted word stays as it is.
-        new_takes: How synthetic takes are called, e.g. ``camid0_videoid{n}``; ``{condition}`` stands for the dataset's
-            word, ``{n}`` for the number. Empty = the first of some usual forms that ``takes_pattern`` reads.
-        views: View name -> degrees, or ``None`` where the dataset does not know the angle; the name ``*`` stands for
-            all that are not listed. Empty = each name is its angle.
-        protocol: Gallery and probes; None = see :meth:`protocol_of`.
-        shared_clock: The cameras of a take record at the same time, so that its views show the same steps.
-    """
+    """How a dataset is read."""
 
     name: Annotated[str, Field(min_length=1)] = "custom"
+    #: Which file of a view folder holds the silhouettes; ``{view}`` stands for the folder's name.
     file: str = DEFAULT_FILE
+    #: Width of the dataset's frames where they are 64 rows high; None = found by looking. Synthetic clips are written
+    #: as wide, so that both fit into one batch.
     columns: Literal[44, 64] | None = None
+    #: Matches a take's name in full; its group ``condition`` is the walking condition, without that group ``nm``.
     takes_pattern: str = r"(?P<condition>[^-]+)(-.*)?"
+    #: The dataset's word for a condition -> the word used for it here; an unlisted word stays as it is.
     conditions: dict[str, Annotated[str, Field(min_length=1)]] = field(default_factory=dict)
+    #: How synthetic takes are called, e.g. ``camid0_videoid{n}``; ``{condition}`` is the dataset's word, ``{n}`` the
+    #: number. Empty = the first of some usual forms that ``takes_pattern`` reads.
     new_takes: str = ""
+    #: View name -> degrees, None where the angle is unknown; ``*`` = all not listed. Empty = each name is its angle.
     views: dict[str, Annotated[float, Field(ge=0, lt=360)] | None] = field(default_factory=dict)
+    #: None = see :meth:`protocol_of`.
     protocol: Protocol | None = None
+    #: The cameras of a take record at the same time, so that its views show the same steps.
     shared_clock: bool = False
 
     def __post_init__(self) -> None:
@@ -120,11 +107,7 @@ class DatasetConfig:
             raise DataError(f"dataset.file is '{self.file}'; expected a file name such as '{{view}}.pkl'")
 
     def condition_of(self, take: str) -> str:
-        """Walking condition of a take.
-
-        Raises:
-            DataError: The name does not match ``takes_pattern``.
-        """
+        """Walking condition of a take; ``DataError`` where the name does not match ``takes_pattern``."""
         match = re.fullmatch(self.takes_pattern, take)
         if match is None:
             raise DataError(
@@ -134,11 +117,7 @@ class DatasetConfig:
         return self.conditions.get(word, word)
 
     def view_deg(self, view: str) -> float | None:
-        """Angle of a view in degrees, or ``None`` where it is unknown.
-
-        Raises:
-            DataError: The view is in no list, and its name is no angle.
-        """
+        """Angle of a view, degrees; None where unknown, ``DataError`` where its name is neither listed nor one."""
         if not self.views:
             return view_deg(view)
         if view == UNKNOWN_VIEW and view not in self.views and None in self.views.values():
@@ -157,11 +136,7 @@ class DatasetConfig:
         return [name for name in CONDITIONS if name in seen] + sorted(seen - set(CONDITIONS))
 
     def take_names(self, takes: Mapping[str, int]) -> list[str]:
-        """Names for so many takes of each condition, such as the dataset's rules read: ``nm-01``, or ``01``.
-
-        Raises:
-            DataError: No name that we know of is read as that condition.
-        """
+        """Names for so many takes of each condition, such as the rules read: ``nm-01``, or ``01``."""
         found = []
         for condition, count in takes.items():
             word = next((word for word, ours in self.conditions.items() if ours == condition), condition)
@@ -185,10 +160,8 @@ class DatasetConfig:
         """The dataset's protocol; where it names none, one made for these clips.
 
         The gallery is then the first half of the first condition's takes, all others are probes, a column for each
-        condition. The identical view is left out where there are several views of known angle.
-
-        Raises:
-            DataError: There is a single take; nothing is left to compare with it.
+        condition. The identical view is left out where there are several views of known angle. ``DataError`` where
+        there is a single take: nothing is left to compare with it.
         """
         if self.protocol is not None:
             return self.protocol
@@ -227,11 +200,7 @@ def preset_names() -> list[str]:
 
 
 def preset_path(name: str | Path) -> Path:
-    """The YAML file that ``--config`` means: a file of the user's, or a preset of the package by its name.
-
-    Raises:
-        MissingError: It is neither.
-    """
+    """The YAML file that ``--config`` means: a file, or a preset of the package by its name; else ``MissingError``."""
     path = Path(name)
     if path.is_file():
         return path
@@ -245,10 +214,7 @@ def preset_path(name: str | Path) -> Path:
 def load_dataset(name: str | Path | None) -> DatasetConfig:
     """The section ``dataset`` of a config (see :func:`preset_path`); None = the defaults.
 
-    Raises:
-        MissingError: There is no such file or preset.
-        DataError: It is not YAML.
-        UsageError: A key or value of the section is wrong.
+    Raises ``UsageError`` where a key or value of it is wrong, else as ``read_yaml``.
     """
     if name is None:
         return DatasetConfig()

@@ -91,10 +91,7 @@ class FileLock:
     """A lock that one process holds and the system releases when that process ends, however it ends.
 
     ``what`` it locks is for the message; ``waiting`` is called once where it has to wait, at most ``patience_s``.
-
-    Raises:
-        ConflictError: On entering, when another process holds it.
-        StorageError: On entering, when the file cannot be made.
+    Entering raises ``ConflictError`` when another process holds it, ``StorageError`` when the file cannot be made.
     """
 
     def __init__(
@@ -144,11 +141,7 @@ class FileLock:
 
 
 def link_folder(source: Path, target: Path) -> None:
-    """Let ``target`` stand for the folder ``source``; a link that is there stays.
-
-    Raises:
-        StorageError: The disk, or the system, refuses.
-    """
+    """Let ``target`` stand for the folder ``source``; a link that is there stays."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.is_symlink():

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, WeightsError
+from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, WeightsError, listed
 from gaitcrafter_ext.records import fill, record
 from gaitcrafter_ext.silhouettes.files import atomic_write_text, storage_error
 from gaitcrafter_ext.vocabulary import ClipKey
@@ -114,8 +114,8 @@ def read(path: str | os.PathLike[str]) -> list[ManifestRecord]:
         raise MissingError(f"there is no manifest {os.fspath(path)}") from None
     except OSError as error:
         raise storage_error(path, error, "read") from error
-    whole = data[: data.rfind(b"\n") + 1]
-    return [_parse(line, f"{os.fspath(path)}:{number}") for number, line in enumerate(whole.splitlines(), 1)]
+    whole = data[: data.rfind(b"\n") + 1].splitlines()
+    return [_parse(line, f"{os.fspath(path)}:{number}") for number, line in enumerate(whole, 1)]
 
 
 def merge(
@@ -147,16 +147,14 @@ def refuse_tested(source: str, trained: Iterable[str], tested: Iterable[str]) ->
     """Refuse clips or weights of a generator that has seen the people to test on; raises ``WeightsError``."""
     seen = sorted(set(trained) & set(tested))
     if seen:
-        who = ", ".join(seen[:3]) + (f", ... ({len(seen)} people)" if len(seen) > 3 else "")
         raise WeightsError(
-            f"{source}: its generator was trained on {who} of TEST_SET; train it on this partition's TRAIN_SET"
+            f"{source}: its generator was trained on {listed(seen)} of TEST_SET; train it on this partition's TRAIN_SET"
         )
 
 
 def _parse(line: bytes, where: str) -> ManifestRecord:
     try:
-        return fill(ManifestRecord, json.loads(line), where)
+        content = json.loads(line)
     except (ValueError, RecursionError) as error:
-        if isinstance(error, DataError):
-            raise
         raise DataError(f"{where}: not a manifest record ({error})") from None
+    return fill(ManifestRecord, content, where)

@@ -51,13 +51,7 @@ class Partition:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Partition:
-        """Read a partition file.
-
-        Raises:
-            MissingError: There is no such file.
-            StorageError: The file cannot be read.
-            DataError: It is not JSON, lacks TRAIN_SET, or names a person twice.
-        """
+        """Read a partition file; raises as ``read_json``, and ``DataError`` where TRAIN_SET is missing."""
         content = read_json(Path(path))
         if isinstance(content, dict):  # other keys belong to whoever wrote them
             content = {name: content[name] for name in _Sets.__annotations__ if name in content}
@@ -80,11 +74,7 @@ class Partition:
         return [(f"{key.identity}-{key.take}-{key.view}" in named) is inside for key in keys]
 
     def check(self, store: SilhouetteStore) -> None:
-        """Refuse a partition that names people whom ``store`` does not hold (OpenGait would drop them in silence).
-
-        Raises:
-            MissingError: A person is not there; those of TRAIN_SET are named first.
-        """
+        """Raise ``MissingError`` where ``store`` lacks people that are named: OpenGait would drop them in silence."""
         there = set(store.identities())
         for name, people in (("TRAIN_SET", self.train), ("TEST_SET", self.test)):
             absent = [person for person in people if person not in there]

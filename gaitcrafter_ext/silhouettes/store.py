@@ -67,11 +67,8 @@ def write_clip(
 class SilhouetteStore:
     """A folder of clips in OpenGait's layout, one folder an identity; ``create`` makes it where it is missing.
 
-    ``dataset`` says which file of a view folder is meant, and how wide frames are written.
-
-    Raises:
-        MissingError: There is no such folder.
-        StorageError: The folder cannot be made.
+    ``dataset`` says which file of a view folder is meant, and how wide frames are written. ``MissingError`` where there
+    is no such folder, ``StorageError`` where it cannot be made.
     """
 
     def __init__(
@@ -101,11 +98,7 @@ class SilhouetteStore:
         return [key for key in view_folders(self.root) if os.path.isfile(f"{root}/{key}/{file_name(file, key.view)}")]
 
     def require_keys(self) -> list[ClipKey]:
-        """Every clip, as ``keys``, for those who can do nothing without one.
-
-        Raises:
-            MissingError: There is none; the message says what lies there instead, with one example.
-        """
+        """Every clip; ``MissingError`` where there is none, which says what lies there instead, with one example."""
         keys = self.keys()
         if not keys:
             raise MissingError(f"{self.root} holds no clip; expected {self._layout}; {_instead(self.root)}")
@@ -123,11 +116,7 @@ class SilhouetteStore:
         return read_clip(self.path(key))
 
     def read_real(self, key: ClipKey) -> NDArray[np.uint8]:
-        """The same, for data that a model is trained or judged on; a clip whose values are no silhouette's is refused.
-
-        Raises:
-            DataError: It is all black, dim, of 0 and 1, or inverted (:func:`clip.level_fault`).
-        """
+        """The same, for data to train or judge on; ``DataError`` for values like no silhouette's (``level_fault``)."""
         frames = self.read(key)
         if fault := level_fault(frames):
             raise DataError(f"{self.path(key)}: {fault}")

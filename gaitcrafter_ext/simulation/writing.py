@@ -30,11 +30,7 @@ RECORD = "cohort.json"
 
 @record
 class CohortPlan:
-    """What a cohort consists of.
-
-    Raises:
-        UsageError: A number is out of range.
-    """
+    """What a cohort consists of; ``UsageError`` where a number is out of range."""
 
     subjects: int
     seed: int = 0
