@@ -27,11 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=int, default=60, help="frames a clip, 25 a second (default %(default)s)")
     parser.add_argument("--train", type=int, help="people to train on (default: the first 60 %%)")
     parser.add_argument("--seed", type=at_least(0), default=0, help="seed of everything (default %(default)s)")
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="replace another cohort in --out, move its people between train and test, or write beside files",
-    )
     add_jobs(parser)
     add_json(parser)
 
@@ -51,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     )
     started, made, kept, total = time.perf_counter(), 0, 0, len(plan.clips())
     with Progress("simulating", "clip") as progress:
-        for new, old in write_cohort(plan, args.out, args.jobs or available_cores(), args.force):
+        for new, old in write_cohort(plan, args.out, args.jobs or available_cores()):
             made, kept = made + new, kept + old
             progress(made + kept, total)
     if args.json:

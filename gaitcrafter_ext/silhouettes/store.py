@@ -177,15 +177,11 @@ def _instead(root: Path) -> str:
 
 def _first_files(root: Path, suffixes: tuple[str, ...], deepest: int = 6) -> list[Path]:
     """Files with these endings of the first folder, walking down, that holds any."""
-    folders = [root]
-    while folders:
-        folder = folders.pop()
-        names = [name for name in entry_names(folder) if name[0] != "."]
-        files = [folder / name for name in names if name.lower().endswith(suffixes) and (folder / name).is_file()]
-        if files:
-            return files
-        if len(folder.relative_to(root).parts) < deepest:
-            folders += [folder / name for name in reversed(names) if (folder / name).is_dir()][-8:]
+    for folder, folders, names in os.walk(root, followlinks=True):
+        if found := [name for name in sorted(names) if name[0] != "." and name.lower().endswith(suffixes)]:
+            return [Path(folder, name) for name in found]
+        is_deep = len(Path(folder).relative_to(root).parts) >= deepest
+        folders[:] = [] if is_deep else sorted(name for name in folders if name[0] != ".")[:8]
     return []
 
 

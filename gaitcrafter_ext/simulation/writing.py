@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, field
 from pathlib import Path
 
-from gaitcrafter_ext.errors import ConflictError, GaitCrafterError, StorageError, UsageError
+from gaitcrafter_ext.errors import ConflictError, GaitCrafterError, UsageError, listed
 from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text
 from gaitcrafter_ext.silhouettes.parallel import map_in_order
@@ -88,12 +88,11 @@ def read_plan(out: Path) -> CohortPlan | None:
         raise ConflictError(f"not a cohort's record: {error}; choose another --out or delete the file") from None
 
 
-def write_cohort(plan: CohortPlan, out: Path, jobs: int = 1, force: bool = False) -> Iterator[tuple[int, int]]:
+def write_cohort(plan: CohortPlan, out: Path, jobs: int = 1) -> Iterator[tuple[int, int]]:
     """Write ``out/pkl``, ``out/partition.json`` and ``out/cohort.json``; what is there already is kept.
 
     The bytes do not depend on ``jobs``, the number of processes. A folder of the same seed, length and version may
-    grow: the plan must include all that is there and leave every person in the same set. With ``force`` people may
-    change sets, and the clips of another cohort that the folder's record lists are deleted; other files never are.
+    grow: the plan must include all that is there and leave every person in the same set.
 
     Yields:
         After each take: (clips made, clips that were there).
@@ -102,13 +101,7 @@ def write_cohort(plan: CohortPlan, out: Path, jobs: int = 1, force: bool = False
         ConflictError: The folder holds another cohort or foreign files, or people would change sets.
         StorageError: The disk refused.
     """
-    if out.exists() and not out.is_dir():
-        raise ConflictError(f"{out} is a file; choose another --out")
-    old = read_plan(out)
-    if not force:
-        _refuse(out, old, plan)
-    elif old is not None and not plan.includes(old):
-        _delete_clips(out, old)
+    _check_folder(out, plan)
     store = SilhouetteStore(out / "pkl", create=True)
     atomic_write_text(out / RECORD, json.dumps(asdict(plan), indent=1) + "\n")
     tasks = [(number, take) for number in range(1, plan.subjects + 1) for take in plan.take_names()]
@@ -116,19 +109,21 @@ def write_cohort(plan: CohortPlan, out: Path, jobs: int = 1, force: bool = False
     plan.partition().save(out / "partition.json")
 
 
-def _refuse(out: Path, old: CohortPlan | None, plan: CohortPlan) -> None:
+def _check_folder(out: Path, plan: CohortPlan) -> None:
     """Refuse a folder that holds something else, or the same people in other sets."""
+    if out.exists() and not out.is_dir():
+        raise ConflictError(f"{out} is a file; choose another --out")
+    old = read_plan(out)
     if old is None:
         foreign = sorted(p.name for p in out.iterdir() if not p.name.startswith(STAGED_PREFIX)) if out.is_dir() else []
         if foreign:
             raise ConflictError(
-                f"{out} holds files that simulate did not write ({', '.join(foreign[:3])}); choose an empty --out "
-                f"or write beside them with --force"
+                f"{out} holds files that simulate did not write ({listed(foreign)}); choose an empty --out"
             )
     elif not plan.includes(old):
         raise ConflictError(
             f"{out} holds another cohort (version {old.cohort_version}, seed {old.seed}, {old.frames} frames, "
-            f"{old.subjects} subjects); choose another --out or replace its clips with --force"
+            f"{old.subjects} subjects); choose another --out, or delete it"
         )
     elif (path := out / "partition.json").is_file():
         there, planned = Partition.load(path), plan.partition()
@@ -137,22 +132,8 @@ def _refuse(out: Path, old: CohortPlan | None, plan: CohortPlan) -> None:
             raise ConflictError(
                 f"{path}: {len(moved)} of its {len(there.train + there.test)} people would change between TRAIN_SET "
                 f"and TEST_SET (such as {moved[0]}) by --train {plan.train}; give --train {len(there.train)} as "
-                "before, another --out, or --force"
+                "before, or another --out"
             )
-
-
-def _delete_clips(out: Path, plan: CohortPlan) -> None:
-    """Delete the clips of a plan, the folders that this empties, and the record."""
-    try:
-        for key in sorted(plan.clips()):
-            path = out / "pkl" / key.relative_path
-            path.unlink(missing_ok=True)
-            for folder in list(path.parents)[:3]:
-                if folder.is_dir() and not any(folder.iterdir()):
-                    folder.rmdir()
-        (out / RECORD).unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot delete the old cohort in {out}: {error.strerror or error}") from error
 
 
 def _write_take(plan: CohortPlan, store: SilhouetteStore, task: tuple[int, str]) -> tuple[int, int]:

@@ -20,8 +20,8 @@ def plan(**changes: object) -> CohortPlan:
     return CohortPlan(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def write(what: CohortPlan, out: Path, force: bool = False) -> tuple[int, int]:
-    steps = list(write_cohort(what, out, force=force))
+def write(what: CohortPlan, out: Path) -> tuple[int, int]:
+    steps = list(write_cohort(what, out))
     return sum(made for made, _ in steps), sum(kept for _, kept in steps)
 
 
@@ -101,38 +101,30 @@ def test_a_rerun_makes_only_what_is_missing_and_a_cohort_may_grow(tmp_path: Path
     assert before.items() <= content(tmp_path / "pkl").items()
 
 
-def test_people_change_between_train_and_test_only_by_force(tmp_path: Path) -> None:
+def test_people_do_not_change_between_train_and_test(tmp_path: Path) -> None:
     write(plan(subjects=3, train=2), tmp_path)
     before = content(tmp_path)
     for changed, moved in ((plan(subjects=3, train=1), "sim-002"), (plan(subjects=4, train=3), "sim-003")):
-        message = rf"1 of its 3 people would change .*\(such as {moved}\).*give --train 2 as before.*--force"
+        message = rf"1 of its 3 people would change .*\(such as {moved}\).*give --train 2 as before, or another --out"
         with pytest.raises(ConflictError, match=message):
             write(changed, tmp_path)
     assert content(tmp_path) == before
-    assert write(plan(subjects=3, train=1), tmp_path, force=True) == (0, 3)
-    assert Partition.load(tmp_path / "partition.json").train == ("sim-001",)
 
 
-def test_another_cohort_is_replaced_only_by_force_and_other_files_never(tmp_path: Path) -> None:
+def test_another_cohort_or_other_files_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(ConflictError, match=r"thesis\.tex"):
         write(plan(), tmp_path)
-    assert content(tmp_path) == {"thesis.tex": b"x"}
-    write(plan(), tmp_path, force=True)
-    (tmp_path / "pkl" / "notes.txt").write_text("mine")
+    write(plan(), tmp_path / "c")
     before = content(tmp_path)
     for other in (plan(seed=1), plan(frames=6), plan(subjects=1)):
         with pytest.raises(ConflictError, match="another cohort"):
-            write(other, tmp_path)
+            write(other, tmp_path / "c")
     assert content(tmp_path) == before
-    write(plan(subjects=1, seed=1), tmp_path, force=True)
-    assert set(SilhouetteStore(tmp_path / "pkl").keys()) == plan(subjects=1, seed=1).clips()
-    assert (tmp_path / "thesis.tex").read_text() == "x"
-    assert (tmp_path / "pkl" / "notes.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize("damaged", ["{}", "not JSON", '{"subjects": -1}', '{"subjects": 1, "sead": 2}'])
 def test_a_damaged_record_is_refused(tmp_path: Path, damaged: str) -> None:
     (tmp_path / "cohort.json").write_text(damaged)
     with pytest.raises(ConflictError, match=r"not a cohort's record: .*cohort\.json.*another --out"):
-        write(plan(), tmp_path, force=True)
+        write(plan(), tmp_path)
