@@ -1,4 +1,4 @@
-"""``gaitcrafter recognise``: train a recogniser and test it by its dataset's protocol."""
+"""``gaitcrafter recognise``: train a recogniser, test it, hand it to OpenGait. Torch loads when an action runs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gaitcrafter_ext.cli._options import at_least, number
 from gaitcrafter_ext.errors import ConflictError, DataError, UsageError
@@ -36,22 +35,13 @@ HELP = "train GaitSet or GaitBase on any machine and test it by CASIA-B's protoc
 SHAPE = "PxKxL"
 
 
-@dataclass(frozen=True)
-class Data:
+class Data(NamedTuple):
     """Real clips: the tree, who is who, the views that were asked for, and every clip at them."""
 
     store: SilhouetteStore
     partition: Partition
     views: tuple[str, ...]
     keys: Sequence[ClipKey]
-
-
-@dataclass(frozen=True)
-class TestSet:
-    """The clips that the protocol uses, and what each is."""
-
-    keys: Sequence[ClipKey]
-    roles: Roles
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,24 +59,25 @@ def run(args: argparse.Namespace) -> int:
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     _add_data(parser)
-    parser.add_argument("--synthetic", metavar="DIR", action="append", default=[],
-                        help="synthetic clips to train on too; may be given several times")  # fmt: skip
-    parser.add_argument("--synthetic-share", metavar="S",
-                        help="share of synthetic clips, by novel people or else by clips of each person: 0.5, or points"
-                        " ITERATION:SHARE, e.g. 0:1,150:0 (default: all people and clips alike)")  # fmt: skip
-    parser.add_argument("--model", default="gaitset", help=f"{' or '.join(MODELS)} (default gaitset)")
-    parser.add_argument("--preset", default="cpu", help="small, cpu: minutes on a laptop; full: OpenGait's schedule")
-    parser.add_argument("--iterations", type=at_least(1), metavar="N", help="instead of the preset's")
-    parser.add_argument("--batch", metavar=SHAPE, help="people x clips x frames, instead of the preset's")
-    parser.add_argument("--learning-rate", type=number(0, 1000), metavar="LR", help="instead of the preset's")
-    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto",
-                        help="arithmetic of training (default auto: bfloat16 where it is fast)")  # fmt: skip
-    parser.add_argument("--seed", type=at_least(0), default=0, help="initial weights and batches (default 0)")
-    parser.add_argument(
-        "--save-every", type=at_least(1), default=100, metavar="N", help="iterations between saves (default 100)"
+    add = parser.add_argument
+    made = "synthetic clips to train on too; may be given several times"
+    add("--synthetic", metavar="DIR", action="append", default=[], help=made)
+    share = (
+        "share of synthetic clips, by novel people or else by clips of each person: 0.5, or points ITERATION:SHARE,"
+        " e.g. 0:1,150:0 (default: all people and clips alike)"
     )
-    parser.add_argument("--no-test", action="store_true", help="stop after training")
-    parser.add_argument("--force", action="store_true", help="delete an earlier run in --out first")
+    add("--synthetic-share", metavar="S", help=share)
+    add("--model", default="gaitset", help=f"{' or '.join(MODELS)} (default gaitset)")
+    add("--preset", default="cpu", help="small, cpu: minutes on a laptop; full: OpenGait's schedule")
+    add("--iterations", type=at_least(1), metavar="N", help="instead of the preset's")
+    add("--batch", metavar=SHAPE, help="people x clips x frames, instead of the preset's")
+    add("--learning-rate", type=number(0, 1000), metavar="LR", help="instead of the preset's")
+    arithmetic = "arithmetic of training (default auto: bfloat16 where it is fast)"
+    add("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help=arithmetic)
+    add("--seed", type=at_least(0), default=0, help="initial weights and batches (default 0)")
+    add("--save-every", type=at_least(1), default=100, metavar="N", help="iterations between saves (default 100)")
+    add("--no-test", action="store_true", help="stop after training")
+    add("--force", action="store_true", help="delete an earlier run in --out first")
 
 
 def _add_test(parser: argparse.ArgumentParser) -> None:
@@ -102,22 +93,20 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
     """What training and testing share."""
-    parser.add_argument("--data", required=True, metavar="ROOT", help="real clips: a folder of ids")
-    parser.add_argument("--partition", required=True, metavar="JSON", help="who is trained on and who is tested")
-    parser.add_argument("--out", required=True, metavar="DIR", help="the recogniser's folder; the table goes there")
-    parser.add_argument("--table", default="table.json", metavar="NAME", help="its file there (default %(default)s)")
-    parser.add_argument(
-        "--config",
-        metavar="NAME|YAML",
-        help="how the dataset is read and tested: a preset, e.g. oumvlp, or a YAML with the section 'dataset' (default:"
-        " as CASIA-B where takes are named alike, else the first half of the first condition's takes is the gallery)",
+    add = parser.add_argument
+    add("--data", required=True, metavar="ROOT", help="real clips: a folder of ids")
+    add("--partition", required=True, metavar="JSON", help="who is trained on and who is tested")
+    add("--out", required=True, metavar="DIR", help="the recogniser's folder; the table goes there")
+    add("--table", default="table.json", metavar="NAME", help="its file there (default %(default)s)")
+    rules = (
+        "how the dataset is read and tested: a preset, e.g. oumvlp, or a YAML with the section 'dataset' (default: as"
+        " CASIA-B where takes are named alike, else the first half of the first condition's takes is the gallery)"
     )
-    parser.add_argument("--views", default="all", help="comma-separated views, or all (default all)")
-    parser.add_argument("--metric", choices=("euc", "cos"), default="euc", help="distance (default euc)")
-    parser.add_argument("--test-precision", choices=("float32", "bfloat16"), default="float32",
-                        help="arithmetic of testing (default float32)")  # fmt: skip
-    parser.add_argument("--device", default="auto", help="cpu, cuda, mps or auto (default auto)")
-    parser.add_argument("--json", action="store_true", help="print the table as one JSON object")
+    add("--config", metavar="NAME|YAML", help=rules)
+    add("--views", default="all", help="comma-separated views, or all (default all)")
+    add("--metric", choices=("euc", "cos"), default="euc", help="distance (default euc)")
+    add("--device", default="auto", help="cpu, cuda, mps or auto (default auto)")
+    add("--json", action="store_true", help="print the table as one JSON object")
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -135,7 +124,8 @@ def _train(args: argparse.Namespace) -> None:
     synthetic = [_synthetic(folder, data.partition, data.store.dataset) for folder in args.synthetic]
     people = training_set(data.store, data.partition, synthetic, data.views)
     sampler_of(config, people)
-    clips = None if args.no_test or not data.partition.test else _test_set(data)
+    tests = not args.no_test and bool(data.partition.test)
+    clips = _test_set(data) if tests else None
     if args.force:
         _delete_run(out, args.table)
     print(
@@ -146,7 +136,7 @@ def _train(args: argparse.Namespace) -> None:
         train(config, people, out, device, args.save_every, on_step)
     network, card = load_recogniser(out)
     if clips is not None:
-        _report(args, network, card, data, clips)
+        _report(args, network, card, data, *clips)
     elif args.json:
         print(json.dumps(_about(args, card) | {"columns": None}, indent=2))
 
@@ -157,7 +147,7 @@ def _test(args: argparse.Namespace) -> None:
     data = _open(args)
     clips = _test_set(data)
     network, card = load_opengait(args.checkpoint) if args.checkpoint else load_recogniser(args.out)
-    _report(args, network, card, data, clips)
+    _report(args, network, card, data, *clips)
 
 
 def _export(args: argparse.Namespace) -> None:
@@ -185,11 +175,9 @@ ACTIONS: dict[str, tuple[Callable[[argparse.Namespace], None], Callable[[argpars
 def _config(args: argparse.Namespace) -> TrainingConfig:
     """The preset with what the options change."""
     asked: dict[str, Any] = {"seed": args.seed, "precision": args.precision}
+    asked |= {name: getattr(args, name) for name in ("iterations", "learning_rate") if getattr(args, name) is not None}
     if args.synthetic_share is not None:
         asked["synthetic_share"] = read_schedule(args.synthetic_share)
-    for name in ("iterations", "learning_rate"):
-        if getattr(args, name) is not None:
-            asked[name] = getattr(args, name)
     if args.batch:
         sizes = re.fullmatch("([0-9]{1,4})x([0-9]{1,4})x([0-9]{1,4})", args.batch)
         if sizes is None:
@@ -232,15 +220,15 @@ def _synthetic(folder: str, partition: Partition, dataset: DatasetConfig) -> Sil
     return store
 
 
-def _test_set(data: Data) -> TestSet:
-    """What the protocol tests; raises ``DataError`` where it cannot be run on these clips."""
+def _test_set(data: Data) -> tuple[Sequence[ClipKey], Roles]:
+    """The clips that the protocol uses, and what each is; ``DataError`` where it cannot be run on these."""
     from gaitcrafter_ext.recognition.evaluation import assign_roles, protocol_for
 
     tested = frozenset(data.partition.test)
     keys = [key for key in data.keys if key.identity in tested]
     roles = assign_roles(keys, protocol_for(data.store.dataset, keys), data.partition)
     used = roles.used
-    return TestSet([key for key, wanted in zip(keys, used, strict=True) if wanted], roles.where(used))
+    return [key for key, wanted in zip(keys, used, strict=True) if wanted], roles.where(used)
 
 
 def _delete_run(out: Path, table: str) -> None:
@@ -283,13 +271,14 @@ def _watched(iterations: int, folder: Path) -> Iterator[Callable[[Step], None]]:
         yield on_step
 
 
-def _report(args: argparse.Namespace, network: nn.Module, card: Card, data: Data, clips: TestSet) -> None:
+def _report(
+    args: argparse.Namespace, network: nn.Module, card: Card, data: Data, keys: Sequence[ClipKey], roles: Roles
+) -> None:
     """Test a recogniser, print the table and write it beside the recogniser."""
     from tqdm import tqdm
 
     from gaitcrafter_ext.hardware import pick_device
-    from gaitcrafter_ext.recognition.data import ClipRef
-    from gaitcrafter_ext.recognition.embedding import embed
+    from gaitcrafter_ext.recognition.embedding import embed_frames, label
     from gaitcrafter_ext.recognition.evaluation import evaluate
 
     known = sorted(set(card.people) & set(data.partition.test))
@@ -298,10 +287,10 @@ def _report(args: argparse.Namespace, network: nn.Module, card: Card, data: Data
             f"the recogniser was trained on {known[0]}, who is in TEST_SET ({len(known)} such);"
             " use the partition it was trained with"
         )
-    refs = tqdm([ClipRef(data.store, key) for key in clips.keys], desc="embedding", unit="clip")
-    features = embed(network, refs, pick_device(args.device), args.test_precision)
-    table = evaluate(features, clips.roles, args.metric)
-    content = {**_about(args, card), **dataclasses.asdict(table), "protocol": dataclasses.asdict(clips.roles.protocol)}
+    clips = (data.store.read_real(key) for key in tqdm(keys, desc="embedding", unit="clip"))
+    features = label(embed_frames(network, clips, pick_device(args.device)), keys)
+    table = evaluate(features, roles, args.metric)
+    content = {**_about(args, card), **dataclasses.asdict(table), "protocol": dataclasses.asdict(roles.protocol)}
     text = json.dumps(content, indent=2)
     atomic_write_text(Path(args.out) / Path(args.table).name, text + "\n")
     print(text if args.json else table)
@@ -309,11 +298,5 @@ def _report(args: argparse.Namespace, network: nn.Module, card: Card, data: Data
 
 def _about(args: argparse.Namespace, card: Card) -> dict[str, Any]:
     """What was trained, for JSON."""
-    return {
-        "data": args.data,
-        "partition": args.partition,
-        "model": card.model,
-        "iterations": card.iterations,
-        "trained_on": card.trained_on,
-        "train_people": len(card.people),
-    }
+    given = {"data": args.data, "partition": args.partition, "model": card.model, "iterations": card.iterations}
+    return {**given, "trained_on": card.trained_on, "train_people": len(card.people)}

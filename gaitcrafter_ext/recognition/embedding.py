@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.hardware import autocast, pick_device
+from gaitcrafter_ext.hardware import pick_device
 from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.checkpoint import load_recogniser
-from gaitcrafter_ext.recognition.data import ClipRef, cut, to_sils
+from gaitcrafter_ext.recognition.data import cut, to_sils
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 
@@ -35,34 +35,16 @@ EVERY = 2
 TREE_TAKES = ("nm-01", "nm-02")
 
 
-def embed(
-    network: nn.Module, clips: Iterable[ClipRef], device: torch.device | str = "cpu", precision: str = "float32"
-) -> Features:
-    """Embed whole clips (their first 720 frames) in ``"float32"`` or ``"bfloat16"``; the embeddings are float32."""
-    keys = []
-
-    def read() -> Iterator[npt.NDArray[np.uint8]]:
-        for clip in clips:
-            keys.append(clip.key)
-            yield clip.store.read_real(clip.key)
-
-    return _labelled(embed_frames(network, read(), device, precision), keys)
-
-
 @torch.inference_mode()
 def embed_frames(
-    network: nn.Module,
-    clips: Iterable[npt.NDArray[np.uint8]],
-    device: torch.device | str = "cpu",
-    precision: str = "float32",
+    network: nn.Module, clips: Iterable[npt.NDArray[np.uint8]], device: torch.device | str = "cpu"
 ) -> npt.NDArray[np.float32]:
-    """Embed clips that are at hand, uint8 [T, 64, 64] each: float32 [N, channels, parts]."""
+    """Embed clips, uint8 [T, 64, 64] each, of which 720 frames at most count: float32 [N, channels, parts]."""
     network.eval().to(device)
     parts = []
-    with autocast(precision, torch.device(device)):
-        for frames in _batches(clips):
-            lengths = [len(clip) for clip in frames]
-            parts.append(network(to_sils(np.concatenate(frames), device), lengths).embeddings.cpu().numpy())
+    for frames in _batches(clips):
+        sils = to_sils(np.concatenate(frames), device)
+        parts.append(network(sils, [len(clip) for clip in frames]).embeddings.cpu().numpy())
     return np.concatenate(parts) if parts else np.zeros((0, 0, 0), np.float32)
 
 
@@ -105,9 +87,10 @@ def embed_tree(root: Path, embed: Embed, views: tuple[str, ...], people: int) ->
 
 def embed_keys(store: SilhouetteStore, keys: Sequence[ClipKey], embed: Embed) -> Features:
     """Embed clips of a tree, one or more."""
-    return _labelled(np.concatenate([embed(store.read(key)[None]) for key in keys]), keys)
+    return label(np.concatenate([embed(store.read(key)[None]) for key in keys]), keys)
 
 
-def _labelled(embeddings: npt.NDArray[np.float32], keys: Sequence[ClipKey]) -> Features:
-    labels = np.array([(key.identity, key.take, key.view) for key in keys], dtype=str).reshape(-1, 3)
-    return Features(embeddings, *labels.T)
+def label(embeddings: npt.NDArray[np.float32], keys: Sequence[ClipKey]) -> Features:
+    """Embeddings with the names of the clips that they are of."""
+    names = np.array([(key.identity, key.take, key.view) for key in keys], dtype=str).reshape(-1, 3)
+    return Features(embeddings, *names.T)

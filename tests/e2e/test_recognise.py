@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -64,51 +65,29 @@ def test_train_prints_the_table_and_writes_it_and_a_rerun_only_tests(
     assert (table["people"], table["train_people"], table["views"], table["iterations"]) == (2, 2, ["054", "090"], 2)
 
 
-@pytest.mark.parametrize(
-    ("preset", "takes", "views", "metrics"),
-    [
-        ("oumvlp", ("00", "01"), ("000", "015"), ["rank-1"]),
-        ("grew", ("01", "02"), ("walk",), ["rank-1", "rank-5", "rank-10", "rank-20"]),
-        ("gait3d", ("camid0_videoid2", "camid9_videoid1"), ("seq0",), ["rank-1", "rank-5", "rank-10", "mAP", "mINP"]),
-        (None, ("walk-1", "walk-2", "run-1"), ("front", "side"), ["rank-1"]),
-    ],
-)
 def test_other_datasets_are_tested_by_their_own_protocol(
-    preset: str | None,
-    takes: tuple[str, ...],
-    views: tuple[str, ...],
-    metrics: list[str],
-    trained: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store = SilhouetteStore(tmp_path / "pkl", create=True)
-    for person in range(1, 5):
-        for take in takes:
-            for view in views:
-                blocks(store, person, take, view)
-    probes = tuple(f"00{person}-{takes[1]}-{view}" for person in (3, 4) for view in views)
-    Partition(("001", "002"), ("003", "004"), probes).save(tmp_path / "partition.json")
     rules = tmp_path / "custom.yaml"
     rules.write_text("dataset: {views: {front: 0, side: 90}}")
-    options = ["--config", preset or str(rules), "--out", str(trained), "--json"]
-    assert main(["recognise", "test", *where(tmp_path), *options]) == 0
-    table = json.loads(capsys.readouterr().out)
-    for column in table["columns"].values():
-        assert list(column["metrics"]) == metrics
-        assert column["metrics"]["rank-1"] == 100.0
-
-
-def test_what_cannot_be_tested_is_refused_before_training(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gaitcrafter_ext.recognition.training.train", lambda *_: pytest.fail("trained"))
-    command = ["recognise", "train", *where(data), "--out", str(tmp_path / "out"), *QUICK]
-    assert main([*command, "--config", "oumvlp"]) == 1
-    assert "no probe among 40 test clips; the protocol takes '00'; there are the takes" in capsys.readouterr().err
-    assert main([*command, "--views", "090"]) == 1
-    assert "test two views or more" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
+    ranks, retrieval = ["rank-1", "rank-5", "rank-10"], ["mAP", "mINP"]
+    cases: tuple[tuple[str, tuple[str, ...], tuple[str, ...], list[str]], ...] = (
+        ("oumvlp", ("00", "01"), ("000", "015"), ranks[:1]),
+        ("grew", ("01", "02"), ("walk",), [*ranks, "rank-20"]),
+        ("gait3d", ("camid0_videoid2", "camid9_videoid1"), ("seq0",), ranks + retrieval),
+        (str(rules), ("walk-1", "walk-2", "run-1"), ("front", "side"), ranks[:1]),
+    )
+    for preset, takes, views, metrics in cases:
+        root = tmp_path / Path(preset).stem
+        store = SilhouetteStore(root / "pkl", create=True)
+        for person, take, view in product(range(1, 5), takes, views):
+            blocks(store, person, take, view)
+        probes = tuple(f"00{person}-{takes[1]}-{view}" for person in (3, 4) for view in views)
+        Partition(("001", "002"), ("003", "004"), probes).save(root / "partition.json")
+        assert main(["recognise", "test", *where(root), "--config", preset, "--out", str(trained), "--json"]) == 0
+        for column in json.loads(capsys.readouterr().out)["columns"].values():
+            assert list(column["metrics"]) == metrics
+            assert column["metrics"]["rank-1"] == 100.0
 
 
 def test_json_is_printed_also_without_test_people(
@@ -161,17 +140,6 @@ def test_force_starts_again_and_deletes_only_what_a_run_wrote(data: Path, traine
     assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
 
 
-def test_a_file_is_no_folder_for_a_recogniser(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gaitcrafter_ext.recognition.training.train", lambda *_: pytest.fail("trained"))
-    (tmp_path / "out").write_text("mine")
-    for action in ("train", "test"):
-        assert main(["recognise", action, *where(data), "--out", str(tmp_path / "out")]) == 2
-        assert f"--out: {tmp_path / 'out'} is a file; name a folder" in capsys.readouterr().err
-    assert (tmp_path / "out").read_text() == "mine"
-
-
 def made_of(folder: Path, *parents: str) -> Path:
     """Clips of a novel person, as ``synthesize`` leaves them, blended from ``parents``."""
     store = SilhouetteStore(folder / "pkl", create=True)
@@ -183,55 +151,46 @@ def made_of(folder: Path, *parents: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("inner", "unfinished"), [("", False), ("pkl", True)])
 def test_clips_of_a_generator_that_saw_the_test_people_are_refused(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], inner: str, unfinished: bool
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = made_of(tmp_path / "made", "002", "003")
-    if unfinished:
-        (folder / ".gaitcrafter").mkdir()
-        (folder / "manifest.jsonl").rename(folder / ".gaitcrafter" / "shard-1-of-2.jsonl")
-    options = ["--out", str(tmp_path / "out"), *QUICK, "--no-test", "--synthetic", str(folder / inner)]
-    assert main(["recognise", "train", *where(data), *options]) == 1
-    assert "its generator was trained on 003 of TEST_SET" in capsys.readouterr().err
+    command = ["recognise", "train", *where(data), "--out", str(tmp_path / "out"), *QUICK, "--no-test", "--synthetic"]
+    assert main([*command, str(folder)]) == 1
+    (folder / ".gaitcrafter").mkdir()  # the set is unfinished, and its tree is named
+    (folder / "manifest.jsonl").rename(folder / ".gaitcrafter" / "shard-1-of-2.jsonl")
+    assert main([*command, str(folder / "pkl")]) == 1
+    assert capsys.readouterr().err.count("its generator was trained on 003 of TEST_SET") == 2
     assert not (tmp_path / "out").exists()
 
 
-def test_a_recogniser_that_knows_the_test_people_is_refused(
+def test_what_cannot_be_trained_or_tested_is_one_line_and_writes_nothing(
     data: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Partition(("003",), ("001", "004")).save(tmp_path / "other.json")
-    options = ["--data", str(data / "pkl"), "--partition", str(tmp_path / "other.json"), "--out", str(trained)]
-    assert main(["recognise", "test", *options]) == 1
-    assert "trained on 001, who is in TEST_SET" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("options", "code", "words"),
-    [
-        (["--model", "gaitsett"], 2, "did you mean 'gaitset'"),
-        (["--preset", "tiny"], 2, "allowed: small, cpu, full"),
-        (["--batch", "8x4"], 2, "PxKxL"),
-        (["--learning-rate", "nan"], 2, "--learning-rate: 'nan' is not a finite number from 0"),
-        (["--seed", str(2**63)], 2, f"--seed: {2**63} is too large"),
-        (["--batch", "8x1x8"], 2, "'clips' is 1"),
-        (["--views", "091"], 2, "did you mean '090'"),
-        (["--device", "gpu"], 2, "allowed: auto, cpu"),
-        (["--synthetic", "nowhere"], 1, "there is no folder nowhere"),
-        (["--synthetic-share", "0.5"], 2, "synthetic share"),
-    ],
-)
-def test_bad_options_are_one_line_and_write_nothing(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], code: int, words: str
-) -> None:
     out = tmp_path / "out"
-    assert main(["recognise", "train", *where(data), "--out", str(out), *options]) == code
-    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
-    assert len(errors) == 1
-    assert words in errors[0]
-    assert not out.exists()
-
-
-def test_a_folder_without_a_recogniser_is_told(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["recognise", "test", *where(data), "--out", str(tmp_path)]) == 1
-    assert "there is no recogniser in" in capsys.readouterr().err
+    Partition(("003",), ("001", "004")).save(tmp_path / "other.json")
+    (tmp_path / "file").write_text("mine")
+    train, test = (["recognise", action, *where(data), "--out"] for action in ("train", "test"))
+    for command, code, words in (
+        ([*train, str(out), "--model", "gaitsett"], 2, "did you mean 'gaitset'"),
+        ([*train, str(out), "--preset", "tiny"], 2, "allowed: small, cpu, full"),
+        ([*train, str(out), "--batch", "8x4"], 2, "PxKxL"),
+        ([*train, str(out), "--learning-rate", "nan"], 2, "--learning-rate: 'nan' is not a finite number from 0"),
+        ([*train, str(out), "--seed", str(2**63)], 2, f"--seed: {2**63} is too large"),
+        ([*train, str(out), "--batch", "8x1x8"], 2, "'clips' is 1"),
+        ([*train, str(out), "--views", "091"], 2, "did you mean '090'"),
+        ([*train, str(out), "--device", "gpu"], 2, "allowed: auto, cpu"),
+        ([*train, str(out), "--synthetic", "nowhere"], 1, "there is no folder nowhere"),
+        ([*train, str(out), "--synthetic-share", "0.5"], 2, "synthetic share"),
+        ([*train, str(out), "--views", "090"], 1, "test two views or more"),
+        ([*train, str(out), "--config", "oumvlp"], 1, "no probe among 40 test clips; the protocol takes '00'; there"),
+        ([*train, str(tmp_path / "file")], 2, "file is a file; name a folder"),
+        ([*test, str(tmp_path / "file")], 2, "file is a file; name a folder"),
+        ([*test, str(tmp_path)], 1, "there is no recogniser in"),
+        ([*test, str(trained), "--partition", str(tmp_path / "other.json")], 1, "trained on 001, who is in TEST_SET"),
+    ):
+        assert main(command) == code
+        errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+        assert len(errors) == 1
+        assert words in errors[0]
+        assert not out.exists()
