@@ -1,3 +1,5 @@
+"""Training of a tiny network: what is learned, resumed, refused and kept."""
+
 from __future__ import annotations
 
 import os
@@ -13,6 +15,7 @@ import torch
 from accelerate.state import AcceleratorState
 
 from gaitcrafter_ext.errors import ConflictError, DataError, StorageError, UsageError
+from gaitcrafter_ext.generator import training
 from gaitcrafter_ext.generator.config import GeneratorConfig, TrainingConfig
 from gaitcrafter_ext.generator.denoising import DenoiseClips, InitialWeights
 from gaitcrafter_ext.generator.network import GaitUNet
@@ -27,6 +30,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::Deprec
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_tree(tmp_path_factory.mktemp("tree"))
+
+
+def _config(**changes: object) -> GeneratorConfig:
+    return tiny_config(**{"batch_size": 1, **changes})
 
 
 def _trainer(tree: Path, config: GeneratorConfig, folder: Path, initial: InitialWeights | None = None) -> Trainer:
@@ -46,10 +53,8 @@ def _same_weights(one: GaitUNet, other: GaitUNet) -> bool:
 
 def test_the_learning_rate_rises_stays_and_falls() -> None:
     settings = TrainingConfig(max_clips=1000, learning_rate=1.0, warmup_steps=10, cooldown=0.2)
-    rates = [
-        learning_rate(settings, step, clips) for step, clips in ((0, 0), (4, 40), (50, 800), (60, 900), (70, 1000))
-    ]
-    assert rates == pytest.approx([0.1, 0.5, 1.0, 0.5, 0.0])
+    steps = ((0, 0), (4, 40), (50, 800), (60, 900), (70, 1000))
+    assert [learning_rate(settings, *step) for step in steps] == pytest.approx([0.1, 0.5, 1.0, 0.5, 0.0])
     assert learning_rate(replace(settings, warmup_steps=0, cooldown=0.0), 0, 0) == 1.0
 
 
@@ -68,56 +73,61 @@ def test_training_lowers_the_held_out_loss_and_learns_who_is_who(tree: Path, tmp
 
 
 def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(tree: Path, tmp_path: Path) -> None:
-    whole = _run(_trainer(tree, tiny_config(max_clips=32), tmp_path / "whole"))
-    _run(_trainer(tree, tiny_config(max_clips=12), tmp_path / "broken"))
-    resumed = _trainer(tree, tiny_config(max_clips=32), tmp_path / "broken")
-    assert resumed.progress.clips == 12
+    whole = _run(_trainer(tree, _config(max_clips=6), tmp_path / "whole"))
+    _run(_trainer(tree, _config(max_clips=3), tmp_path / "broken"))
+    resumed = _trainer(tree, _config(max_clips=6), tmp_path / "broken")
+    assert resumed.progress.clips == 3
     assert _same_weights(whole.averaged(), _run(resumed).averaged())
 
 
-def test_a_run_with_other_settings_or_data_is_not_resumed(tree: Path, tmp_path: Path) -> None:
-    own = tiny_tree(tmp_path / "tree")
-    _run(_trainer(own, tiny_config(max_clips=4), tmp_path / "run"))
+def test_a_run_with_other_settings_or_data_is_not_resumed(tmp_path: Path) -> None:
+    own, run, config = tiny_tree(tmp_path / "tree"), tmp_path / "run", _config(max_clips=1)
+    _run(_trainer(own, config, run))
     with pytest.raises(ConflictError, match=r"other settings or other data \(training\.batch_size\)"):
-        _trainer(own, tiny_config(max_clips=4, batch_size=8), tmp_path / "run")
+        _trainer(own, _config(max_clips=1, batch_size=8), run)
     store, key = SilhouetteStore(own / "pkl"), ClipKey(PEOPLE[0], "nm-01", "090")
     clip = store.read(key)
     changed = clip.copy()
     changed[3, 30, 30] ^= 1
     store.write(key, changed)
     with pytest.raises(ConflictError, match=r"\(data\.clips\).*give the same ones, another --out, or --force"):
-        _trainer(own, tiny_config(max_clips=4), tmp_path / "run")
+        _trainer(own, config, run)
     store.write(key, clip)
-    assert _trainer(own, tiny_config(max_clips=8), tmp_path / "run").progress.clips == 4
+    assert _trainer(own, _config(max_clips=2), run).progress.clips == 1
     (own / "pkl" / PEOPLE[1]).rename(own / "pkl" / "sim-003")
     with pytest.raises(ConflictError, match=r"\(data\.clips\)"):
-        _trainer(own, tiny_config(max_clips=4), tmp_path / "run")
+        _trainer(own, config, run)
 
 
 def test_a_request_to_stop_ends_the_run_with_its_state_saved(tree: Path, tmp_path: Path) -> None:
-    config = tiny_config(max_clips=10**6, validate_every=3)
+    config = _config(max_clips=10**6, validate_every=2)
     trainer = _trainer(tree, config, tmp_path)
     for _ in trainer.run():
         os.kill(os.getpid(), signal.SIGTERM)
-    assert trainer.progress.clips == 12
+    assert trainer.progress.clips == 2
     (tmp_path / "state").rename(tmp_path / "state.old")  # as a kill between two renames leaves it
-    assert _trainer(tree, config, tmp_path).progress.clips == 12
+    assert _trainer(tree, config, tmp_path).progress.clips == 2
 
 
-def test_a_diverging_loss_ends_the_run_and_keeps_the_last_state(tree: Path, tmp_path: Path) -> None:
-    _run(_trainer(tree, tiny_config(max_clips=8), tmp_path))
+def test_a_diverging_loss_ends_the_run_and_keeps_the_last_state(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "GLANCE", 3)
+    wild = _config(max_clips=4000, learning_rate=1e30, warmup_steps=4)
+    with pytest.raises(
+        DataError, match=r"the loss is (nan|inf) near step 3: it diverged; no state was saved yet; lower"
+    ):
+        _run(_trainer(tree, wild, tmp_path))
+    _run(_trainer(tree, _config(max_clips=1), tmp_path))
     before = (tmp_path / "state" / "progress.json").read_bytes()
-    wild = _trainer(tree, tiny_config(max_clips=4000, learning_rate=1e30, warmup_steps=4), tmp_path)
-    with pytest.raises(DataError, match=r"the loss is (nan|inf) near step 10: it diverged; .* state is kept; lower"):
-        _run(wild)
+    with pytest.raises(DataError, match=r"it diverged; the last saved state is kept; lower"):
+        _run(_trainer(tree, wild, tmp_path))
     assert (tmp_path / "state" / "progress.json").read_bytes() == before
-    with pytest.raises(DataError, match="it diverged; no state was saved yet; lower"):
-        _run(_trainer(tree, tiny_config(max_clips=4000, learning_rate=1e30, warmup_steps=4), tmp_path / "new"))
 
 
 def test_a_full_disk_is_one_line_and_keeps_the_last_state(tree: Path, tmp_path: Path) -> None:
-    _run(_trainer(tree, tiny_config(max_clips=4), tmp_path))
-    trainer = _trainer(tree, tiny_config(max_clips=8), tmp_path)
+    _run(_trainer(tree, _config(max_clips=1), tmp_path))
+    trainer = _trainer(tree, _config(max_clips=2), tmp_path)
     before = (tmp_path / "state" / "progress.json").read_bytes()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
@@ -141,14 +151,11 @@ def other_precision() -> Iterator[None]:
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
-def test_precision_that_the_device_lacks_is_refused(tree: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"training\.precision 'fp16': needs a CUDA GPU; allowed here: auto, no, bf16"):
-        _trainer(tree, tiny_config(precision="fp16"), tmp_path)
-
-
 @pytest.mark.usefixtures("other_precision")
-def test_training_in_bfloat16_runs(tree: Path, tmp_path: Path) -> None:
-    trainer = _run(_trainer(tree, tiny_config(max_clips=8, precision="bf16", validate_every=2), tmp_path))
+def test_training_in_bfloat16_runs_and_a_precision_that_the_device_lacks_is_refused(tree: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"training\.precision 'fp16': needs a CUDA GPU; allowed here: auto, no, bf16"):
+        _trainer(tree, _config(precision="fp16"), tmp_path)
+    trainer = _run(_trainer(tree, _config(max_clips=2, precision="bf16", validate_every=2), tmp_path))
     assert np.isfinite(trainer.progress.curve).all()
 
 
@@ -158,7 +165,7 @@ def _initial(folder: Path, people: tuple[str, ...], config: GeneratorConfig) -> 
 
 
 def test_a_training_begins_with_the_weights_and_people_given(tree: Path, tmp_path: Path) -> None:
-    config = tiny_config(max_clips=4, warmup_steps=10**9)
+    config = _config(max_clips=4, warmup_steps=10**9)
     initial = _initial(tmp_path / "init", PEOPLE[1:], config)
     swapped = replace(initial.card.vocabulary, conditions=("cl", "nm"))
     initial.card = replace(initial.card, vocabulary=swapped)
@@ -172,7 +179,7 @@ def test_a_training_begins_with_the_weights_and_people_given(tree: Path, tmp_pat
 
 
 def test_weights_of_another_size_or_with_other_people_of_the_dataset_are_refused(tree: Path, tmp_path: Path) -> None:
-    config = tiny_config()
+    config = _config()
     initial = _initial(tmp_path / "init", PEOPLE[:1], config)
     other = replace(config, model=replace(config.model, embedding=32))
     with pytest.raises(UsageError, match=r"of another size; set 'model: \{channels: \[8, 64\], .*code_dim: 4\}' in"):
@@ -182,21 +189,20 @@ def test_weights_of_another_size_or_with_other_people_of_the_dataset_are_refused
 
 
 def test_the_card_names_everybody_across_a_chain_of_trainings(tree: Path, tmp_path: Path) -> None:
-    config = tiny_config(max_clips=4)
-    first = tiny_pipeline(("p1", "p2"))
+    config, first = _config(max_clips=1), tiny_pipeline(("p1", "p2"))
     assert first.card is not None
     first.card = replace(first.card, trained_on=replace(first.card.trained_on, dataset="one", before=("zero/p0",)))
     first.save_pretrained(tmp_path / "first")
     expected = {"zero/p0", "one/p1", "one/p2", *(f"tiny/{name}" for name in PEOPLE)}
     for name, begun in (("second", "first"), ("third", "second")):
-        initial = InitialWeights(tmp_path / begun, "tiny", PEOPLE)
-        trainer = _run(_trainer(tree, config, tmp_path / f"run-{name}", initial))
+        trainer = _run(
+            _trainer(tree, config, tmp_path / f"run-{name}", InitialWeights(tmp_path / begun, "tiny", PEOPLE))
+        )
         pipeline = trainer.pipeline({})
         pipeline.save_pretrained(tmp_path / name)
         assert pipeline.card is not None
         assert pipeline.card.everybody() == expected
-        assert pipeline.card.trained_on.held_out == tuple(
-            f"{name}/{take}" for name in PEOPLE for take in ("cl-02", "nm-03")
-        )
+        held_out = tuple(f"{who}/{take}" for who in PEOPLE for take in ("cl-02", "nm-03"))
+        assert pipeline.card.trained_on.held_out == held_out
     with pytest.raises(ConflictError, match=r"\(data\.init\)"):
         _trainer(tree, config, tmp_path / "run-third", InitialWeights(tmp_path / "first", "tiny", PEOPLE))
