@@ -1,3 +1,5 @@
+"""Clips to train on: what is held out, packed, mapped and drawn."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -46,15 +48,12 @@ def test_vocabulary_is_in_canonical_order() -> None:
         vocabulary_of(KEYS, DatasetConfig(views={"side": 90.0}))
 
 
-def test_weights_balance_conditions_as_asked_and_people_always(dataset: ClipDataset) -> None:
+def test_clips_are_drawn_by_a_key_conditions_balanced_as_asked_and_people_always(dataset: ClipDataset) -> None:
     for balance, share_of_cl in ((0.0, 1 / 3), (1.0, 1 / 2)):
         weights = dataset.weights(balance)
         assert weights.sum() == pytest.approx(1.0)
         assert weights[dataset.condition == 1].sum() == pytest.approx(share_of_cl)
         assert weights[dataset.person == 0].sum() == pytest.approx(0.5)
-
-
-def test_a_keyed_batch_is_the_same_again_and_another_key_differs(dataset: ClipDataset) -> None:
     cumulative = np.cumsum(dataset.weights(0.5))
     first, again, other = (dataset.sample_batch(8, np.random.default_rng(key), cumulative)[0] for key in (1, 1, 2))
     assert torch.equal(first, again)
@@ -83,15 +82,16 @@ def test_a_window_is_the_clips_own_pixels_labels_and_phases(dataset: ClipDataset
 def test_no_cache_file_is_left_behind_whether_or_not_all_clips_are_read(tmp_path: Path) -> None:
     root = tiny_tree(tmp_path)
     found = _read(root)
-    assert not (root / "c.u8").exists()
     assert found.batch(np.arange(2), np.zeros(2, np.int64))[0].max() == 1.0
     store = SilhouetteStore(root / "pkl")
-    store.path(store.keys()[3]).write_bytes(b"not a clip")
-    with pytest.raises(DataError, match=str(store.keys()[3])):
+    store.path(found.keys[3]).write_bytes(b"not a clip")
+    with pytest.raises(DataError, match=str(found.keys[3])):
         _read(root)
     with pytest.raises(MissingError, match="there is no clip"):
         _read(root, [ClipKey("sim-009", "nm-01", "000")])
     assert not (root / "c.u8").exists()
+    with pytest.raises(StorageError, match=r"cannot write .*partition\.json/c\.u8: a part of this path is a file"):
+        ClipDataset(store, found.keys, DatasetConfig(), 30, 48, tmp_path / "partition.json" / "c.u8")
 
 
 def test_processes_of_one_torchrun_map_one_file_and_the_last_deletes_it(
@@ -104,34 +104,19 @@ def test_processes_of_one_torchrun_map_one_file_and_the_last_deletes_it(
     (root / "c-1-0-killed.u8").write_bytes(b"half")
     first, other = _read(root), _read(root, alone.keys[:3])
     assert len(list(root.glob("c-*.u8"))) == 2
-    monkeypatch.setattr(SilhouetteStore, "read_real", None)
-    second = _read(root)
+    with monkeypatch.context() as patch:
+        patch.setattr(SilhouetteStore, "read_real", None)
+        second = _read(root)
     for found in (first, second):
         assert (found.keys, found.fingerprint) == (alone.keys, alone.fingerprint)
         assert torch.equal(found.frames, alone.frames)
         assert np.array_equal(found.features, alone.features)
     assert _read(root, alone.keys[:3]).fingerprint == other.fingerprint != alone.fingerprint
-    assert not list(root.glob("c-*"))
-
-
-def test_a_file_that_cannot_be_packed_is_mapped_by_no_other_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = tiny_tree(tmp_path)
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
-    store = SilhouetteStore(root / "pkl")
-    store.path(store.keys()[3]).write_bytes(b"not a clip")
-    for _ in range(2):
-        with pytest.raises(DataError, match=str(store.keys()[3])):
+    SilhouetteStore(root / "pkl").path(alone.keys[3]).write_bytes(b"not a clip")
+    for _ in range(2):  # what cannot be packed is mapped by neither
+        with pytest.raises(DataError, match=str(alone.keys[3])):
             _read(root)
     assert not list(root.glob("c-*"))
-
-
-def test_a_disk_that_refuses_is_one_line(tmp_path: Path) -> None:
-    store = SilhouetteStore(tiny_tree(tmp_path) / "pkl")
-    with pytest.raises(StorageError, match=r"cannot write .*partition\.json/c\.u8: a part of this path is a file"):
-        ClipDataset(store, store.keys(), DatasetConfig(), 30, 48, tmp_path / "partition.json" / "c.u8")
 
 
 def test_the_fingerprint_tells_pixels_and_names_apart(tmp_path: Path) -> None:
@@ -147,26 +132,19 @@ def test_the_fingerprint_tells_pixels_and_names_apart(tmp_path: Path) -> None:
     assert len({first, changed, _read(root).fingerprint}) == 3
 
 
-def test_short_clips_are_left_out_and_with_them_whoever_has_no_other(
+def test_short_clips_and_those_outside_a_given_vocabulary_are_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = SilhouetteStore(tiny_tree(tmp_path) / "pkl")
-    store.write(KEYS[0], tiny_clip(0, 0, frames=12))
-    short = ClipKey("sim-003", "nm-01", "090")
+    store, short = SilhouetteStore(tiny_tree(tmp_path) / "pkl"), ClipKey("sim-003", "nm-01", "090")
     store.write(short, tiny_clip(0, 0, frames=12))
     found = _read(tmp_path)
-    assert "2 of 21 clips are shorter than 30 frames" in caplog.text
-    assert (len(found), found.vocabulary.identities) == (19, PEOPLE)
+    assert "1 of 21 clips are shorter than 30 frames" in caplog.text
+    assert (len(found), found.vocabulary.identities) == (20, PEOPLE)
     with pytest.raises(DataError, match="none of 1 clips has 30 frames"):
         _read(tmp_path, [short])
-
-
-def test_clips_outside_a_given_vocabulary_are_left_out(tmp_path: Path) -> None:
-    words = Vocabulary(("sim-000", PEOPLE[1]), ("cl", "nm"), {})
-    found = _read(tiny_tree(tmp_path), None, words)
-    assert {key.identity for key in found.keys} == {PEOPLE[1]}
-    assert found.person.tolist() == [1] * 10
-    assert found.condition.tolist() == [0] * 4 + [1] * 6
+    some = _read(tmp_path, None, Vocabulary(("sim-000", PEOPLE[1]), ("cl", "nm"), {}))
+    assert {key.identity for key in some.keys} == {PEOPLE[1]}
+    assert (some.person.tolist(), some.condition.tolist()) == ([1] * 10, [0] * 4 + [1] * 6)
 
 
 def test_known_people_keep_their_codes_in_another_space_and_strangers_are_placed(dataset: ClipDataset) -> None:

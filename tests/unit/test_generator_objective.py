@@ -70,17 +70,14 @@ def test_guidance_leads_away_from_the_unconditional_walk_in_step() -> None:
         torch.testing.assert_close(found, torch.full((2, 30, 8, 8), expected))
 
 
-@pytest.mark.parametrize("name", SAMPLER_NAMES)
-def test_with_a_perfect_denoiser_every_sampler_goes_from_pure_noise_to_the_clip(name: str) -> None:
-    clean, sample = _clips(2, 1, 2, 4, 4)
-    scheduler = make_scheduler(name, shift=3.0)
-    scheduler.set_timesteps(6)
-    assert float(scheduler.sigmas[0]) == pytest.approx(1.0, abs=1e-3)
-    for timestep, t in zip(scheduler.timesteps, scheduler.sigmas, strict=False):
-        sample = scheduler.step(velocity(sample, clean, t), timestep, sample).prev_sample
-    torch.testing.assert_close(sample, clean, atol=1e-4, rtol=0)
-
-
-def test_an_unknown_sampler_is_refused_with_the_nearest_name() -> None:
+def test_with_a_perfect_denoiser_every_sampler_goes_from_pure_noise_to_the_clip() -> None:
+    for name in SAMPLER_NAMES:
+        clean, sample = _clips(2, 1, 2, 4, 4)
+        scheduler = make_scheduler(name, shift=3.0)
+        scheduler.set_timesteps(6)
+        assert float(scheduler.sigmas[0]) == pytest.approx(1.0, abs=1e-3)
+        for timestep, t in zip(scheduler.timesteps, scheduler.sigmas, strict=False):
+            sample = scheduler.step(velocity(sample, clean, t), timestep, sample).prev_sample
+        torch.testing.assert_close(sample, clean, atol=1e-4, rtol=0)
     with pytest.raises(UsageError, match="did you mean 'euler'"):
         make_scheduler("eular", shift=3.0)

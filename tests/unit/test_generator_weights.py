@@ -34,15 +34,9 @@ def _folder(path: Path, card: Card = CARD) -> Path:
     return path
 
 
-def test_a_card_reads_back_as_it_was_written(tmp_path: Path) -> None:
+def test_a_card_reads_back_and_names_everybody_whom_these_weights_or_earlier_ones_saw(tmp_path: Path) -> None:
     assert read_card(_folder(tmp_path)) == CARD
-
-
-def test_everybody_is_whom_these_weights_or_earlier_ones_saw() -> None:
     assert CARD.everybody() == {"tiny/sim-001", "tiny/sim-002", "other/p1"}
-
-
-def test_the_fingerprint_is_that_of_the_files_alone() -> None:
     assert replace(CARD, training={}, files=dict(reversed(CARD.files.items()))).fingerprint == CARD.fingerprint
     assert replace(CARD, files={**CARD.files, "a": "3" * 64}).fingerprint != CARD.fingerprint
 
