@@ -38,25 +38,18 @@ def root(tmp_path: Path) -> Path:
     return store.root
 
 
-def test_a_good_tree(root: Path, tmp_path: Path) -> None:
-    code, out, err = verify(root, "--sheet", tmp_path / "sheet.png", "--rows", 3)
+def test_a_tree_is_described_and_a_bad_file_named_with_exit_code_one(root: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    code, out, err = verify(root, "--sheet", sheet, "--rows", 3)
     assert (code, err) == (0, "")
-    assert "7 clips of 2 identities" in out
-    assert "cl 3, nm 4" in out
-    assert "1: 002/cl-01/018 (of 8)" in out
-    assert "bad files      none" in out
-    sheet = cv2.imread(str(tmp_path / "sheet.png"), cv2.IMREAD_GRAYSCALE)
-    assert sheet.shape[0] == 3 * 65
-
-
-def test_a_bad_file_is_named_and_the_exit_code_is_one(root: Path, tmp_path: Path) -> None:
+    for words in ("7 clips of 2 identities", "cl 3, nm 4", "1: 002/cl-01/018 (of 8)", "bad files      none"):
+        assert words in out
+    assert cv2.imread(str(sheet), cv2.IMREAD_GRAYSCALE).shape[0] == 3 * 65
     (root / "001" / "nm-01" / "090" / "090.pkl").write_bytes(b"no pickle")
-    code, out, err = verify(root, "--json", "--sheet", tmp_path / "sheet.png")
+    code, out, err = verify(root, "--json", "--sheet", sheet)
     assert (code, err) == (1, "")
     report = json.loads(out)
-    assert [fault["path"] for fault in report["bad"]] == ["001/nm-01/090/090.pkl"]
-    assert report["clips"] == 6
-    assert (tmp_path / "sheet.png").is_file()
+    assert ([fault["path"] for fault in report["bad"]], report["clips"]) == (["001/nm-01/090/090.pkl"], 6)
 
 
 def test_bad_input_is_one_line(

@@ -5,24 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.silhouettes.clip import check_frames, gei, normalise, upsample, window
-
-
-@pytest.mark.parametrize(
-    ("array", "words"),
-    [
-        ([1, 2], "holds a list"),
-        (np.zeros((5, 64, 64)), "dtype float64"),
-        (np.zeros((5, 64, 44), np.uint8), r"shape \[5, 64, 44\]"),
-        (np.zeros((64, 64), np.uint8), r"shape \[64, 64\]"),
-        (np.zeros((0, 64, 64), np.uint8), "0 frame"),
-        (np.zeros((1, 64, 64), np.uint8), "1 frame.*at least 2"),
-    ],
-)
-def test_what_is_no_clip_is_refused_with_its_source(array: object, words: str) -> None:
-    with pytest.raises(DataError, match=f"^somewhere: .*{words}"):
-        check_frames(array, "somewhere")
+from gaitcrafter_ext.silhouettes.clip import gei, normalise, upsample, window
 
 
 def test_the_mean_over_time_and_the_middle() -> None:
