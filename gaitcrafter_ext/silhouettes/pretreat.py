@@ -57,11 +57,6 @@ def is_aligned(frame: NDArray[np.uint8]) -> bool:
     return abs(int(np.searchsorted(mass, mass[-1] / 2, side="right")) - width // 2) <= slack
 
 
-def at_border(frame: NDArray[np.uint8]) -> bool:
-    """Whether the mask, uint8 [H, W], touches the left or right edge: part of the person may be outside."""
-    return bool(frame[:, 0].any() or frame[:, -1].any())
-
-
 @dataclass(frozen=True)
 class AlignOptions:
     """How masks are read."""
@@ -85,20 +80,21 @@ class AlignedClip:
     mended: dict[str, list[str]] = field(default_factory=dict)
 
 
+class _DroppedError(Exception):
+    """A frame cannot be used; says why."""
+
+
 def align_all(frames: Sequence[Frame], options: AlignOptions = AlignOptions()) -> AlignedClip:
     """Align the frames of one walk."""
     clip, aligned, reader = AlignedClip(), [], _Reader(frames, options)
     for name, load in frames:
-        image = load()
-        mask, remarks = reader.mask(image)
-        result = None if mask is None else reader.align(mask)
-        touching = mask is not None and at_border(mask)
-        inverted = mask is not None and is_inverted(mask) and not options.as_opengait
-        if mask is None or result is None or inverted or (touching and options.drop_border):
-            clip.dropped.setdefault(_why(image, mask, result), []).append(name)
+        try:
+            frame, remarks = reader.read(load())
+        except _DroppedError as reason:
+            clip.dropped.setdefault(str(reason), []).append(name)
             continue
-        aligned.append(result)
-        for remark in remarks + ["person at the border, kept"] * touching:
+        aligned.append(frame)
+        for remark in remarks:
             clip.mended.setdefault(remark, []).append(name)
     if aligned:
         clip.frames = np.stack(aligned)
@@ -112,36 +108,39 @@ class _Reader:
         self.frames, self.options = frames, options
         self._levels: Levels | None = None
 
-    def mask(self, image: NDArray[Any] | None) -> tuple[NDArray[np.uint8] | None, list[str]]:
-        """The person of a frame, uint8 [H, W], and what was done to get it; None where there is no mask."""
-        if image is None or (self.options.as_opengait and image.dtype == np.uint8):
-            return image, []
-        levels = None if _is_plain(image) else self._found()
-        if levels is None:
-            return self._person(image, image, [], [])
-        if levels.is_photo:
-            return None, []
-        mask = levels.mask(image)
-        scaled = [] if levels.high == 255 else [f"the brightest value is {levels.high:g}, taken for 255"]
-        return self._person(mask if levels.labels else levels.grey(image), mask, scaled, [str(levels)])
+    def read(self, image: NDArray[Any] | None) -> tuple[NDArray[np.uint8], list[str]]:
+        """The person of a frame, uint8 [64, 64], and what was done to get it."""
+        if image is None:
+            raise _DroppedError("unreadable image")
+        as_opengait = self.options.as_opengait
+        mask, remarks = (image, []) if as_opengait and image.dtype == np.uint8 else self._mask(image)
+        if is_inverted(mask) and not as_opengait:
+            raise _DroppedError("white along the edge: the person is black (use --invert) or fills the picture")
+        if cv2.sumElems(mask)[0] <= LEAST_MASS:
+            raise _DroppedError("empty mask")
+        aligned = normalise(mask[None])[0] if not as_opengait and is_aligned(mask) else align(mask)
+        if aligned is None:
+            raise _DroppedError("person without a centre")
+        if mask[:, [0, -1]].any():  # part of the person may be outside
+            if self.options.drop_border:
+                raise _DroppedError("person at the border")
+            remarks = [*remarks, "person at the border, kept"]
+        return aligned, remarks
 
-    def align(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-        """See :func:`align`; aligned frames are only brought to 64 x 64."""
-        aligned = not self.options.as_opengait and is_aligned(mask) and cv2.sumElems(mask)[0] > LEAST_MASS
-        return normalise(mask[None])[0] if aligned else align(mask)
-
-    def _found(self) -> Levels:
-        self._levels = self._levels or find_levels(list(sample(self.frames))) or Levels()
-        return self._levels
-
-    def _person(
-        self, soft: NDArray[np.uint8], mask: NDArray[np.uint8], scaled: list[str], cut: list[str]
-    ) -> tuple[NDArray[np.uint8], list[str]]:
-        """Of an aligned frame all with its soft edges, of any other the largest person."""
+    def _mask(self, image: NDArray[Any]) -> tuple[NDArray[np.uint8], list[str]]:
+        """The person white on black: of an aligned frame all with its soft edges, of any other the largest person."""
+        soft, mask, remarks, cut = image, image, [], []
+        if not _is_plain(image):
+            self._levels = levels = self._levels or find_levels(list(sample(self.frames))) or Levels()
+            if levels.is_photo:
+                raise _DroppedError("greys all over: a photograph, not a mask; cut the person out first")
+            mask, cut = levels.mask(image), [str(levels)]
+            soft = mask if levels.labels else levels.grey(image)
+            remarks = [] if levels.high == 255 else [f"the brightest value is {levels.high:g}, taken for 255"]
         if self.options.invert:
             soft, mask = 255 - soft, 255 - mask
         if self.options.as_opengait or is_aligned(soft):
-            return soft, scaled
+            return soft, remarks
         person = None if is_inverted(mask) else largest(mask)
         return (mask, cut) if person is None else (person, [*cut, "pieces beside the person, left out"])
 
@@ -149,15 +148,3 @@ class _Reader:
 def _is_plain(image: NDArray[Any]) -> bool:
     """Whether an image holds nothing but 0 and 255."""
     return image.dtype == np.uint8 and cv2.countNonZero(image) == cv2.countNonZero(cv2.compare(image, 255, cv2.CMP_EQ))
-
-
-def _why(image: NDArray[Any] | None, mask: NDArray[np.uint8] | None, aligned: NDArray[np.uint8] | None) -> str:
-    if image is None:
-        return "unreadable image"
-    if mask is None:
-        return "greys all over: a photograph, not a mask; cut the person out first"
-    if is_inverted(mask):
-        return "white along the edge: the person is black (use --invert) or fills the picture"
-    if aligned is not None:
-        return "person at the border"
-    return "empty mask" if cv2.sumElems(mask)[0] <= LEAST_MASS else "person without a centre"

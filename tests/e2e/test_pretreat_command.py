@@ -78,11 +78,11 @@ def test_a_rerun_keeps_what_is_there_and_force_makes_it_again(raw: Path, tmp_pat
     key = ClipKey("001", "nm-01", "090")
     good = store.read(key)
     store.write(key, good[:6])
-    told = json.loads(pretreat(raw, "--out", tmp_path / "out", "--json")[1])
-    assert (told["written"], told["kept"], told["refused"]) == (0, 2, 1)
+    report = json.loads(pretreat(raw, "--out", tmp_path / "out", "--json")[1])
+    assert (report["written"], report["kept"], report["refused"]) == (0, 2, 1)
     assert len(store.read(key)) == 6
-    told = json.loads(pretreat(raw, "--out", tmp_path / "out", "--json", "--force")[1])
-    assert (told["written"], told["kept"], told["refused"]) == (2, 0, 1)
+    report = json.loads(pretreat(raw, "--out", tmp_path / "out", "--json", "--force")[1])
+    assert (report["written"], report["kept"], report["refused"]) == (2, 0, 1)
     assert np.array_equal(store.read(key), good)
 
 

@@ -53,7 +53,7 @@ def walkers() -> Walkers:
 
 
 def _spread_deg(deviation: NDArray[np.float64], turns: int = 1) -> float:
-    """Mean deviation from the common offset, degrees, of phases that are told up to 1 / ``turns`` of a cycle."""
+    """Mean deviation from the common offset, degrees, of phases that are known up to 1 / ``turns`` of a cycle."""
     rotated = np.exp(1j * turns * deviation)
     return float(np.degrees(np.abs(np.angle(rotated / rotated.mean())).mean() / turns))
 

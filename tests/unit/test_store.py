@@ -72,9 +72,9 @@ def test_a_root_without_a_clip_says_what_lies_there_instead(tmp_path: Path) -> N
         root.mkdir(exist_ok=True)
         with pytest.raises(
             MissingError, match=r"holds no clip; expected <identity>/<take>/<view>/<view>\.pkl; "
-        ) as told:
+        ) as caught:
             SilhouetteStore(root).require_keys()
-        return str(told.value)
+        return str(caught.value)
 
     assert "there is no pickle in it" in refused(tmp_path / "empty")
     pickles(tmp_path / "deep" / "pkl" / "001" / "nm-01" / "090", "090.pkl")
