@@ -1,14 +1,11 @@
 """What the network is conditioned on: identity, condition, view, noise level and the phase of every frame.
 
-- A person is a point in a space of people (:mod:`gaitcrafter_ext.generator.people`), entering at full strength: with a
-  weak code the model learns motion, view and clothing long before it tells people apart.
-- The view, eight numbers beside two hundred, has a network of its own besides: neighbouring views, and front and back,
-  were what the first weights mixed up.
-- The phase of a frame is where in the gait cycle it lies. Without it the network has to keep time by itself, and
-  cadence comes and goes with the noise.
+- A person is a point in a space of people, entering at full strength: with a weak code the model learns motion, view
+  and clothing long before it tells people apart.
+- The view has a network of its own besides: the first weights mixed up neighbouring views, and front and back.
+- The phase of a frame is where in the gait cycle it lies. Without it cadence comes and goes with the noise.
 
-Every input can be left out (classifier-free dropout, arXiv 2207.12598) and is then replaced by a learned vector, so
-that any subset can be guided.
+Every input can be left out (classifier-free dropout, arXiv 2207.12598) and is then replaced by a learned vector.
 """
 
 from __future__ import annotations

@@ -39,15 +39,10 @@ ON_DEVICE = 0.5
 
 
 class InitialWeights:
-    """Weights to begin a training with: tensors of one name and shape are taken over, conditions by their names.
+    """Weights to begin a training on ``people`` of ``dataset`` with: tensors are taken over, conditions by their names.
 
     People are placed in the space that the weights know (:meth:`ClipDataset.encode_people`), so that those whom the
     network has never seen begin near people who look like them.
-
-    Args:
-        name: ``"bundled"`` or a folder of weights.
-        dataset: Name of the dataset that will be trained on, and
-        people: its people.
 
     Raises:
         MissingError: No weights are there.
@@ -74,11 +69,7 @@ class InitialWeights:
         self.people = PeopleSpace.from_pretrained(self.folder / Path(PEOPLE_NAME).parent)
 
     def load_into(self, denoiser: GaitUNet, vocabulary: Vocabulary) -> None:
-        """Overwrite what ``denoiser`` has in common with the weights.
-
-        Raises:
-            UsageError: The network is of another size.
-        """
+        """Overwrite what ``denoiser`` has in common with the weights; raises ``UsageError`` if the sizes differ."""
         rows = "conditioner.condition"
         ours, theirs = denoiser.state_dict(), load_file(self.folder / WEIGHTS_NAME)
         taken = {name: tensor.float() for name, tensor in theirs.items() if name in ours and name != rows}

@@ -1,15 +1,13 @@
 """Distillation: a student that answers in one or two evaluations as its guided teacher does in eight steps.
 
-The teacher's flow is cut into as many segments as the student has steps. On each the student learns the straight way:
-from where the teacher is at the segment's start it is to predict the clean clip whose Euler step lands where the
-teacher, guided, gets to by several (progressive distillation, arXiv 2202.00512, in one stage; guidance baked in,
-arXiv 2210.03142). It begins with the teacher's weights and, as the teacher's paths are nearly straight, needs little.
+The teacher's flow is cut into as many segments as the student has steps. From where the teacher is at a segment's start
+the student is to predict the clean clip whose Euler step lands where the teacher, guided, gets to by several
+(progressive distillation, arXiv 2202.00512, in one stage; guidance baked in, arXiv 2210.03142). It begins with the
+teacher's weights.
 
-No clips are needed. Every trajectory begins with pure noise and with what users ask for: known people, blends, people
-drawn from the space, seen from any view, at any cadence. So the student has seen nobody but those on its teacher's
-card. Segments after the first begin at the teacher's state rather than the student's: one trajectory then gives the
-examples of all segments, and the two states differ by little, since the first segment is the shortest (a quarter of
-the path at two steps).
+No clips are needed: every trajectory begins with pure noise and with what users ask for, known people, blends and drawn
+ones, from any view, at any cadence. Segments after the first begin at the teacher's state, so that one trajectory gives
+the examples of all; the student's differs by little, since the first segment is the shortest.
 """
 
 from __future__ import annotations
@@ -51,11 +49,7 @@ VALIDATION = 8
 
 
 class ImitateTeacher(Objective):
-    """Examples from a teacher's own trajectories.
-
-    Args:
-        config: ``config.distillation`` says how many steps; the network and the noise levels are the teacher's.
-        name: Weights of the teacher: ``"bundled"``, a folder, or a repository of the Hub.
+    """Examples from the trajectories of a teacher, ``"bundled"``, a folder of weights, or a repository of the Hub.
 
     Raises:
         MissingError: No weights are there.

@@ -1,14 +1,12 @@
 """The space of people: an identity code says where a person stands among others, by their gait energy images.
 
 The codes are the whitened principal components of people's mean gait energy images (GEI, Han & Bhanu 2006), all views
-of plain walking side by side. So a code means something for everybody: the network learns what directions of the space
-look like, not a list of names. A known person is a row of :attr:`PeopleSpace.codes`; a blend is a mixture of rows whose
-weights are brought to length 1, which distributes it like a person; a normal draw is a person too.
+of plain walking side by side. A blend is a mixture of known people's codes whose weights are brought to length 1, which
+distributes it like a person; a normal draw is a person too.
 
-Somebody whom the generator has never seen is placed by :meth:`PeopleSpace.encode`, from whatever clips there are. Each
-condition and view has a ridge regression from GEI to code with a known error; the estimates of several clips are fused
-as Gaussians (product of experts with a common prior), whose errors are taken to be correlated as much as they were
-between views of one person.
+Who was never trained on is placed by whatever clips there are. Each condition and view has a ridge regression from GEI
+to code with a known error; the estimates of several clips are fused as Gaussians (product of experts with a common
+prior), whose errors are taken to be correlated as much as they were between views of one person.
 """
 
 from __future__ import annotations
@@ -230,15 +228,13 @@ def _ridge(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 def _correlation(errors: Sequence[Mapping[int, Floats]]) -> float:
     """Mean correlation of one person's errors between conditions and views, in [0, 1]."""
-    people = sorted(set().union(*errors)) if errors else []
-    sums, squares, counts = 0.0, 0.0, 0
-    for who in people:
+    sums, squares = 0.0, 0.0
+    for who in sorted(set().union(*errors)):
         rows = np.stack([found[who] for found in errors if who in found])
         if len(rows) > 1:
             sums += float((rows.sum(axis=0) ** 2 - (rows**2).sum(axis=0)).mean()) / (len(rows) - 1)
             squares += float((rows**2).sum(axis=0).mean())
-            counts += 1
-    return float(np.clip(sums / squares, 0.0, 1.0)) if counts and squares > 0 else 0.0
+    return float(np.clip(sums / squares, 0.0, 1.0)) if squares > 0 else 0.0
 
 
 def _degrees_between(asked: float, known: Any) -> float:

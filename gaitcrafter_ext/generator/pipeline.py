@@ -1,10 +1,9 @@
 """From requests to clips: the sampler around the denoiser, as a ``diffusers`` pipeline.
 
-Same seed, same sample: each request carries the seed of its own noise, and windows are computed in tiles of one size,
-the last one padded, because a matrix product may round differently at another batch size.
-
 A clip of any length is sampled in windows of 30 frames, every 15, along one ramp of phases. At each step the windows'
-clean predictions are averaged with triangular weights (MultiDiffusion, arXiv 2302.08113), so there is no seam.
+clean predictions are averaged with triangular weights (MultiDiffusion, arXiv 2302.08113), so there is no seam. Windows
+are computed in tiles of one size, the last one padded, because a matrix product may round differently at another batch
+size.
 """
 
 from __future__ import annotations

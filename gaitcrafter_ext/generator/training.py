@@ -1,14 +1,14 @@
 """Training: examples keyed by (seed, step, process), averaged weights, a state on disk from which nothing is lost.
 
-Every random draw of a step comes from a generator keyed by (seed, step, process), so a resumed run sees exactly the
-examples that an uninterrupted one would have seen. What the examples are is up to the objective: noisy clips
-(:mod:`~gaitcrafter_ext.generator.denoising`) or a teacher's trajectories
+A resumed run sees exactly the examples that an uninterrupted one would have seen. What they are is up to the objective:
+noisy clips (:mod:`~gaitcrafter_ext.generator.denoising`) or a teacher's trajectories
 (:mod:`~gaitcrafter_ext.generator.distillation`).
 """
 
 from __future__ import annotations
 
 import ctypes
+import math
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -59,16 +59,15 @@ class Examples:
     given: Conditioning
 
 
-@dataclass(frozen=True)
-class Validation:
-    """One validation of the averaged weights; NaN where nothing is held out.
+class Validation(NamedTuple):
+    """Mean denoising loss of the averaged weights; NaN where nothing is held out.
 
-    ``loss`` is the mean denoising loss, ``identity_gain`` the share by which it is lower with the true identities than
-    with others: 0 = the model does not tell people apart.
+    ``identity_gain`` is the share by which it is lower with the true identities than with others: 0 = the model does
+    not tell people apart.
     """
 
-    loss: float = float("nan")
-    identity_gain: float = float("nan")
+    loss: float = math.nan
+    identity_gain: float = math.nan
 
 
 class HeldOut:
@@ -128,16 +127,6 @@ class Objective(ABC):
     def card(self, training: dict[str, Any]) -> Card:
         """Card of the weights, before their checksums."""
 
-    def pipeline(self, denoiser: GaitUNet, training: dict[str, Any]) -> GaitCrafterPipeline:
-        """Weights with their card, which says how they were made: ``training``, anything JSON can hold."""
-        card = self.card(training)
-        conditions, scheduler = list(card.vocabulary.conditions), make_scheduler("euler", self.shift)
-        pipeline = GaitCrafterPipeline(
-            denoiser, self.people, scheduler, conditions, card.cadence, **asdict(card.sampling)
-        )
-        pipeline.card = card
-        return pipeline
-
 
 class Trainer:
     """Trains a denoiser; state and logs are kept in ``folder``.
@@ -156,12 +145,9 @@ class Trainer:
         denoiser = objective.network()
         self.size = denoiser.config
         self.ema = EMAModel(denoiser.parameters(), decay=settings.ema_decay, foreach=True)
+        decay, betas = settings.weight_decay, (0.9, 0.99)
         optimizer = torch.optim.AdamW(
-            denoiser.parameters(),
-            settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            betas=(0.9, 0.99),
-            fused=True,
+            denoiser.parameters(), settings.learning_rate, betas, weight_decay=decay, fused=True
         )
         self.denoiser, self.optimizer = self.accelerator.prepare(denoiser, optimizer)
         self.progress = Progress()
@@ -219,8 +205,13 @@ class Trainer:
         return average.eval()
 
     def pipeline(self, training: dict[str, Any]) -> GaitCrafterPipeline:
-        """The averaged weights as they are now, in half precision, with their card; see :meth:`Objective.pipeline`."""
-        return self.objective.pipeline(self.averaged().half(), training)
+        """The averaged weights as they are now, in half precision, with their card; ``training`` is a part of it."""
+        card, people = self.objective.card(training), self.objective.people
+        conditions, scheduler = list(card.vocabulary.conditions), make_scheduler("euler", self.objective.shift)
+        how = asdict(card.sampling)
+        pipeline = GaitCrafterPipeline(self.averaged().half(), people, scheduler, conditions, card.cadence, **how)
+        pipeline.card = card
+        return pipeline
 
     def _agree(self, *wishes: bool) -> list[bool]:
         """What any process wishes, all do: they stop and save at the same step, whatever their clocks say."""
@@ -265,11 +256,10 @@ class Trainer:
         if self.accelerator.is_main_process:
             with self.accelerator.autocast():
                 found = self.held_out(self.averaged()) if self.held_out else found
-        self.progress.curve.append((self.progress.clips, training_loss, found.loss, found.identity_gain))
+        self.progress.curve.append((self.progress.clips, training_loss, *found))
         scalars = {"loss/train": training_loss, "loss/held_out": found.loss, "identity_gain": found.identity_gain}
         self.accelerator.log(scalars, step=self.progress.clips)
-        shown = {"train": training_loss, "held_out": found.loss, "identity": found.identity_gain}
-        bar.set_postfix({name: f"{value:.3f}" for name, value in shown.items()})
+        bar.set_postfix({name: f"{value:.3f}" for name, value in scalars.items()})
         return found
 
     def _bar(self) -> tqdm[Any]:

@@ -53,9 +53,8 @@ class TrainedOn:
     """Which people, so that synthetic clips are never tested on people whom their generator saw.
 
     Attributes:
-        identities_hash: :func:`gaitcrafter_ext.vocabulary.identities_hash` of the training people.
         held_out: Takes of these people that were kept from training, as ``identity/take``.
-        takes: Names of all takes trained on; a take of another name was not, whoever's it is. Empty where not known.
+        takes: Names of all takes trained on; a take of another name was not. Empty where not known.
         before: ``dataset/identity`` of everybody else that these weights, or those they began with, ever saw.
     """
 
@@ -68,10 +67,9 @@ class TrainedOn:
 
 @record
 class SamplingDefaults:
-    """How clips are sampled unless the caller says otherwise (see :mod:`gaitcrafter_ext.generator.sampling`).
+    """How clips are sampled unless the caller says otherwise.
 
-    With ``baked_in`` the weights were distilled to just this sampler, these steps and this guidance: one evaluation a
-    step answers as guidance would.
+    With ``baked_in`` the weights were distilled to just this sampler, these steps and this guidance.
     """
 
     sampler: Literal["euler", "dpm++2m", "unipc"] = "euler"
@@ -83,11 +81,7 @@ class SamplingDefaults:
     def choose(
         self, sampler: str | None, steps: int | None, guidance: float | None, identity_scale: float | None
     ) -> SamplingDefaults:
-        """These, with what is given in place of the defaults.
-
-        Raises:
-            UsageError: Another choice than the one that is baked in.
-        """
+        """These, with what is given in their place; raises ``UsageError`` where another choice is baked in."""
         asked = {"sampler": sampler, "steps": steps, "guidance": guidance, "identity_scale": identity_scale}
         given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
         for name, value in given.items():
@@ -133,13 +127,12 @@ class Card:
 
     def was_held_out(self, identity: str, take: str) -> bool:
         """Whether a take of a known person was kept from training."""
-        known = self.trained_on
-        return f"{identity}/{take}" in self._held_out or (bool(known.takes) and take not in known.takes)
+        known = self.trained_on.takes
+        return f"{identity}/{take}" in self._held_out or (bool(known) and take not in known)
 
     @functools.cached_property
     def _held_out(self) -> frozenset[str]:
-        """Asked about for every clip of a tree."""
-        return frozenset(self.trained_on.held_out)
+        return frozenset(self.trained_on.held_out)  # asked about for every clip of a tree
 
     def everybody(self) -> set[str]:
         """``dataset/identity`` of all people that these weights ever saw."""
@@ -196,7 +189,7 @@ def locate(name: str | Path) -> Path:
 
 
 def read_card(folder: str | Path) -> Card:
-    """Read and check the card of a weights folder; the weights themselves are not opened.
+    """Read the card of a weights folder.
 
     Raises:
         MissingError: There is no such folder, or no card in it.

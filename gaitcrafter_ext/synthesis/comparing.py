@@ -64,16 +64,9 @@ def compare_ways(
 ) -> tuple[Criteria, list[Row]]:
     """Try out as many people of each way: a row for the training people, one a way, one for ``real`` people if given.
 
-    Args:
-        card: Of the weights.
-        judge: Card of the recogniser.
-        request: How many people (``settings.wanted``), thresholds, probes; of the blend only its seed is used.
-        known: The training people, as the weights make them.
-        trials: Of the request.
-        real: Clips of real people whom neither network knows: what a perfect generator would reach. They are not held
-            against the training people: that real clips differ from synthetic ones would pass for a difference of
-            persons. What real people reach among each other stands in the calibration.
-        progress: Called with (done, total) people.
+    Of the request's blend only the seed is used. ``real`` are clips of people whom neither network knows: what a
+    perfect generator would reach. They are not held against the training people: that real clips differ from synthetic ones
+    would pass for a difference of persons.
     """
     subjects, count = card.vocabulary.identities, request.settings.wanted
     criteria = criteria_of(judge, request.settings, len(subjects))

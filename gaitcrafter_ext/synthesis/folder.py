@@ -109,11 +109,7 @@ class OutputFolder:
         return records
 
     def plan(self) -> Plan | None:
-        """The plan that the folder was made by; None where there is none of ours.
-
-        Raises:
-            ConflictError: It is of another version.
-        """
+        """The plan that the folder was made by; None where there is none of ours, a conflict if of another version."""
         try:
             text = (self.root / PLAN).read_text(encoding="utf-8")
             if text != self._read[0]:  # a large plan takes seconds to parse
@@ -185,7 +181,6 @@ class OutputFolder:
 
         Raises:
             ConflictError: See :meth:`check`; or the shard, or with ``force`` any shard, is being worked on.
-            StorageError: The folder cannot be written.
         """
         self.check(plan, force)  # before anything of ours is written
         with contextlib.ExitStack() as held:
@@ -211,15 +206,7 @@ class OutputFolder:
     ) -> SelectedIdentities:
         """The identities that ``request`` names: those in the folder, or else chosen now and kept in it.
 
-        Args:
-            plan: What the run would be without a filter, to see at once what is in the way.
-            request: All that decides who is chosen.
-            choose: Chooses; called only where the identities are not there yet.
-            force: Replace identities that other settings chose.
-
-        Raises:
-            ConflictError: The folder holds what is not ours or what other settings made, and ``force`` was not given.
-            StorageError: The folder cannot be written.
+        ``plan`` is what the run would be without a filter, to see at once what is in the way; raises as :meth:`check`.
         """
         if (found := self._selected_before(plan, request, force)) is not None:
             return found

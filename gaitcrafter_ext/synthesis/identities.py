@@ -93,17 +93,9 @@ def _mixture(mix: dict[str, float], cadence: Cadences) -> Identity:
 def novel_identities(
     count: int, subjects: Sequence[str], blend: BlendSettings, cadence: Cadences | None = None, code_dim: int = 0
 ) -> dict[str, Identity]:
-    """The first ``count`` people of the series that ``blend`` names.
+    """The first ``count`` people of the series that ``blend`` names: ``syn-0001``, ... -> identity.
 
-    Args:
-        count: How many; the first ones are the same however many are asked for.
-        subjects: Known people, in the order of the identity code.
-        blend: How they are made.
-        cadence: Of the known people.
-        code_dim: Length of a code, for the strategy ``draw``.
-
-    Returns:
-        Name -> identity: ``syn-0001``, ...; where a known person bears such a name already, ``syn2-0001``, ...
+    Where one of the known people, ``subjects``, bears such a name already, they are called ``syn2-0001``, ...
 
     Raises:
         UsageError: An argument is out of its range; the message names the option.

@@ -28,12 +28,8 @@ def synthesize_on_ray(
 ) -> Outcome:
     """Make a plan on the cluster that ``RAY_ADDRESS`` names, or on this machine; see :func:`run.synthesize`.
 
-    Args:
-        root: Output folder, which every machine sees under this path.
-        weights: Folder of the weights, likewise.
-        tasks: How many shards; one a GPU, or one a machine where the cluster has none, unless given.
-        force: Delete what another plan made here.
-        progress: Called with (done, total) clips when a task ends.
+    Every machine sees the output folder ``root`` and the ``weights`` under these paths. There are as many ``tasks`` as
+    GPUs, or as machines where the cluster has none, unless it is given.
 
     Raises:
         UsageError: Ray is not installed.
@@ -70,9 +66,7 @@ def synthesize_on_ray(
 def share_out(machines: Sequence[Mapping[str, float]], tasks: int | None) -> tuple[int, dict[str, int]]:
     """How many tasks, and what each needs, so that it fits on every machine that can work.
 
-    Args:
-        machines: Resources of those that are alive; a head node may have no CPU for tasks.
-        tasks: How many were asked for.
+    ``machines`` are resources of those that are alive; a head node may have no CPU for tasks.
     """
     gpus = int(sum(each.get("GPU", 0) for each in machines))
     if gpus:

@@ -88,11 +88,7 @@ def sampling_by(
     identity_scale: float | None = None,
     **others: Any,
 ) -> Sampling:
-    """What is given, completed by the weights' defaults; ``others`` are further fields of :class:`Sampling`.
-
-    Raises:
-        UsageError: There is no such cadence, or distilled weights have others baked in.
-    """
+    """What is given, completed by the weights' defaults; ``others`` are further fields of :class:`Sampling`."""
     how = card.sampling.choose(sampler, steps, guidance, identity_scale)
     columns = card.dataset.columns or 64
     return Sampling(how.sampler, how.steps, how.guidance, identity_scale=how.identity_scale, columns=columns, **others)
@@ -102,10 +98,8 @@ def sampling_by(
 class Selection:
     """Who (known people, so many novel ones made as ``blend`` says, and others), in which takes, from which views.
 
-    Attributes:
-        like: People read from silhouettes, by name.
-        selected: Novel people whom a filter chose, instead of the first ``novel`` of ``blend``.
-        selected_by: Fingerprint of what the filter wrote; empty without one.
+    ``like`` are people read from silhouettes, ``selected`` novel people whom a filter chose, instead of the first
+    ``novel`` of ``blend``; ``selected_by`` is the fingerprint of what it wrote, empty without one.
     """
 
     identities: tuple[str, ...]
@@ -120,13 +114,9 @@ class Selection:
 
 @dataclass(frozen=True)
 class ClipRequest:
-    """One clip to make.
+    """One clip to make: ``seed`` is the key of its noise, below 2**63, ``start`` the phase of its first frame, radians.
 
-    Attributes:
-        view_deg: None where the weights' dataset does not know angles.
-        seed: Key of its noise, 0 <= seed < 2**63.
-        cycle: Gait cycle, frames; None where nothing is known of it.
-        start: Phase of the first frame, radians.
+    ``view_deg`` is None where the weights' dataset does not know angles, ``cycle`` [frames] where it is not known.
     """
 
     key: ClipKey

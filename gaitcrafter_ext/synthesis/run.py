@@ -63,14 +63,8 @@ def synthesize(
 ) -> Outcome:
     """Make a shard of a plan, and what stands beside the clips once the whole plan is there.
 
-    Args:
-        plan: What to make.
-        folder: Where; it is claimed first, see :meth:`OutputFolder.claim`.
-        load: Gives the sampler; called only when there is something to make.
-        shard: Which part to make; everything where not given.
-        chunk: Clips made at once; a kill loses at most so many. By default what fills the device.
-        force: Delete what another plan made here.
-        progress: Called with (done, total) clips of the shard.
+    ``load`` gives the sampler, and is called only when there is something to make; ``chunk`` clips are made at once, by
+    default what fills the device. ``progress`` is called with (done, total) clips of the shard.
 
     Raises:
         ConflictError: The folder belongs to another plan, or the shard is being worked on.

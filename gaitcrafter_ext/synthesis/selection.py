@@ -61,13 +61,10 @@ class Criteria:
 
 @record
 class Decision:
-    """What became of a candidate, and why.
+    """What became of a candidate, and why: ``consistency`` is the share of its clips near its centroid.
 
-    Attributes:
-        consistency: Share of its clips near its centroid.
-        nearest: Who was nearest to it: of the training people if it fell as known, else of those that stayed before it
-            (of the training people again where none had stayed).
-        distance: How near.
+    ``nearest`` to it was one of the training people if it fell as known or none had stayed before it, else one of those
+    that had, at that ``distance``.
     """
 
     name: str
@@ -88,14 +85,10 @@ class Probes:
 
 @record
 class FilterSettings:
-    """What a filter shall deliver.
+    """How many people are ``wanted``, of how many candidates at ``most``, by which thresholds.
 
-    Attributes:
-        wanted: How many people.
-        most: How many candidates to judge at most.
-        false_match_rate: Share of pairs of real people that the thresholds take for one, and so of good candidates
-            that fall for each person they are compared to.
-        consistency: Least share of a candidate's clips that must lie near its centroid.
+    ``false_match_rate`` is the share of pairs of real people that they take for one, and so of good candidates that
+    fall for each person they are compared to.
     """
 
     wanted: Annotated[int, Field(ge=1)]
@@ -123,13 +116,10 @@ class FilterRequest:
 
 @record
 class SelectedIdentities:
-    """Who stays, and why.
+    """Who stays, and why: decisions on every candidate that was judged, in order.
 
-    Attributes:
-        control: How the training people fare, as the weights make them: how many there are, how many of them are
-            consistent, and how many would be kept as unique.
-        notes: What a reader should know, a line each.
-        decisions: On every candidate that was judged, in order.
+    ``control`` says how the training people fare, as the weights make them: how many there are, how many of them are
+    consistent, and how many would be kept as unique.
     """
 
     request: FilterRequest
@@ -174,12 +164,7 @@ def read_selected(path: Path) -> SelectedIdentities:
 
 
 class IdentityFilter:
-    """Decides on candidates in order; those it keeps decide on those that come after.
-
-    Args:
-        criteria: Thresholds.
-        known: Centroids of the training people.
-    """
+    """Decides on candidates in order; those it keeps decide on those that come after, as the training people do."""
 
     def __init__(self, criteria: Criteria, known: Centroids) -> None:
         self.criteria, self.known = criteria, known
@@ -187,13 +172,7 @@ class IdentityFilter:
         self._vectors: list[NDArray[np.float32]] = []
 
     def decide(self, name: str, centroid: NDArray[np.float32], consistency: float) -> Decision:
-        """Keep a candidate, or say why not.
-
-        Args:
-            name: Whose.
-            centroid: Unit vector, float32 [D].
-            consistency: Share of the candidate's clips within ``criteria.clip`` of its centroid.
-        """
+        """Keep a candidate at ``centroid``, a unit vector [D], or say why not."""
         other, distance = nearest(centroid, self.known)
         if consistency < self.criteria.consistency:
             return Decision(name, "inconsistent", consistency, other, distance)
@@ -225,11 +204,7 @@ def tally(decisions: Sequence[Decision]) -> dict[str, int]:
 def filter_request(
     card: Card, judge: FilterCard, settings: FilterSettings, blend: BlendSettings, sampling: Sampling
 ) -> FilterRequest:
-    """Spell out a request, after checking it.
-
-    Raises:
-        UsageError: A setting is out of its range; the message names the option.
-    """
+    """Spell out a request; raises ``UsageError`` if a setting is out of its range."""
     if settings.wanted < 1:
         raise UsageError(f"--novel: {settings.wanted} people to choose; a filter needs 1 or more")
     if settings.most < settings.wanted:
@@ -277,13 +252,7 @@ def select_identities(
 ) -> SelectedIdentities:
     """Try out candidates, in the order of their numbers, until enough pass or all that may be tried were.
 
-    Args:
-        card: Of the weights.
-        judge: Card of the recogniser.
-        request: What to choose.
-        known: The training people.
-        trials: Of the request.
-        progress: Called with (done, total) people that passed.
+    ``card`` is the weights', ``judge`` the recogniser's; ``progress`` is called with (done, total) people that passed.
     """
     settings, subjects = request.settings, card.vocabulary.identities
     criteria = criteria_of(judge, settings, len(subjects))

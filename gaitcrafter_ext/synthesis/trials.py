@@ -81,11 +81,7 @@ class Trials:
         self._request, self._embed, self._shared = request, embed, shared
 
     def features(self, people: Mapping[str, Identity], progress: Progress = lambda done, total: None) -> Features:
-        """Try people out, ``TILE`` at a time; ``progress`` is called with (done, total) people.
-
-        Raises:
-            StorageError: The disk refuses.
-        """
+        """Try people out, ``TILE`` at a time; ``progress`` is called with (done, total) people."""
         names, probes = list(people), self._request.probes
         asked = [
             [
@@ -193,16 +189,8 @@ def known_people(
 ) -> Tried:
     """The training people, as the weights make them: what a user has who has the weights and nothing else.
 
-    Found where they were computed before, or else computed and kept. They are made by the request's sampler at seed 0
-    in fp32, whatever the request's own seed and precision.
-
-    Args:
-        card: Of the weights.
-        judge: Card of the recogniser.
-        request: Sampling and probes.
-        load: Gives what makes and embeds clips; called only where they are not there yet.
-        shared: Where trials are kept.
-        progress: Called with (done, total) people.
+    Found where they were computed before, or else computed and kept; ``load`` is called only then. They are made by
+    the request's sampler at seed 0 in fp32, whatever the request's own seed and precision.
     """
     from safetensors import SafetensorError
 
