@@ -11,7 +11,7 @@ from pathlib import Path
 from gaitcrafter_ext.cli._filtering import Filtering, add_thresholds, facts_of, lines_of, refuse_shortfall
 from gaitcrafter_ext.cli._generating import MOST_PEOPLE, add_blending, add_sampling, sampling_of
 from gaitcrafter_ext.cli._options import Progress, add_json, at_least
-from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, UsageError
+from gaitcrafter_ext.errors import ConflictError, DataError, MissingError
 from gaitcrafter_ext.generator.weights import BUNDLED, check_weights, locate, read_card
 from gaitcrafter_ext.hardware import this_process
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text
@@ -34,7 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_thresholds(parser)
     compare = "try N people of each way to make them instead, and write a table"
     add("--compare", action="store_true", help=compare)
-    add("--real", type=Path, metavar="ROOT", help="with --compare: real people to set beside them")
     add("--force", action="store_true", help="overwrite --out")
     add_json(parser)
 
@@ -51,8 +50,6 @@ def run(args: argparse.Namespace) -> int:
     sampling = settle_precision(sampling, args.device, _precision(out))
     filtering = replace(filtering, request=replace(filtering.request, sampling=sampling))
     check_weights(weights, card)
-    if args.real is not None and not args.compare:
-        raise UsageError("--real: only with --compare")
     shared = Shared(out.with_name(f"{STAGED_PREFIX}{out.name}.trials"), this_process())
     return (_compare if args.compare else _select)(args, filtering, shared)
 
@@ -110,17 +107,11 @@ def _write_as_last(args: argparse.Namespace, shared: Shared, text: str) -> bool:
 def _compare(args: argparse.Namespace, filtering: Filtering, shared: Shared) -> int:
     if args.out.exists() and not args.force:
         raise ConflictError(f"{args.out} is already there; --force overwrites it")
-    from gaitcrafter_ext.recognition.embedding import embed_tree, load_embedder
-
     card, judge, request = filtering.card, filtering.judge, filtering.request
-    real = None
-    if args.real is not None:
-        embed = load_embedder(filtering.recogniser, args.device)
-        real = embed_tree(args.real, embed, tuple(request.probes.views), args.novel)
     with shared.working():
         known, trials = filtering.try_out(shared)
         with Progress("trying out people", "person") as bar:
-            criteria, rows = compare_ways(card, judge, request, known, trials, real, bar)
+            criteria, rows = compare_ways(card, judge, request, known, trials, bar)
     notes = notes_of(card, judge, request)
     facts = {
         "weights": card.fingerprint,

@@ -11,7 +11,6 @@ import numpy as np
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.metrics.centroids import greedily_unique, nearest
 from gaitcrafter_ext.metrics.distances import cosine_distances
-from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.filter_card import FilterCard
 from gaitcrafter_ext.synthesis.identities import BlendSettings, novel_identities
 from gaitcrafter_ext.synthesis.selection import Criteria, FilterRequest, IdentityFilter, criteria_of, tally
@@ -59,14 +58,11 @@ def compare_ways(
     request: FilterRequest,
     known: Tried,
     trials: Trials,
-    real: Features | None = None,
     progress: Progress = lambda done, total: None,
 ) -> tuple[Criteria, list[Row]]:
-    """Try out as many people of each way: a row for the training people, one a way, one for ``real`` people if given.
+    """Try out as many people of each way; a row for the training people, then one a way.
 
-    Of the request's blend only the seed is used. ``real`` are clips of people whom neither network knows: what a
-    perfect generator would reach. They are not held against the training people: that real clips differ from synthetic ones
-    would pass for a difference of persons.
+    Of the request's blend only the seed is used. What real people reach among each other stands in the calibration.
     """
     subjects, count = card.vocabulary.identities, request.settings.wanted
     criteria = criteria_of(judge, request.settings, len(subjects))
@@ -79,7 +75,7 @@ def compare_ways(
         parents = [[parent for parent, weight in who.mix.items() if weight > 0] for who in people.values() if who.mix]
         tried = Tried.of(clips)
         rows.append(_held_against(known, tried, criteria, _row(name, tried, criteria), parents))
-    return criteria, [*rows, *([_row("real, unseen", Tried.of(real), criteria)] if real is not None else [])]
+    return criteria, rows
 
 
 def _row(name: str, people: Tried, criteria: Criteria) -> Row:

@@ -324,16 +324,13 @@ def test_of_two_shards_that_choose_at_once_the_first_to_end_decides(tmp_path: Pa
     assert folder.select(small_plan(), found.request, slower) == found
 
 
-def test_ways_to_make_people_and_real_people_stand_in_one_table() -> None:
+def test_ways_to_make_people_stand_in_one_table() -> None:
     wish = request(8, 8)
     known = known_people(CARD, JUDGE, wish, lambda sampling: try_codes)
-    strangers = features({"a": [AXES[7][:9]] * 2, "b": [AXES[8][:9]] * 2})
-    rows = {row.name: row for row in compare_ways(CARD, JUDGE, wish, known, Trials(wish, try_codes), strangers)[1]}
+    rows = {row.name: row for row in compare_ways(CARD, JUDGE, wish, known, Trials(wish, try_codes))[1]}
     fits = [name for name, way in WAYS.items() if way.strategy == "draw" or way.parents <= len(PEOPLE)]
-    assert list(rows) == ["training people", *fits, "real, unseen"]
+    assert list(rows) == ["training people", *fits]
     assert rows["training people"].unique == rows["training people"].consistent == 1
-    two, real = rows["two parents"], rows["real, unseen"]
+    two = rows["two parents"]
     assert (two.people, two.parent, two.chance) == (8, 1.0, 0.4)
     assert two.kept <= min(two.unique, 1 - two.known)
-    assert (real.people, real.unique, real.consistent) == (2, 1.0, 1.0)
-    assert np.isnan([real.known, real.kept, real.parent]).all()
