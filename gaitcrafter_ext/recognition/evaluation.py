@@ -12,6 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,6 @@ from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
 
 Mask = NDArray[np.bool_]
-
-#: Name of the one column where the partition names the probes.
-NAMED = "all"
 
 #: Probes that are ranked at a time.
 ROWS = 256
@@ -129,7 +127,8 @@ def assign_roles(keys: Sequence[ClipKey], protocol: Protocol, partition: Partiti
     """
     if not keys:
         raise DataError("there are no test clips; check TEST_SET of the partition and --views")
-    columns = _named(keys, partition or Partition(())) if protocol.probe_set else _by_take(keys, protocol)
+    named = np.array((partition or Partition(())).is_probe(keys))
+    columns = {"all": (~named, named)} if protocol.probe_set else _by_take(keys, protocol)
     columns = {name: masks for name, masks in columns.items() if masks[1].any()}
     if not columns:
         wanted = (
@@ -167,11 +166,6 @@ def _by_take(keys: Sequence[ClipKey], protocol: Protocol) -> dict[str, tuple[Mas
     return columns
 
 
-def _named(keys: Sequence[ClipKey], partition: Partition) -> dict[str, tuple[Mask, Mask]]:
-    probes = np.array(partition.is_probe(keys))
-    return {NAMED: (~probes, probes)}
-
-
 def _check(
     name: str, gallery: Sequence[ClipKey], probes: Sequence[ClipKey], protocol: Protocol, keys: Sequence[ClipKey]
 ) -> None:
@@ -205,42 +199,44 @@ def _column(
 ) -> Column:
     across = protocol.exclude_identical_view
     ranks: dict[str, int] = {metric: int(metric[5:]) for metric in protocol.metrics if metric.startswith("rank-")}
-    metrics: dict[str, float] = {}
-    per_view: dict[str, float] = {}
-    found: dict[str, list[bool]] = {}
+    metrics, per_view, found = dict[str, float](), dict[str, float](), Lookups([], [])
     cells = np.empty((0, 0))
-    unmatched = int((~np.isin(probes.identity, gallery.identity)).sum())
+    if not across or set(protocol.metrics) - ranks.keys():
+        metrics, found = _ranked(gallery, probes, ranks, across, distance)
     if across:
         table, found = _across_views(gallery, probes, views, max(ranks.values(), default=1), distance)
-        means = [_off_diagonal(table[:, :, rank - 1]) for rank in ranks.values()]
-        metrics |= {metric: float(np.mean(mean[~np.isnan(mean)])) for metric, mean in zip(ranks, means, strict=True)}
+        means = {metric: _off_diagonal(table[:, :, rank - 1]) for metric, rank in ranks.items()}
+        metrics |= {metric: float(np.mean(mean[~np.isnan(mean)])) for metric, mean in means.items()}
         cells, first = table[:, :, 0], _off_diagonal(table[:, :, 0])
         per_view = {view: float(rank) for view, rank in zip(views, first, strict=True) if not np.isnan(rank)}
-    if not across or set(protocol.metrics) - ranks.keys():
-        ranked, places = _ranked(gallery, probes, ranks, across, distance)
-        metrics = ranked | metrics
-        found = found if across else places
-    per_person = {name: 100 * float(np.mean(hits)) for name, hits in sorted(found.items())}
-    rows = tuple(tuple(None if np.isnan(cell) else float(cell) for cell in row) for row in cells)
     return Column(
         {metric: metrics[metric] for metric in protocol.metrics},
         len(probes.view),
-        unmatched,
+        int((~np.isin(probes.identity, gallery.identity)).sum()),
         per_view,
-        per_person,
-        rows,
+        found.per_person(),
+        tuple(tuple(None if np.isnan(cell) else float(cell) for cell in row) for row in cells),
     )
+
+
+class Lookups(NamedTuple):
+    """Lookups, part by part: whose probe it was, str [n], and whether the nearest gallery clip is theirs, bool [n]."""
+
+    people: list[NDArray[np.str_]]
+    hits: list[Mask]
+
+    def per_person(self) -> dict[str, float]:
+        """Share of hits of each person, percent."""
+        names, number = np.unique(np.concatenate(self.people), return_inverse=True)
+        shares = 100 * np.bincount(number, np.concatenate(self.hits)) / np.bincount(number)
+        return dict(zip(names.tolist(), shares.tolist(), strict=True))
 
 
 def _across_views(
     gallery: Features, probes: Features, views: Sequence[str], most: int, distance: Distance
-) -> tuple[NDArray[np.float64], dict[str, list[bool]]]:
-    """Percent of probes found among the nearest 1 to ``most``: [probe view, gallery view, most]; NaN without clips.
-
-    And, person by person, whether the nearest in each other view is theirs.
-    """
-    cells = np.full((len(views), len(views), most), np.nan)
-    first: dict[str, list[bool]] = defaultdict(list)
+) -> tuple[NDArray[np.float64], Lookups]:
+    """Percent of probes found among the nearest 1 to ``most``: [probe view, gallery view, most]; NaN without clips."""
+    cells, lookups = np.full((len(views), len(views), most), np.nan), Lookups([], [])
     for row, probe_view in enumerate(views):
         ours = probes.where(probes.view == probe_view)
         for place, gallery_view in enumerate(views):
@@ -251,10 +247,10 @@ def _across_views(
                 hits = (theirs.identity[nearest] == ours.identity[:, None]).cumsum(1) > 0
                 found = np.round(hits.sum(0) * 100 / len(ours.view), 2)
                 cells[row, place] = np.pad(found, (0, most - len(found)), mode="edge")
-                for person, hit in zip(ours.identity, hits[:, 0], strict=True):
-                    if probe_view != gallery_view:
-                        first[str(person)].append(bool(hit))
-    return cells, first
+                if probe_view != gallery_view:
+                    lookups.people.append(ours.identity)
+                    lookups.hits.append(hits[:, 0])
+    return cells, lookups
 
 
 def _off_diagonal(cells: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -266,21 +262,14 @@ def _off_diagonal(cells: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _ranked(
     gallery: Features, probes: Features, ranks: dict[str, int], exclude_view: bool, distance: Distance
-) -> tuple[dict[str, float], dict[str, list[bool]]]:
-    """Figures of the ranked gallery, percent, and person by person whether the first is theirs.
-
-    Probes that have no clip of their person in the gallery are left out.
-    """
-    first: dict[str, list[bool]] = defaultdict(list)
-    found = []
-    for person, places in _places(gallery, probes, exclude_view, distance):
-        found.append(places)
-        first[person].append(bool(places[0] == 1))
-    shares = {metric: float(np.mean([places[0] <= rank for places in found])) for metric, rank in ranks.items()}
-    counts = [np.arange(1, len(places) + 1) for places in found]
-    shares["mAP"] = float(np.mean([np.mean(count / places) for count, places in zip(counts, found, strict=True)]))
+) -> tuple[dict[str, float], Lookups]:
+    """Figures of the ranked gallery, percent; probes that have no clip of their person in it are left out."""
+    people, found = zip(*_places(gallery, probes, exclude_view, distance), strict=True)
+    first = np.array([places[0] for places in found])
+    shares = {metric: float(np.mean(first <= rank)) for metric, rank in ranks.items()}
+    shares["mAP"] = float(np.mean([np.mean(np.arange(1, len(places) + 1) / places) for places in found]))
     shares["mINP"] = float(np.mean([len(places) / places[-1] for places in found]))
-    return {metric: 100 * share for metric, share in shares.items()}, first
+    return {metric: 100 * share for metric, share in shares.items()}, Lookups([np.array(people)], [first == 1])
 
 
 def _places(
