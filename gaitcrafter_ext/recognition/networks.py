@@ -9,8 +9,9 @@ belong to each clip, so that clips of different lengths share a batch and nothin
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -37,10 +38,10 @@ class GaitSet(nn.Module):
         super().__init__()
         self.config = config or GaitSetConfig()
         first, second, third = self.config.channels
-        self.set_block1 = FrameWise(_block(1, first, kernel=5, pool=True))
-        self.set_block2 = FrameWise(_block(first, second, pool=True))
+        self.set_block1 = named("forward_block", _block(1, first, kernel=5, pool=True))
+        self.set_block2 = named("forward_block", _block(first, second, pool=True))
         # The last leaky ReLU waits until the frames are pooled: it is monotonic, so it commutes with the maximum.
-        self.set_block3 = FrameWise(_block(second, third, activate=False))
+        self.set_block3 = named("forward_block", _block(second, third, activate=False))
         self.gl_block2 = _block(first, second, pool=True)
         self.gl_block3 = _block(second, third)
         self.Head = SeparateFCs(2 * sum(self.config.bins), third, self.config.embedding)
@@ -65,10 +66,10 @@ class GaitSet(nn.Module):
 
 def _block(inputs: int, outputs: int, kernel: int = 3, pool: bool = False, activate: bool = True) -> nn.Sequential:
     """Two convolutions with leaky ReLUs; the pool stands before the last one, which then works on a quarter."""
-    layers: list[nn.Module] = [Convolution(inputs, outputs, kernel), nn.LeakyReLU(SLOPE, inplace=True)]
-    layers.append(Convolution(outputs, outputs, 3))
+    layers: list[nn.Module] = [convolution(inputs, outputs, kernel), nn.LeakyReLU(SLOPE, inplace=True)]
+    layers.append(convolution(outputs, outputs, 3))
     if pool:
-        layers.append(MaxPool())
+        layers.append(nn.MaxPool2d(2))
     if activate:
         layers.append(nn.LeakyReLU(SLOPE))
     return nn.Sequential(*layers)
@@ -81,7 +82,7 @@ class GaitBase(nn.Module):
         super().__init__()
         self.config = config or GaitBaseConfig()
         parts = sum(self.config.bins)
-        self.Backbone = FrameWise(_ResidualFeatures(self.config))
+        self.Backbone = named("forward_block", _ResidualFeatures(self.config))
         self.FCs = SeparateFCs(parts, self.config.channels[-1], self.config.embedding)
         self.BNNecks = SeparateBNNecks(parts, self.config.embedding, classes)
 
@@ -105,7 +106,9 @@ class _ResidualBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
-        self.downsample = _shortcut(inputs, outputs, stride)
+        same = stride == 1 and inputs == outputs
+        projection = (_StridedPointwise(inputs, outputs, stride), nn.BatchNorm2d(outputs))
+        self.downsample = None if same else nn.Sequential(*projection)
 
     def forward(self, x: Tensor) -> Tensor:
         """The block's output, [F, outputs, H / stride, W / stride]."""
@@ -119,7 +122,7 @@ class _ResidualFeatures(nn.Module):
 
     def __init__(self, config: GaitBaseConfig) -> None:
         super().__init__()
-        self.conv1 = Convolution(1, config.channels[0], 3)
+        self.conv1 = convolution(1, config.channels[0], 3)
         self.bn1 = nn.BatchNorm2d(config.channels[0])
         inputs = config.channels[0]
         for number, (outputs, blocks, stride) in enumerate(
@@ -154,13 +157,6 @@ class _StridedPointwise(nn.Conv2d):
         return F.conv2d(kept, self.weight)
 
 
-def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
-    """A 1 x 1 convolution with batch norm where shapes differ, otherwise nothing."""
-    if stride == 1 and inputs == outputs:
-        return None
-    return nn.Sequential(_StridedPointwise(inputs, outputs, stride), nn.BatchNorm2d(outputs))
-
-
 class Recognised(NamedTuple):
     """Embeddings, float32 [n, channels, parts]; logits, float32 [n, classes, parts], where there is a classifier."""
 
@@ -168,56 +164,13 @@ class Recognised(NamedTuple):
     logits: Tensor | None = None
 
 
-class FirstMax(torch.autograd.Function):
-    """Maximum over the second axis, [n, s, ...] -> [n, ...]; the gradient goes to the first slice that holds it.
-
-    A quarter of the time of ``max(1)`` on a CPU: it reads whole slices in the memory's own order and stores no index.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        """Maximum over the slices ``x[:, i]``."""
-        # Not a clone: of a slice it would be in another memory order, of a maximum it is in the slices' own.
-        best = torch.maximum(x[:, 0], x[:, -1])
-        for number in range(1, x.shape[1] - 1):
-            torch.maximum(best, x[:, number], out=best)
-        ctx.save_for_backward(x, best)
-        return best
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        """Give each gradient to the first slice that attains the maximum."""
-        x, best = ctx.saved_tensors
-        given, left, part = torch.empty_like(x), grads[0].clone(), torch.empty_like(best)
-        for number in range(x.shape[1]):
-            torch.eq(x[:, number], best, out=part)  # a mask of ones and zeros: products with booleans are slow
-            part *= left
-            left -= part
-            given[:, number] = part
-        return given
-
-
-class MaxPool(nn.Module):
-    """2 x 2 maximum of every plane, [..., H, W] -> [..., H / 2, W / 2]; H and W must be even."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.requires_grad or x.is_cuda:
-            return F.max_pool2d(x, 2)
-        rows = torch.maximum(x[..., ::2, :], x[..., 1::2, :])  # a third of the time of max_pool2d on a CPU
-        return torch.maximum(rows[..., ::2], rows[..., 1::2])
-
-
 def set_max(x: Tensor, lengths: Sequence[int]) -> Tensor:
     """Set pooling: maximum over the frames of each clip, [sum(lengths), ...] -> [n, ...] (GaitSet, section 3.2)."""
     if len(set(lengths)) > 1:
         return torch.cat([set_max(clip, (len(clip),)) for clip in x.split(list(lengths))])
     clips = x.unflatten(0, (len(lengths), lengths[0]))
-    if not x.requires_grad:
-        return clips.amax(1)
-    if x.is_cuda:
-        return clips.max(1).values
-    pooled: Tensor = FirstMax.apply(clips)
-    return pooled
+    # Not amax in training: its gradient is shared among equal frames, OpenGait's goes to one of them.
+    return clips.max(1).values if x.requires_grad else clips.amax(1)
 
 
 def horizontal_pyramid(x: Tensor, bins: Sequence[int]) -> Tensor:
@@ -235,28 +188,14 @@ def as_images(sils: Tensor) -> Tensor:
     return sils.unsqueeze(-1).permute(0, 3, 1, 2)
 
 
-class Convolution(nn.Module):
+def named(name: str, module: nn.Module) -> nn.Sequential:
+    """A module whose parameters bear a further name, as they do in OpenGait's checkpoints."""
+    return nn.Sequential(OrderedDict({name: module}))
+
+
+def convolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
     """A convolution without bias that keeps height and width."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        convolved: Tensor = self.conv(x)
-        return convolved
-
-
-class FrameWise(nn.Module):
-    """A block applied to every frame; it gives the block's parameters the name they have in OpenGait."""
-
-    def __init__(self, block: nn.Module) -> None:
-        super().__init__()
-        self.forward_block = block
-
-    def forward(self, x: Tensor) -> Tensor:
-        frames: Tensor = self.forward_block(x)
-        return frames
+    return named("conv", nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False))
 
 
 class SeparateFCs(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -23,8 +24,6 @@ from gaitcrafter_ext.recognition.data import Batch, ClipRef, PKSampler, Training
 from gaitcrafter_ext.recognition.losses import cross_entropy_loss, triplet_loss
 from gaitcrafter_ext.recognition.networks import build_network
 from gaitcrafter_ext.silhouettes.files import atomic_write, storage_error
-
-__all__ = ["STATE_FILE", "Step", "sampler_of", "train"]
 
 STATE_FILE = "state.pt"
 
@@ -61,17 +60,9 @@ def train(
     save_every: int = 100,
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> nn.Module:
-    """Train, or go on training, a recogniser; ``out`` then holds it.
+    """Train, or go on training, a recogniser; ``out`` then holds it, and ``state.pt`` to go on from.
 
     The same configuration, people, machine and thread count give the same weights, whether or not the run was cut.
-
-    Args:
-        config: How.
-        people: On whom.
-        out: Folder for ``state.pt`` (to resume), ``model.safetensors`` and ``recogniser.json``.
-        device: Where to compute.
-        save_every: Iterations between two saves of the state.
-        on_step: Called after each iteration.
 
     Raises:
         UsageError: A value is outside of its range, or the share of synthetic clips cannot be met.
@@ -87,7 +78,7 @@ def train(
     optimizer = torch.optim.SGD(
         network.parameters(), config.learning_rate, config.momentum, weight_decay=config.weight_decay
     )
-    run = _Run(config, people, network, optimizer, device, out / STATE_FILE, _name(config, people))
+    run = _Run(config, people, network, optimizer, device, out)
     done = run.resume()
     for number, batch in _prefetched(sampler, range(done, config.iterations)):
         on_step(run.step(number, batch))
@@ -95,7 +86,7 @@ def train(
             run.save(number + 1)
     if done < config.iterations or not (out / MODEL_FILE).is_file():
         # The state goes last: a kill in between leaves an older state, and the rerun writes both again.
-        save_recogniser(out, network, run.card(config.iterations))
+        save_recogniser(out, network, _card(config, people))
         run.save(config.iterations)
     return network
 
@@ -109,8 +100,15 @@ class _Run:
     network: nn.Module
     optimizer: torch.optim.SGD
     device: torch.device
-    state: Path
-    name: str
+    out: Path
+
+    @functools.cached_property
+    def name(self) -> str:
+        """What must be equal for a run to be resumed; it may be made longer."""
+        options = dataclasses.asdict(self.config)
+        del options["iterations"]
+        clips = [[_dataset(clip.store.root), str(clip.key)] for clip in self.people.clips]
+        return json.dumps([options, self.people.people, clips, _fingerprint(self.people.clips)])
 
     def step(self, number: int, batch: Batch) -> Step:
         """One optimiser step."""
@@ -141,25 +139,25 @@ class _Run:
 
     def save(self, done: int) -> None:
         """Write all that ``resume`` needs."""
-        content = {
-            "iteration": done,
-            "run": self.name,
-            "model": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        with atomic_write(self.state) as file:
-            torch.save(content, file)
+        state = {"model": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+        with atomic_write(self.out / STATE_FILE) as file:
+            torch.save({"iteration": done, "run": self.name, **state}, file)
 
     def resume(self) -> int:
         """Take up the state on disk where there is one; how many iterations are done."""
-        folder = self.state.parent
-        if not self.state.exists():
-            _refuse_foreign(folder)
+        state, name = self.out / STATE_FILE, self.name  # of the clips as they are now
+        if not state.exists():
+            for file in (MODEL_FILE, CARD_FILE):
+                if (self.out / file).exists():
+                    raise ConflictError(
+                        f"{self.out} holds a {file} and no {STATE_FILE} of a run to resume;"
+                        " choose another --out, or --force to delete it"
+                    )
             return 0
-        content = read_tensors(self.state)
-        if content.get("run") != self.name:
+        content = read_tensors(state)
+        if content.get("run") != name:
             raise ConflictError(
-                f"{folder} holds a training run of other options, people or clips;"
+                f"{self.out} holds a training run of other options, people or clips;"
                 " choose another --out, or --force to delete it"
             )
         try:
@@ -167,41 +165,25 @@ class _Run:
             self.optimizer.load_state_dict(content["optimizer"])
             done = int(content["iteration"])
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
-            raise WeightsError(f"{self.state}: cannot be resumed ({error}); --force starts again") from None
+            raise WeightsError(f"{state}: cannot be resumed ({error}); --force starts again") from None
         if done > self.config.iterations:
             raise ConflictError(
-                f"--iterations: {self.config.iterations} asked for, and {folder} holds a run of {done}; allowed: {done}"
-                " or more, another --out, or --force to delete it"
+                f"--iterations: {self.config.iterations} asked for, and {self.out} holds a run of {done}; allowed:"
+                f" {done} or more, another --out, or --force to delete it"
             )
         return done
 
-    def card(self, iterations: int) -> Card:
-        """What the recogniser is after so many iterations."""
-        return Card(
-            self.config.network,
-            self.people.people,
-            tuple(sorted({_dataset(clip.store.root) for clip in self.people.clips})),
-            tuple(sorted({clip.key.view for clip in self.people.clips})),
-            iterations,
-            dataclasses.asdict(self.config),
-        )
 
-
-def _refuse_foreign(folder: Path) -> None:
-    for name in (MODEL_FILE, CARD_FILE):
-        if (folder / name).exists():
-            raise ConflictError(
-                f"{folder} holds a {name} and no {STATE_FILE} of a run to resume;"
-                " choose another --out, or --force to delete it"
-            )
-
-
-def _name(config: TrainingConfig, people: TrainingSet) -> str:
-    """What must be equal for a run to be resumed; it may be made longer."""
-    options = dataclasses.asdict(config)
-    del options["iterations"]
-    clips = [[_dataset(clip.store.root), str(clip.key)] for clip in people.clips]
-    return json.dumps([options, people.people, clips, _fingerprint(people.clips)])
+def _card(config: TrainingConfig, people: TrainingSet) -> Card:
+    """What the recogniser is at the end."""
+    return Card(
+        config.network,
+        people.people,
+        tuple(sorted({_dataset(clip.store.root) for clip in people.clips})),
+        tuple(sorted({clip.key.view for clip in people.clips})),
+        config.iterations,
+        dataclasses.asdict(config),
+    )
 
 
 def _fingerprint(clips: Sequence[ClipRef]) -> str:
