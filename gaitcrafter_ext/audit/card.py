@@ -95,14 +95,6 @@ class Unmeasured:
     why: str
 
 
-#: What a card leaves to ``experiment``.
-UTILITY = Unmeasured(
-    "utility",
-    "rank1_gain",
-    "trained recognisers",
-    "takes trainings of its own: run 'experiment', then name its folder by --experiments",
-)
-
 #: Rows, and what the page and the JSON of ``evaluate clips`` show besides.
 Answer = tuple[Sequence[Row], Any]
 
@@ -149,15 +141,12 @@ class IdentityCard:
 
     def by_question(self) -> list[tuple[str, list[Row], list[Unmeasured]]]:
         """The questions that have figures or reasons why not, with both."""
-        found = [
-            (
-                question,
-                [each for each in self.rows if each.question == key],
-                [each for each in self.unmeasured if each.question == key],
-            )
-            for key, question in QUESTIONS.items()
-        ]
-        return [each for each in found if each[1] or each[2]]
+        found = []
+        for key, question in QUESTIONS.items():
+            rows = [each for each in self.rows if each.question == key]
+            missing = [each for each in self.unmeasured if each.question == key]
+            found += [(question, rows, missing)] if rows or missing else []
+        return found
 
 
 def row(question: str, measure: str, features: str, estimate: Estimate, unit: str = "share", **others: Any) -> Row:
@@ -165,8 +154,10 @@ def row(question: str, measure: str, features: str, estimate: Estimate, unit: st
     return Row(question, measure, features, unit, estimate.value, estimate.low, estimate.high, estimate.count, **others)
 
 
-def run_measures(measures: Sequence[Measure], progress: Progress = lambda done, total: None) -> IdentityCard:
-    """Run every measure; what cannot be had is listed with its reason, and the rest goes on."""
+def run_measures(
+    measures: Sequence[Measure], progress: Progress = lambda done, total: None, **facts: Any
+) -> IdentityCard:
+    """Run every measure; what cannot be had is listed with its reason. ``facts`` are fields of the card."""
     rows, missing, results = list[Row](), list[Unmeasured](), dict[tuple[str, str], Any]()
     for number, measure in enumerate(measures):
         progress(number, len(measures))
@@ -176,9 +167,8 @@ def run_measures(measures: Sequence[Measure], progress: Progress = lambda done, 
             missing.append(Unmeasured(measure.question, measure.name, measure.features, str(error)))
             continue
         rows += found
-    order = list(QUESTIONS)
-    rows.sort(key=lambda each: order.index(each.question))
-    return IdentityCard(tuple(rows), tuple(missing), results=results)
+    rows.sort(key=lambda each: list(QUESTIONS).index(each.question))
+    return IdentityCard(tuple(rows), tuple(missing), results=results, **facts)
 
 
 def figure(value: float, unit: str) -> str:

@@ -1,28 +1,66 @@
-"""What the measures look at: small frames, the gait energy image and the mask's statistics of each clip."""
+"""What the measures look at of each clip: small frames, the gait energy image, statistics of masks and of motion."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.audit.frames import Frames, MaskStatistics, mask_statistics, thumbnails
-from gaitcrafter_ext.errors import DataError, GaitCrafterError
-from gaitcrafter_ext.metrics.features import FeatureSet
+from gaitcrafter_ext.errors import DataError, GaitCrafterError, listed
+from gaitcrafter_ext.metrics.features import Cell, FeatureSet
 from gaitcrafter_ext.silhouettes.clip import gei, window
+from gaitcrafter_ext.silhouettes.cycle import cycle_of
 from gaitcrafter_ext.silhouettes.dataset import UNKNOWN_VIEW, DatasetConfig
 from gaitcrafter_ext.silhouettes.parallel import map_in_order
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey, condition_of
 
+Frames = NDArray[np.uint8]
+
 #: Called with how many are done, of how many.
 Progress = Callable[[int, int], None]
 
 Item = TypeVar("Item")
+
+#: Grey levels from here on are silhouette; pieces of fewer pixels are specks of a soft edge.
+THRESHOLD, SMALLEST_PIECE = 128, 4
+
+
+class MaskStatistics(NamedTuple):
+    """Means over the frames of one clip; an empty frame counts with ``largest`` 0, ``top`` 64 and ``bottom`` -1.
+
+    ``area`` (grey levels in proportion), ``grey`` (neither black nor white), ``border`` (touches the left or right
+    edge) and ``empty`` are shares of pixels or frames, ``largest`` is the share of the silhouette in its largest piece
+    (8-neighbours); ``top`` and ``bottom`` are rows, ``centre`` is the column of the centre of mass, 0..63.
+    """
+
+    area: float
+    largest: float
+    pieces: float
+    top: float
+    bottom: float
+    centre: float
+    border: float
+    grey: float
+    empty: float
+
+
+class MotionStatistics(NamedTuple):
+    """How one clip moves.
+
+    ``iou``: mean overlap of a frame with the next, sum of minima over sum of maxima of grey levels; 1 = frozen.
+    ``flicker``: what a median over three frames takes away, as a share of the silhouette: pixels that come or go for
+    one frame only. ``periodicity``: share of the lower body's motion that a steady gait cycle explains.
+    """
+
+    iou: float
+    flicker: float
+    periodicity: float
 
 
 @dataclass(frozen=True)
@@ -47,7 +85,7 @@ class ClipFeatures:
         return self.key if self.view_deg is not None else replace(self.key, view=UNKNOWN_VIEW)
 
     @property
-    def cell(self) -> tuple[str, str]:
+    def cell(self) -> Cell:
         """View and condition."""
         return self.label.view, self.condition
 
@@ -80,6 +118,46 @@ def extract(
     return ClipFeatures(key, condition, rules.view_deg(key.view), thumbnails(frames), gei(frames), masks)
 
 
+def thumbnails(frames: Frames) -> Frames:
+    """Half the height and width: uint8 [T, H, W] -> uint8 [T, H/2, W/2], rounded means of 2 x 2 pixels."""
+    wide = frames.astype(np.uint16)
+    total = wide[:, ::2, ::2] + wide[:, 1::2, ::2] + wide[:, ::2, 1::2] + wide[:, 1::2, 1::2]
+    return ((total + 2) // 4).astype(np.uint8)
+
+
+def mask_statistics(frames: Frames) -> MaskStatistics:
+    """Statistics of one clip, uint8 [T, 64, 64], 0-255."""
+    rows = np.array([_of_frame(frame) for frame in frames])
+    soft = float(((frames > 0) & (frames < 255)).mean())
+    area, (largest, pieces, top, bottom, centre, border, empty) = frames.mean() / 255.0, rows.mean(axis=0)
+    return MaskStatistics(*map(float, (area, largest, pieces, top, bottom, centre, border, soft, empty)))
+
+
+def _of_frame(frame: Frames) -> tuple[float, ...]:
+    """(largest, pieces, top, bottom, centre, border, empty) of one frame [H, W]."""
+    solid = frame >= THRESHOLD
+    if not solid.any():
+        return 0.0, 0.0, float(len(frame)), -1.0, 0.0, 0.0, 1.0
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(solid.view(np.uint8), connectivity=8)
+    sizes = boxes[1:, cv2.CC_STAT_AREA]
+    rows, columns = np.flatnonzero(solid.any(1)), solid.sum(0)
+    centre = float((columns * np.arange(len(columns))).sum() / columns.sum())
+    pieces = float((sizes >= SMALLEST_PIECE).sum())
+    touches = float(columns[0] > 0 or columns[-1] > 0)
+    return sizes.max() / sizes.sum(), pieces, float(rows[0]), float(rows[-1]), centre, touches, 0.0
+
+
+def motion_statistics(frames: Frames) -> MotionStatistics:
+    """Statistics of one clip, uint8 [T, h, w] with T >= 3."""
+    values = frames.astype(np.int16)
+    overlap, union = np.minimum(values[1:], values[:-1]), np.maximum(values[1:], values[:-1])
+    iou = overlap.sum(axis=(1, 2)) / np.maximum(union.sum(axis=(1, 2)), 1)
+    before, now, after = values[:-2], values[1:-1], values[2:]
+    middle = np.maximum(np.minimum(before, after), np.minimum(now, np.maximum(before, after)))
+    flicker = np.abs(now - middle).sum() / max(1, int(now.sum()))
+    return MotionStatistics(float(iou.mean()), float(flicker), cycle_of(frames).strength)
+
+
 def read_features(
     store: SilhouetteStore,
     keys: Sequence[ClipKey],
@@ -90,13 +168,7 @@ def read_features(
 ) -> tuple[list[ClipFeatures], dict[ClipKey, str]]:
     """Features of the clips that can be read, and the files that cannot with the reason; each clip is read once.
 
-    Args:
-        store: Where the clips lie.
-        keys: Which of them.
-        length: Length at which masks are compared, frames; a mean over more frames varies less.
-        skip_broken: Leave broken files out instead of refusing them.
-        jobs: Processes.
-        progress: Called with how many clips are read.
+    ``length`` is that at which masks are compared, since a mean over more frames varies less.
 
     Raises:
         DataError: There are broken files and they are not to be left out; all were read first, the first are named.
@@ -110,7 +182,7 @@ def read_features(
             clips.append(each)
         progress(number, len(keys))
     if broken and not skip_broken:
-        named = "; ".join(f"{key}: {why}" for key, why in list(broken.items())[:3]) + "; ..." * (len(broken) > 3)
+        named = listed([f"{key}: {why}" for key, why in broken.items()])
         raise DataError(
             f"{store.root}: {len(broken)} broken file(s) ({named}); make them again, or --skip-broken to leave them out"
         )
@@ -163,9 +235,12 @@ def labelled(vectors: Sequence[NDArray[np.floating]] | NDArray[np.floating], cli
     return FeatureSet.of(vectors, [clip.label for clip in clips], [clip.condition for clip in clips])
 
 
-def geis(clips: Clips) -> FeatureSet:
-    """GEIs of whole clips, flattened, in [0, 1]."""
-    return labelled([clip.gei.ravel() / np.float32(255) for clip in clips], clips)
+def geis(clips: Clips, half: bool = False) -> FeatureSet:
+    """GEIs of whole clips, flattened, in [0, 1]; at ``half`` the height and width, where nearly all of the shape is."""
+    images = [clip.gei / np.float32(255) for clip in clips]
+    if half:
+        images = [image.reshape(32, 2, 32, 2).mean((1, 3)) for image in images]
+    return labelled([image.ravel() for image in images], clips)
 
 
 def small_geis(clips: Clips, length: int | None = None) -> FeatureSet:

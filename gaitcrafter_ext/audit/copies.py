@@ -1,32 +1,36 @@
-"""Was training data copied? The phase-aligned nearest training clip of every synthetic clip.
+"""Was training data copied? The phase-aligned nearest training clip of every clip.
 
 A clip counts as a copy where its nearest training clip is less than a third as far as the second nearest (Yoon et al.,
 "Diffusion Probabilistic Models Generalize when They Fail to Memorize", 2023), the second being the nearest clip of
 another take. Held-out real clips, cut to the synthetic length, say how near an honest new clip of the same people lies.
+
+For clips s of T and r of L >= T frames, d(s, r)^2 = min over k of mean_t |s_t - r_(k+t)|^2, the mean over pixels too:
+the shorter clip slides along the longer one. The distances of all pairs of frames come from one matrix product; those
+of a shift lie on its diagonals.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.audit.clips import Clips, Sides, length_of
-from gaitcrafter_ext.audit.frames import best_shift, clip_distances
+from gaitcrafter_ext.audit.clips import Clips, Frames, Sides, length_of
 from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.metrics.features import Cell
 from gaitcrafter_ext.vocabulary import ClipKey
-
-#: Among which training clips to look: those of the same view and condition, or all of them.
-Scope = Literal["same", "all"]
 
 #: Nearest over second nearest below this is a copy.
 COPY_RATIO = 1 / 3
 
 #: Clips nearer than half a grey level are the same clip, also where the second nearest is just as near.
 SAME = 0.5 / 255
+
+#: Frames of clips that are multiplied at once; bounds the memory.
+BATCH_FRAMES = 2048
 
 
 @dataclass(frozen=True)
@@ -51,90 +55,98 @@ class Match:
         return self.ratio < COPY_RATIO
 
 
-@dataclass(frozen=True)
-class Nearness:
-    """How near clips lie to the training clips; NaN without clips.
+def copies(clips: Sides, trained_on: Clips | None = None) -> tuple[list[Match], list[Match]]:
+    """The nearest training clip of the same view and condition, of every synthetic clip and of held-out real ones.
 
-    ``left_out`` counts clips without two training takes to be compared with.
-    """
-
-    matches: tuple[Match, ...]
-    share: float
-    distance: float
-    ratio: float
-    left_out: int
-
-    @property
-    def distances(self) -> NDArray[np.float64]:
-        """Distance of each match."""
-        return np.array([match.distance for match in self.matches])
-
-    @property
-    def cells(self) -> NDArray[np.str_]:
-        """View and condition of each match."""
-        return np.array([match.cell for match in self.matches], dtype=str)
-
-
-@dataclass(frozen=True)
-class Copies:
-    """Synthetic clips and, as the floor, held-out real clips against the training clips."""
-
-    scope: Scope
-    cyclic: bool
-    synthetic: Nearness
-    held_out: Nearness
-
-
-def copies(clips: Sides, trained_on: Clips | None = None, scope: Scope = "same", cyclic: bool = False) -> Copies:
-    """Find every clip's nearest training clip.
-
-    Args:
-        clips: Those under suspicion, real ones to compare with, and the training clips that these are compared to.
-        trained_on: The clips that may have been copied; the training clips where not given.
-        scope: Look among training clips of the same view and condition, or among all.
-        cyclic: Let training clips go round instead of ending.
+    Clips without two training takes to be compared with are left out. ``trained_on`` are the clips that may have been
+    copied; the training clips where not given.
 
     Raises:
         DataError: No synthetic clip has two training takes to be compared with.
     """
     synthetic, held_out, training = clips
     length = length_of(synthetic)
-    ours = _nearness(synthetic, training if trained_on is None else trained_on, scope, cyclic)
-    if not ours.matches:
+    ours = _nearest(synthetic, training if trained_on is None else trained_on)
+    if not ours:
         raise DataError(
             f"copies: none of {len(synthetic)} synthetic clips has two training takes of its view and condition;"
-            " check the roots, or look among all training clips"
+            " check the roots"
         )
-    return Copies(scope, cyclic, ours, _nearness([clip.shown(length) for clip in held_out], training, scope, cyclic))
+    return ours, _nearest([clip.shown(length) for clip in held_out], training)
 
 
-def _nearness(clips: Clips, training: Clips, scope: Scope, cyclic: bool) -> Nearness:
-    """Match clips within each view and condition, or among all at once; in the order of the clips."""
-    there, places = defaultdict[object, list[int]](list), defaultdict[object, list[int]](list)
-    for groups, side in ((there, training), (places, clips)):
-        for place, clip in enumerate(side):
-            groups[clip.cell if scope == "same" else ""].append(place)
+def _nearest(clips: Clips, training: Clips) -> list[Match]:
+    """Match clips within each view and condition; in the order of the clips."""
+    cells = defaultdict[Cell, list[int]](list)
+    for place, clip in enumerate(clips):
+        cells[clip.cell].append(place)
     found: dict[int, Match] = {}
-    for group, mine in places.items():
-        matches = _within([clips[place] for place in mine], [training[place] for place in there[group]], cyclic)
-        found.update(zip(mine, matches, strict=False))
-    matches = [found[place] for place in sorted(found)]
-    facts = np.array([(match.copied, match.distance, match.ratio) for match in matches]).reshape(-1, 3)
-    share, distance, ratio = (facts[:, 0].mean(), *np.median(facts[:, 1:], axis=0)) if matches else (float("nan"),) * 3
-    return Nearness(tuple(matches), float(share), float(distance), float(ratio), len(clips) - len(matches))
+    for cell, mine in cells.items():
+        there = [clip for clip in training if clip.cell == cell]
+        found.update(zip(mine, _within([clips[place] for place in mine], there), strict=False))
+    return [found[place] for place in sorted(found)]
 
 
-def _within(clips: Clips, training: Clips, cyclic: bool) -> list[Match]:
-    """The match of each clip within one group; none at all where it lacks a second take."""
+def _within(clips: Clips, training: Clips) -> list[Match]:
+    """The match of each clip within one cell; none at all where it lacks a second take."""
     takes = np.array([f"{clip.key.identity}/{clip.key.take}" for clip in training])
     if len(np.unique(takes)) < 2:
         return []
-    table = clip_distances([clip.frames for clip in clips], [clip.frames for clip in training], cyclic)
+    table = clip_distances([clip.frames for clip in clips], [clip.frames for clip in training])
     found = []
     for clip, distances in zip(clips, table, strict=True):
         first = int(distances.argmin())
         nearest, distance = training[first], float(distances[first])
         ratio = distance / float(distances[takes != takes[first]].min()) if distance > SAME else 0.0
-        shift = best_shift(clip.frames, nearest.frames, cyclic)
+        shift = best_shift(clip.frames, nearest.frames)
         found.append(Match(clip.key, "/".join(clip.cell), nearest.key, shift, distance, ratio))
     return found
+
+
+def clip_distances(clips: Sequence[Frames], others: Sequence[Frames]) -> NDArray[np.float64]:
+    """Least distance over shifts of every pair, uint8 [T_i, h, w] and [L_j, h, w]: float64 [N, M].
+
+    It is the root of the mean squared difference of grey levels in [0, 1]: 0 for a copy.
+    """
+    result, flat = np.zeros((len(clips), len(others))), [_flat(other) for other in others]
+    for length in sorted({len(clip) for clip in clips}):
+        rows = [row for row, clip in enumerate(clips) if len(clip) == length]
+        step = max(1, BATCH_FRAMES // length)
+        for some in (rows[at : at + step] for at in range(0, len(rows), step)):
+            batch = _flat(np.stack([clips[row] for row in some]))
+            norms = (batch**2).sum(axis=2)
+            for column, other in enumerate(flat):
+                result[some, column] = _over_shifts(batch, norms, other).min(axis=1)
+    return np.sqrt(result)
+
+
+def best_shift(clip: Frames, other: Frames) -> int:
+    """The frame of ``other`` that the first frame of ``clip`` matches best; negative where ``other`` begins later."""
+    flat = _flat(clip)[None]
+    best = int(_over_shifts(flat, (flat**2).sum(axis=2), _flat(other))[0].argmin())
+    return best if len(clip) <= len(other) else -best
+
+
+def _flat(frames: Frames) -> NDArray[np.float32]:
+    """uint8 [..., T, h, w] -> float32 [..., T, h * w] in [0, 1]."""
+    return frames.reshape(*frames.shape[:-2], -1).astype(np.float32) / np.float32(255)
+
+
+def _over_shifts(
+    clips: NDArray[np.float32], norms: NDArray[np.float32], other: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Mean squared difference of clips [n, T, D], of squared lengths [n, T], and one other [L, D] at each shift."""
+    count, length, size = clips.shape
+    table = clips.reshape(-1, size) @ (-2 * other.T)
+    table += norms.reshape(-1, 1)
+    table += (other**2).sum(1)
+    table = np.maximum(table, 0, out=table).reshape(count, length, len(other))
+    if length > len(other):
+        table = table.transpose(0, 2, 1)
+    table = np.ascontiguousarray(table)
+    (clip, row, column), short = table.strides, table.shape[1]
+    shifts = table.shape[2] - short + 1
+    diagonals = np.lib.stride_tricks.as_strided(
+        table, (count, short, shifts), (clip, row + column, column), writeable=False
+    )
+    return np.asarray(diagonals.sum(axis=1, dtype=np.float64) / (short * size))

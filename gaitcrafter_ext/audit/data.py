@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import functools
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from gaitcrafter_ext.audit.clips import Clips, Progress, Sides, condition_in, length_of, read_features
-from gaitcrafter_ext.errors import DataError, MissingError
+from gaitcrafter_ext.errors import DataError, MissingError, listed
 from gaitcrafter_ext.generator.weights import Card
+from gaitcrafter_ext.metrics.features import Cell, as_many_takes
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, load_dataset
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -48,7 +50,7 @@ class Trees:
         """The reading rules."""
         return self.real.dataset
 
-    def cell(self, key: ClipKey) -> tuple[str, str]:
+    def cell(self, key: ClipKey) -> Cell:
         """View and condition of a clip."""
         return self.dataset.view_name(key.view), condition_in(self.dataset, key.take)
 
@@ -64,13 +66,13 @@ class Splits:
     synthetic person's blend.
     """
 
-    training: tuple[ClipKey, ...]
-    held_out: tuple[ClipKey, ...]
-    synthetic: tuple[ClipKey, ...]
+    training: Keys
+    held_out: Keys
+    synthetic: Keys
     rule: str
     unseen: bool = True
     passed_over: int = 0
-    others: tuple[ClipKey, ...] = ()
+    others: Keys = ()
     generator: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
@@ -86,11 +88,6 @@ class Splits:
     def gallery(self) -> str:
         """What the held-out clips are, for notes."""
         return "takes that the generator never saw" if self.unseen else "clips that the generator saw, not held out"
-
-    @property
-    def people(self) -> list[str]:
-        """Real people there are both real and synthetic clips of."""
-        return sorted(_people((*self.training, *self.held_out)) & _people(self.synthetic))
 
 
 @dataclass(frozen=True)
@@ -116,13 +113,13 @@ class AuditData:
         return self.training if self.splits.unseen else [*self.training, *self.held_out]
 
     @property
-    def caveats(self) -> list[str]:
+    def caveats(self) -> tuple[str, ...]:
         """What limits the audit, broken files included."""
-        return [*self.splits.caveats] + [
+        return *self.splits.caveats, *(
             f"{len(files)} broken {kind} file(s) were left out: {next(iter(files))} and so on"
             for kind, files in self.broken.items()
             if files
-        ]
+        )
 
     def counts(self) -> dict[str, Any]:
         """How many people and clips of each kind there are, for the report."""
@@ -168,6 +165,91 @@ def open_trees(
     return Trees(real_store, made_store, real_keys, made_keys)
 
 
+def sort_clips(trees: Trees, folder: str, card: Card | None, most: int, partition: Partition | None = None) -> Splits:
+    """Sort the clips of both trees by what they may be used for.
+
+    Args:
+        trees: The clips.
+        folder: Of the synthetic run, whose manifest tells blends and weights.
+        card: Of the weights that made the clips; without it people are known by name and blend.
+        most: How many people are looked at: of those trained on, of novel ones, and of others.
+        partition: Who is trained on and who is tested; real people outside it are not looked at. Without it there are
+            no others.
+
+    Raises:
+        DataError: Nothing in common, or the clips were made by other weights.
+    """
+    mixes, caveats = _mixes(folder, card)
+    named = None if partition is None else {*partition.train, *partition.test}
+    keys = [key for key in trees.real_keys if named is None or key.identity in named]
+    generator = _generator(trees, card, mixes, keys, partition)
+    if card is not None:
+        parts = held_out_of_card(keys, card, trees.real.root, trees.dataset)
+    else:
+        parts = last_takes(keys, generator, trees.dataset)
+        caveats.append(f"no weights given: which real clips the generator never saw is guessed ({parts[2]})")
+    found, others = split(trees, *parts), list[ClipKey]()
+    if partition is not None:
+        cells = {trees.cell(key) for key in (*found.training, *found.held_out)}
+        others = [key for key in keys if key.identity not in generator and trees.cell(key) in cells]
+        made = ((key.identity, trees.cell(key)) for key in found.synthetic)
+        few = as_many_takes(others, [trees.cell(key) for key in others], made)  # no measure looks at more
+        others = [key for key, looked_at in zip(others, few, strict=True) if looked_at]
+        caveats += _absent(generator, found.training, others)
+    full = replace(
+        found,
+        others=others,
+        generator=tuple(sorted(generator)),
+        before=card.trained_on.before if card else (),
+        test=partition.test if partition else (),
+        parents={who: tuple(sorted(_parents(mix))) for who, mix in mixes.items()},
+        caveats=(*found.caveats, *caveats),
+    )
+    return _some_people(full, mixes, most)
+
+
+def _mixes(folder: str, card: Card | None) -> tuple[Mixes, list[str]]:
+    """Blends from the manifest of a run, or from its parts while it is unfinished; a caveat of that."""
+    root = Path(folder)
+    made = OutputFolder(root.parent if root.name == "pkl" else root)
+    found, records = made.manifests(), made.records()
+    made_by = sorted({record.weights for record in records})
+    if card is not None and made_by and made_by != [card.fingerprint]:
+        raise DataError(
+            f"{folder} was made by weights {', '.join(made_by)}, and those given are {card.fingerprint}; give the"
+            " weights that made the clips"
+        )
+    unfinished = ["the synthetic run is not finished: some of its clips are missing"]
+    caveats = unfinished if found and found[-1].name != MANIFEST else []
+    return {record.identity: record.mix for record in records}, caveats
+
+
+def _parents(mix: Mapping[str, float]) -> list[str]:
+    """Largest share first. Whom a blend leads away from (a weight below 0) is no parent, though the generator knows
+    them.
+    """
+    return sorted((name for name, share in mix.items() if share > 0), key=lambda name: (-mix[name], name))
+
+
+def _generator(trees: Trees, card: Card | None, mixes: Mixes, real: Keys, partition: Partition | None) -> set[str]:
+    """Everyone the generator was trained on, as far as is known.
+
+    Raises:
+        DataError: Nothing tells.
+    """
+    if card is not None:
+        return set(card.vocabulary.identities)
+    known = {name for mix in mixes.values() for name in mix} or (_people(trees.synthetic_keys) & _people(real))
+    if not known:
+        raise DataError(
+            "no common person: the synthetic clips name no real person, and no manifest tells whom they were blended"
+            " from; name the root that the generator was trained on, or give the weights"
+        )
+    # Whoever is in TRAIN_SET was there to be trained on, also where no blend names them; who is in TEST_SET was not,
+    # unless a blend names them, which is refused later.
+    return known | set(partition.train if partition else ())
+
+
 def held_out_of_card(real: Keys, card: Card, root: object, dataset: DatasetConfig) -> Parts:
     """Split the real clips of the people that weights were trained on; where nothing was held out, see :func:`halves`.
 
@@ -179,7 +261,7 @@ def held_out_of_card(real: Keys, card: Card, root: object, dataset: DatasetConfi
     known = [key for key in real if key.identity in people]
     if not known:
         raise DataError(
-            f"the weights were trained on {_listed(people)}, and {root} has {_listed(_people(real))}:"
+            f"the weights were trained on {listed(sorted(people))}, and {root} has {_listed(_people(real))}:"
             " no person in common; name the root that the weights were trained on"
         )
     held = {key for key in known if card.was_held_out(key.identity, key.take)}
@@ -194,25 +276,20 @@ def held_out_of_card(real: Keys, card: Card, root: object, dataset: DatasetConfi
     return halves(known, dataset)
 
 
-def held_out_of_last_takes(real: Keys, people: Collection[str], takes: int | None, dataset: DatasetConfig) -> Parts:
-    """Split the real clips of ``people``: the last ``takes`` takes of each condition are held out, as training does.
+def last_takes(real: Keys, people: Collection[str], dataset: DatasetConfig) -> Parts:
+    """Split the real clips of ``people``: the last take of each condition is held out, as training does.
 
-    Without ``takes`` it is the last one; where no person has two takes of a condition, see :func:`halves`.
+    Where no person has two takes of a condition, see :func:`halves`.
 
     Raises:
-        DataError: No person has more than ``takes`` takes of a condition, or there is nothing to compare with.
+        DataError: There is nothing to compare with.
     """
     from gaitcrafter_ext.generator.data import hold_out
 
     mine = [key for key in real if key.identity in people]
-    training, held = hold_out(mine, dataset, takes or 1)
+    training, held = hold_out(mine, dataset, 1)
     if held:
-        return training, held, f"held out: the last {takes or 1} take(s) of each condition of each person", True
-    if takes is not None:
-        raise DataError(
-            f"no person has more than {takes} takes of a condition, so none can be held out;"
-            " give a lower --held-out, or more takes"
-        )
+        return training, held, "held out: the last take of each condition of each person", True
     return halves(mine, dataset)
 
 
@@ -243,7 +320,7 @@ def split(trees: Trees, training: Keys, held_out: Keys, rule: str, unseen: bool 
     Raises:
         DataError: No view or no condition in common, or a single synthetic clip, or a single training clip.
     """
-    real, made = ([trees.cell(key) for key in keys] for keys in ([*training, *held_out], trees.synthetic_keys))
+    real, made = ({trees.cell(key) for key in keys} for keys in ([*training, *held_out], trees.synthetic_keys))
     for at, what in enumerate(("view", "condition")):
         ours, theirs = ({cell[at] for cell in cells} for cells in (made, real))
         if not ours & theirs:
@@ -251,7 +328,7 @@ def split(trees: Trees, training: Keys, held_out: Keys, rule: str, unseen: bool 
                 f"no common {what}: the synthetic clips have {_listed(ours)}, the real ones {_listed(theirs)}; check"
                 " the roots, and that takes are read by the dataset's rules (of the weights' card, or --config)"
             )
-    views, conditions = {cell[0] for cell in made} & {cell[0] for cell in real}, {cell[1] for cell in made}
+    views, conditions = {view for view, _ in made} & {view for view, _ in real}, {condition for _, condition in made}
 
     def common(key: ClipKey) -> bool:
         view, condition = trees.cell(key)
@@ -267,123 +344,23 @@ def split(trees: Trees, training: Keys, held_out: Keys, rule: str, unseen: bool 
     return Splits(train, held, kept, rule, unseen, len(trees.synthetic_keys) - len(kept), caveats=caveats)
 
 
-def card_splits(trees: Trees, partition: Partition, folder: str, card: Card | None, most: int) -> Splits:
-    """Sort the clips of both trees by what an identity card may use them for.
-
-    Args:
-        trees: The clips.
-        partition: Who is trained on and who is tested; real people outside it are not looked at.
-        folder: Folder of the synthetic run, whose manifest tells blends and weights.
-        card: Of the weights that made the clips; without it people are known by name and blend.
-        most: How many people are looked at: of those trained on, of novel ones, and of others.
-
-    Raises:
-        DataError: Nothing in common, or the clips were made by other weights.
-    """
-    mixes, caveats = _mixes(folder, card)
-    named = {*partition.train, *partition.test}
-    keys = [key for key in trees.real_keys if key.identity in named]
-    generator = _generator(card, mixes, _people(trees.synthetic_keys), partition)
-    if card is not None:
-        parts = held_out_of_card(keys, card, trees.real.root, trees.dataset)
-    else:
-        parts = held_out_of_last_takes(keys, generator, None, trees.dataset)
-        caveats.append(f"no --weights: which real clips the generator never saw is guessed ({parts[2]})")
-    found = split(trees, *parts)
-    cells = {trees.cell(key) for key in (*found.training, *found.held_out)}
-    others = [key for key in keys if key.identity not in generator and trees.cell(key) in cells]
-    full = replace(
-        found,
-        others=tuple(_as_many_takes(trees, others, found.synthetic)),
-        generator=tuple(sorted(generator)),
-        before=card.trained_on.before if card else (),
-        test=partition.test,
-        parents={who: tuple(sorted(_parents(mix))) for who, mix in mixes.items()},
-        caveats=(*found.caveats, *caveats, *_absent(generator, found.training, others)),
-    )
-    return some_people(full, mixes, most)
-
-
-def load_audit_data(
-    trees: Trees, splits: Splits, skip_broken: bool, jobs: int, bar: Callable[[str], Progress]
-) -> AuditData:
-    """Features of all clips; masks of real clips at the length of the synthetic ones.
-
-    Raises:
-        DataError: A file is broken and is not to be left out, or no clip of a kind is left.
-    """
-    broken: dict[str, Mapping[ClipKey, str]] = {}
-
-    def read(kind: str, store: SilhouetteStore, keys: Keys, length: int | None = None) -> Clips:
-        clips, broken[kind] = read_features(store, keys, length, skip_broken, jobs, bar(f"reading {kind} clips"))
-        if keys and not clips:
-            raise DataError(f"no {kind} clip is left to measure; check the roots")
-        return clips
-
-    synthetic = read("synthetic", trees.synthetic, splits.synthetic)
-    length, kinds = length_of(synthetic), zip(("held-out", "training", "other real"), splits.kinds[1:], strict=True)
-    held_out, training, others = (read(kind, trees.real, keys, length) for kind, keys in kinds)
-    return AuditData(trees, splits, synthetic, held_out, training, others, broken)
-
-
-def _mixes(folder: str, card: Card | None) -> tuple[Mixes, list[str]]:
-    """Blends from the manifest of a run, or from its parts while it is unfinished; a caveat where there is none."""
-    made = OutputFolder(folder)
-    found = made.manifests()
-    if not found:
-        return {}, [f"there is no {MANIFEST} beside the synthetic clips: parents of novel people are not known"]
-    records = made.records()
-    made_by = sorted({record.weights for record in records})
-    if card is not None and made_by and made_by != [card.fingerprint]:
-        raise DataError(
-            f"{folder} was made by weights {', '.join(made_by)}, and --weights is {card.fingerprint}; give the weights"
-            " that made the clips"
+def _absent(generator: set[str], training: Keys, others: Keys) -> list[str]:
+    """Caveats of people of whom there are no real clips."""
+    caveats = []
+    if absent := generator - _people(training):
+        caveats.append(
+            f"{len(absent)} of the {len(generator)} people that the generator was trained on have no real clips here:"
+            " copies of them, and likeness to them, cannot be found"
         )
-    unfinished = ["the synthetic run is not finished: some of its clips are missing"]
-    return {record.identity: record.mix for record in records}, [] if found[-1].name == MANIFEST else unfinished
-
-
-def _parents(mix: Mapping[str, float]) -> list[str]:
-    """Largest share first. Whom a blend leads away from (a weight below 0) is no parent, though the generator knows
-    them.
-    """
-    return sorted((name for name, share in mix.items() if share > 0), key=lambda name: (-mix[name], name))
-
-
-def _generator(card: Card | None, mixes: Mixes, made: set[str], partition: Partition) -> set[str]:
-    """Everyone the generator was trained on, as far as is known.
-
-    Raises:
-        DataError: Nothing tells.
-    """
-    if card is not None:
-        return set(card.vocabulary.identities)
-    known = {name for mix in mixes.values() for name in mix} or (made & {*partition.train, *partition.test})
-    if not known:
-        raise DataError(
-            "no common person: the synthetic clips name no real person, and no manifest tells whom they were blended"
-            " from; give --weights DIR"
+    if not others:
+        caveats.append(
+            "there are no real people whom the generator never saw: strangers are its own training people, each against"
+            " all others"
         )
-    # Whoever is in TRAIN_SET was there to be trained on, also where no blend names them; who is in TEST_SET was not,
-    # unless a blend names them, which is refused later.
-    return known | set(partition.train)
+    return caveats
 
 
-def _as_many_takes(trees: Trees, real: Keys, synthetic: Keys) -> list[ClipKey]:
-    """Of each person, view and condition no more takes than some synthetic person has: no measure looks at more."""
-    made = Counter((key.identity, *trees.cell(key)) for key in synthetic)
-    most, seen, kept = Counter[tuple[str, ...]](), Counter[tuple[str, ...]](), []
-    for (_, *place), count in made.items():
-        most[tuple(place)] = max(most[tuple(place)], count)
-    for key in sorted(real):
-        cell = trees.cell(key)
-        seen[(key.identity, *cell)] += 1
-        if seen[(key.identity, *cell)] <= most[cell]:
-            kept.append(key)
-    return kept
-
-
-def some_people(splits: Splits, mixes: Mixes, most: int) -> Splits:
+def _some_people(splits: Splits, mixes: Mixes, most: int) -> Splits:
     """At most so many people of each kind: of training people those synthesized and then main parents first."""
     made, real, others = (_people(keys) for keys in (splits.synthetic, splits.training, splits.others))
     known = real | made & set(splits.generator)
@@ -392,8 +369,6 @@ def some_people(splits: Splits, mixes: Mixes, most: int) -> Splits:
     main, minor = [each[0] for each in parents if each], [name for each in parents for name in each]
     order = dict.fromkeys([*sorted(made & known), *main, *minor, *_shuffled(known)])
     kept = {*[name for name in order if name in known][:most], *novel, *_shuffled(others)[:most]}
-    if kept >= made | known | others:
-        return splits
     caveats = [
         f"{len(kept & group)} of {len(group)} {who} are looked at (--people {most}){more}"
         for group, who, more in (
@@ -414,27 +389,31 @@ def _shuffled(names: Iterable[str]) -> list[str]:
     return np.random.default_rng(0).permutation(sorted(names)).tolist()
 
 
-def _absent(generator: set[str], training: Keys, others: Keys) -> list[str]:
-    """Caveats of people of whom there are no real clips."""
-    caveats = []
-    if absent := generator - _people(training):
-        caveats.append(
-            f"{len(absent)} of the {len(generator)} people that the generator was trained on have no real clips here:"
-            " copies of them, and likeness to them, cannot be found"
-        )
-    if not others:
-        caveats.append(
-            "there are no real people whom the generator never saw: strangers are its own training people, each against"
-            " all others"
-        )
-    return caveats
+def load_audit_data(
+    trees: Trees, splits: Splits, skip_broken: bool, jobs: int, progress: Progress = lambda done, total: None
+) -> AuditData:
+    """Features of all clips; masks of real clips at the length of the synthetic ones.
+
+    Raises:
+        DataError: A file is broken and is not to be left out, or no clip of a kind is left.
+    """
+    found, broken = list[Clips](), dict[str, Mapping[ClipKey, str]]()
+    total, length = sum(map(len, splits.kinds)), None
+    for kind, keys in zip(("synthetic", "held-out", "training", "other real"), splits.kinds, strict=True):
+        store, before = trees.real if found else trees.synthetic, sum(map(len, splits.kinds[: len(found)]))
+        bar = functools.partial(lambda before, done, _: progress(before + done, total), before)
+        clips, broken[kind] = read_features(store, keys, length, skip_broken, jobs, bar)
+        if keys and not clips:
+            raise DataError(f"no {kind} clip is left to measure; check the roots")
+        found.append(clips)
+        length = length or length_of(clips)
+    synthetic, held_out, training, others = found
+    return AuditData(trees, splits, synthetic, held_out, training, others, broken)
 
 
 def _people(keys: Iterable[ClipKey]) -> set[str]:
     return {key.identity for key in keys}
 
 
-def _listed(names: Collection[str]) -> str:
-    """A few names of a set, for a message."""
-    shown = sorted(names)
-    return ", ".join(shown[:3]) + (f", ... ({len(shown)})" if len(shown) > 3 else "") if shown else "none"
+def _listed(names: Iterable[str]) -> str:
+    return listed(sorted(names)) or "none"

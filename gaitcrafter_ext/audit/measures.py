@@ -6,38 +6,45 @@ import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from operator import attrgetter
+from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.card import NONE, Answer, Measure, Row, row
 from gaitcrafter_ext.audit.clips import Clips, geis, length_of, small_geis, some
-from gaitcrafter_ext.audit.copies import Copies, Nearness, Scope, copies
+from gaitcrafter_ext.audit.copies import Match, copies
 from gaitcrafter_ext.audit.data import AuditData
-from gaitcrafter_ext.audit.frames import CONTROLS
-from gaitcrafter_ext.audit.membership import membership_of_weights
-from gaitcrafter_ext.audit.motion import Beside, cadence, masks, motion
+from gaitcrafter_ext.audit.membership import NOISE_LEVELS, losses_of_weights, membership
+from gaitcrafter_ext.audit.motion import CONTROLS, RangeCheck, cadence, masks, motion
 from gaitcrafter_ext.audit.spaces import PIXELS, OrderedSpace, Space, fit_ordered, fit_style
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.centroids import (
     FALSE_MATCH_RATE,
     Threshold,
-    centroid_threshold,
-    clip_threshold,
+    between_centroids,
     consistency,
     find_centroids,
+    find_threshold,
+    greedily_unique,
     independent_share,
     matched_takes,
-    uniqueness,
+    to_other_centroids,
 )
 from gaitcrafter_ext.metrics.distances import win_rates
-from gaitcrafter_ext.metrics.faithfulness import faithfulness
 from gaitcrafter_ext.metrics.features import FeatureSet
-from gaitcrafter_ext.metrics.identification import identification
+from gaitcrafter_ext.metrics.identification import faithfulness, identification
 from gaitcrafter_ext.metrics.intervals import NOTHING, bootstrap_mean, estimate_share
-from gaitcrafter_ext.metrics.leakage import leakage, parent_retrieval, three_sample
-from gaitcrafter_ext.metrics.variety import balanced, density_coverage, kid, recall, two_sample_accuracy
+from gaitcrafter_ext.metrics.leakage import LEAK_RATE, leakage, parent_retrieval, three_sample
+from gaitcrafter_ext.metrics.variety import (
+    COVERAGE_NEIGHBOURS,
+    RECALL_NEIGHBOURS,
+    balanced,
+    density_coverage,
+    kid,
+    recall,
+    two_sample_accuracy,
+)
 
 STYLE, ORDERED, FRAMES = "view and condition style", "ordered frames", "frames"
 
@@ -52,33 +59,33 @@ Rng = np.random.Generator
 
 def people_measures(data: AuditData, space: Space, seed: int) -> list[Measure]:
     """What can be asked about people in one space."""
-    rngs = (np.random.default_rng([seed, number]) for number in (1, 2, 3))
-    asked = (
-        ("identification", "rank1", functools.partial(_identification, data, space.name, *space.probes)),
-        ("uniqueness", "u", functools.partial(_uniqueness, space)),
-        ("consistency", "c_intra", functools.partial(_consistency, space, next(rngs))),
-        ("leakage", "parent_retrieval", functools.partial(_retrieval, data, space, next(rngs))),
-        ("leakage", "leak", functools.partial(_leakage, space, next(rngs))),
-    )
-    return [Measure(question, name, space.name, find) for question, name, find in asked]
+    consistent, retrieved, leaking = (np.random.default_rng([seed, number]) for number in (1, 2, 3))
+    return [
+        Measure("identification", "rank1", space.name, lambda: _identification(data, space.name, *space.probes)),
+        Measure("uniqueness", "u", space.name, lambda: _uniqueness(space)),
+        Measure("consistency", "c_intra", space.name, lambda: _consistency(space, consistent)),
+        Measure("leakage", "parent_retrieval", space.name, lambda: _retrieval(data, space, retrieved)),
+        Measure("leakage", "leak", space.name, lambda: _leakage(space, leaking)),
+    ]
 
 
-def clip_measures(data: AuditData, seed: int, scope: Scope = "same", cyclic: bool = False) -> list[Measure]:
-    """What can be asked about clips; ``scope`` and ``cyclic`` are those of :func:`copies`."""
+def clip_measures(data: AuditData, seed: int) -> list[Measure]:
+    """What can be asked about clips."""
 
     def rng(number: int) -> Rng:
         return np.random.default_rng([seed, 100 + number])
 
     @functools.cache
-    def found() -> Copies:
+    def matches() -> tuple[list[Match], list[Match]]:
         synthetic, held_out, training = data.clips
-        return copies((synthetic, some(held_out, MOST, rng(7)), training), data.trained_on, scope, cyclic)
+        return copies((synthetic, some(held_out, MOST, rng(7)), training), data.trained_on)
 
     return [
-        Measure("faithfulness", "read_as_asked", PIXELS, lambda: _faithfulness(data)),
+        Measure("faithfulness", "view", f"{PIXELS}, discriminants", lambda: _faithfulness(data, "view")),
+        Measure("faithfulness", "condition", f"{PIXELS}, discriminants", lambda: _faithfulness(data, "condition")),
         Measure("variety", "d_intra", STYLE, lambda: _variety(data, rng(1))),
-        Measure("copies", "copies", FRAMES, lambda: _copied(data, found())),
-        Measure("copies", "closer", FRAMES, lambda: _closer(data, found(), rng(5))),
+        Measure("copies", "copies", FRAMES, lambda: _copied(data, *matches())),
+        Measure("copies", "closer", FRAMES, lambda: _closer(data, *matches(), rng(5))),
         Measure("likeness", "likeness", ORDERED, lambda: _likeness(data, rng(2))),
         Measure("motion", "motion", FRAMES, lambda: _motion(data, rng(3))),
         Measure("motion", "cadence", FRAMES, lambda: _cadence(data, rng(4))),
@@ -101,9 +108,9 @@ def _identification(
     data: AuditData, name: str, synthetic: FeatureSet, held_out: FeatureSet, training: FeatureSet
 ) -> Answer:
     found, ceiling = identification(synthetic, held_out, training)
-    ceilings = {each.condition: each.share for each in ceiling.rank_one()}
+    ceilings = ceiling.by_condition()
     rows = [("", found.share, ceiling.share)]
-    rows += [(f"_{each.condition}", each.share, ceilings.get(each.condition, NOTHING)) for each in found.rank_one()]
+    rows += [(f"_{each}", share, ceilings.get(each, NOTHING)) for each, share in found.by_condition().items()]
     views = np.unique(found.probes.view).tolist()
     shares = " ".join(f"{view} {100 * found.hits[found.probes.view == view].mean():.0f}" for view in views)
     note = (
@@ -117,41 +124,40 @@ def _identification(
     ], None  # fmt: skip
 
 
-def _novel(space: Space) -> FeatureSet:
-    if not len(space.novel):
-        raise DataError("there is no novel person among the synthetic ones")
+def _novel(space: Space, least: int = 1) -> FeatureSet:
+    if len(space.novel.people) < least:
+        raise DataError(f"{len(space.novel.people)} novel people; at least {least} needed")
     return space.novel
 
 
 def _calibrated(threshold: Threshold) -> str:
-    rate = f"threshold {threshold.distance:.3f}, where {100 * threshold.rate:.0f} % of {threshold.pairs} pairs of"
+    rate = f"threshold {threshold.distance:.3f}, where {100 * FALSE_MATCH_RATE:.0f} % of {threshold.pairs} pairs of"
     few = "" if threshold.resolved else "; too few pairs to tell that rate well"
     return f"{rate} {threshold.people} real strangers match{few}"
 
 
 def _uniqueness(space: Space) -> Answer:
     """U of novel people, beside real ones whom the recogniser never saw."""
-    threshold = centroid_threshold(space.strangers)
-    novel, real = (uniqueness(find_centroids(each), threshold.distance) for each in (_novel(space), space.strangers))
-    count, same = len(novel.people), min(len(novel.people), len(real.people))
-    note = (
-        f"{int(novel.kept.sum())} of {count} novel people kept; of the first {same}: {novel.curve[same - 1]} novel,"
-        f" {real.curve[same - 1]} real; {_calibrated(threshold)}; independent collisions alone would keep"
-        f" {100 * independent_share(count, FALSE_MATCH_RATE):.0f} %"
+    threshold, people = find_threshold(space.strangers, between_centroids), find_centroids(_novel(space, 2))
+    novel, real = (
+        greedily_unique(each.vectors, threshold.distance) for each in (people, find_centroids(space.strangers))
     )
-    ceiling = float(real.curve[same - 1] / same)
-    found = row("uniqueness", "u", space.name, novel.share, ceiling=ceiling, chance=1 / count, note=note)
-    return [found], (novel, real)
+    count, same = len(novel), min(len(novel), len(real))
+    share, ceiling = estimate_share(novel, np.array(people.names, dtype=str)), float(real[:same].sum() / same)
+    note = (
+        f"{int(novel.sum())} of {count} novel people kept; of the first {same}: {novel[:same].sum()} novel,"
+        f" {real[:same].sum()} real; {_calibrated(threshold)}; independent collisions alone would keep"
+        f" {100 * independent_share(count):.0f} %"
+    )
+    return [row("uniqueness", "u", space.name, share, ceiling=ceiling, chance=1 / count, note=note)], (novel, real)
 
 
 def _consistency(space: Space, rng: Rng) -> Answer:
     """C_intra of novel people (of known ones where there is none), of unseen real ones, and under permuted names."""
-    threshold = clip_threshold(space.strangers)
+    threshold = find_threshold(space.strangers, to_other_centroids)
     clips = space.novel if len(space.novel) else space.synthetic
     permuted = replace(clips, vectors=rng.permutation(clips.vectors))
-    novel, real, chance = (
-        consistency(each, threshold.distance).share for each in (clips, space.strangers, permuted)
-    )  # fmt: skip
+    novel, real, chance = (consistency(each, threshold.distance) for each in (clips, space.strangers, permuted))
     note = f"{_calibrated(threshold)}; chance: clips dealt to people at random"
     found = row("consistency", "c_intra", space.name, novel, ceiling=real.value, chance=chance.value, note=note)
     return [found], None
@@ -171,19 +177,18 @@ def _leakage(space: Space, rng: Rng) -> Answer:
     who = unseen if len(space.others) else "other takes of training people against all others"
     note = (
         f"share of novel people nearer to one of {len(space.training.people)} training people than 5 % of"
-        f" {len(found.strangers)} real strangers are ({who}); nearer in {100 * found.closer:.0f} % of pairs (50 % ="
+        f" {len(strangers.people)} real strangers are ({who}); nearer in {100 * found.closer:.0f} % of pairs (50 % ="
         " like strangers)"
     )
-    return [row("leakage", "leak", space.name, found.share, floor=0.05, note=note)], None
+    return [row("leakage", "leak", space.name, found.share, floor=LEAK_RATE, note=note)], None
 
 
-def _faithfulness(data: AuditData) -> Answer:
-    synthetic, held_out, training = map(geis, data.clips)
-    return [
-        row("faithfulness", each.attribute, f"{PIXELS}, discriminants", each.synthetic, ceiling=each.real.value,
-            chance=each.chance, note=f"fitted on training clips; ceiling: {data.splits.gallery}")
-        for each in faithfulness(training, held_out, synthetic, ("lda",))
-    ], None  # fmt: skip
+def _faithfulness(data: AuditData, attribute: Literal["view", "condition"]) -> Answer:
+    synthetic, held_out, training = (geis(clips, half=True) for clips in data.clips)
+    found = faithfulness(attribute, training, held_out, synthetic)
+    note = f"fitted on training clips; ceiling: {data.splits.gallery}"
+    return [row("faithfulness", attribute, f"{PIXELS}, discriminants", found.synthetic, ceiling=found.real.value,
+                chance=found.chance, note=note)], None  # fmt: skip
 
 
 def _variety(data: AuditData, rng: Rng) -> Answer:
@@ -192,29 +197,31 @@ def _variety(data: AuditData, rng: Rng) -> Answer:
     made, held, known = (small_geis(clips, length) for clips in data.clips)
     style = fit_style(known)
     ours, theirs = balanced(made.condition.tolist(), known.condition.tolist(), rng)
-    found, real = (recall(style(held), style(clips)) for clips in (made.where(ours), known.where(theirs)))
-    balls = " ".join(f"{name} {count}" for name, count in found.balls.items())
-    note = f"improved recall, k = {found.neighbours}; clips a condition: {balls}; ceiling: as many real ones"
-    return [row("variety", "d_intra", STYLE, found.share, ceiling=real.share.value, note=note)], None
+    (share, counts), (real, _) = (
+        recall(style(held), style(clips)) for clips in (made.where(ours), known.where(theirs))
+    )
+    balls = " ".join(f"{name} {count}" for name, count in counts.items())
+    note = f"improved recall, k = {RECALL_NEIGHBOURS}; clips a condition: {balls}; ceiling: as many real ones"
+    return [row("variety", "d_intra", STYLE, share, ceiling=real.value, note=note)], None
 
 
-def _copied(data: AuditData, found: Copies) -> Answer:
-    matches, worst = found.synthetic.matches, min(found.synthetic.matches, key=attrgetter("ratio"))
-    share = estimate_share(np.array([match.copied for match in matches]), _people(found.synthetic))
+def _copied(data: AuditData, ours: list[Match], theirs: list[Match]) -> Answer:
+    worst = min(ours, key=attrgetter("ratio"))
+    share, floor = (estimate_share(*_of(side, "copied")) for side in (ours, theirs))
     note = (
         f"nearest of {len(data.trained_on)} training clips less than a third as far as the nearest other take, phases"
         f" aligned; nearest of all: {worst.clip} to {worst.nearest} from frame {worst.shift}, ratio {worst.ratio:.2f}"
     )
-    return [row("copies", "copies", FRAMES, share, floor=found.held_out.share, note=note)], found
+    return [row("copies", "copies", FRAMES, share, floor=floor.value, note=note)], ours
 
 
-def _closer(data: AuditData, found: Copies, rng: Rng) -> Answer:
+def _closer(data: AuditData, ours: list[Match], theirs: list[Match], rng: Rng) -> Answer:
     """Whether synthetic clips lie nearer to training clips than new real ones do."""
-    ours, theirs = found.synthetic, found.held_out
-    if not data.splits.unseen or not theirs.matches:
+    if not data.splits.unseen or not theirs:
         raise DataError(NOTHING_UNSEEN)
-    closer = bootstrap_mean(win_rates(ours.distances, theirs.distances), _people(ours), rng)
-    test = three_sample(ours.distances, ours.cells, theirs.distances, theirs.cells)
+    (made, people), (held, _) = (_of(side, "distance") for side in (ours, theirs))
+    cells, held_cells = (np.array([match.cell for match in side], dtype=str) for side in (ours, theirs))
+    closer, test = bootstrap_mean(win_rates(made, held), people, rng), three_sample(made, cells, held, held_cells)
     note = (
         f"C_T over {test.cells} cells: far below 0 = copied, above 0 = farther than real clips are; p of copying"
         f" {test.p_copied:.2g}"
@@ -226,71 +233,72 @@ def _closer(data: AuditData, found: Copies, rng: Rng) -> Answer:
     ], None  # fmt: skip
 
 
-def _people(found: Nearness) -> NDArray[np.str_]:
-    return np.array([match.clip.identity for match in found.matches], dtype=str)
+def _of(matches: Sequence[Match], what: str) -> tuple[np.ndarray, np.ndarray]:
+    """A field of each match, and the person."""
+    people = np.array([match.clip.identity for match in matches], dtype=str)
+    return np.array([getattr(match, what) for match in matches]), people
 
 
 def _membership(data: AuditData, weights: str | None, rng: Rng, device: torch.device) -> Answer:
     if not data.splits.unseen:
         raise DataError(NOTHING_UNSEEN)
-    found = membership_of_weights(
-        weights, data.trees.real, data.splits.training, data.splits.held_out, rng, device
-    )  # fmt: skip
+    splits = data.splits
+    known, new = losses_of_weights(weights, data.trees.real, splits.training, splits.held_out, rng, device)
+    auc = membership(known, new, rng)
+    mean, beside = (float(losses.vectors.mean(dtype=np.float64)) for losses in (known, new))
     note = (
-        f"denoising loss of {found.auc.count} training clips at noise levels {' '.join(map(str, found.levels))}:"
-        f" {found.training:.4f}, of held-out takes of the same people {found.held_out:.4f}; 50 % = cannot be told apart"
+        f"denoising loss of {auc.count} training clips at noise levels {' '.join(map(str, NOISE_LEVELS))}: {mean:.4f},"
+        f" of held-out takes of the same people {beside:.4f}; 50 % = cannot be told apart"
     )
-    return [row("copies", "membership_auc", "generator", found.auc, chance=0.5, note=note)], None
+    return [row("copies", "membership_auc", "generator", auc, chance=0.5, note=note)], None
 
 
 def _likeness(data: AuditData, rng: Rng) -> Answer:
     """Distances to held-out real clips in ordered features, beside those of as many training clips of each cell."""
     space = fit_ordered(data.training, data.synthetic)
     made, held, known = (some(space.knows(clips), MOST, rng) for clips in data.clips)
-    (ours, beside_ours), (theirs, beside_theirs) = (_balanced(space, clips, held, rng) for clips in (made, known))
+    sides = [_balanced(space, clips, held, rng) for clips in (made, known)]
     spoilt = {}
     for name, spoil in CONTROLS.items():
         clips = [replace(clip, frames=spoil(clip.frames, rng)) for clip in known]
         left, right = _balanced(space, clips, held, rng)
         spoilt[name] = kid(left.vectors, right.vectors, rng).value
-    sides = ((ours, beside_ours), (theirs, beside_theirs))
     distance, floor = (kid(left.vectors, right.vectors, rng) for left, right in sides)
-    density, real = (density_coverage(right, left, rng) for left, right in sides)
+    (density, coverage), (real, real_coverage) = (density_coverage(right, left, rng) for left, right in sides)
     told, by_chance = (two_sample_accuracy(left, right, rng) for left, right in sides)
     controls = ", ".join(f"{name} {value:.3f}" for name, value in spoilt.items())
+    balls = f"k = {COVERAGE_NEIGHBOURS}"
     return [
         row("likeness", "kid", ORDERED, distance, "number", floor=floor.value, chance=spoilt["shuffled"],
             note=f"subsets of {distance.count} clips, the interval is theirs; real clips with time spoilt: {controls}"),
-        row("likeness", "density", ORDERED, density.density, "number", ceiling=real.density.value,
-            note=f"k = {density.neighbours}; much above the real value = crowded around few clips"),
-        row("likeness", "coverage", ORDERED, density.coverage, ceiling=real.coverage.value,
-            note=f"k = {density.neighbours}"),
+        row("likeness", "density", ORDERED, density, "number", ceiling=real.value,
+            note=f"{balls}; much above the real value = crowded around few clips"),
+        row("likeness", "coverage", ORDERED, coverage, ceiling=real_coverage.value, note=balls),
         row("likeness", "two_sample", ORDERED, told, floor=by_chance.value, chance=0.5,
-            note=f"accuracy of a classifier that tells synthetic from {len(beside_ours)} real clips of other people"
+            note=f"accuracy of a classifier that tells synthetic from {len(sides[0][1])} real clips of other people"
                  f" ({data.splits.gallery})"),
     ], None  # fmt: skip
 
 
-def _balanced(space: OrderedSpace, left: Clips, right: Clips, rng: Rng) -> list[FeatureSet]:
+def _balanced(space: OrderedSpace, left: Clips, right: Clips, rng: Rng) -> tuple[FeatureSet, FeatureSet]:
     """Features of both sides, as many clips of each view and condition."""
-    picked = balanced([clip.cell for clip in left], [clip.cell for clip in right], rng)
-    return [space([side[index] for index in rows]) for side, rows in zip((left, right), picked, strict=True)]
+    ours, theirs = balanced([clip.cell for clip in left], [clip.cell for clip in right], rng)
+    return space([left[index] for index in ours]), space([right[index] for index in theirs])
 
 
 def _motion(data: AuditData, rng: Rng) -> Answer:
     found = motion(data.clips, rng)
     spoilt, wrong = (
-        ", ".join(f"{each.name} {100 * getattr(each, what):.0f} %" for each in found.controls)
-        for what in ("outside", "forward")
+        ", ".join(f"{name} {100 * shares[at]:.0f} %" for name, shares in found.controls.items()) for at in (0, 1)
     )
-    worst = next(each.outside for each in found.controls if each.name == "shuffled")
     return [
-        row("motion", "motion_outside", FRAMES, found.synthetic_outside, floor=found.held_out_outside, chance=worst,
+        row("motion", "motion_outside", FRAMES, found.ranges.synthetic_outside, floor=found.ranges.held_out_outside,
+            chance=found.controls["shuffled"][0],
             note=f"overlap, flicker or periodicity outside the real 1-99 % range; controls: {spoilt}"),
         row("motion", "forward", FRAMES, found.synthetic_forward, ceiling=found.held_out_forward, chance=0.5,
             note=f"{found.synthetic_forward.count} clips, nearer to real ones played forward than backward; controls:"
                  f" {wrong}"),
-        *_medians("motion", found.statistics),
+        *_medians("motion", found.ranges),
     ], found  # fmt: skip
 
 
@@ -298,15 +306,15 @@ def _masks(data: AuditData, rng: Rng) -> Answer:
     found = masks(data.clips, rng)
     note = "outside the real 1-99 % range in at least one of the following"
     worst = row("masks", "mask_outside", FRAMES, found.synthetic_outside, floor=found.held_out_outside, note=note)
-    return [worst, *_medians("masks", found.statistics)], found
+    return [worst, *_medians("masks", found)], found
 
 
-def _medians(question: str, statistics: Sequence[Beside]) -> list[Row]:
+def _medians(question: str, found: RangeCheck) -> list[Row]:
     return [
         row(question, each.name, FRAMES, each.synthetic, "number", floor=each.held_out,
-            note=f"median; {100 * each.synthetic_outside.value:.0f} % outside the real range, real"
+            note=f"median; {100 * each.synthetic_outside:.0f} % outside the real range, real"
                  f" {100 * each.held_out_outside:.0f} %")
-        for each in statistics
+        for each in found.statistics
     ]  # fmt: skip
 
 

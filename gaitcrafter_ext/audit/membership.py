@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from gaitcrafter_ext.generator.objective import add_noise
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
 from gaitcrafter_ext.generator.weights import Vocabulary
 from gaitcrafter_ext.metrics.distances import win_rates
+from gaitcrafter_ext.metrics.features import FeatureSet
 from gaitcrafter_ext.metrics.intervals import Estimate, bootstrap_mean
 from gaitcrafter_ext.silhouettes.clip import WIDTH, window
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -32,55 +32,36 @@ NOISE_LEVELS, MOST = (0.3, 0.5, 0.7, 0.9), 96
 BATCH = 8
 
 
-@dataclass(frozen=True)
-class Membership:
-    """How well training clips are told from held-out ones by their mean loss: AUC 0.5 = not at all, 1 = always."""
-
-    auc: Estimate
-    training: float
-    held_out: float
-    levels: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Losses:
-    """Losses float64 [N] of clips, with the person and the cell (view, condition) of each, str [N]."""
-
-    values: NDArray[np.float64]
-    people: NDArray[np.str_]
-    cells: NDArray[np.str_]
-
-
-def membership(training: Losses, held_out: Losses, rng: np.random.Generator) -> Membership:
-    """AUC within views and conditions; ``rng`` draws the bootstrap's people.
+def membership(training: FeatureSet, held_out: FeatureSet, rng: np.random.Generator) -> Estimate:
+    """AUC within views and conditions of losses, float [N, 1]; ``rng`` draws the bootstrap's people.
 
     Raises:
         DataError: No view and condition has clips of both kinds.
     """
-    common = sorted(set(training.cells.tolist()) & set(held_out.cells.tolist()))
-    if not common:
+    cells, others = (np.array(["/".join(cell) for cell in side.cells], dtype=str) for side in (training, held_out))
+    common = np.intersect1d(cells, others)
+    if not len(common):
         raise DataError("membership: no view and condition has both training and held-out clips")
-    rows = [np.flatnonzero(training.cells == cell) for cell in common]
+    rows = [np.flatnonzero(cells == cell) for cell in common]
     wins = [
-        win_rates(training.values[mine], held_out.values[held_out.cells == cell])
+        win_rates(training.vectors[mine, 0], held_out.vectors[others == cell, 0])
         for cell, mine in zip(common, rows, strict=True)
     ]
-    auc = bootstrap_mean(np.concatenate(wins), training.people[np.concatenate(rows)], rng)
-    return Membership(auc, float(training.values.mean()), float(held_out.values.mean()), NOISE_LEVELS)
+    return bootstrap_mean(np.concatenate(wins), training.identity[np.concatenate(rows)], rng)
 
 
-def membership_of_weights(
+def losses_of_weights(
     weights: str | None,
     store: SilhouetteStore,
     training: Sequence[ClipKey],
     held_out: Sequence[ClipKey],
     rng: np.random.Generator,
     device: torch.device | str = "cpu",
-) -> Membership:
-    """Attack weights with at most :data:`MOST` of their training and of their held-out clips.
+) -> tuple[FeatureSet, FeatureSet]:
+    """Losses of at most :data:`MOST` training and held-out clips that the weights have words for, float32 [N, 1].
 
     Raises:
-        DataError: There are no weights that load, they are distilled, or there are no clips to tell apart.
+        DataError: There are no weights that load, or they are distilled.
     """
     if weights is None:
         raise DataError("the generator's weights were not given (--weights)")
@@ -92,21 +73,20 @@ def membership_of_weights(
         raise DataError("the weights are distilled and denoise no real clips; attack those they were distilled from")
     pipeline.to(device)
     known, new = (_losses(pipeline, store, keys, rng) for keys in (training, held_out))
-    return membership(known, new, rng)
+    return known, new
 
 
 def _losses(
     pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Sequence[ClipKey], rng: np.random.Generator
-) -> Losses:
-    """Of random clips that the weights have words for and that are long enough."""
+) -> FeatureSet:
     words, frames = _vocabulary(pipeline), pipeline.denoiser.config.frames
     people, conditions = set(words.identities), set(words.conditions)
     known = [key for key in keys if key.identity in people and condition_in(store.dataset, key.take) in conditions]
     drawn = sorted(known[index] for index in rng.permutation(len(known))[:MOST])
     mine = [key for key in drawn if len(store.read(key)) >= frames]
-    cells = [f"{store.dataset.view_name(key.view)}/{condition_in(store.dataset, key.take)}" for key in mine]
-    names = np.array([key.identity for key in mine], dtype=str)
-    return Losses(clip_losses(pipeline, store, mine), names, np.array(cells, dtype=str))
+    labels = [ClipKey(key.identity, key.take, store.dataset.view_name(key.view)) for key in mine]
+    losses = clip_losses(pipeline, store, mine)
+    return FeatureSet.of(losses[:, None], labels, [condition_in(store.dataset, key.take) for key in mine])
 
 
 def _vocabulary(pipeline: GaitCrafterPipeline) -> Vocabulary:

@@ -8,26 +8,29 @@ know people's cadence), and the person's own training takes (people vary from ta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.audit.clips import Clips, Sides, length_of, some
-from gaitcrafter_ext.audit.frames import (
-    CONTROLS,
+from gaitcrafter_ext.audit.clips import (
+    Clips,
+    Frames,
     MaskStatistics,
     MotionStatistics,
-    clip_distances,
+    Sides,
+    length_of,
     motion_statistics,
+    some,
 )
+from gaitcrafter_ext.audit.copies import clip_distances
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.intervals import Estimate, bootstrap_mean, bootstrap_median, estimate_share
-from gaitcrafter_ext.silhouettes.cycle import FPS, cycle_of, is_reliable_deg
+from gaitcrafter_ext.silhouettes.cycle import cycle_of, is_reliable_deg
 
-Table = NDArray[np.float64]
 Rng = np.random.Generator
 
 #: The range that counts as real, per cent of the training clips of the same view and condition.
@@ -36,6 +39,13 @@ QUANTILES = (1.0, 99.0)
 #: Every clip that is played forward and backward is held against each real one, so at most so many are judged, and at
 #: most so many real ones of a cell are looked at.
 JUDGED, REFERENCE = 500, 50
+
+#: How time is spoilt: a statistic of motion that does not tell these from real clips tells nothing.
+CONTROLS: dict[str, Callable[[Frames, Rng], Frames]] = {
+    "frozen": lambda frames, _: np.repeat(frames[len(frames) // 2][None], len(frames), axis=0),
+    "shuffled": lambda frames, rng: rng.permutation(frames),
+    "reversed": lambda frames, _: frames[::-1],
+}
 
 
 @dataclass(frozen=True)
@@ -48,75 +58,48 @@ class Beside:
     name: str
     synthetic: Estimate
     held_out: float
-    training: float
-    synthetic_outside: Estimate
+    synthetic_outside: float
     held_out_outside: float
 
 
 @dataclass(frozen=True)
 class RangeCheck:
-    """Several statistics, and the share of clips outside in at least one; held-out real clips are the floor.
-
-    ``left_out`` counts synthetic clips of a view and condition without training clips.
-    """
+    """Several statistics, and the share of clips outside in at least one; held-out real clips are the floor."""
 
     statistics: tuple[Beside, ...]
     synthetic_outside: Estimate
     held_out_outside: float
-    left_out: int
 
 
 @dataclass(frozen=True)
-class Control:
-    """Held-out real clips whose time was spoilt: medians, share outside the real range, share nearer played forward."""
+class Motion:
+    """Statistics of motion, and the share of clips nearer to real clips when played forward (chance is one half).
 
-    name: str
-    statistics: MotionStatistics
-    outside: float
-    forward: float
+    ``controls`` gives, of held-out clips whose time was spoilt, the share outside the real range and that nearer when
+    played forward.
+    """
 
-
-@dataclass(frozen=True)
-class Motion(RangeCheck):
-    """Statistics of motion, and the share of clips nearer to real clips when played forward (chance is one half)."""
-
+    ranges: RangeCheck
     synthetic_forward: Estimate
     held_out_forward: float
-    controls: tuple[Control, ...]
+    controls: dict[str, tuple[float, float]]
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """Statistics float64 [N, S] of clips, with the (view, condition) and the person of each."""
+class _Statistics:
+    """Statistics float64 [N, S] of clips, with the cell and the person of each."""
 
-    cells: list[tuple[str, str]]
-    people: NDArray[np.str_]
-    values: Table
+    def __init__(self, clips: Clips, rows: Sequence[MaskStatistics] | Sequence[MotionStatistics]) -> None:
+        self.cells, self.people = np.array(["/".join(clip.cell) for clip in clips], dtype=str), _people(clips)
+        self.values = np.array(rows, dtype=np.float64)
 
-    @classmethod
-    def of(cls, clips: Clips, rows: Sequence[MaskStatistics] | Sequence[MotionStatistics]) -> _Measured:
-        values = np.array([astuple(row) for row in rows], dtype=np.float64)
-        return cls([clip.cell for clip in clips], _people(clips), values)
-
-    def known(self, training: _Measured) -> _Measured:
-        """The clips whose cell has training clips."""
-        there = set(training.cells)
-        rows = [row for row, cell in enumerate(self.cells) if cell in there]
-        values = self.values[rows] if rows else training.values[:0]
-        return _Measured([self.cells[row] for row in rows], self.people[rows], values)
-
-    def outside(self, training: _Measured) -> NDArray[np.bool_]:
+    def outside(self, training: _Statistics) -> NDArray[np.bool_]:
         """Which values lie outside the training range of their cell, bool [N, S]; a hair of rounding does not count."""
         marks = np.zeros(self.values.shape, dtype=bool)
-        ours, theirs = (np.array(["/".join(cell) for cell in each.cells], dtype=str) for each in (self, training))
-        for cell in np.unique(ours):
-            low, high = np.percentile(training.values[theirs == cell], QUANTILES, axis=0)
-            slack, mine = 1e-6 + 1e-6 * np.abs(high), self.values[ours == cell]
-            marks[ours == cell] = (mine < low - slack) | (mine > high + slack)
+        for cell in np.unique(self.cells):
+            low, high = np.percentile(training.values[training.cells == cell], QUANTILES, axis=0)
+            slack, mine = 1e-6 + 1e-6 * np.abs(high), self.values[self.cells == cell]
+            marks[self.cells == cell] = (mine < low - slack) | (mine > high + slack)
         return marks
-
-    def medians(self) -> list[float]:
-        return [float(np.median(column)) if len(column) else float("nan") for column in self.values.T]
 
 
 def masks(clips: Sides, rng: Rng) -> RangeCheck:
@@ -125,8 +108,9 @@ def masks(clips: Sides, rng: Rng) -> RangeCheck:
     Raises:
         DataError: No synthetic clip is of a view and condition that the training clips have.
     """
-    ours, theirs, known = (_Measured.of(side, [clip.masks for clip in side]) for side in clips)
-    return _check_ranges(MaskStatistics, ours, theirs, known, rng)
+    ours, theirs, training = _of_known_cells(clips)
+    measured = (_Statistics(side, [clip.masks for clip in side]) for side in (ours, theirs, training))
+    return _check_ranges(MaskStatistics._fields, rng, *measured)
 
 
 def motion(clips: Sides, rng: Rng) -> Motion:
@@ -135,62 +119,60 @@ def motion(clips: Sides, rng: Rng) -> Motion:
     At most :data:`JUDGED` clips of a kind are played forward and backward.
     """
     length, training = length_of(clips[0]), clips[2]
-    ours, theirs, known = ([clip.shown(length) for clip in side] for side in clips)
+    ours, theirs, known = ([clip.shown(length) for clip in side] for side in _of_known_cells(clips))
     reference, few = _moving(known), some(theirs, JUDGED, rng)
-    controls = []
+    controls = {}
     for name, spoil in CONTROLS.items():
         spoilt = [replace(clip, frames=spoil(clip.frames, rng)) for clip in few]
-        moving = _moving(spoilt).known(reference)
-        outside = _mean(_anywhere(moving.outside(reference)))
-        controls.append(
-            Control(name, MotionStatistics(*moving.medians()), outside, _mean(_forward(spoilt, training, rng)[0]))
-        )
-    check = _check_ranges(MotionStatistics, _moving(ours), _moving(theirs), reference, rng)
+        outside = _mean(_anywhere(_moving(spoilt).outside(reference)))
+        controls[name] = outside, _mean(_forward(spoilt, training, rng)[0])
     return Motion(
-        **vars(check),
-        synthetic_forward=estimate_share(*_forward(some(ours, JUDGED, rng), training, rng)),
-        held_out_forward=_mean(_forward(few, training, rng)[0]),
-        controls=tuple(controls),
+        _check_ranges(MotionStatistics._fields, rng, _moving(ours), _moving(theirs), reference),
+        estimate_share(*_forward(some(ours, JUDGED, rng), training, rng)),
+        _mean(_forward(few, training, rng)[0]),
+        controls,
     )
 
 
-def _moving(clips: Clips) -> _Measured:
-    return _Measured.of(clips, [motion_statistics(clip.frames) for clip in clips])
+def _of_known_cells(clips: Sides) -> Sides:
+    """The clips of views and conditions that there are training clips of."""
+    known = {clip.cell for clip in clips[2]}
+    synthetic, held_out = ([clip for clip in side if clip.cell in known] for side in clips[:2])
+    for kind, side in (("synthetic", synthetic), ("held-out real", held_out)):
+        if not side:
+            raise DataError(f"no {kind} clip is of a view and condition that the training clips have; check the roots")
+    return synthetic, held_out, clips[2]
+
+
+def _moving(clips: Clips) -> _Statistics:
+    return _Statistics(clips, [motion_statistics(clip.frames) for clip in clips])
 
 
 def _check_ranges(
-    kind: type[MaskStatistics] | type[MotionStatistics],
-    synthetic: _Measured,
-    held_out: _Measured,
-    training: _Measured,
-    rng: Rng,
+    names: Sequence[str], rng: Rng, synthetic: _Statistics, held_out: _Statistics, training: _Statistics
 ) -> RangeCheck:
-    ours, theirs = (clips.known(training) for clips in (synthetic, held_out))
-    if not ours.cells:
-        raise DataError("no synthetic clip is of a view and condition that the training clips have; check the roots")
-    marks, real_marks = ours.outside(training), theirs.outside(training)
+    marks, real_marks = synthetic.outside(training), held_out.outside(training)
     statistics = tuple(
         Beside(
-            field.name,
-            bootstrap_median(ours.values[:, column], ours.people, rng),
-            theirs.medians()[column],
-            training.medians()[column],
-            estimate_share(marks[:, column], ours.people),
-            _mean(real_marks[:, column]),
+            name,
+            bootstrap_median(synthetic.values[:, column], synthetic.people, rng),
+            float(np.median(held_out.values[:, column])),
+            float(marks[:, column].mean()),
+            float(real_marks[:, column].mean()),
         )
-        for column, field in enumerate(fields(kind))
+        for column, name in enumerate(names)
     )
-    anywhere = estimate_share(_anywhere(marks), ours.people)
-    return RangeCheck(statistics, anywhere, _mean(_anywhere(real_marks)), len(synthetic.cells) - len(ours.cells))
+    anywhere = estimate_share(_anywhere(marks), synthetic.people)
+    return RangeCheck(statistics, anywhere, _mean(_anywhere(real_marks)))
 
 
-def _forward(clips: Clips, training: Clips, rng: Rng) -> tuple[Table, NDArray[np.str_]]:
+def _forward(clips: Clips, training: Clips, rng: Rng) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
     """Whether each clip lies nearer to real clips of its cell played forward (1) than backward (0), and whose it is.
 
-    0.5 where both are equally near (frozen clips); clips of other cells are left out.
+    0.5 where both are equally near (frozen clips).
     """
     marks, judged = [np.zeros(0)], list[Any]()
-    for cell in sorted({clip.cell for clip in clips} & {clip.cell for clip in training}):
+    for cell in sorted({clip.cell for clip in clips}):
         mine = [clip for clip in clips if clip.cell == cell]
         real = [clip.frames for clip in some([clip for clip in training if clip.cell == cell], REFERENCE, rng)]
         ahead, back = (
@@ -220,13 +202,12 @@ Who = tuple[str, str]
 
 @dataclass(frozen=True)
 class PersonCadence:
-    """Gait cycles of one person in one condition, median over clips, frames; NaN where no clip tells."""
+    """Gait cycles of one person in one condition, median over clips, frames."""
 
     identity: str
     condition: str
     synthetic: float
     held_out: float
-    training: float
 
 
 @dataclass(frozen=True)
@@ -239,7 +220,6 @@ class Cadence:
     or of people without a held-out clip.
     """
 
-    fps: int
     synthetic: Estimate
     median: Estimate
     floor: Estimate
@@ -256,8 +236,8 @@ def cadence(clips: Sides, rng: Rng) -> Cadence:
     """
     synthetic, held_out, training = clips
     length = length_of(synthetic)
-    truth, ours = _cycles(held_out), _cycles(synthetic)
-    known, typical = _cycles([clip.shown(length) for clip in training]), _typical(_cycles(training))
+    truth, ours, known = map(_cycles, (held_out, synthetic, [clip.shown(length) for clip in training]))
+    typical = _typical(_cycles(training))
     shared = {who: cycles for who, cycles in ours.items() if who in truth and who[1] in typical}
     if (people := len({identity for identity, _ in shared})) < 2:
         raise DataError(
@@ -269,31 +249,28 @@ def cadence(clips: Sides, rng: Rng) -> Cadence:
     plain = [(who[0], abs(typical[who[1]] - target[who])) for who, cycles in shared.items() for _ in cycles]
     floor = [(who[0], abs(cycle - target[who])) for who in shared for cycle in known.get(who, [])]
     gained = [(name, error - base) for (name, error), (_, base) in zip(errors, plain, strict=True)]
-    middles = (
-        PersonCadence(*who, float(np.median(shared[who])), target[who], float(np.median(known.get(who, [np.nan]))))
-        for who in sorted(shared)
-    )
+    middles = (PersonCadence(*who, float(np.median(shared[who])), target[who]) for who in sorted(shared))
     error, by_median, least, gain = (_estimate(each, rng) for each in (errors, plain, floor, gained))
-    return Cadence(FPS, error, by_median, least, gain, tuple(middles), len(synthetic) - len(errors))
+    return Cadence(error, by_median, least, gain, tuple(middles), len(synthetic) - len(errors))
 
 
 def _cycles(clips: Clips) -> dict[Who, list[float]]:
     """Cycles of each person in each condition, of views that tell."""
-    found: dict[Who, list[float]] = {}
+    found = defaultdict[Who, list[float]](list)
     for clip in clips:
         if is_reliable_deg(clip.view_deg) and np.isfinite(cycle := cycle_of(clip.frames).frames):
-            found.setdefault((clip.key.identity, clip.condition), []).append(cycle)
+            found[clip.key.identity, clip.condition].append(cycle)
     return found
 
 
 def _typical(cycles: dict[Who, list[float]]) -> dict[str, float]:
     """Median cycle of each condition: of each person first, then over people."""
-    medians: dict[str, list[float]] = {}
+    medians = defaultdict[str, list[float]](list)
     for (_, condition), values in cycles.items():
-        medians.setdefault(condition, []).append(float(np.median(values)))
+        medians[condition].append(float(np.median(values)))
     return {condition: float(np.median(values)) for condition, values in medians.items()}
 
 
 def _estimate(errors: Sequence[tuple[str, float]], rng: Rng) -> Estimate:
-    names = np.array([name for name, _ in errors], dtype=str)
-    return bootstrap_mean(np.array([error for _, error in errors], dtype=np.float64), names, rng)
+    names, values = zip(*errors, strict=True) if errors else ((), ())
+    return bootstrap_mean(np.array(values, dtype=np.float64), np.array(names, dtype=str), rng)

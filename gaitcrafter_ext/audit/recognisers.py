@@ -11,14 +11,14 @@ of another seed is another person. Where it does not, equal names are taken to b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import nn
 
 from gaitcrafter_ext.audit.data import Splits
-from gaitcrafter_ext.errors import DataError, GaitCrafterError
+from gaitcrafter_ext.errors import DataError, GaitCrafterError, listed
 from gaitcrafter_ext.generator.weights import checksum
 from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE, load_recogniser
 from gaitcrafter_ext.recognition.filter_card import BUNDLED, locate_filter, read_filter_card
@@ -60,9 +60,8 @@ def open_judges(
 ) -> tuple[list[Recogniser], list[str]]:
     """Load the recognisers of a card, after checking who knows whom, and say what must be kept in mind.
 
-    ``folders``, ``dataset`` and ``other_people`` are those of :func:`open_recognisers`, whose errors and
-    :func:`check_disjoint`'s are raised; ``synthetic`` is the folder of the run, which names the recogniser that chose
-    its people.
+    Arguments and errors are those of :func:`open_recognisers` and :func:`check_disjoint`; ``synthetic`` is the folder
+    of the run, which names the recogniser that chose its people.
     """
     judges, chose = open_recognisers(folders, dataset, other_people), chosen_by(synthetic)
     caveats = check_disjoint(
@@ -74,20 +73,19 @@ def open_judges(
             tuple(each.name for each in judges if each.fingerprint == chose),
         )
     )
-    alone = (
-        "no recogniser was given: people are told apart by pixel GEIs, which see clothes and build rather than gait;"
-        " give --recogniser DIR, best two, trained on other people"
-    )
-    return judges, caveats if judges else [*caveats, alone]
+    if not judges:
+        caveats.append(
+            "no recogniser was given: people are told apart by pixel GEIs, which see clothes and build rather than"
+            " gait; give --recogniser DIR, best two, trained on other people"
+        )
+    return judges, caveats
 
 
 def open_recognisers(folders: Sequence[str], dataset: str, other_people: bool = False) -> list[Recogniser]:
-    """Load recognisers.
+    """Load what ``recognise train`` or the filter's export wrote, or ``"bundled"``.
 
-    Args:
-        folders: Folders that ``recognise train`` or the filter's export wrote, or ``"bundled"``.
-        dataset: Name of the real data set, which people of the same names are taken to be of.
-        other_people: They are not.
+    ``dataset`` is the real data set, which people of the same names are taken to be of unless they are
+    ``other_people``.
 
     Raises:
         DataError: Two folders bear one name.
@@ -145,13 +143,18 @@ def check_disjoint(people: People) -> list[str]:
         DataError: The generator, the filter or a recogniser was trained on people of TEST_SET, or a recogniser chose
             the novel people.
     """
-    judges = {f"the recogniser {name}": known for name, known in people.recognisers.items()}
-    filtered = ("the filter's recogniser", people.filter or ())
-    _refuse_tested("the generator", people.generator, people, "give the partition that it was trained with")
-    _refuse_tested(*filtered, people, "filter with one that was not")
-    for who, known in judges.items():
-        remedy = "give one that was not, or --other-people where its people only bear the same names"
-        _refuse_tested(who, known, people, remedy)
+    judges = {f"the recogniser {name}": set(known) for name, known in people.recognisers.items()}
+    filtered, generator = set(people.filter or ()), set(people.generator)
+    for who, known, remedy in (
+        ("the generator", generator, "give the partition that it was trained with"),
+        ("the filter's recogniser", filtered, "filter with one that was not"),
+        *(
+            (who, known, "give one that was not, or --other-people where its people only bear the same names")
+            for who, known in judges.items()
+        ),
+    ):
+        if seen := sorted(known.intersection(people.test)):
+            raise DataError(f"{who} was trained on {listed(seen)} of TEST_SET; {remedy}")
     if people.judges:
         raise DataError(
             f"the recogniser {people.judges[0]} chose the novel people itself (--filter), so it cannot judge them;"
@@ -160,20 +163,14 @@ def check_disjoint(people: People) -> list[str]:
     unknown = "a filter chose the novel people, and nothing tells whom its recogniser was trained on"
     caveats = [unknown] if people.filter is None else []
     caveats += [
-        f"{who} knows {len(both)} of the {len(people.generator)} people that the generator was trained on: its rank-1"
+        f"{who} knows {len(both)} of the {len(generator)} people that the generator was trained on: its rank-1"
         " and its distances to them flatter real and synthetic clips alike"
-        for who, known in (*judges.items(), filtered)
-        if (both := set(known) & set(people.generator))
+        for who, known in (judges | {"the filter's recogniser": filtered}).items()
+        if (both := known & generator)
     ]
     return caveats + [
         f"{who} and the filter's recogniser were trained on {len(both)} people in common: they err alike, so the people"
         " that passed the filter look better than they are"
         for who, known in judges.items()
-        if (both := set(known) & set(people.filter or ()))
+        if (both := known & filtered)
     ]
-
-
-def _refuse_tested(who: str, known: Iterable[str], people: People, remedy: str) -> None:
-    if seen := sorted(set(people.test) & set(known)):
-        shown = f"{', '.join(seen[:3])} ({len(seen)} people)" if len(seen) > 1 else seen[0]
-        raise DataError(f"{who} was trained on {shown} of TEST_SET; {remedy}")

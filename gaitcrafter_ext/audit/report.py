@@ -12,18 +12,17 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.blind import matching_pairs
 from gaitcrafter_ext.audit.card import IdentityCard, figure, interval, label
-from gaitcrafter_ext.audit.clips import length_of
+from gaitcrafter_ext.audit.clips import Frames, length_of
 from gaitcrafter_ext.audit.copies import Match
 from gaitcrafter_ext.audit.data import AuditData
-from gaitcrafter_ext.audit.frames import Frames
 from gaitcrafter_ext.audit.motion import Cadence
-from gaitcrafter_ext.audit.spaces import Space
-from gaitcrafter_ext.metrics.centroids import FALSE_MATCH_RATE, Uniqueness, find_centroids, independent_share
+from gaitcrafter_ext.audit.spaces import Space, principal_components
+from gaitcrafter_ext.metrics.centroids import FALSE_MATCH_RATE, find_centroids, independent_share
 from gaitcrafter_ext.metrics.features import joined
-from gaitcrafter_ext.metrics.subspace import principal_components
 from gaitcrafter_ext.silhouettes.clip import gei, window
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
 from gaitcrafter_ext.silhouettes.pictures import spread, strip
@@ -118,9 +117,8 @@ def _geis(real: Frames, made: Frames) -> str:
 def _nearest(card: IdentityCard, data: AuditData) -> list[tuple[str, str, list[Any]]]:
     if not (found := card.results.get(("copies", "frames"))):
         return []
-    matches = found.synthetic.matches
     return [
-        (title, text, [_aligned(data, match) for match in sorted(matches, key=order)[:NEAREST]])
+        (title, text, [_aligned(data, match) for match in sorted(found, key=order)[:NEAREST]])
         for title, text, order in NEAREST_SECTIONS
     ]
 
@@ -211,12 +209,12 @@ def _scores(space: Space) -> Any:
     return drawn
 
 
-def _kept(name: str, novel: Uniqueness, real: Uniqueness) -> Any:
+def _kept(name: str, novel: NDArray[np.bool_], real: NDArray[np.bool_]) -> Any:
     """How many of the first N people are kept."""
     drawn = _axes(f"People kept ({name})", "people, N", "kept")
-    for what, curve, colour in (("novel", novel.curve, SYNTHETIC), ("real", real.curve, REAL)):
-        drawn.plot(np.arange(len(curve) + 1), [0, *curve], color=colour, label=what)
-    count = max(len(novel.people), len(real.people))
+    for what, kept, colour in (("novel", novel, SYNTHETIC), ("real", real, REAL)):
+        drawn.plot(np.arange(len(kept) + 1), [0, *np.cumsum(kept)], color=colour, label=what)
+    count = max(len(novel), len(real))
     places = range(1, count + 1, max(1, count // 40))
     independent = f"independent {100 * FALSE_MATCH_RATE:.0f} % collisions"
     drawn.plot(places, [n * independent_share(n) for n in places], color=GREY, ls="--", label=independent)

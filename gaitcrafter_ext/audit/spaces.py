@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,17 +23,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.audit.clips import Clips, common_length, geis, labelled, length_of, small_geis
+from gaitcrafter_ext.audit.clips import Clips, Frames, common_length, geis, labelled, length_of, small_geis
 from gaitcrafter_ext.audit.data import AuditData, Splits, Trees
-from gaitcrafter_ext.audit.frames import Frames
 from gaitcrafter_ext.audit.recognisers import Recogniser
-from gaitcrafter_ext.audit.team import Team
 from gaitcrafter_ext.errors import DataError, GaitCrafterError
 from gaitcrafter_ext.metrics.centroids import matched_takes
-from gaitcrafter_ext.metrics.features import FeatureSet, flatten_parts, joined
-from gaitcrafter_ext.metrics.subspace import fit_discriminants, principal_components
+from gaitcrafter_ext.metrics.features import Cell, FeatureSet, flatten_parts, joined
+from gaitcrafter_ext.metrics.identification import fit_discriminants
 from gaitcrafter_ext.recognition.embedding import embed_frames
 from gaitcrafter_ext.silhouettes.clip import window
+from gaitcrafter_ext.silhouettes.parallel import Shared
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 
@@ -94,28 +94,30 @@ class Space:
 def pixel_space(data: AuditData) -> Space:
     """Plain GEIs; rank-1 by Euclidean distance of whole ones, as ``evaluate gei`` has it."""
     length = length_of(data.synthetic)
-    made, held, known, others = (
-        small_geis(clips, length) for clips in (data.synthetic, data.held_out, data.training, data.others)
-    )
-    made, held, known, others = (centred(known, each) for each in (made, held, known, others))
+    kinds = [small_geis(clips, length) for clips in (data.synthetic, data.held_out, data.training, data.others)]
     probes = (geis(data.synthetic), geis(data.held_out), geis(data.training))
+    made, held, known, others = (centred(kinds[2], each) for each in kinds)
     return Space(PIXELS, made, held, known, others, frozenset(), frozenset(data.splits.generator), probes)
 
 
 def network_space(recogniser: Recogniser, dataset: str, data: AuditData, vectors: Sequence[Floats]) -> Space:
     """What a recogniser made of the clips (:func:`embed_clips`); ``dataset`` stands before the names it knows."""
-    sides = zip(data.splits.kinds, vectors, (data.synthetic, data.held_out, data.training, data.others), strict=True)
-    found = [_rows_of(keys, rows, clips) for keys, rows, clips in sides]
+    found = []
+    for keys, rows, clips in zip(
+        data.splits.kinds, vectors, (data.synthetic, data.held_out, data.training, data.others), strict=True
+    ):
+        row = {key: number for number, key in enumerate(keys)}  # files that could not be read have a row, but no clip
+        found.append(labelled(rows[[row[clip.key] for clip in clips]] if clips else [], clips))
     made, held, known, others = (centred(found[2], each) for each in found)
-    people = {name.removeprefix(f"{dataset}/") for name in recogniser.people if name.startswith(f"{dataset}/")}
+    people = frozenset(name.removeprefix(f"{dataset}/") for name in recogniser.people if name.startswith(f"{dataset}/"))
     generator = frozenset(data.splits.generator)
-    return Space(recogniser.name, made, held, known, others, frozenset(people), generator, (made, held, known))
+    return Space(recogniser.name, made, held, known, others, people, generator, (made, held, known))
 
 
 def embed_clips(
-    recogniser: Recogniser, trees: Trees, splits: Splits, device: torch.device, team: Team
+    recogniser: Recogniser, trees: Trees, splits: Splits, device: torch.device, shared: Shared
 ) -> list[Floats] | None:
-    """Vectors [n, D] of all clips of each kind of ``splits``; None but in the leader of the team.
+    """Vectors [n, D] of all clips of each kind of ``splits``; None but in the first process of those that share them.
 
     They are NaN for files that cannot be read. Real clips are cut to the synthetic length: more frames embed more
     steadily.
@@ -124,9 +126,6 @@ def embed_clips(
     clips = [(trees.synthetic, key) for key in synthetic]
     length = common_length([len(frames) for _, frames in _readable(clips)])
     clips += [(trees.real, key) for keys in real for key in keys]
-    states = [store.path(key).stat() for store, key in clips]
-    facts = [(str(key), state.st_size, state.st_mtime_ns) for (_, key), state in zip(clips, states, strict=True)]
-    name = hashlib.sha256(f"{recogniser.fingerprint} {length} {facts}".encode()).hexdigest()[:16]
 
     def embed(rows: range) -> NDArray[np.float32]:
         good = list[int]()
@@ -141,8 +140,35 @@ def embed_clips(
         every[good] = vectors
         return every
 
-    found = team.gather(name, len(clips), embed)
+    if shared.process.count == 1:
+        found: NDArray[np.float32] | None = embed(range(len(clips)))
+    else:
+        states = [store.path(key).stat() for store, key in clips]
+        facts = [(str(key), state.st_size, state.st_mtime_ns) for (_, key), state in zip(clips, states, strict=True)]
+        name = hashlib.sha256(f"{recogniser.fingerprint} {length} {facts}".encode()).hexdigest()[:16]
+        found = gather(shared, name, len(clips), embed)
     return None if found is None else np.split(found, np.cumsum([len(keys) for keys in splits.kinds])[:-1])
+
+
+def gather(
+    shared: Shared, name: str, count: int, embed: Callable[[range], NDArray[np.float32]]
+) -> NDArray[np.float32] | None:
+    """``embed(range(count))``, float32 [count, D], each process its share of the rows; None but in the first one.
+
+    ``name`` stands for everything that decides the result.
+    """
+    rank, team = shared.process.rank, shared.process.count
+    found = {}
+    for part in shared.own_first(team) if rank == 0 else [rank]:
+        rows = range(part, count, team)
+        found[part] = shared.array(f"{name}-{part}-of-{team}", len(rows), functools.partial(embed, rows))
+    if rank:
+        return None
+    every = np.full((count, max(part.shape[1] for part in found.values())), np.nan, np.float32)
+    for part, vectors in found.items():
+        if vectors.size:  # where all files of a part are broken, D is not known
+            every[part::team] = vectors
+    return every
 
 
 def _readable(clips: Sequence[tuple[SilhouetteStore, ClipKey]]) -> Iterator[tuple[int, Frames]]:
@@ -152,11 +178,6 @@ def _readable(clips: Sequence[tuple[SilhouetteStore, ClipKey]]) -> Iterator[tupl
             yield place, store.read(key)
         except GaitCrafterError:
             continue
-
-
-def _rows_of(keys: Sequence[ClipKey], vectors: Floats, clips: Clips) -> FeatureSet:
-    row = {key: number for number, key in enumerate(keys)}
-    return labelled(vectors[[row[clip.key] for clip in clips]] if clips else [], clips)
 
 
 def centred(reference: FeatureSet, clips: FeatureSet) -> FeatureSet:
@@ -181,7 +202,7 @@ def fit_style(training: FeatureSet) -> Callable[[FeatureSet], FeatureSet]:
     Raises:
         DataError: The clips are all of one view and condition.
     """
-    cells = np.char.add(np.char.add(training.view, "/"), training.condition)
+    cells = np.array(["/".join(cell) for cell in training.cells], dtype=str)
     count = len(np.unique(cells))
     if count < 2 or len(training) <= count:
         raise DataError(
@@ -192,17 +213,27 @@ def fit_style(training: FeatureSet) -> Callable[[FeatureSet], FeatureSet]:
     return lambda clips: replace(clips, vectors=fitted.transform(clips.vectors))
 
 
+def principal_components(vectors: Floats, count: int) -> tuple[Floats, Floats, Floats]:
+    """Mean [D], leading directions [D, c] and spread along them [c]; c is ``count``, or less where spread ends."""
+    from sklearn.decomposition import PCA
+
+    found = PCA(min(count, *vectors.shape), svd_solver="full").fit(vectors)
+    spread = np.sqrt(found.explained_variance_)
+    kept = max(1, int((spread > 1e-6 * max(float(spread[0]), 1e-12)).sum()))
+    return found.mean_, found.components_[:kept].T, spread[:kept]
+
+
 @dataclass(frozen=True)
 class OrderedSpace:
     """A fitted space of ordered features of the middle ``length`` frames.
 
     ``frames`` and ``clips`` are the mean and the components of frames [D], [D, F] and of clips [E], [E, C]; ``means``
-    are those of the training clips of each (view, condition), ``scale`` the spread of each feature within a cell.
+    are those of the training clips of each cell, ``scale`` the spread of each feature within a cell.
     """
 
     length: int
     frames: tuple[Floats, Floats]
-    means: dict[tuple[str, str], Floats]
+    means: dict[Cell, Floats]
     scale: Floats
     clips: tuple[Floats, Floats]
 

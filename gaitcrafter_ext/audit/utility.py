@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import statistics
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from gaitcrafter_ext.audit.card import NONE, Row
+from gaitcrafter_ext.audit.card import NONE, Answer, Measure, Row
 from gaitcrafter_ext.errors import DataError, MissingError
 from gaitcrafter_ext.records import fill, read_json, record
 
@@ -19,10 +21,11 @@ Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 
 
 @record
-class Arm:
-    """Figures of one arm, percent: ``NM rank-1`` -> one a seed; ``against`` names the arm it is compared with.
+class ArmResult:
+    """Figures of one arm, percent: ``NM rank-1`` and so on -> one a seed.
 
-    ``gains``: over that arm, mean and 95 % interval; ``iterations``: of the length that counts of several.
+    ``gains``: those over the arm ``against``, mean and the ends of the 95 % interval over people and seeds, points.
+    ``iterations``: the length that counts, where several were tested.
     """
 
     name: str
@@ -33,11 +36,27 @@ class Arm:
 
 
 @record
-class Experiment:
-    """What ``experiment --out`` wrote into one file; ``chance`` of rank-1 is in percent."""
+class Results:
+    """All arms of an experiment, in order; the untrained network is the last. ``chance`` of rank-1 is in percent."""
 
-    arms: tuple[Arm, ...]
+    arms: tuple[ArmResult, ...]
     chance: Percent
+
+    def to_json(self) -> str:
+        """The file that ``experiment`` writes: these fields as they are."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+
+def utility_measure(folder: str | None) -> Measure:
+    """:func:`utility_rows`, read at once; without a folder it cannot be had."""
+    rows = utility_rows(folder) if folder else None
+
+    def find() -> Answer:
+        if rows is None:
+            raise DataError("takes trainings of its own: run 'experiment', then name its folder by --experiments")
+        return rows, None
+
+    return Measure("utility", "rank1_gain", "trained recognisers", find)
 
 
 def utility_rows(folder: str | Path) -> list[Row]:
@@ -56,31 +75,26 @@ def utility_rows(folder: str | Path) -> list[Row]:
 
 
 def _rows(file: Path) -> list[Row]:
-    found = fill(Experiment, read_json(file), file)
-    arms = {arm.name: arm for arm in found.arms}
+    found = fill(Results, read_json(file), file)
     try:
-        return [
-            _row(file.stem, arm, name, arms, found.chance / 100)
-            for arm in found.arms
-            for name in arm.figures
-            if arm.name != UNTRAINED
-        ]
+        trained = [arm for arm in found.arms if arm.name != UNTRAINED]
+        return [_row(file.stem, arm, name, found) for arm in trained for name in arm.figures]
     except (KeyError, ValueError) as error:
         raise DataError(f"{file}: arms do not match ({error}); run 'experiment' again") from None
 
 
-def _row(experiment: str, arm: Arm, name: str, arms: dict[str, Arm], chance: float) -> Row:
+def _row(experiment: str, arm: ArmResult, name: str, found: Results) -> Row:
+    figures = {each.name: each.figures[name] for each in found.arms if name in each.figures}
     seeds = [value / 100 for value in arm.figures[name]]
     column, _, metric = name.rpartition(" ")
     notes = [f"{len(seeds)} seed(s) of the recogniser, the interval is their range"]
     if arm.against:
-        pairs = zip(arm.figures[name], arms[arm.against].figures[name], strict=True)
-        gains = [ours - theirs for ours, theirs in pairs]
+        gains = [ours - theirs for ours, theirs in zip(arm.figures[name], figures[arm.against], strict=True)]
         spread = f" +- {statistics.stdev(gains):.1f}" if len(gains) > 1 else ""
         notes.append(f"{statistics.fmean(gains):+.1f}{spread} points against {arm.against}")
-    if UNTRAINED in arms:
-        notes.append(f"untrained network {statistics.fmean(arms[UNTRAINED].figures[name]):.1f} %")
-    real = arms.get(REAL) if arm.name != REAL else None
+    if UNTRAINED in figures:
+        notes.append(f"untrained network {statistics.fmean(figures[UNTRAINED]):.1f} %")
+    real = figures.get(REAL) if arm.name != REAL else None
     return Row(
         "utility",
         f"{metric}_{column}".lower().replace("rank-", "rank"),
@@ -90,7 +104,7 @@ def _row(experiment: str, arm: Arm, name: str, arms: dict[str, Arm], chance: flo
         min(seeds),
         max(seeds),
         len(seeds),
-        ceiling=statistics.fmean(real.figures[name]) / 100 if real else NONE,
-        chance=chance if metric == "rank-1" else NONE,
+        ceiling=statistics.fmean(real) / 100 if real else NONE,
+        chance=found.chance / 100 if metric == "rank-1" else NONE,
         note="; ".join(notes),
     )

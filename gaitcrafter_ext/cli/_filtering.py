@@ -12,6 +12,7 @@ from gaitcrafter_ext.cli._options import Progress, at_least, number
 from gaitcrafter_ext.errors import GaitCrafterError, UsageError
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.recognition.filter_card import BUNDLED, FilterCard, locate_filter, read_filter_card
+from gaitcrafter_ext.silhouettes.parallel import Shared
 from gaitcrafter_ext.synthesis.plan import Sampling
 from gaitcrafter_ext.synthesis.run import pipeline_sampler
 from gaitcrafter_ext.synthesis.selection import (
@@ -21,7 +22,7 @@ from gaitcrafter_ext.synthesis.selection import (
     filter_request,
     select_identities,
 )
-from gaitcrafter_ext.synthesis.trials import Embedder, Shared, Trials, Tried, known_people
+from gaitcrafter_ext.synthesis.trials import Embedder, Trials, Tried, known_people
 
 #: Candidates for each person wanted, at most, unless --max-candidates says otherwise.
 PATIENCE = 20

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 
-from gaitcrafter_ext.cli.evaluation import card, clips, control, gei, sheets
+from gaitcrafter_ext.cli.evaluation import card, control, gei, sheets
 
 HELP = "measure a gait set: synthetic clips beside held-out real ones and chance"
 
 #: Measure -> help, options, command.
 _MEASURES = {
     "gei": (gei.HELP, gei.add_arguments, gei.run),
-    "clips": (clips.HELP, clips.add_arguments, clips.run),
+    "clips": (card.CLIPS, card.add_clips, card.clips),
     "blind": (sheets.BLIND, sheets.add_blind, sheets.blind),
     "pairs": (sheets.PAIRS, sheets.add_pairs, sheets.pairs),
     "phases": (control.PHASES, control.add_phases, control.phases),
     "control": (control.CONTROL, control.add_control, control.control),
-    "card": (card.HELP, card.add_arguments, card.run),
+    "card": (card.CARD, card.add_card, card.card),
 }
 
 

@@ -15,10 +15,10 @@ from gaitcrafter_ext.errors import ConflictError, DataError, MissingError
 from gaitcrafter_ext.generator.weights import BUNDLED, check_weights, locate, read_card
 from gaitcrafter_ext.hardware import this_process
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text
+from gaitcrafter_ext.silhouettes.parallel import Shared
 from gaitcrafter_ext.synthesis.comparing import Row, compare_ways
 from gaitcrafter_ext.synthesis.run import settle_precision
 from gaitcrafter_ext.synthesis.selection import FilterRequest, SelectedIdentities, notes_of, read_selected
-from gaitcrafter_ext.synthesis.trials import Shared
 
 HELP = "Choose novel people who are unique, consistent and unlike any training person"
 

@@ -23,6 +23,7 @@ from gaitcrafter_ext.errors import UsageError, suggest
 from gaitcrafter_ext.generator.sampling import TILE
 from gaitcrafter_ext.generator.weights import BUNDLED, Card, check_weights, locate, read_card
 from gaitcrafter_ext.hardware import Process
+from gaitcrafter_ext.silhouettes.parallel import Shared
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.folder import ENTRY, MANIFEST, PAGE, PARTITION, SHEET, OutputFolder, Shard
 from gaitcrafter_ext.synthesis.identities import Identity
@@ -31,7 +32,6 @@ from gaitcrafter_ext.synthesis.plan import Plan, Selection, make_plan
 from gaitcrafter_ext.synthesis.real_people import Inventory, people_like, permitted_people, take_inventory
 from gaitcrafter_ext.synthesis.run import Estimate, Outcome, estimate, pipeline_sampler, settle_precision, synthesize
 from gaitcrafter_ext.synthesis.selection import SelectedIdentities, read_selected
-from gaitcrafter_ext.synthesis.trials import Shared
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, choose, take_names
 
 HELP = "Make clips of known and novel people, in a tree that OpenGait trains on"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gaitcrafter_ext.audit.utility import ArmResult, Results
 from gaitcrafter_ext.experiments.designs import Arm, Lab
 from gaitcrafter_ext.records import read_json
 
@@ -20,33 +19,6 @@ ROUNDS = 2000
 
 #: Rank-1 of a column in percent, float64 [seed, person]; only rank-1 is known person by person.
 ByPerson = Mapping[str, NDArray[np.float64]]
-
-
-@dataclass(frozen=True)
-class ArmResult:
-    """Figures of one arm, percent: ``NM rank-1`` and so on -> one a seed.
-
-    ``gains``: those over the arm ``against``, mean and the ends of the 95 % interval over people and seeds, points.
-    ``iterations``: the length that counts, where several were tested.
-    """
-
-    name: str
-    figures: dict[str, tuple[float, ...]]
-    against: str = ""
-    gains: dict[str, tuple[float, float, float]] | None = None
-    iterations: int | None = None
-
-
-@dataclass(frozen=True)
-class Results:
-    """All arms of an experiment, in order; the untrained network is the last. ``chance`` of rank-1 is in percent."""
-
-    arms: tuple[ArmResult, ...]
-    chance: float
-
-    def to_json(self) -> str:
-        """For machines: the fields of this class as they are."""
-        return json.dumps(asdict(self), indent=1) + "\n"
 
 
 def collect(lab: Lab) -> Results:

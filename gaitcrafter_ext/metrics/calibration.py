@@ -13,8 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError, UsageError
-from gaitcrafter_ext.metrics.centroids import find_centroids, greedily_unique, to_other_centroids, to_own_centroid
-from gaitcrafter_ext.metrics.distances import cosine_distances, threshold
+from gaitcrafter_ext.metrics.centroids import (
+    between_centroids,
+    find_centroids,
+    greedily_unique,
+    to_other_centroids,
+    to_own_centroid,
+)
+from gaitcrafter_ext.metrics.distances import cosine_distances
 from gaitcrafter_ext.metrics.features import Labelled
 from gaitcrafter_ext.metrics.leakage import LEAK_RATE
 
@@ -22,6 +28,9 @@ Floats = NDArray[np.float32]
 
 #: False match rates whose radii are kept; between them the radius is interpolated over the rate's logarithm.
 RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+
+#: The fewest people of whom one pair stands for the lowest rate.
+LEAST_PEOPLE = 46
 
 #: Sizes of populations for which shares and leak radii are kept, and from how many random ones each is averaged.
 GROUPS, ORDERS = (50, 100, 200, 400, 1000), 50
@@ -100,43 +109,46 @@ def calibrate(clips: Labelled, population: Labelled | None = None) -> Calibratio
     Raises:
         DataError: There are too few pairs of people for the lowest rate, or a person has one clip only.
     """
-    people = find_centroids(clips)
-    count = len(people)
-    needed = next(number for number in range(2, 10_000) if number * (number - 1) / 2 * RATES[0] >= 1)
-    if count < needed:
-        raise DataError(f"{count} people to calibrate on; a rate of {RATES[0]:g} needs {needed} or more")
-    table = cosine_distances(people.vectors, people.vectors)
-    between, clip, own = table[np.triu_indices(count, 1)], to_other_centroids(clips), to_own_centroid(clips)
-    radius, clip_radii = threshold(between, 0.01), [threshold(clip, rate) for rate in RATES]
-    sizes = [size for size in GROUPS if size < count]
-    known = None if population is None else find_centroids(population).vectors
+    vectors = find_centroids(clips).vectors
+    count = len(vectors)
+    if count < LEAST_PEOPLE:
+        raise DataError(f"{count} people to calibrate on; a rate of {RATES[0]:g} needs {LEAST_PEOPLE} or more")
+    centre, clip = (
+        [round(float(np.quantile(found, rate)), 8) for rate in RATES]
+        for found in (between_centroids(clips), to_other_centroids(clips))
+    )
+    own, radius = to_own_centroid(clips), centre[RATES.index(0.01)]
+
+    def unique(group: Floats, _: Floats) -> float:
+        return float(greedily_unique(group, radius).mean())
+
+    def alone(group: Floats, others: Floats) -> float:
+        return float((cosine_distances(others, group) > radius).all(axis=1).mean())
+
     return Calibration(
         people=count,
         clips=len(clips.identity) // count,
         views=tuple(np.unique(clips.view).tolist()),
         rates=RATES,
-        centre=tuple(round(threshold(between, rate), 8) for rate in RATES),
-        clip=tuple(round(value, 8) for value in clip_radii),
-        genuine=tuple(round(float((own <= value).mean()), 8) for value in clip_radii),
-        unique={
-            str(size): _over_groups(people.vectors, size, lambda group, _: float(greedily_unique(group, radius).mean()))
-            for size in GROUPS
-            if size <= count
-        },
-        alone={
-            str(size): _over_groups(people.vectors, size, lambda group, others: _alone(group, others, radius))
-            for size in sizes
-        },
-        leak=_leak_radii(people.vectors, known),
+        centre=tuple(centre),
+        clip=tuple(clip),
+        genuine=tuple(round(float((own <= value).mean()), 8) for value in clip),
+        unique={str(size): _over_groups(vectors, size, unique) for size in GROUPS if size <= count},
+        alone={str(size): _over_groups(vectors, size, alone) for size in GROUPS if size < count},
+        leak=_leak_radii(vectors, None if population is None else find_centroids(population).vectors),
     )
 
 
 def _leak_radii(strangers: Floats, known: Floats | None) -> dict[str, float]:
+    def leak(group: Floats, others: Floats) -> float:
+        near = cosine_distances(others if known is None else strangers, group).min(axis=1)
+        return float(np.quantile(near, LEAK_RATE))
+
+    population = strangers if known is None else known
+    sizes = [size for size in GROUPS if size <= len(population)]
     if known is None:
-        sizes = [size for size in GROUPS if (len(strangers) - size) * LEAK_RATE >= 2]
-        return {str(size): _over_groups(strangers, size, _leak) for size in sizes}
-    sizes = [size for size in GROUPS if size <= len(known)]
-    return {str(size): _over_groups(known, size, lambda group, _: _leak(group, strangers)) for size in sizes}
+        sizes = [size for size in sizes if (len(strangers) - size) * LEAK_RATE >= 2]
+    return {str(size): _over_groups(population, size, leak) for size in sizes}
 
 
 def _over_groups(vectors: Floats, size: int, measure: Callable[[Floats, Floats], float]) -> float:
@@ -144,11 +156,3 @@ def _over_groups(vectors: Floats, size: int, measure: Callable[[Floats, Floats],
     rng = np.random.default_rng(0)
     orders = [rng.permutation(len(vectors)) for _ in range(ORDERS)]
     return round(float(np.mean([measure(vectors[order[:size]], vectors[order[size:]]) for order in orders])), 8)
-
-
-def _alone(group: Floats, others: Floats, radius: float) -> float:
-    return float((cosine_distances(others, group) > radius).all(axis=1).mean())
-
-
-def _leak(group: Floats, others: Floats) -> float:
-    return threshold(cosine_distances(others, group).min(axis=1), LEAK_RATE)

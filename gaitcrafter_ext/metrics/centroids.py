@@ -9,21 +9,20 @@ centroid for U, clip to centroid for C_intra.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.metrics.distances import cosine_distances, threshold
-from gaitcrafter_ext.metrics.features import FeatureSet, Labelled, rows_of
+from gaitcrafter_ext.metrics.distances import cosine_distances
+from gaitcrafter_ext.metrics.features import FeatureSet, Labelled, Labels, as_many_takes, rows_of
 from gaitcrafter_ext.metrics.intervals import Estimate, estimate_share
 
 Floats = NDArray[np.float32]
-Labels = NDArray[np.str_]
 
-#: Share of pairs of different real people that a threshold lets pass for one, and how many people tell it at most.
+#: Share of pairs of different real people that a threshold takes for one, and how many people set it at most.
 FALSE_MATCH_RATE, MOST_PEOPLE = 0.01, 500
 
 
@@ -45,6 +44,11 @@ def find_centroids(clips: Labelled) -> Centroids:
     return Centroids(tuple(rows), np.stack(found) if found else np.zeros((0, clips.vectors.shape[1]), np.float32))
 
 
+def _centroid(vectors: Floats, view: Labels) -> Floats:
+    mean = np.stack([vectors[view == name].mean(0) for name in np.unique(view)]).mean(0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
+
+
 def to_own_centroid(clips: Labelled) -> Floats:
     """Distance of each clip to the centroid of its person's other clips: float32 [N].
 
@@ -63,10 +67,15 @@ def to_own_centroid(clips: Labelled) -> Floats:
 
 def to_other_centroids(clips: Labelled) -> Floats:
     """Distance of every clip to the centroid of every other person: float32 [N * (people - 1)]."""
-    people, (_, index) = find_centroids(clips), np.unique(clips.identity, return_inverse=True)
-    place = {name: row for row, name in enumerate(np.unique(clips.identity).tolist())}
-    other = index[:, None] != np.array([place[name] for name in people.names])[None]
+    people = find_centroids(clips)
+    other = clips.identity[:, None] != np.array(people.names)[None]
     return cosine_distances(clips.vectors, people.vectors)[other]
+
+
+def between_centroids(clips: Labelled) -> Floats:
+    """Distance of every two people's centroids: float32 [people * (people - 1) / 2]."""
+    vectors = find_centroids(clips).vectors
+    return cosine_distances(vectors, vectors)[np.triu_indices(len(vectors), 1)]
 
 
 def nearest(vector: Floats, others: Centroids) -> tuple[str, float]:
@@ -76,157 +85,74 @@ def nearest(vector: Floats, others: Centroids) -> tuple[str, float]:
     return others.names[index], float(distances[index])
 
 
-def shares_within(distances: Floats, identity: Labels, radius: float) -> dict[str, float]:
-    """Of each person, the share of clips whose distance [N] to their own centroid is at most ``radius``."""
-    return {name: float((distances[mine] <= radius).mean()) for name, mine in rows_of(identity).items()}
-
-
 def greedily_unique(vectors: Floats, radius: float) -> NDArray[np.bool_]:
-    """Which of some unit vectors stay, in order, if each must be farther than ``radius`` from all that stayed."""
-    return _greedily_apart(cosine_distances(vectors, vectors), radius)
+    """Which of some unit vectors stay, in order, if each must be farther than ``radius`` from all that stayed.
 
-
-def _greedily_apart(distances: Floats, radius: float) -> NDArray[np.bool_]:
-    close, stays = distances <= radius, np.zeros(len(distances), bool)
-    for number in range(len(distances)):
+    The share of people whose centroids stay is U.
+    """
+    close, stays = cosine_distances(vectors, vectors) <= radius, np.zeros(len(vectors), bool)
+    for number in range(len(vectors)):
         stays[number] = not (close[number] & stays).any()
     return stays
 
 
-def _centroid(vectors: Floats, view: Labels) -> Floats:
-    mean = np.stack([vectors[view == name].mean(0) for name in np.unique(view)]).mean(0)
-    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
+def independent_share(count: int) -> float:
+    """U to be expected of ``count`` people whose pairs collide independently at :data:`FALSE_MATCH_RATE`."""
+    kept = 0.0
+    for _ in range(count):
+        kept += (1 - FALSE_MATCH_RATE) ** kept
+    return kept / count
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A distance at a false match ``rate``, from so many ``pairs`` of different real ``people``."""
+    """A distance at :data:`FALSE_MATCH_RATE`, from so many ``pairs`` of different real ``people``."""
 
     distance: float
-    rate: float
     pairs: int
     people: int
 
     @property
     def resolved(self) -> bool:
-        """Whether there are pairs enough for at least one false match at the rate."""
-        return self.pairs * self.rate >= 1
+        """Whether there are pairs enough for at least one false match."""
+        return self.pairs * FALSE_MATCH_RATE >= 1
 
 
-@dataclass(frozen=True)
-class Uniqueness:
-    """Greedily kept people, in the order they were asked about; ``share`` of them is U.
-
-    ``curve`` [P] counts how many of the first n are kept; ``blocker`` is the kept person nearest to each dropped one.
-    """
-
-    people: tuple[str, ...]
-    kept: NDArray[np.bool_]
-    share: Estimate
-    curve: NDArray[np.int64]
-    blocker: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Consistency:
-    """Intra-class consistency C_intra: mean over people of the share of their clips near their other clips' centroid.
-
-    People with a single clip are left out.
-    """
-
-    share: Estimate
-    people: dict[str, float]
-    left_out: int
-
-
-def centroid_threshold(real: FeatureSet, rate: float = FALSE_MATCH_RATE) -> Threshold:
-    """The distance between centroids that ``rate`` of the pairs of different real people are nearer than.
+def find_threshold(real: FeatureSet, statistic: Callable[[Labelled], Floats]) -> Threshold:
+    """The threshold of :func:`between_centroids` or :func:`to_other_centroids`, of some hundred real people at most.
 
     Raises:
         DataError: There are fewer than two people.
     """
-    people = find_centroids(_some_people(real))
-    distances = cosine_distances(people.vectors, people.vectors)[np.triu_indices(len(people), 1)]
-    return Threshold(threshold(distances, rate), rate, len(distances), len(people))
-
-
-def clip_threshold(real: FeatureSet, rate: float = FALSE_MATCH_RATE) -> Threshold:
-    """The same of real clips and other people's centroids.
-
-    Raises:
-        DataError: There are fewer than two people.
-    """
-    clips = _some_people(real)
-    distances = to_other_centroids(clips)
-    return Threshold(threshold(distances, rate), rate, len(distances), len(clips.people))
-
-
-def _some_people(real: FeatureSet) -> FeatureSet:
-    """All of them, or a few hundred: pairs grow with the square of people."""
     if len(people := real.people) < 2:
         raise DataError(
             f"threshold: {len(people)} real people to calibrate on; at least 2 whom the recogniser never saw are needed"
         )
-    if len(people) <= MOST_PEOPLE:
-        return real
-    return real.only(people=np.random.default_rng(0).permutation(people)[:MOST_PEOPLE].tolist())
+    if len(people) > MOST_PEOPLE:  # pairs grow with the square of people
+        people = np.random.default_rng(0).permutation(people)[:MOST_PEOPLE].tolist()
+    distances = statistic(real.only(people))
+    return Threshold(float(np.quantile(distances, FALSE_MATCH_RATE)), len(distances), len(people))
 
 
-def uniqueness(people: Centroids, distance: float) -> Uniqueness:
-    """Keep each person who is farther than ``distance`` from all kept so far.
+def consistency(clips: FeatureSet, distance: float) -> Estimate:
+    """C_intra: mean over people of the share of their clips within ``distance`` of their other clips' centroid.
 
-    Raises:
-        DataError: There are fewer than two people.
-    """
-    if len(people) < 2:
-        raise DataError(f"uniqueness: {len(people)} people; at least 2 are needed")
-    table = cosine_distances(people.vectors, people.vectors)
-    kept = _greedily_apart(table, distance)
-    closest = np.where(kept[None], table, np.inf).argmin(axis=1).tolist()
-    blocker = tuple("" if kept[row] else people.names[at] for row, at in enumerate(closest))
-    share = estimate_share(kept, np.array(people.names, dtype=str))
-    return Uniqueness(people.names, kept, share, np.cumsum(kept), blocker)
-
-
-def independent_share(count: int, rate: float = FALSE_MATCH_RATE) -> float:
-    """U to be expected of ``count`` people whose pairs collide independently at ``rate``."""
-    kept = 0.0
-    for _ in range(count):
-        kept += (1 - rate) ** kept
-    return kept / count
-
-
-def consistency(clips: FeatureSet, distance: float) -> Consistency:
-    """Share of clips that lie within ``distance`` of the centroid of their person's other clips.
+    People with a single clip are left out.
 
     Raises:
         DataError: No person has two clips.
     """
-    counts = Counter(clips.identity.tolist())
-    asked = clips.only(people=[name for name, count in counts.items() if count > 1])
+    rows = rows_of(clips.identity)
+    asked = clips.only(name for name, mine in rows.items() if len(mine) > 1)
     if not len(asked):
-        raise DataError(f"consistency: none of {len(counts)} people has two clips; make more takes or views")
-    distances = to_own_centroid(asked)
-    shares = shares_within(distances, asked.identity, distance)
-    value, over_clips = float(np.mean(list(shares.values()))), estimate_share(distances <= distance, asked.identity)
-    estimate = replace(over_clips, value=value, low=min(value, over_clips.low), high=max(value, over_clips.high))
-    return Consistency(estimate, shares, len(counts) - len(shares))
+        raise DataError(f"consistency: none of {len(rows)} people has two clips; make more takes or views")
+    near = to_own_centroid(asked) <= distance
+    value = float(np.mean([near[mine].mean() for mine in rows_of(asked.identity).values()]))
+    over_clips = estimate_share(near, asked.identity)
+    return replace(over_clips, value=value, low=min(value, over_clips.low), high=max(value, over_clips.high))
 
 
 def matched_takes(real: FeatureSet, synthetic: FeatureSet) -> FeatureSet:
-    """Real clips of the cells (view, condition) that synthetic people have, no more takes a cell than those have.
-
-    A centroid of more clips is steadier: thresholds hold only among centroids of as many clips.
-    """
-    most, seen = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
-    for (_, *cell), count in Counter(_cells(synthetic)).items():
-        most[tuple(cell)] = max(count, most[tuple(cell)])
-    cells, mask = _cells(real), np.zeros(len(real), dtype=bool)
-    for index in np.lexsort((real.view, real.take, real.identity)).tolist():
-        seen[cells[index]] += 1
-        mask[index] = seen[cells[index]] <= most[cells[index][1:]]
-    return real.where(mask)
-
-
-def _cells(clips: FeatureSet) -> list[tuple[str, str, str]]:
-    return list(zip(clips.identity.tolist(), clips.view.tolist(), clips.condition.tolist(), strict=True))
+    """Real clips of the cells that synthetic people have, no more takes a cell than those have."""
+    made = zip(synthetic.identity.tolist(), synthetic.cells, strict=True)
+    return real.where(as_many_takes(real.keys, real.cells, made))

@@ -1,11 +1,12 @@
-"""Cached features: one vector a clip (or one a body part), what each clip is of, and OpenGait's distance."""
+"""Cached features: one vector a clip (or one a body part), and what each clip is of."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,8 @@ from gaitcrafter_ext.vocabulary import CONDITIONS, ClipKey
 Floats = NDArray[np.float32]
 Labels = NDArray[np.str_]
 
-#: Euclidean, or one minus the cosine.
-Distance = Literal["euc", "cos"]
+#: View and condition.
+Cell = tuple[str, str]
 
 
 class Labelled(Protocol):
@@ -83,6 +84,11 @@ class FeatureSet:
         return [ClipKey(*labels) for labels in zip(self.identity, self.take, self.view, strict=True)]
 
     @property
+    def cells(self) -> list[Cell]:
+        """View and condition of each clip."""
+        return list(zip(self.view.tolist(), self.condition.tolist(), strict=True))
+
+    @property
     def people(self) -> list[str]:
         """Whose clips there are, sorted."""
         return sorted(set(self.identity.tolist()))
@@ -92,15 +98,10 @@ class FeatureSet:
         labels = (self.identity[mask], self.take[mask], self.condition[mask], self.view[mask])
         return FeatureSet(self.vectors[mask], *labels)
 
-    def only(
-        self,
-        people: Iterable[str] | None = None,
-        takes: Iterable[str] | None = None,
-        views: Iterable[str] | None = None,
-    ) -> FeatureSet:
-        """The clips of these people, takes and views; None means all."""
+    def only(self, people: Iterable[str] | None = None, takes: Iterable[str] | None = None) -> FeatureSet:
+        """The clips of these people and takes; None means all."""
         mask = np.ones(len(self), dtype=bool)
-        for labels, allowed in ((self.identity, people), (self.take, takes), (self.view, views)):
+        for labels, allowed in ((self.identity, people), (self.take, takes)):
             if allowed is not None:
                 mask &= np.isin(labels, list(allowed))
         return self.where(mask)
@@ -134,25 +135,20 @@ def in_order(conditions: Labels) -> list[str]:
     )
 
 
-def part_mean_distances(left: Floats, right: Floats, metric: Distance = "euc") -> Floats:
-    """Mean over parts of the distance of every pair, as OpenGait's ``cuda_dist``.
+def as_many_takes(
+    real: Sequence[ClipKey], cells: Sequence[Cell], synthetic: Iterable[tuple[str, Cell]]
+) -> NDArray[np.bool_]:
+    """Which real clips to look at, so that no person has more in a cell than some synthetic one: the first takes.
 
-    float32 [n, channels, parts] and [m, channels, parts] -> [n, m].
+    ``synthetic`` gives person and cell of each clip. A centroid of more clips is steadier: thresholds hold only among
+    centroids of as many clips.
     """
-    if metric == "cos":
-        left, right = _unit(left), _unit(right)
-    total = np.zeros((len(left), len(right)), np.float32)
-    for part in range(left.shape[2]):
-        a, b = left[:, :, part], right[:, :, part]
-        inner = a @ b.T
-        total += inner if metric == "cos" else _euclidean(a, b, inner)
-    mean = total / np.float32(left.shape[2])
-    return 1 - mean if metric == "cos" else mean
-
-
-def _unit(x: Floats) -> Floats:
-    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), np.float32(1e-12))
-
-
-def _euclidean(a: Floats, b: Floats, inner: Floats) -> Floats:
-    return np.sqrt(np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * inner, 0, dtype=np.float32))
+    most, seen = Counter[Cell](), Counter[tuple[str, Cell]]()
+    for (_, cell), count in Counter(synthetic).items():
+        most[cell] = max(most[cell], count)
+    mask = np.zeros(len(real), dtype=bool)
+    for index in sorted(range(len(real)), key=lambda index: real[index]):
+        who = real[index].identity, cells[index]
+        seen[who] += 1
+        mask[index] = seen[who] <= most[who[1]]
+    return mask

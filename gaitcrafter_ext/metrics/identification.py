@@ -1,30 +1,27 @@
-"""Identification: rank-1 by the nearest gallery clip of the same view, Euclidean distance between features.
+"""Whose clip is it, and is it the view and the condition that were asked for?
 
-Yu, Tan & Tan, "A Framework for Evaluating the Effect of View Angle, Clothing and Carrying Condition on Gait
-Recognition", ICPR 2006, gallery and probe of one view. The gallery of a synthetic set holds held-out real takes only,
-so that a generator that copies gains nothing.
+Rank-1 is by the nearest gallery clip of the same view, Euclidean distance between features (Yu, Tan & Tan, "A Framework
+for Evaluating the Effect of View Angle, Clothing and Carrying Condition on Gait Recognition", ICPR 2006). The gallery
+of a synthetic set holds held-out real takes only, so that a generator that copies gains nothing. View and condition are
+read by classifiers fitted on real clips only, where only their own answer varies: the condition among the clips of one
+view, the view among those of one condition.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.distances import squared_distances
-from gaitcrafter_ext.metrics.features import FeatureSet, in_order
-from gaitcrafter_ext.metrics.intervals import Estimate, bootstrap_ratio, estimate_share
+from gaitcrafter_ext.metrics.features import FeatureSet, Labels, in_order, joined
+from gaitcrafter_ext.metrics.intervals import Estimate, estimate_share
 
-
-@dataclass(frozen=True)
-class RankOne:
-    """Rank-1 of the probes of one condition, over all views and at each."""
-
-    condition: str
-    share: Estimate
-    per_view: dict[str, Estimate]
+#: Principal components before the discriminants, and the share of the pooled covariance that is made spherical.
+COMPONENTS, SHRINKAGE = 300, 0.05
 
 
 @dataclass(frozen=True)
@@ -39,24 +36,18 @@ class Matches:
     people: int
     dropped: int
 
-    def where(self, mask: NDArray[np.bool_]) -> Matches:
-        """Those of the probes that a bool [N] mask picks."""
-        return Matches(self.probes.where(mask), self.hits[mask], self.people, self.dropped)
-
     @property
     def share(self) -> Estimate:
         """Rank-1 over all probes."""
         return estimate_share(self.hits, self.probes.identity)
 
-    def rank_one(self) -> tuple[RankOne, ...]:
+    def by_condition(self) -> dict[str, Estimate]:
         """Rank-1 of each condition among the probes, nm, bg and cl first."""
-        found = []
-        for condition in in_order(self.probes.condition):
-            mine = self.where(self.probes.condition == condition)
-            views = np.unique(mine.probes.view).tolist()
-            shares = {view: mine.where(mine.probes.view == view).share for view in views}
-            found.append(RankOne(condition, mine.share, shares))
-        return tuple(found)
+        condition = self.probes.condition
+        return {
+            name: estimate_share(self.hits[condition == name], self.probes.identity[condition == name])
+            for name in in_order(condition)
+        }
 
 
 def identification(synthetic: FeatureSet, held_out: FeatureSet, training: FeatureSet) -> tuple[Matches, Matches]:
@@ -79,23 +70,65 @@ def match(gallery: FeatureSet, probes: FeatureSet) -> Matches:
     known = {*zip(gallery.identity.tolist(), gallery.view.tolist(), strict=True)}
     cells = zip(probes.identity.tolist(), probes.view.tolist(), strict=True)
     kept = probes.where(np.array([cell in known for cell in cells], dtype=bool))
-    hits = np.zeros(len(kept), dtype=bool)
-    for view in np.unique(kept.view):
-        theirs, ours = gallery.view == view, kept.view == view
-        nearest = squared_distances(kept.vectors[ours], gallery.vectors[theirs]).argmin(axis=1)
-        hits[ours] = gallery.identity[theirs][nearest] == kept.identity[ours]
-    return Matches(kept, hits, len(gallery.people), len(probes) - len(kept))
+    return Matches(kept, nearest_identity(kept, gallery) == kept.identity, len(gallery.people), len(probes) - len(kept))
 
 
-def share_ratios(ours: Matches, ceiling: Matches, rng: np.random.Generator) -> dict[str, Estimate]:
-    """Rank-1 over that of the ceiling, of each condition that both have; ``rng`` draws the bootstrap's people."""
-    common = set(ceiling.probes.condition.tolist())
-    sides = {
-        name: [each.where(each.probes.condition == name) for each in (ours, ceiling)]
-        for name in in_order(ours.probes.condition)
-        if name in common
-    }
-    return {
-        name: bootstrap_ratio(mine.hits, mine.probes.identity, theirs.hits, theirs.probes.identity, rng)
-        for name, (mine, theirs) in sides.items()
-    }
+def nearest_identity(clips: FeatureSet, others: FeatureSet) -> Labels:
+    """Whose clip of the same view, of which there must be one, is nearest to each clip: str [N]."""
+    found = np.empty(len(clips), dtype=others.identity.dtype)
+    for view in np.unique(clips.view):
+        ours, theirs = clips.view == view, others.view == view
+        table = squared_distances(clips.vectors[ours], others.vectors[theirs])
+        found[ours] = others.identity[theirs][table.argmin(axis=1)]
+    return found
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """Share of synthetic clips that are read as asked, of held-out real clips (the ceiling), and chance."""
+
+    synthetic: Estimate
+    real: Estimate
+    chance: float
+
+
+def faithfulness(
+    attribute: Literal["view", "condition"], fitted_on: FeatureSet, real: FeatureSet, synthetic: FeatureSet
+) -> Faithfulness:
+    """How an attribute is read by discriminants; clips of a class that these were not fitted on are left out.
+
+    Raises:
+        DataError: There is one class only, or no more clips than classes, to fit on.
+    """
+    within, both = "condition" if attribute == "view" else "view", joined(synthetic, real)
+    hits, chance = np.zeros(len(both), dtype=bool), np.full(len(both), np.nan)
+    asked, known = (getattr(side, attribute) for side in (both, fitted_on))
+    for group in np.unique(getattr(both, within)):
+        here, there = (getattr(side, within) == group for side in (both, fitted_on))
+        classes = np.unique(known[there])
+        if 1 < len(classes) < there.sum():
+            fitted = fit_discriminants(fitted_on.vectors[there], known[there], COMPONENTS)
+            hits[here] = fitted.predict(both.vectors[here]) == asked[here]
+            chance[here] = np.where(np.isin(asked[here], classes), 1 / len(classes), np.nan)
+    made, read = np.arange(len(both)) < len(synthetic), np.isfinite(chance)
+    if not (made & read).any():
+        raise DataError(f"{attribute}: the real clips to fit on are all of one {attribute}, or too few")
+    ours, theirs = (estimate_share(hits[side], both.identity[side]) for side in (made & read, ~made & read))
+    return Faithfulness(ours, theirs, float(chance[made & read].mean()))
+
+
+def fit_discriminants(vectors: NDArray[np.floating], labels: Labels, components: int) -> Any:
+    """Fisher's linear discriminants of the leading principal components, covariance shrunk (Friedman 1989).
+
+    Of vectors float [N, D] of at least two classes, more than there are classes, and at most so many components.
+    ``predict`` of the scikit-learn pipeline gives labels, ``transform`` coordinates in units of the spread within a
+    class, float [N, classes - 1].
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.pipeline import make_pipeline
+
+    classes = len(np.unique(labels))
+    count = max(1, min(components, len(vectors) - classes, vectors.shape[1]))
+    shrunk = LinearDiscriminantAnalysis(solver="eigen", shrinkage=SHRINKAGE, priors=np.full(classes, 1 / classes))
+    return make_pipeline(PCA(count, svd_solver="randomized", random_state=0), shrunk).fit(vectors, labels)

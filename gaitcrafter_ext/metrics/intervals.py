@@ -2,7 +2,7 @@
 
 Clips of one person succeed or fail together, so people are what is counted. Shares have Clopper and Pearson's exact
 interval at the effective number of clips (Korn & Graubard, Survey Methodology 24, 1998), which holds near 0 and 1 too;
-means, medians and ratios the percentile bootstrap over whole people (Davison & Hinkley 1997, section 3.8).
+means and medians the percentile bootstrap over whole people (Davison & Hinkley 1997, section 3.8).
 """
 
 from __future__ import annotations
@@ -79,25 +79,6 @@ def bootstrap_median(values: Values, people: People, rng: np.random.Generator) -
         medians.append((lower + upper) / 2)
     low, high = np.quantile(np.concatenate(medians), ENDS)
     return Estimate(float(np.median(values)), float(low), float(high), len(values))
-
-
-def bootstrap_ratio(
-    hits: Marks, people: People, base_hits: Marks, base_people: People, rng: np.random.Generator
-) -> Estimate:
-    """Share of ``hits`` over share of ``base_hits``, both counted on the same drawn people in every round.
-
-    Rounds without a base hit are left out; the ratio is NaN where either side is empty or the base share is zero.
-    """
-    if len(hits) == 0 or not base_hits.any():
-        return Estimate(float("nan"), float("nan"), float("nan"), len(hits))
-    names, index = np.unique(np.concatenate([people, base_people]), return_inverse=True)
-    above = _totals(hits, index[: len(people)], len(names))
-    below = _totals(base_hits, index[len(people) :], len(names))
-    weights = _draws(len(names), rng)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = (weights @ above[0]) / (weights @ above[1]) * (weights @ below[1]) / (weights @ below[0])
-    low, high = np.quantile(ratios[np.isfinite(ratios)], ENDS)
-    return Estimate(float(np.mean(hits) / np.mean(base_hits)), float(low), float(high), len(hits))
 
 
 def _effective_count(hits: Marks | Values, people: People) -> float:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.centroids import Centroids
-from gaitcrafter_ext.metrics.distances import cosine_distances, squared_distances, threshold, win_rates
+from gaitcrafter_ext.metrics.distances import cosine_distances, win_rates
 from gaitcrafter_ext.metrics.features import FeatureSet
+from gaitcrafter_ext.metrics.identification import nearest_identity
 from gaitcrafter_ext.metrics.intervals import ENDS, ROUNDS, Estimate, estimate_share
 
 #: Share of real strangers who are as near to their nearest training person as a leak is.
@@ -31,30 +32,22 @@ class Retrieval:
     """How often a novel clip's nearest training clip is of one of its parents.
 
     ``chance`` is the number of parents over that of training people, mean over clips; ``shuffled`` the share when
-    parents are permuted among people: chance as measured. ``left_out`` counts clips of people without known parents, or
-    of views without training clips.
+    parents are permuted among people: chance as measured.
     """
 
     share: Estimate
     chance: float
     shuffled: float
-    left_out: int
 
 
 @dataclass(frozen=True)
 class Leakage:
-    """The nearest training person of each novel person, beside that of real strangers.
+    """Share of novel people who leak, and ``closer``, that of (novel, stranger) pairs in which the novel one is nearer.
 
-    ``novel`` [P] and ``strangers`` [Q] are distances of centroids to the nearest training person's, who are
-    ``nearest``. Nearer than ``bound``, as 5 % of the strangers are, is a leak; the interval of ``share`` allows for the
-    bound's uncertainty too. ``closer`` is the share of (novel, stranger) pairs in which the novel person is nearer:
-    0.5 = like strangers.
+    A leak is nearer to its nearest training person than all but 5 % of strangers are to theirs; the interval allows for
+    the uncertainty of that bound too. Like strangers would be 0.05 and 0.5.
     """
 
-    novel: Values
-    nearest: tuple[str, ...]
-    strangers: Values
-    bound: float
     share: Estimate
     closer: float
 
@@ -64,14 +57,12 @@ class ThreeSample:
     """The statistic C_T, far below 0 where a generator copies, far above 0 where it underfits.
 
     ``score`` is the mean over cells of the Mann-Whitney z-score, weighted by the synthetic clips in each; ``p_copied``
-    the chance of so low a pooled z-score did synthetic clips keep the distance of held-out ones. ``left_out`` counts
-    synthetic clips of cells without clips of both kinds.
+    the chance of so low a pooled z-score did synthetic clips keep the distance of held-out ones.
     """
 
     score: float
     p_copied: float
     cells: int
-    left_out: int
 
 
 def parent_retrieval(
@@ -91,7 +82,7 @@ def parent_retrieval(
             f"parent retrieval: none of {len(novel)} novel clips is of a person with known parents and of a view with"
             " training clips; is the manifest.jsonl of the run beside the clips?"
         )
-    found, own, people = _nearest_people(clips, training), clips.identity.tolist(), clips.people
+    found, own, people = nearest_identity(clips, training).tolist(), clips.identity.tolist(), clips.people
     permuted = dict(zip(people, np.roll(people, int(rng.integers(1, max(2, len(people))))).tolist(), strict=True))
     wrong = [name in mine[permuted[person]] for name, person in zip(found, own, strict=True)]
     hits = np.array([name in mine[person] for name, person in zip(found, own, strict=True)])
@@ -99,7 +90,6 @@ def parent_retrieval(
         estimate_share(hits, clips.identity),
         float(np.mean([len(mine[person]) for person in own])) / len(known),
         float(np.mean(wrong)) if len(people) > 1 else float("nan"),
-        len(novel) - len(clips),
     )
 
 
@@ -117,16 +107,23 @@ def leakage(novel: Centroids, training: Centroids, strangers: Centroids, rng: np
             f"leakage: {len(novel)} novel and {len(training)} training people, {len(strangers)} real strangers; at"
             " least 1, 2 and 1 are needed"
         )
-    table = cosine_distances(novel.vectors, training.vectors)
-    ours = table.min(axis=1).astype(np.float64)
+    ours = cosine_distances(novel.vectors, training.vectors).min(axis=1).astype(np.float64)
     own = np.array(strangers.names)[:, None] == np.array(training.names)[None]
     others = np.where(own, np.inf, cosine_distances(strangers.vectors, training.vectors))
     theirs = others.min(axis=1).astype(np.float64)
-    nearest = tuple(training.names[at] for at in table.argmin(axis=1).tolist())
-    bound = threshold(theirs, LEAK_RATE)
-    return Leakage(
-        ours, nearest, theirs, bound, _leaks(ours, theirs, bound, rng), float(win_rates(ours, theirs).mean())
-    )
+    return Leakage(_leaks(ours, theirs, rng), float(win_rates(ours, theirs).mean()))
+
+
+def _leaks(ours: Values, theirs: Values, rng: np.random.Generator) -> Estimate:
+    """Share below the bound: each round draws other strangers, hence another bound, then a share that fits (Jeffreys).
+
+    Brown, Cai & DasGupta, Statistical Science 16 (2001), section 4.3.
+    """
+    drawn = rng.choice(theirs, (ROUNDS, len(theirs)))
+    hits = np.searchsorted(np.sort(ours), np.quantile(drawn, LEAK_RATE, axis=1), "left")
+    low, high = np.quantile(rng.beta(hits + 0.5, len(ours) - hits + 0.5), ENDS)
+    value = float((ours < np.quantile(theirs, LEAK_RATE)).mean())
+    return Estimate(value, min(value, float(low)), max(value, float(high)), len(ours))
 
 
 def three_sample(
@@ -144,30 +141,7 @@ def three_sample(
     counts = np.array([(cells == cell).sum() for cell in common], dtype=np.float64)
     weights = counts / counts.sum()
     pooled = float(weights @ scores) / math.sqrt(float((weights**2).sum()))
-    p_copied = 0.5 * math.erfc(-pooled / math.sqrt(2))
-    return ThreeSample(float(weights @ scores), p_copied, len(common), len(synthetic) - int(counts.sum()))
-
-
-def _nearest_people(clips: FeatureSet, training: FeatureSet) -> list[str]:
-    """Whose training clip of the same view is nearest to each clip."""
-    found = np.empty(len(clips), dtype=training.identity.dtype)
-    for view in np.unique(clips.view):
-        ours, theirs = clips.view == view, training.view == view
-        table = squared_distances(clips.vectors[ours], training.vectors[theirs])
-        found[ours] = training.identity[theirs][table.argmin(axis=1)]
-    return [str(name) for name in found.tolist()]
-
-
-def _leaks(ours: Values, theirs: Values, bound: float, rng: np.random.Generator) -> Estimate:
-    """Share below the bound: each round draws other strangers, hence another bound, then a share that fits (Jeffreys).
-
-    Brown, Cai & DasGupta, Statistical Science 16 (2001), section 4.3.
-    """
-    drawn = rng.choice(theirs, (ROUNDS, len(theirs)))
-    hits = np.searchsorted(np.sort(ours), np.quantile(drawn, LEAK_RATE, axis=1), "left")
-    low, high = np.quantile(rng.beta(hits + 0.5, len(ours) - hits + 0.5), ENDS)
-    value = float((ours < bound).mean())
-    return Estimate(value, min(value, float(low)), max(value, float(high)), len(ours))
+    return ThreeSample(float(weights @ scores), 0.5 * math.erfc(-pooled / math.sqrt(2)), len(common))
 
 
 def _z_score(ours: Values, theirs: Values) -> float:

@@ -10,7 +10,6 @@ thousand clips it measures the number of clips.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,37 +31,7 @@ FOLDS = 5
 RECALL_NEIGHBOURS, COVERAGE_NEIGHBOURS = 3, 5
 
 
-@dataclass(frozen=True)
-class Recall:
-    """Share of real clips in the ball of some synthetic clip of their condition, over all and of each condition.
-
-    ``neighbours`` is k, ``balls`` how many synthetic clips each condition had; ``left_out`` counts real clips of a
-    condition with no more than k synthetic clips.
-    """
-
-    share: Estimate
-    conditions: dict[str, float]
-    neighbours: int
-    balls: dict[str, int]
-    left_out: int
-
-
-@dataclass(frozen=True)
-class DensityCoverage:
-    """Balls around real clips, k neighbours wide.
-
-    ``density`` is the mean over synthetic clips of the number of real balls each lies in, over k: about 1 for real
-    clips. ``coverage`` is the share of real clips whose ball holds a synthetic clip.
-    """
-
-    density: Estimate
-    coverage: Estimate
-    neighbours: int
-
-
-def kid(
-    left: Floats, right: Floats, rng: np.random.Generator, subset: int | None = None, subsets: int = SUBSETS
-) -> Estimate:
+def kid(left: Floats, right: Floats, rng: np.random.Generator, subset: int | None = None) -> Estimate:
     """Kernel distance of two sets, float [N, D] and [M, D]: mean over subsets, about 0 for equal distributions.
 
     A ``subset`` has 100 clips of each kind where not given, or half of the smaller set; the interval is where 95 % of
@@ -79,9 +48,20 @@ def kid(
     def draw(points: Floats) -> Floats:
         return points[rng.choice(len(points), size, replace=False)]
 
-    found = [_squared_mmd(draw(left), draw(right)) for _ in range(subsets)]
+    found = [_squared_mmd(draw(left), draw(right)) for _ in range(SUBSETS)]
     low, high = np.quantile(found, ENDS)
     return Estimate(float(np.mean(found)), float(low), float(high), size)
+
+
+def _squared_mmd(left: Floats, right: Floats) -> float:
+    """Unbiased estimate (Gretton et al. 2012, eq. 3)."""
+    size = len(left)
+    own = sum(float(table.sum() - np.trace(table)) for table in (_kernel(left, left), _kernel(right, right)))
+    return own / (size * (size - 1)) - 2 * float(_kernel(left, right).mean())
+
+
+def _kernel(left: Floats, right: Floats) -> Floats:
+    return np.asarray((left @ right.T / left.shape[1] + 1.0) ** 3)
 
 
 def within_balls(points: Floats, centres: Floats, neighbours: int) -> NDArray[np.bool_]:
@@ -99,38 +79,38 @@ def within_balls(points: Floats, centres: Floats, neighbours: int) -> NDArray[np
     return np.asarray(squared_distances(points, centres) <= (radius**2 * (1 + 1e-6))[None])
 
 
-def recall(real: FeatureSet, synthetic: FeatureSet, neighbours: int = RECALL_NEIGHBOURS) -> Recall:
-    """Recall of held-out real clips by synthetic ones, within each condition.
+def recall(
+    real: FeatureSet, synthetic: FeatureSet, neighbours: int = RECALL_NEIGHBOURS
+) -> tuple[Estimate, dict[str, int]]:
+    """Share of held-out real clips in the ball of some synthetic clip of their condition, and the balls of each.
+
+    Conditions with no more than k synthetic clips are left out.
 
     Raises:
         DataError: No condition has more than k synthetic clips and a real one.
     """
     hits, asked = np.zeros(len(real), dtype=bool), np.zeros(len(real), dtype=bool)
     counts = {name: int((synthetic.condition == name).sum()) for name in in_order(real.condition)}
-    for name, count in counts.items():
+    counts = {name: count for name, count in counts.items() if count > neighbours}
+    for name in counts:
         ours, theirs = real.condition == name, synthetic.condition == name
-        if count > neighbours:
-            hits[ours] = within_balls(real.vectors[ours], synthetic.vectors[theirs], neighbours).any(axis=1)
-            asked |= ours
-    if not asked.any():
+        hits[ours] = within_balls(real.vectors[ours], synthetic.vectors[theirs], neighbours).any(axis=1)
+        asked |= ours
+    if not counts:
         raise DataError(
             f"recall: {len(real)} real and {len(synthetic)} synthetic clips; a condition with more than {neighbours}"
             " synthetic clips and a real one is needed"
         )
-    names = in_order(real.condition[asked])
-    return Recall(
-        estimate_share(hits[asked], real.identity[asked]),
-        {name: float(hits[real.condition == name].mean()) for name in names},
-        neighbours,
-        {name: counts[name] for name in names},
-        int((~asked).sum()),
-    )
+    return estimate_share(hits[asked], real.identity[asked]), counts
 
 
 def density_coverage(
     real: FeatureSet, synthetic: FeatureSet, rng: np.random.Generator, neighbours: int = COVERAGE_NEIGHBOURS
-) -> DensityCoverage:
-    """How synthetic clips lie in the balls of real ones; ``rng`` draws the bootstrap's people.
+) -> tuple[Estimate, Estimate]:
+    """Density and coverage by balls around real clips, k neighbours wide; ``rng`` draws the bootstrap's people.
+
+    Density is the mean over synthetic clips of the number of real balls each lies in, over k: about 1 for real clips.
+    Coverage is the share of real clips whose ball holds a synthetic clip.
 
     Raises:
         DataError: There are no more than k real clips, or no synthetic one.
@@ -141,11 +121,8 @@ def density_coverage(
             " and 1 are needed"
         )
     inside = within_balls(synthetic.vectors, real.vectors, neighbours)
-    return DensityCoverage(
-        bootstrap_mean(inside.sum(axis=1) / neighbours, synthetic.identity, rng),
-        estimate_share(np.asarray(inside.any(axis=0)), real.identity),
-        neighbours,
-    )
+    density = bootstrap_mean(inside.sum(axis=1) / neighbours, synthetic.identity, rng)
+    return density, estimate_share(np.asarray(inside.any(axis=0)), real.identity)
 
 
 def two_sample_accuracy(left: FeatureSet, right: FeatureSet, rng: np.random.Generator) -> Estimate:
@@ -182,14 +159,3 @@ def balanced(
         for into, there in zip(picked, places, strict=True):
             into += rng.permutation(there)[:count].tolist()
     return np.array(sorted(picked[0]), dtype=np.int64), np.array(sorted(picked[1]), dtype=np.int64)
-
-
-def _squared_mmd(left: Floats, right: Floats) -> float:
-    """Unbiased estimate (Gretton et al. 2012, eq. 3)."""
-    size = len(left)
-    own = sum(float(table.sum() - np.trace(table)) for table in (_kernel(left, left), _kernel(right, right)))
-    return own / (size * (size - 1)) - 2 * float(_kernel(left, right).mean())
-
-
-def _kernel(left: Floats, right: Floats) -> Floats:
-    return np.asarray((left @ right.T / left.shape[1] + 1.0) ** 3)

@@ -1,18 +1,28 @@
-"""One function over many items, on several cores, results in order."""
+"""One function over many items, on several cores, results in order; and work shared by the processes of a launcher."""
 
 from __future__ import annotations
 
+import contextlib
+import math
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gaitcrafter_ext.errors import StorageError
+from gaitcrafter_ext.hardware import Process
+from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -68,3 +78,51 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Arrays that several processes make together, by files in a folder that all of them see and nothing else lies in.
+
+    What a killed run made is taken up again; what a process left undone, another one makes.
+    """
+
+    folder: Path
+    process: Process = field(default_factory=Process)
+
+    def working(self) -> FileLock:
+        """To be held while this process is at work."""
+        return self._lock(self.process.rank, patience_s=5.0)  # others look into it, see is_last
+
+    def is_last(self) -> bool:
+        """Whether none is at work any more."""
+        with FileLock(self.folder / "ending.lock", patience_s=math.inf):
+            return not any(self._lock(rank).is_held() for rank in range(self.process.count))
+
+    def _lock(self, rank: int, patience_s: float = 0.0) -> FileLock:
+        return FileLock(self.folder / f"process-{rank}.lock", f"{self.folder} (process {rank + 1})", patience_s)
+
+    def own_first(self, count: int) -> list[int]:
+        """The numbers of all ``count`` parts, those of this process before those of others."""
+        return sorted(range(count), key=lambda part: part % self.process.count != self.process.rank)
+
+    def array(self, name: str, rows: int, make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+        """The float32 array of that name and so many rows: what is kept, or else made now, unless another is at it.
+
+        Raises:
+            StorageError: The disk refuses.
+        """
+        path = self.folder / f"{name}.npy"
+        with FileLock(path.with_suffix(".lock"), patience_s=math.inf):
+            found: NDArray[np.float32] | None = None
+            with contextlib.suppress(OSError, ValueError, EOFError):  # not there, or not whole
+                found = np.load(path, allow_pickle=False)
+            if found is None or found.dtype != np.float32 or len(found) != rows:
+                found = make()
+                with atomic_write(path) as file:
+                    np.save(file, found, allow_pickle=False)
+        return found
+
+    def forget(self) -> None:
+        """Delete what was kept."""
+        shutil.rmtree(self.folder, ignore_errors=True)

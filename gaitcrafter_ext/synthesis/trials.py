@@ -10,12 +10,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
-import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +25,8 @@ from gaitcrafter_ext.hardware import Process
 from gaitcrafter_ext.metrics.centroids import Centroids, find_centroids, greedily_unique, to_own_centroid
 from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.filter_card import PACKAGED, FilterCard
-from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write, cache_root
+from gaitcrafter_ext.silhouettes.files import atomic_write, cache_root
+from gaitcrafter_ext.silhouettes.parallel import Shared
 from gaitcrafter_ext.synthesis.identities import Identity, known_identity
 from gaitcrafter_ext.synthesis.plan import FORMAT, ClipRequest, Sampling, make_request
 from gaitcrafter_ext.vocabulary import ClipKey
@@ -44,30 +42,6 @@ Embedder = Callable[[Sequence[ClipRequest]], Floats]
 
 #: Components by which the centroids of training people are kept: 0.6 MB of 1,000 people with 2,048 features.
 RANK = 96
-
-
-@dataclass(frozen=True)
-class Shared:
-    """A folder of trials, and which of the processes that share it this is: an interrupted choice goes on."""
-
-    folder: Path
-    process: Process = field(default_factory=Process)
-
-    def working(self) -> FileLock:
-        """To be held while this process is at work."""
-        return self._lock(self.process.rank, patience_s=5.0)  # others look into it, see is_last
-
-    def is_last(self) -> bool:
-        """Whether none is at work any more."""
-        with FileLock(self.folder / "ending.lock", patience_s=math.inf):
-            return not any(self._lock(rank).is_held() for rank in range(self.process.count))
-
-    def _lock(self, rank: int, patience_s: float = 0.0) -> FileLock:
-        return FileLock(self.folder / f"process-{rank}.lock", f"{self.folder} (process {rank + 1})", patience_s)
-
-    def forget(self) -> None:
-        """Delete what was kept."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Trials:
@@ -91,9 +65,8 @@ class Trials:
             ]
             for start in range(0, len(names), TILE)
         ]
-        mine = range(self.process.rank, len(asked), self.process.count)
         found: dict[int, Floats] = {}
-        for number in (*mine, *sorted(set(range(len(asked))) - set(mine))):
+        for number in self._shared.own_first(len(asked)) if self._shared else range(len(asked)):
             progress(min(len(found) * TILE, len(names)), len(names))
             found[number] = self._recall(asked[number])
         keys = [each.key for requests in asked for each in requests]
@@ -106,23 +79,7 @@ class Trials:
             return self._embed(requests)
         networks = [self._request.weights, self._request.recogniser]
         question = [*networks, asdict(self._request.sampling), [asdict(each) for each in requests]]
-        path = self._shared.folder / f"{_fingerprint(question)}.npy"
-        with FileLock(path.with_suffix(".lock"), patience_s=math.inf):
-            found = _load(path)
-            if found is None or len(found) != len(requests):
-                found = self._embed(requests)
-                with atomic_write(path) as file:
-                    np.save(file, found, allow_pickle=False)
-        return found
-
-
-def _load(path: Path) -> Floats | None:
-    """Features of a file; None where there is no whole one."""
-    try:
-        kept: Floats = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return kept if kept.ndim == 3 and kept.dtype == np.float32 else None
+        return self._shared.array(_fingerprint(question), len(requests), lambda: self._embed(requests))
 
 
 def _fingerprint(facts: object) -> str:

@@ -19,6 +19,7 @@ from gaitcrafter_ext.hardware import Process
 from gaitcrafter_ext.metrics.centroids import Centroids
 from gaitcrafter_ext.recognition.filter_card import locate_filter, read_filter_card
 from gaitcrafter_ext.silhouettes.files import CACHE_VARIABLE, cache_root
+from gaitcrafter_ext.silhouettes.parallel import Shared
 from gaitcrafter_ext.synthesis.comparing import WAYS, compare_ways
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, novel_identities
@@ -37,7 +38,7 @@ from gaitcrafter_ext.synthesis.selection import (
     select_identities,
     tally,
 )
-from gaitcrafter_ext.synthesis.trials import Embedder, Shared, Trials, Tried, known_people
+from gaitcrafter_ext.synthesis.trials import Embedder, Trials, Tried, known_people
 from tests.filter_fakes import fake_card, features, try_codes
 from tests.synthesis_fakes import BLEND, CARD, PEOPLE, SAMPLING, paint, small_plan, tree_bytes
 
