@@ -9,8 +9,6 @@ import numpy as np
 from gaitcrafter_ext.metrics.features import FeatureSet
 from gaitcrafter_ext.vocabulary import ClipKey
 
-__all__ = ["draw_people", "renamed"]
-
 #: Dimensions, and how far clips scatter around their person.
 SIZE, SCATTER = 8, 0.15
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.audit.frames import thumbnails
+from gaitcrafter_ext.audit.clips import thumbnails
 from gaitcrafter_ext.silhouettes.cycle import cycle_of, gait_phases, is_reliable_deg
 from gaitcrafter_ext.simulation import cohort
 from tests.stick_walkers import stick_clip

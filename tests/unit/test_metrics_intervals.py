@@ -1,4 +1,4 @@
-"""Shares, means, medians and ratios with intervals over people."""
+"""Shares, means and medians with intervals over people."""
 
 from __future__ import annotations
 
@@ -7,13 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.metrics.intervals import (
-    bootstrap_mean,
-    bootstrap_median,
-    bootstrap_ratio,
-    estimate_share,
-    exact_interval,
-)
+from gaitcrafter_ext.metrics.intervals import bootstrap_mean, bootstrap_median, estimate_share, exact_interval
 
 
 def rng() -> np.random.Generator:
@@ -77,19 +71,8 @@ def test_the_interval_of_a_median_is_that_of_the_order_statistics() -> None:
     assert (even.value, even.low, even.high) == (14.5, 14.5, 14.5)
 
 
-def test_a_ratio_is_share_over_share_and_without_spread_for_equal_hits() -> None:
-    hits, base = np.arange(40) % 4 == 0, np.arange(40) % 2 == 0
-    assert bootstrap_ratio(hits, people(10, 4), base, people(10, 4), rng()).value == pytest.approx(0.5)
-    same = bootstrap_ratio(base, people(20, 2), base, people(20, 2), rng())
-    assert (same.value, same.low, same.high) == pytest.approx((1.0, 1.0, 1.0))
-
-
 def test_nothing_to_count_is_nan() -> None:
     none = np.zeros(0)
-    found = [estimate_share(none.astype(bool), people(0)), bootstrap_mean(none, people(0), rng())]
-    found += [bootstrap_median(none, people(0), rng())]
-    found += [
-        bootstrap_ratio(np.ones(4, bool), people(4), base, people(len(base)), rng())
-        for base in (none.astype(bool), np.zeros(4, bool))
-    ]
+    found = [estimate_share(none.astype(bool), people(0))]
+    found += [estimate(none, people(0), rng()) for estimate in (bootstrap_mean, bootstrap_median)]
     assert all(math.isnan(each.value) for each in found)

@@ -8,20 +8,19 @@ import pytest
 from gaitcrafter_ext.errors import DataError, UsageError
 from gaitcrafter_ext.metrics.calibration import RATES, calibrate
 from gaitcrafter_ext.metrics.centroids import (
-    centroid_threshold,
-    clip_threshold,
+    between_centroids,
     consistency,
     find_centroids,
+    find_threshold,
     greedily_unique,
     independent_share,
     matched_takes,
     nearest,
     to_other_centroids,
     to_own_centroid,
-    uniqueness,
 )
-from gaitcrafter_ext.metrics.distances import cosine_distances, win_rates
-from gaitcrafter_ext.metrics.features import Features, FeatureSet, flatten_parts, joined, part_mean_distances, rows_of
+from gaitcrafter_ext.metrics.distances import cosine_distances, part_mean_distances, win_rates
+from gaitcrafter_ext.metrics.features import Features, FeatureSet, flatten_parts, joined, rows_of
 from gaitcrafter_ext.metrics.leakage import leakage, parent_retrieval, three_sample
 from tests.filter_fakes import features
 from tests.metric_people import draw_people, renamed
@@ -58,14 +57,10 @@ def test_win_rates_are_those_of_a_loop() -> None:
     assert win_rates(values, others).tolist() == naive
 
 
-def test_clips_are_grouped_by_label_in_order_of_appearance() -> None:
+def test_sets_are_grouped_picked_and_joined_by_their_labels() -> None:
     found = rows_of(np.array(["b", "a", "b", "c", "a"]))
-    assert {name: rows.tolist() for name, rows in found.items()} == {"b": [0, 2], "a": [1, 4], "c": [3]}
-    assert list(found) == ["b", "a", "c"]
+    assert [(name, rows.tolist()) for name, rows in found.items()] == [("b", [0, 2]), ("a", [1, 4]), ("c", [3])]
     assert rows_of(np.zeros(0, dtype=str)) == {}
-
-
-def test_sets_are_picked_and_joined_by_their_labels() -> None:
     one = REAL.only(people=["003"], takes=["nm-02", "nm-03"])
     assert [str(key) for key in one.keys] == ["003/nm-02/090", "003/nm-03/090"]
     assert len(joined(EMPTY, one, one)) == 4
@@ -95,43 +90,32 @@ def test_greedy_uniqueness_drops_what_is_near_one_that_stayed() -> None:
     assert greedily_unique(vectors, 1.5).tolist() == [True, False, False, False]
 
 
-def test_one_person_under_twenty_names_counts_once() -> None:
-    one = draw_people(1, seed=2, takes=40)
+def test_one_person_under_twenty_names_counts_once_and_new_people_as_real_ones() -> None:
+    distance, one = find_threshold(REAL, between_centroids).distance, draw_people(1, seed=2, takes=40)
     split = renamed(one, [f"syn-{at % 20:02d}" for at in range(40)])
-    found = uniqueness(find_centroids(split), centroid_threshold(REAL).distance)
-    assert found.share.value == pytest.approx(1 / 20)
-    assert found.curve.tolist() == [1] * 20
-    assert found.blocker == ("", *["syn-00"] * 19)
-
-
-def test_people_as_different_as_real_ones_are_kept_as_real_ones_are() -> None:
-    distance = centroid_threshold(REAL).distance
-    novel, real = (uniqueness(find_centroids(draw_people(40, seed=seed)), distance) for seed in (3, 4))
-    assert novel.share.value == pytest.approx(real.share.value, abs=0.15)
-    assert novel.share.low < novel.share.value < novel.share.high
-    assert novel.curve[-1] == round(40 * novel.share.value)
+    assert greedily_unique(find_centroids(split).vectors, distance).sum() == 1
+    novel, real = (
+        greedily_unique(find_centroids(draw_people(40, seed=seed)).vectors, distance).mean() for seed in (3, 4)
+    )
+    assert novel == pytest.approx(real, abs=0.15)
+    assert independent_share(200) == pytest.approx(0.55, abs=0.01)
 
 
 def test_thresholds_let_the_stated_share_of_strangers_pass() -> None:
     known, fresh = draw_people(200, seed=5, takes=2), draw_people(200, seed=6, takes=2)
-    vectors = find_centroids(fresh).vectors
-    between = cosine_distances(vectors, vectors)[np.triu_indices(200, 1)]
-    assert (between < centroid_threshold(known, 0.05).distance).mean() == pytest.approx(0.05, abs=0.02)
-    assert (to_other_centroids(fresh) < clip_threshold(known, 0.05).distance).mean() == pytest.approx(0.05, abs=0.02)
-    assert not centroid_threshold(draw_people(5, seed=5), 0.01).resolved
-
-
-def test_independent_collisions_keep_what_the_card_says() -> None:
-    assert independent_share(200, 0.01) == pytest.approx(0.55, abs=0.01)
-    assert independent_share(50, 0.0) == 1.0
+    for statistic in (between_centroids, to_other_centroids):
+        threshold = find_threshold(known, statistic)
+        assert (statistic(fresh) < threshold.distance).mean() == pytest.approx(0.01, abs=0.005)
+        assert threshold.resolved
+    assert not find_threshold(draw_people(5, seed=5), between_centroids).resolved
 
 
 def test_twenty_people_under_one_name_are_no_person() -> None:
-    distance, honest = clip_threshold(REAL).distance, draw_people(20, seed=7)
+    distance, honest = find_threshold(REAL, to_other_centroids).distance, draw_people(20, seed=7)
     mixed = renamed(honest, rng().permutation(honest.identity).tolist())
-    assert consistency(honest, distance).share.value > 0.95
-    assert consistency(honest, 2.0).share.low == pytest.approx(0.025 ** (1 / 20))
-    assert consistency(mixed, distance).share.value < 0.4
+    assert consistency(honest, distance).value > 0.95
+    assert consistency(honest, 2.0).low == pytest.approx(0.025 ** (1 / 20))
+    assert consistency(mixed, distance).value < 0.4
 
 
 def test_real_takes_are_matched_to_the_synthetic_number() -> None:
@@ -153,23 +137,18 @@ def test_training_people_under_new_names_lead_back_to_their_parents_and_new_peop
     assert fresh.share.low <= fresh.chance <= fresh.share.high
 
 
-def test_training_people_leak_and_new_people_leak_as_strangers_do() -> None:
-    strangers, known = find_centroids(draw_people(400, seed=3)), find_centroids(TRAINING)
+def test_training_people_leak_new_people_as_strangers_do_and_few_strangers_make_it_less_sure() -> None:
+    known, novel = find_centroids(TRAINING), find_centroids(draw_people(400, seed=4))
+    many, few = (find_centroids(draw_people(count, seed=3)) for count in (400, 20))
     own = find_centroids(draw_people(30, seed=1, takes=6, name="syn-{:03d}"))
-    copied = leakage(own, known, strangers, rng())
+    copied = leakage(own, known, many, rng())
     assert copied.share.value == 1.0
     assert copied.closer > 0.99
-    assert [f"syn-{name}" for name in copied.nearest] == list(own.names)
-    fresh = leakage(find_centroids(draw_people(400, seed=4)), known, strangers, rng())
+    fresh, unsure = leakage(novel, known, many, rng()), leakage(novel, known, few, rng())
     assert fresh.share.low < 0.05 < fresh.share.high
     assert fresh.closer == pytest.approx(0.5, abs=0.12)
-    assert leakage(own, known, known, rng()).strangers.min() > 0.01
-
-
-def test_few_strangers_leave_the_share_of_leaks_less_sure() -> None:
-    novel, known = find_centroids(draw_people(100, seed=4)), find_centroids(TRAINING)
-    many, few = (leakage(novel, known, find_centroids(draw_people(count, seed=3)), rng()) for count in (800, 20))
-    assert few.share.high - few.share.low > 1.5 * (many.share.high - many.share.low)
+    assert unsure.share.high - unsure.share.low > 1.5 * (fresh.share.high - fresh.share.low)
+    assert leakage(own, known, known, rng()).closer > 0.99  # people trained on are matched to all others
 
 
 def test_three_samples_of_one_kind_copies_and_underfitting() -> None:
@@ -184,23 +163,22 @@ def test_three_samples_of_one_kind_copies_and_underfitting() -> None:
     half = three_sample(np.concatenate([draws.uniform(1, 2, 100), np.zeros(100)]), cells, held_out, cells)
     assert half.score < -5
     other = np.repeat(["000/nm", "090/nm"], 100)
-    assert three_sample(draws.uniform(1, 2, 200), other, held_out, cells).left_out == 100
+    assert three_sample(draws.uniform(1, 2, 200), other, held_out, cells).cells == 1
 
 
 def test_radii_hold_the_stated_share_of_pairs_and_grow_with_the_rate() -> None:
     clips = crowd()
-    found, vectors = calibrate(clips), find_centroids(clips).vectors
-    pairs = cosine_distances(vectors, vectors)[np.triu_indices(80, 1)]
+    found, pairs = calibrate(clips), between_centroids(clips)
     for rate in RATES:
         assert (pairs <= found.centre_radius(rate)).mean() == pytest.approx(rate, abs=1 / len(pairs))
         assert (to_other_centroids(clips) <= found.clip_radius(rate)).mean() == pytest.approx(rate, abs=1e-4)
     radii = [found.centre_radius(rate) for rate in (0.001, 0.003, 0.01, 0.013, 0.04, 0.1)]
     assert radii == sorted(set(radii))
-    assert calibrate(crowd(spread=0.1)).genuine_share(0.01) > calibrate(crowd(spread=1.0)).genuine_share(0.01) + 0.2
+    assert found.genuine_share(0.01) > calibrate(crowd(spread=1.0)).genuine_share(0.01) + 0.2
 
 
 def test_larger_populations_hold_more_doubles_and_nearer_neighbours() -> None:
-    found = calibrate(crowd(150))
+    found, few = calibrate(crowd(150)), calibrate(crowd(48))
     assert set(found.unique) == {"50", "100"}
     assert 0 < found.unique["100"] < found.unique["50"] < 1
     # At a rate of 1 % of all pairs, were they independent: 0.99 ** 50 = 0.605 and 0.99 ** 100 = 0.366.
@@ -209,7 +187,7 @@ def test_larger_populations_hold_more_doubles_and_nearer_neighbours() -> None:
     radii = [found.leak_radius(population) for population in (50, 80, 100, 1000)]
     assert radii == sorted(radii, reverse=True)
     assert radii[0] == found.leak["50"]
-    assert calibrate(crowd(48)).leak_radius(20) == pytest.approx(calibrate(crowd(48)).centre_radius(1 - 0.95**0.05))
+    assert few.leak_radius(20) == pytest.approx(few.centre_radius(1 - 0.95**0.05))
 
 
 def test_the_leak_radius_is_that_of_strangers_and_the_nearest_of_a_population() -> None:
@@ -222,21 +200,17 @@ def test_the_leak_radius_is_that_of_strangers_and_the_nearest_of_a_population() 
 
 def test_too_few_people_or_clips_are_refused() -> None:
     one, single, people = draw_people(1, seed=1), draw_people(4, seed=1, takes=1), find_centroids(TRAINING)
-    with pytest.raises(DataError, match="1 people; at least 2"):
-        uniqueness(find_centroids(one), 0.1)
-    with pytest.raises(DataError, match="1 real people to calibrate"):
-        centroid_threshold(one)
-    with pytest.raises(DataError, match="none of 4 people has two clips"):
-        consistency(single, 0.1)
-    with pytest.raises(DataError, match=r"none of 120 novel clips .* manifest.jsonl"):
-        parent_retrieval(draw_people(30, seed=2), TRAINING, {}, rng())
-    with pytest.raises(DataError, match="none of 0 novel clips"):
-        parent_retrieval(EMPTY, TRAINING, {}, rng())
-    with pytest.raises(DataError, match="1 training people"):
-        leakage(people, find_centroids(one), people, rng())
-    with pytest.raises(DataError, match="no view and condition in common"):
-        three_sample(np.zeros(1), np.array(["a"]), np.zeros(1), np.array(["b"]))
-    with pytest.raises(DataError, match=r"20 people to calibrate on; a rate of 0.001 needs 46 or more"):
-        calibrate(crowd(20))
+    novel, alone = draw_people(30, seed=2), np.zeros(1)
+    for ask, message in (
+        (lambda: find_threshold(one, between_centroids), "1 real people to calibrate"),
+        (lambda: consistency(single, 0.1), "none of 4 people has two clips"),
+        (lambda: parent_retrieval(novel, TRAINING, {}, rng()), r"none of 120 novel clips .* manifest.jsonl"),
+        (lambda: parent_retrieval(EMPTY, TRAINING, {}, rng()), "none of 0 novel clips"),
+        (lambda: leakage(people, find_centroids(one), people, rng()), "1 training people"),
+        (lambda: three_sample(alone, np.array(["a"]), alone, np.array(["b"])), "no view and condition in common"),
+        (lambda: calibrate(crowd(20)), r"20 people to calibrate on; a rate of 0.001 needs 46 or more"),
+    ):
+        with pytest.raises(DataError, match=message):
+            ask()
     with pytest.raises(UsageError, match=r"--false-match-rate: 0.2; allowed: 0.001 to 0.1"):
         calibrate(crowd()).centre_radius(0.2)

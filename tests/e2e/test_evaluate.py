@@ -1,0 +1,388 @@
+"""``gaitcrafter evaluate card``, ``clips``, ``blind`` and ``pairs`` as a user types them, on drawn walkers."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from gaitcrafter_ext.cli.main import main
+from gaitcrafter_ext.generator import weights as weights_card
+from gaitcrafter_ext.silhouettes import manifest
+from gaitcrafter_ext.silhouettes.dataset import load_dataset
+from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import ClipKey
+from tests.stick_walkers import CYCLES, stick_clip
+
+TAKES = ("nm-01", "nm-02", "nm-03", "nm-04", "cl-01", "cl-02", "cl-03")
+TRAIN, TEST = ("000", "001", "002", "003"), ("004", "005")
+HELD_OUT = tuple(f"{identity}/{take}" for identity in TRAIN for take in ("nm-04", "cl-03"))
+
+
+def write_clip(root: Path, name: str, person: int, take: str, seed: int, frames: int, view: str = "090") -> None:
+    number = TAKES.index(take) if take in TAKES else int(take)
+    phase = np.random.default_rng([seed, person, number]).random()
+    extra = 4 if take.startswith("cl") else 0
+    clip = stick_clip(person, CYCLES[person], frames, phase, extra, 100 * seed + number)
+    SilhouetteStore(root / "pkl", create=True).write(ClipKey(name, take, view), clip)
+
+
+def write_weights(root: Path) -> str:
+    words = weights_card.Vocabulary(TRAIN, ("nm", "cl"), {"090": 90.0})
+    card = weights_card.Card(words, weights_card.TrainedOn("drawn", "0" * 16, HELD_OUT))
+    (root / "weights").mkdir()
+    (root / "weights" / "card.json").write_text(card.to_json())
+    return card.fingerprint
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six real people; synthetic clips of the four trained on, and of two novel ones who are new walkers."""
+    root = tmp_path_factory.mktemp("evaluate")
+    for person, take in itertools.product(range(6), TAKES):
+        write_clip(root / "real", f"{person:03d}", person, take, seed=1, frames=45)
+    Partition(TRAIN, TEST).save(root / "real" / "partition.json")
+    blends = {name: {name: 1.0} for name in TRAIN} | {f"syn-000{n}": {"000": 0.5, "001": 0.5} for n in (1, 2)}
+    for person, take in itertools.product(range(4), ("nm-01", "nm-02", "cl-01", "cl-02")):
+        write_clip(root / "made", f"{person:03d}", person, take, seed=2, frames=30)
+    for (number, person), take in itertools.product(((1, 4), (2, 5)), ("nm-01", "nm-02", "cl-01")):
+        for out in ("made", "novel"):
+            write_clip(root / out, f"syn-000{number}", person, take, seed=3, frames=30)
+    fingerprint = write_weights(root)
+    for key in SilhouetteStore(root / "made" / "pkl").keys():  # noqa: SIM118
+        made_by = (0, fingerprint, "euler", 8, 1.5, 30, "", blends[key.identity])
+        manifest.append(root / "made" / "manifest.jsonl", ManifestRecord(key.identity, key.take, key.view, *made_by))
+    write_clip(root / "single", "000", 0, "nm-01", seed=2, frames=30)
+    write_clip(root / "other_view", "000", 0, "nm-01", seed=2, frames=30, view="126")
+    (root / "empty").mkdir()
+    return root
+
+
+def evaluate(folder: Path, *words: str) -> int:
+    """Run ``evaluate``; a word that names something in the folder stands for its path."""
+    return main(["evaluate", *(str(folder / word) if (folder / word).exists() else word for word in words)])
+
+
+def card(folder: Path, out: Path, *words: str, made: str = "made", partition: str = "real/partition.json") -> int:
+    options = ("--real", "real", "--partition", partition, "--jobs", "1", "--synthetic", made, "--out", str(out))
+    return evaluate(folder, "card", *options, *words)
+
+
+def clips(folder: Path, capsys: pytest.CaptureFixture[str], *words: str, made: str = "made") -> dict[str, Any]:
+    """The answer of ``evaluate clips``, its rows by the name of the measure."""
+    assert evaluate(folder, "clips", "--real", "real", "--synthetic", made, "--json", "--jobs", "1", *words) == 0
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return answer | {"rows": {row["measure"]: row for row in answer["rows"]}}
+
+
+def recogniser(people: tuple[str, ...], out: Path) -> str:
+    """A small network of random weights that says it was trained on these people."""
+    from gaitcrafter_ext.recognition.checkpoint import Card, save_recogniser
+    from gaitcrafter_ext.recognition.config import GaitSetConfig
+    from gaitcrafter_ext.recognition.networks import build_network
+
+    sizes = GaitSetConfig((4, 6, 8), 12, (4, 2))
+    save_recogniser(out, build_network(sizes, len(people)), Card(sizes, people))
+    return str(out)
+
+
+def complaint(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line of an error."""
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("error"))
+    return line
+
+
+@pytest.fixture(scope="module")
+def report(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report") / "out"
+    honest = recogniser(("000", "001"), out.parent / "honest")
+    assert card(folder, out, "--weights", "weights", "--recogniser", honest) == 0
+    return out
+
+
+def test_every_question_is_answered_with_bounds(report: Path) -> None:
+    found = json.loads((report / "report.json").read_text())
+    assert found["schema"] == 2
+    rows = {(row["question"], row["measure"]): row for row in found["rows"] if row["features"] != "honest"}
+    for question, measure, bound in (
+        ("identification", "rank1", "ceiling"), ("identification", "rank1", "chance"),
+        ("faithfulness", "condition", "ceiling"), ("uniqueness", "u", "ceiling"), ("consistency", "c_intra", "chance"),
+        ("variety", "d_intra", "ceiling"), ("leakage", "parent_retrieval", "chance"), ("leakage", "leak", "floor"),
+        ("copies", "copies", "floor"), ("copies", "closer", "chance"), ("likeness", "kid", "floor"),
+        ("likeness", "coverage", "ceiling"), ("motion", "forward", "chance"), ("motion", "cadence_error", "floor"),
+        ("masks", "mask_outside", "floor"),
+    ):  # fmt: skip
+        row = rows[question, measure]
+        assert row["value"] is not None
+        assert row[bound] is not None
+    rank1 = rows["identification", "rank1"]
+    assert rank1["low"] < rank1["value"] < rank1["high"]
+    assert (rows["copies", "copies"]["value"], rows["copies", "copies"]["high"] > 0.05) == (0.0, True)
+    unmeasured = {each["measure"]: each["why"] for each in found["unmeasured"]}
+    assert set(unmeasured) == {"view", "membership_auc", "rank1_gain"}
+    assert "all of one view" in unmeasured["view"]
+    assert found["groups"]["novel_people"] == 2
+    assert {row["features"] for row in found["rows"] if row["measure"] == "rank1"} == {"pixel GEI", "honest"}
+    assert any("honest knows 2 of the 4 people" in each for each in found["caveats"])
+
+
+def test_the_page_needs_nothing_but_itself(report: Path) -> None:
+    text = (report / "report.html").read_text()
+    assert re.findall(r'(?:src|href)="(?!data:)|url\((?!data:)', text) == []
+    assert "<script" not in text
+    for part in ("Is it the person asked for?", "Match scores", "People kept", "Gait cycle", "Nearest to a training"):
+        assert part in text
+    assert text.count('class="clip"') == 8 * 2 + 2
+
+
+def test_a_report_folder_in_use_is_refused(folder: Path, report: Path, tmp_path: Path,
+                                           capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    assert card(folder, report) == 1
+    assert "--force to replace the report" in capsys.readouterr().err
+    (tmp_path / "thesis.tex").write_text("mine")
+    assert card(folder, tmp_path, "--force") == 1
+    assert "is in use (thesis.tex)" in capsys.readouterr().err
+
+
+def test_a_report_folder_that_cannot_be_written_is_refused_before_anything_is_read(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    def nothing_read(*_: object) -> None:
+        raise AssertionError("clips were read")
+
+    monkeypatch.setattr("gaitcrafter_ext.cli.evaluation.card._splits", nothing_read)
+    (tmp_path / "notes.txt").write_text("mine")
+    for out in ("notes.txt/x/y", "full/x"):
+        assert card(folder, tmp_path / out) == 1
+        error = capsys.readouterr().err
+        assert error.startswith(f"error: cannot write {tmp_path / out}: ")
+        assert error.count("\n") == 1
+        assert [path.name for path in tmp_path.rglob("*")] == ["notes.txt"]
+        monkeypatch.setattr("tempfile.TemporaryFile", full)
+
+
+@pytest.mark.slow
+def test_two_processes_of_a_launcher_write_one_report_as_one_does(folder: Path, tmp_path: Path) -> None:
+    words = ["evaluate", "card", "--real", str(folder / "real"), "--partition", str(folder / "real" / "partition.json"),
+             "--jobs", "1", "--synthetic", str(folder / "made"), "--device", "cpu",
+             "--recogniser", recogniser(("900", "901"), tmp_path / "judge")]  # fmt: skip
+    assert main([*words, "--out", str(tmp_path / "alone")]) == 0
+    command = [sys.executable, "-m", "gaitcrafter_ext", *words, "--out", str(tmp_path / "both")]
+    both = [
+        subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         env={**os.environ, "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2"})
+        for rank in ("0", "1")
+    ]  # fmt: skip
+    (first, _), (second, said) = (process.communicate(timeout=300) for process in both)
+    assert [process.returncode for process in both] == [0, 0], said
+    assert "report.json" in first
+    assert second == ""
+    assert "this process has embedded its share" in said
+    assert sorted(path.name for path in (tmp_path / "both").iterdir()) == ["report.html", "report.json"]
+    found, wanted = (
+        {
+            (row["measure"], row["features"]): row["value"]
+            for row in json.loads((out / "report.json").read_text())["rows"]
+        }
+        for out in (tmp_path / "both", tmp_path / "alone")
+    )
+    assert found == pytest.approx(wanted, abs=1e-4)
+
+
+def test_bad_input_of_a_card_is_one_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Partition((*TRAIN[1:], *TEST), TRAIN[:1]).save(tmp_path / "swapped.json")
+    swapped, leaky = str(tmp_path / "swapped.json"), recogniser(("000", "004"), tmp_path / "leaky")
+    for words, keywords, message in (
+        (("--weights", "weights"), {"partition": swapped}, "trained on real/000 of TEST"),
+        (("--recogniser", leaky), {}, "leaky was trained on real/004 of TEST_SET"),
+        (("--weights", "bundled"), {}, "was made by weights"),
+        (("--recogniser", "made"), {}, "no recogniser in"),
+        (("--views", "091"), {}, "did you mean '090'"),
+        ((), {"made": "novel"}, "no common person"),
+        ((), {"made": "empty"}, "holds no clip"),
+    ):
+        assert card(folder, tmp_path / "out", *words, **keywords) != 0
+        assert message in complaint(capsys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_tables_hold_each_measure_with_floor_ceiling_and_chance(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(folder, "clips", "--real", "real", "--synthetic", "made/pkl", "--jobs", "1") == 0
+    text = capsys.readouterr().out
+    for words in ("25.0 %", "ceiling", "floor", "everyone given the median", "1-99 %", "shuffled", "is guessed"):
+        assert words in text
+    assert "nan" not in text
+
+
+def test_the_card_of_weights_tells_what_was_held_out_and_json_tells_all(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = clips(folder, capsys, "--trained-weights", "weights")
+    assert answer["groups"]["held_out_rule"] == "held out as the weights' card says (drawn)"
+    assert [answer["groups"][f"{kind}_clips"] for kind in ("synthetic", "held_out", "training")] == [22, 8, 20]
+    assert set(answer["measures"]) == {"copies", "cadence", "masks", "motion"}
+    assert answer["unmeasured"] == []
+    assert answer["rows"]["copies"]["value"] == 0.0
+    assert answer["rows"]["forward"]["value"] == 1.0
+    assert answer["measures"]["copies"][0]["clip"] == "000/cl-01/090"
+    assert {"rank1", "closer", "three_sample"} <= set(answer["rows"])
+
+
+def test_real_training_clips_passed_off_as_synthetic_are_found_out(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(folder / "real" / "pkl", tmp_path / "pkl")
+    for kept in (*TEST, *HELD_OUT):
+        shutil.rmtree(tmp_path / "pkl" / kept)
+    options = ("--trained-weights", "weights", "--measures", "copies,rank")
+    rows = clips(folder, capsys, *options, made=str(tmp_path))["rows"]
+    assert rows["copies"]["value"] == rows["closer"]["value"] == 1.0
+    assert rows["rank1"]["value"] == rows["rank1"]["ceiling"] > 2 * rows["rank1"]["chance"]
+
+
+def test_swapped_people_with_shuffled_frames_fail_where_they_should(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, spoilt = SilhouetteStore(folder / "made" / "pkl"), SilhouetteStore(tmp_path / "pkl", create=True)
+    swapped, rng = dict(zip(TRAIN, (*TRAIN[1:], TRAIN[0]), strict=True)), np.random.default_rng(0)
+    for key in made.keys():  # noqa: SIM118
+        if key.identity in TRAIN:
+            spoilt.write(replace(key, identity=swapped[key.identity]), rng.permutation(made.read(key)))
+    options = ("--trained-weights", "weights", "--measures", "rank,motion")
+    rows = clips(folder, capsys, *options, made=str(tmp_path))["rows"]
+    assert rows["rank1"]["low"] <= rows["rank1"]["chance"] <= rows["rank1"]["high"]
+    assert rows["motion_outside"]["value"] == 1.0
+    assert rows["forward"]["value"] < 0.8
+
+
+def test_a_dataset_of_one_take_a_condition_is_compared_by_cameras_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """CCPG: nothing was held out, and nothing claims to be unseen."""
+    real, made = (SilhouetteStore(tmp_path / n / "pkl", load_dataset("ccpg"), create=True) for n in ("real", "made"))
+    for person, (number, take) in itertools.product(range(3), enumerate(("U0_D0", "U1_D1"))):
+        for at, camera in enumerate(("01_0", "02_0", "03_0", "04_0")):
+            clip = stick_clip(person, CYCLES[person], 45, 0.2 * at, 4 * number, 10 * number + at)
+            real.write(ClipKey(f"{person:03d}", take, camera), clip)
+            if at == 1:  # clips of the cameras that stand in for held-out ones
+                made.write(ClipKey(f"{person:03d}", take, "any"), clip[5:35])
+    answer = clips(tmp_path, capsys, "--config", "ccpg", "--measures", "rank,copies")
+    assert answer["groups"]["held_out_rule"].startswith("not held out")
+    assert any(each.startswith("not held out") for each in answer["caveats"])
+    assert "not held out" in answer["rows"]["rank1"]["note"]
+    assert answer["rows"]["copies"]["value"] == 1.0
+    assert {each["measure"] for each in answer["unmeasured"]} == {"closer"}
+
+
+def test_a_tree_whose_takes_name_no_condition_is_read_by_its_presets_rules(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As OU-MVLP and GREW: real takes 00 and 01, synthetic ones nm-01."""
+    for person in range(3):
+        for take in ("00", "01"):
+            write_clip(tmp_path / "real", f"{person:03d}", person, take, seed=1, frames=45)
+        write_clip(tmp_path / "made", f"{person:03d}", person, "nm-01", seed=2, frames=30)
+    answer = clips(tmp_path, capsys, "--config", "oumvlp", "--measures", "rank")
+    assert answer["groups"]["held_out_clips"] == answer["groups"]["training_clips"] == 3
+    assert set(answer["rows"]) == {"rank1", "rank1_nm"}
+    for command in (("blind", "--out", str(tmp_path / "blind"), "--rows", "4"), ("pairs", "--out", "sheet.png")):
+        options = ("--real", "real", "--synthetic", "made", "--config", "oumvlp", "--json")
+        words = (str(tmp_path / word) if word == "sheet.png" else word for word in command)
+        assert evaluate(tmp_path, *words, *options) == 0
+    capsys.readouterr()
+    assert evaluate(tmp_path, "gei", "real", "--config", "oumvlp", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["gallery_takes"], answer["probe_takes"]) == (["01"], ["00"])
+
+
+def test_novel_people_alone_are_measured_and_what_needs_known_ones_is_listed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = clips(folder, capsys, "--trained-weights", "weights", made="novel")
+    assert {each["measure"] for each in answer["unmeasured"]} == {"rank", "cadence"}
+    assert {"copies", "mask_outside", "forward"} <= set(answer["rows"])
+
+
+def test_broken_files_are_named_and_left_out_only_when_asked(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(folder / "made", tmp_path / "made")
+    (tmp_path / "made" / "pkl" / "000" / "nm-01" / "090" / "090.pkl").write_bytes(b"torn")
+    options = ("clips", "--real", "real", "--synthetic", str(tmp_path / "made"), "--measures", "masks", "--jobs", "1")
+    assert evaluate(folder, *options) == 1
+    error = complaint(capsys)
+    assert "000/nm-01/090" in error
+    assert "--skip-broken" in error
+    assert evaluate(folder, *options, "--skip-broken") == 0
+    shown = capsys.readouterr()
+    assert "left out: 000/nm-01/090" in shown.err
+    assert "caveat: 1 broken synthetic file" in shown.out
+
+
+def test_bad_input_of_clips_is_one_line_and_the_right_exit_code(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words, code, message in (
+        (("--synthetic", "novel"), 1, "no common person"),
+        (("--synthetic", "other_view"), 1, "no common view"),
+        (("--synthetic", "empty"), 1, "holds no clip"),
+        (("--synthetic", "single"), 1, "1 synthetic clip(s)"),
+        (("--synthetic", "nowhere"), 1, "there is no folder nowhere"),
+        (("--synthetic", "made", "--trained-weights", "empty"), 1, "no weights at"),
+        (("--synthetic", "novel", "--trained-weights", "bundled"), 1, "no person in common"),
+        (("--synthetic", "made", "--measures", "copys"), 2, "did you mean 'copies'"),
+        (("--synthetic", "made", "--views", "091"), 2, "did you mean '090'"),
+    ):
+        assert evaluate(folder, "clips", "--real", "real", *words) == code
+        assert message in complaint(capsys)
+
+
+def test_a_blind_sheet_is_written_and_scored(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "blind"
+    options = ("--real", "real", "--synthetic", "made", "--out", str(out))
+    assert evaluate(folder, "blind", *options, "--rows", "8") == 0
+    assert "half of them real" in capsys.readouterr().out
+    answers = {row["label"]: row["kind"] for row in json.loads((out / "key.json").read_text())}
+    (out / "answers.json").write_text(json.dumps(answers))
+    assert evaluate(folder, "blind", "--score", str(out / "key.json"), "--answers", str(out / "answers.json")) == 0
+    assert capsys.readouterr().out.startswith("8 of 8 rows right: 100 % [63, 100], chance 50 %, p = 0.004")
+    for words, code, message in (
+        ((*options, "--rows", "8"), 1, "is there already"),
+        (("--real", "real"), 2, "--synthetic is missing"),
+        ((*options, "--rows", "7"), 2, "is odd"),
+        ((*options, "--rows", "80"), 1, "fewer --rows"),
+        (("--score", "key.json"), 2, "belong together"),
+        (("--score", "nowhere.json", "--answers", "nowhere.json"), 1, "nowhere.json is not there"),
+    ):
+        assert evaluate(folder, "blind", *words) == code
+        assert message in complaint(capsys)
+
+
+def test_pairs_are_two_rows_each_and_none_in_common_is_one_line(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("pairs", "--real", "real", "--out", str(tmp_path / "s.png"), "--json", "--synthetic")
+    assert evaluate(folder, *options, "made") == 0
+    assert json.loads(capsys.readouterr().out)["pairs"] == 8
+    assert cv2.imread(str(tmp_path / "s.png")).shape[0] == 16 * 65
+    assert evaluate(folder, *options, "novel") == 1
+    assert "share no person, condition and view" in complaint(capsys)
