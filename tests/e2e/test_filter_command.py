@@ -44,7 +44,8 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def ask(command: str, out: Path, weights: Path, judge: Path, *more: str) -> int:
-    return main([command, "--out", str(out), "--weights", str(weights), "--recogniser", str(judge), *more])
+    cheap = ("--frames", "20", "--steps", "1")
+    return main([command, "--out", str(out), "--weights", str(weights), "--recogniser", str(judge), *cheap, *more])
 
 
 def synthesize(out: Path, weights: Path, judge: Path, *more: str) -> int:
@@ -160,13 +161,13 @@ def test_ways_to_blend_in_a_table(
     tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "table.json"
-    assert ask("filter", out, weights, lenient, "--novel", "2", "--compare") == 0
+    assert [ask("filter", out, weights, lenient, "--novel", "2", "--compare") for _ in range(2)] == [0, 1]
     assert "two parents" in capsys.readouterr().out
     rows = json.loads(out.read_text())["rows"]
-    assert [row["name"] for row in rows][:2] == ["training people", "two parents"]
-    assert rows[0]["kept"] is None
-    assert rows[1]["unique"] == 1.0
-    assert ask("filter", out, weights, lenient, "--novel", "2", "--compare") == 1
+    assert [(row["name"], row["kept"] is None) for row in rows[:2]] == [
+        ("training people", True),
+        ("two parents", False),
+    ]
 
 
 @pytest.mark.slow

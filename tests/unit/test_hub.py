@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -56,34 +57,24 @@ def pipeline() -> Any:
     )
 
 
-def test_what_was_pushed_is_fetched_by_its_id(remote: Path) -> None:
-    url = GaitCrafterPipeline.push_to_hub(pipeline(), "lab/gait", licence="cc0-1.0")
+def test_what_was_pushed_is_fetched_by_its_id_with_a_model_card(remote: Path, tmp_path: Path) -> None:
+    row = {"question": "leakage", "measure": "leak", "features": "gei", "value": 0.1, "low": 0, "high": 0.2}
+    (tmp_path / "report.json").write_text(json.dumps({"rows": [row]}))
+    push = GaitCrafterPipeline.push_to_hub
+    url = push(pipeline(), "lab/gait", licence="cc0-1.0", report=tmp_path / "report.json")
     assert url == "https://hub/lab/gait/commit/1"
-    assert read_card(fetch("lab/gait")) == read_card(BUNDLED)
-
-
-def test_the_model_card_says_what_was_trained_on_and_how_it_does(remote: Path, tmp_path: Path) -> None:
-    report = tmp_path / "report.json"
-    report.write_text(
-        '{"rows": [{"question": "leakage", "measure": "leak", "features": "gei", "value": 0.1, "low": 0, "high": 0.2}]}'
-    )
-    GaitCrafterPipeline.push_to_hub(pipeline(), "lab/gait", licence="cc0-1.0", report=report)
-    text = (remote / "lab/gait/README.md").read_text()
     card = read_card(BUNDLED)
+    assert read_card(fetch("lab/gait")) == card
+    text = (remote / "lab/gait/README.md").read_text()
     assert text.startswith("---\nlicense: cc0-1.0\n")
     assert f"{len(card.vocabulary.identities)} people of {card.trained_on.dataset}" in text
     assert "| leakage | leak | gei | 0.1 | 0 | 0.2 |" in text
     assert 'from_pretrained("lab/gait")' in text
 
 
-def test_names_that_are_no_repository_ask_nothing_of_the_network(remote: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("huggingface_hub.snapshot_download")
-    assert fetch("bundled") == fetch(BUNDLED) == BUNDLED
-    with pytest.raises(MissingError, match="no weights at 'nowhere'"):
-        fetch("nowhere")
-
-
-def test_failures_of_the_network_are_one_line(remote: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_of_the_network_are_one_line_and_other_names_ask_nothing_of_it(
+    remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(
         MissingError, match=r"no folder 'lab/none', and no such repository of weights .404 for lab/none"
     ):
@@ -91,3 +82,7 @@ def test_failures_of_the_network_are_one_line(remote: Path, monkeypatch: pytest.
     monkeypatch.setattr(FakeApi, "broken", True)
     with pytest.raises(StorageError, match=r"lab/gait: the upload failed .no route"):
         GaitCrafterPipeline.push_to_hub(pipeline(), "lab/gait")
+    monkeypatch.delattr("huggingface_hub.snapshot_download")
+    assert fetch("bundled") == fetch(BUNDLED) == BUNDLED
+    with pytest.raises(MissingError, match="no weights at 'nowhere'"):
+        fetch("nowhere")

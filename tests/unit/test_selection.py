@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, UsageError
+from gaitcrafter_ext.errors import ConflictError, DataError, MissingError
 from gaitcrafter_ext.generator.weights import Vocabulary, locate, read_card
 from gaitcrafter_ext.hardware import Process
 from gaitcrafter_ext.metrics.centroids import Centroids
@@ -32,7 +32,6 @@ from gaitcrafter_ext.synthesis.selection import (
     IdentityFilter,
     SelectedIdentities,
     choose_probes,
-    criteria_of,
     filter_request,
     read_selected,
     select_identities,
@@ -82,12 +81,6 @@ def test_each_kind_of_bad_candidate_falls_for_its_own_reason() -> None:
     for radius, outcome in ((exact, "known"), (exact - 1e-4, "kept")):  # at the threshold is too near
         sieve = IdentityFilter(replace(CRITERIA, known=radius), KNOWN)
         assert sieve.decide("a", towards(0, 9, 0.3), 1.0).outcome == outcome
-
-
-def test_the_radius_around_training_people_is_that_of_their_number() -> None:
-    judge = replace(JUDGE, calibration=replace(JUDGE.calibration, leak={"50": 0.3, "200": 0.1}))
-    radii = [criteria_of(judge, FilterSettings(1, 1), population).known for population in (5, 50, 100, 200, 3200)]
-    assert radii == pytest.approx([0.3, 0.3, 0.2, 0.1, 0.1 / 9])  # 16 times as many: a third twice over
 
 
 def request(wanted: int = 3, most: int = 60, **blend: object) -> FilterRequest:
@@ -182,16 +175,6 @@ def test_probes_are_the_calibrated_views_or_the_nearest() -> None:
     nameless = replace(CARD, vocabulary=Vocabulary(("a", "b"), ("walk",), {"left": None}))
     assert choose_probes(nameless, ("054", "090")).takes == ("walk-01", "walk-02")
     assert list(choose_probes(nameless, ("054", "090")).views) == ["left"]
-
-
-def test_settings_out_of_range_are_refused() -> None:
-    for settings, message in (
-        (FilterSettings(0, 10), "--novel: 0"),
-        (FilterSettings(5, 4), "--max-candidates: 4; allowed: 5"),
-        (FilterSettings(1, 9, 0.5), "--false-match-rate: 0.5"),
-    ):
-        with pytest.raises(UsageError, match=message):
-            filter_request(CARD, JUDGE, settings, BLEND, SAMPLING)
 
 
 def test_trials_are_kept_by_all_that_decides_them(tmp_path: Path) -> None:
