@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     names = "; ".join(f"{name}: {each.question}" for name, each in DESIGNS.items())
     parser.add_argument("name", metavar="NAME", help=names)
-    whole, path = {"type": at_least(1), "metavar": "N"}, {"type": Path}
+    whole, path, counts = {"type": at_least(1), "metavar": "N"}, {"type": Path}, {"type": _counts, "metavar": "N,M"}
     for option, more, meaning in (
         ("--out", path | {"required": True, "metavar": "DIR"}, "folder of all that is made; resumes; can be shared"),
         ("--size", {"default": "cpu"}, "cpu: on the simulated cohort; gpu: full schedules, with --data"),
@@ -53,15 +53,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--iterations", whole, "instead of the schedule's, in every arm"),
         ("--synthetic-share", {"metavar": "S"}, "share of synthetic clips in batches of both kinds, as for recognise"
          " train, or none: all alike (default: from 1 to 0 in three quarters of the training)"),
-        ("--novel", {"metavar": "N,M"}, "how many novel people: each in dose, the ends in synthetic-only"),
-        ("--lengths", {"metavar": "T,U"}, "synthetic-only: frames of the synthetic clips (default: 30,60,90)"),
-        ("--labels", {"metavar": "N,M"}, "few-labels: how many real people"),
+        ("--novel", counts, "how many novel people: each in dose, the ends in synthetic-only"),
+        ("--lengths", counts, "synthetic-only: frames of the synthetic clips (default: 30,60,90)"),
+        ("--labels", counts, "few-labels: how many real people"),
         ("--leave-out", whole, "real-people: how many of the training people are left out at a time (default 2)"),
         ("--seeds", whole, "trainings of each arm (default: the size's)"),
     ):  # fmt: skip
         parser.add_argument(option, help=meaning, **more)
     parser.add_argument("--dry-run", action="store_true", help="print the commands; run nothing")
     add_json(parser)
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    """Numbers of people or frames, rising."""
+    try:
+        found = [int(word.encode("ascii")) for word in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or found != sorted(set(found)) or found[0] < 2:
+        raise argparse.ArgumentTypeError(f"cannot read '{text}'; write rising numbers from 2, e.g. 5,10,25")
+    return tuple(found)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -131,9 +142,6 @@ def _chosen(args: argparse.Namespace) -> dict[str, Any]:
 
     chosen = {each.name: getattr(args, each.name, None) for each in fields(Setting)}
     chosen = {name: value for name, value in chosen.items() if value is not None and name != "views"}
-    for name in ("labels", "lengths", "novel"):
-        if name in chosen:
-            chosen[name] = _counts(f"--{name}", getattr(args, name))
     if args.config and Path(args.config).is_file():
         chosen["config"] = Path(args.config)
     if args.partition:
@@ -171,17 +179,6 @@ def _views(text: str, setting: Setting) -> tuple[str, ...]:
             + ", ".join(known)
         )
     return ("all",) if text == "all" else views
-
-
-def _counts(option: str, text: str) -> tuple[int, ...]:
-    """Numbers of people or frames, rising."""
-    try:
-        found = [int(word) for word in text.split(",")]
-    except ValueError:
-        found = []
-    if not found or found != sorted(set(found)) or found[0] < 2:
-        raise UsageError(f"{option}: cannot read '{text}'; write rising numbers from 2, e.g. 5,10,25")
-    return tuple(found)
 
 
 def _check_weights(args: argparse.Namespace, setting: Setting) -> None:

@@ -17,7 +17,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +137,7 @@ def answer(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
 def test_opengaits_own_configs_take_synthetic_people_unless_labels_are_no_identities(answer: dict[str, Any]) -> None:
     assert {name: said for name, said in answer["stock"].items() if "no identities" not in said} == {}
     assert len(answer["stock"]) == 4  # three of Scoliosis1K, one segmentation
+    assert answer["unreadable"] == []  # lists of probes are found wherever the output goes
 
 
 def test_every_datasets_layout_mixes_with_synthetic_clips_beside_it_or_merged(answer: dict[str, Any]) -> None:
@@ -152,43 +152,31 @@ def test_every_datasets_layout_mixes_with_synthetic_clips_beside_it_or_merged(an
         assert joined["takes"][:3] == merged["takes"][:3], name
 
 
-def test_evaluators_find_their_lists_wherever_the_output_goes(answer: dict[str, Any]) -> None:
-    assert answer["unreadable"] == []
-
-
-def test_known_people_join_novel_ones_sort_after_and_no_take_is_shadowed(answer: dict[str, Any]) -> None:
-    found, only = answer["data"]["train"], answer["data"]["only"]
+def test_known_people_join_novel_ones_sort_after_and_test_data_stay_real(answer: dict[str, Any], data: Path) -> None:
+    found, only, tested = (answer["data"][name] for name in ("train", "only", "test"))
     assert found["labels"][:4] == [f"simulated-{name}" for name in PEOPLE[:4]]
     assert [label.split("@")[0] for label in found["labels"][4:]] == NOVEL
     assert [label.split("@")[0] for label in only] == ["simulated-sim-001", *NOVEL]
     takes = {take.split()[1] for take in found["takes"] if take.startswith("simulated-sim-001 ")}
     assert {"nm-01", "nm-syn-01", "nm-syn-09"} <= takes
     assert len(found["of"]["simulated-sim-001"]) == 10 * 2 + 2 * 2
-
-
-def test_every_clip_is_read_as_it_was_written_and_test_data_stay_real(answer: dict[str, Any], data: Path) -> None:
-    found, tested = answer["data"]["train"], answer["data"]["test"]
     real, synthetic = (SilhouetteStore(data / part) for part in ("pkl", "syn/pkl"))
     wanted = [int(real.read(key).sum()) for key in real if key.identity in PEOPLE[:4]]
     wanted += [int(synthetic.read(key).sum()) for key in synthetic]
-    assert found["sums"] == answer["data"]["cached"] == wanted
+    assert found["sums"] == answer["data"]["cached"] == wanted  # every clip is read as it was written
     assert found["synthetic"] == list(range(80, 92))
     assert (tested["labels"], tested["synthetic"], len(tested["sums"])) == (["sim-005", "sim-006"], [], 40)
 
 
-def test_opengaits_loader_and_transforms_take_our_batches(answer: dict[str, Any]) -> None:
+def test_opengaits_loader_and_transforms_take_our_batches_of_one_or_several_data_sets(answer: dict[str, Any]) -> None:
     for batch in answer["data"]["batches"]:
-        assert batch["shape"] == [4, 6, 64, 44]
-        assert batch["peak"] == 1.0
+        assert (batch["shape"], batch["peak"]) == ([4, 6, 64, 44], 1.0)
         assert sorted(label >= 4 for label in batch["labels"]) == [False, False, True, True]
-
-
-def test_several_data_sets_work_and_count_together(answer: dict[str, Any]) -> None:
-    batches = answer["data"]["several"]
-    assert [batch["shape"] for batch in batches] == [[4, 6, 64, 44]] * 4
+    several = answer["data"]["several"]
+    assert [batch["shape"] for batch in several] == [[4, 6, 64, 44]] * 4
     # Labels of both sets in one order: Another-..., simulated-..., then the novel people.
-    assert all(label >= 4 for batch in batches[:2] for label in batch["labels"])
-    assert all(label < 4 for batch in batches[2:] for label in batch["labels"])
+    assert all(label >= 4 for batch in several[:2] for label in batch["labels"])
+    assert all(label < 4 for batch in several[2:] for label in batch["labels"])
     assert answer["data"]["class_num"] == [6, 10]
 
 
@@ -228,15 +216,10 @@ def test_the_other_models_train_and_are_tested(data: Path, tmp_path: Path, model
     assert len(table(done.stderr)) == 3
 
 
-def small_copy(folder: Path) -> Path:
-    """The parts of the checkout that a run needs, so that the real one is never touched."""
-    for name in ("opengait", "configs"):
-        shutil.copytree(CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
-
-
 def test_opengaits_own_main_knows_us_by_the_shim_alone(data: Path, tmp_path: Path) -> None:
-    copied = small_copy(tmp_path / "OpenGait")
+    copied = tmp_path / "OpenGait"  # so that the real one is never touched
+    for name in ("opengait", "configs"):
+        shutil.copytree(CHECKOUT / name, copied / name, ignore=shutil.ignore_patterns("__pycache__"))
     cfgs = joined(data)
     cfgs["trainer_cfg"]["with_test"] = True
     path = write_config(tmp_path / "config.yaml", cfgs)
@@ -264,12 +247,6 @@ def test_opengaits_own_main_knows_us_by_the_shim_alone(data: Path, tmp_path: Pat
     assert not list((copied / "opengait/modeling/models").rglob("*gaitcrafter*"))
 
 
-def torchrun(folder: Path, cfgs: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    with start_torchrun(folder, cfgs) as run:
-        output, errors = run.communicate()
-    return subprocess.CompletedProcess(run.args, run.returncode, output, errors)
-
-
 def start_torchrun(folder: Path, cfgs: dict[str, Any]) -> subprocess.Popen[str]:
     """Two processes of the launcher, by gloo."""
     path = write_config(folder / "config.yaml", cfgs)
@@ -282,36 +259,25 @@ def start_torchrun(folder: Path, cfgs: dict[str, Any]) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
 
 
-def test_two_processes_train_and_test_together(data: Path, tmp_path: Path) -> None:
-    cfgs = joined(data, "DeepGaitV2")
-    cfgs["trainer_cfg"]["with_test"] = True
-    done = torchrun(tmp_path, cfgs)
-    assert done.returncode == 0, done.stderr
-    assert "batch_size: 16 -> 2" in done.stderr
-    assert done.stderr.count("Iteration 00002") == 1
-    assert len(table(done.stderr)) == 3
-
-
-def on_demand(data: Path) -> dict[str, Any]:
-    """Novel people of the bundled weights, beside people whom they do not know."""
-    cfgs = joined(data, "DeepGaitV2")
-    entry = {"weights": "bundled", "novel": 3, "conditions": ["nm"], "views": ["000", "090"]}
-    cfgs["data_cfg"] |= {"synthetic": [entry], "dataset_name": "mine"}
-    return cfgs
-
-
-def test_clips_are_made_on_demand_once_by_two_processes_and_reused(
+def test_two_processes_train_and_test_on_clips_that_are_made_once_and_reused(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GAITCRAFTER_CACHE", str(tmp_path / "cache"))
-    first = torchrun(tmp_path, on_demand(data))
-    assert first.returncode == 0, first.stderr
-    assert first.stderr.count("making 6 clips of 3 people") == 1
-    assert "synthesizing" in first.stderr  # the progress bar
-    assert "and 6 synthetic clips, 3 of the 7 people" in first.stderr
+    cfgs = joined(data, "DeepGaitV2")
+    entry = {"weights": "bundled", "novel": 3, "conditions": ["nm"], "views": ["000", "090"]}
+    cfgs["data_cfg"] |= {"synthetic": [entry], "dataset_name": "mine"}
+    cfgs["trainer_cfg"]["with_test"] = True
+    with start_torchrun(tmp_path, cfgs) as run:
+        errors = run.communicate()[1]
+    assert run.returncode == 0, errors
+    assert errors.count("making 6 clips of 3 people") == 1
+    for said in ("synthesizing", "and 6 synthetic clips, 3 of the 7 people", "batch_size: 16 -> 2"):
+        assert said in errors
+    assert errors.count("Iteration 00002") == 1
+    assert len(table(errors)) == 3
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.pkl")}
     assert len(made) == 6
-    again = launch(data, tmp_path, on_demand(data))
+    again = launch(data, tmp_path, cfgs)
     assert again.returncode == 0, again.stderr
     assert "making" not in again.stderr
     assert {path: path.stat().st_mtime_ns for path in made} == made
@@ -345,18 +311,14 @@ def test_a_killed_rank_ends_the_run_and_loses_nothing(data: Path, tmp_path: Path
     cfgs["trainer_cfg"] |= {"total_iter": 100_000, "save_iter": 1}
     saved = tmp_path / "work/output/simulated/GaitSet/tiny/checkpoints"
     with start_torchrun(tmp_path, cfgs) as run:
-        wait_until(lambda: len(list(saved.glob("tiny-*.pt"))) > 3, run)
+        deadline = time.monotonic() + 600
+        while len(list(saved.glob("tiny-*.pt"))) <= 3:
+            assert run.poll() is None, run.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         listed = subprocess.run(["ps", "--ppid", str(run.pid), "-o", "pid="], capture_output=True, text=True)
         os.kill(int(listed.stdout.split()[-1]), signal.SIGKILL)
         run.communicate(timeout=300)
     assert run.returncode != 0
     for path in saved.glob("*.pt"):
         assert torch.load(path, weights_only=True)["iteration"] == int(path.stem[-5:])
-
-
-def wait_until(done: Callable[[], bool], run: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 600
-    while not done():
-        assert run.poll() is None, run.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

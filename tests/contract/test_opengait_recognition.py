@@ -191,9 +191,8 @@ def test_tables_agree_to_the_digit(metric: Distance, answer: tuple[dict[str, np.
     assert all(5 < value < 95 for value in (*grew.metrics.values(), *figures) if value < 99)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_the_benchmark_trains_opengaits_models_with_our_sizes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_benchmark_trains_opengaits_models_with_our_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(CHECKOUT.parent / "torchvision")
-    with Worker(f"opengait-{name}", threads=1) as theirs, Worker(name, threads=1) as ours:
+    with Worker("opengait-gaitset", threads=1) as theirs, Worker("gaitset", threads=1) as ours:
         assert theirs.about["parameters"] == ours.about["parameters"]
         assert theirs.measure("recognition", "float32", 0.0)[0] > 0

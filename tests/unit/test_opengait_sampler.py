@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from types import SimpleNamespace
 from typing import Any
@@ -30,19 +31,22 @@ def people(real: int = 6, both: int = 2, novel: int = 6, takes: int = 5) -> Any:
     count = 0
     for number in range(real + novel):
         label = f"x-{number}" if number < real else f"~{number}"
-        kinds = ([False] if number < real else []) + ([True] if number < both or number >= real else [])
-        for is_synthetic in kinds:
-            fresh = list(range(count, count + takes))
+        for made in [False] * (number < real) + [True] * (number < both or number >= real):
+            fresh = range(count, count + takes)
             indices.setdefault(label, []).extend(fresh)
-            synthetic |= set(fresh) if is_synthetic else set()
+            synthetic |= set(fresh) if made else set()
             count += takes
-    return SimpleNamespace(
-        label_set=sorted(indices), indices_dict=indices, synthetic_indices=frozenset(synthetic), size=count
-    )
+    return SimpleNamespace(label_set=sorted(indices), indices_dict=indices, synthetic_indices=frozenset(synthetic))
 
 
 def owner(dataset: Any) -> dict[int, str]:
     return {index: label for label, indices in dataset.indices_dict.items() for index in indices}
+
+
+def novel(sampler: RealSyntheticTripletSampler, number: int) -> int:
+    """How many novel people are in a batch."""
+    of = owner(sampler.dataset)
+    return len({of[index] for index in sampler.batch(number) if of[index][0] == "~"})
 
 
 def test_every_batch_has_k_different_takes_of_p_different_people() -> None:
@@ -55,37 +59,22 @@ def test_every_batch_has_k_different_takes_of_p_different_people() -> None:
             batch = sampler.batch(number)
             assert len(set(batch)) == 12
             assert sorted(Counter(of[index] for index in batch).values()) == [3] * 4
+    few = Counter(RealSyntheticTripletSampler(people(takes=2), [3, 5], synthetic_people=0.0).batch(0))
+    assert (sum(few.values()), max(few.values())) == (15, 3)  # few takes come more than once
 
 
-def test_the_share_of_people_is_kept_exactly_or_in_the_mean() -> None:
-    dataset = people()
-    of = owner(dataset)
-
-    def novel(share: float) -> list[int]:
-        sampler = RealSyntheticTripletSampler(dataset, [4, 2], synthetic_people=share)
-        return [len({of[i] for i in sampler.batch(n) if of[i][0] == "~"}) for n in range(100)]
-
-    assert set(novel(0.5)) == {2}
-    assert set(novel(0.0)) == {0}
-    assert set(novel(1.0)) == {4}
-    fractions = novel(0.3)
-    assert set(fractions) == {1, 2}
-    assert sum(fractions) / 100 == pytest.approx(1.2, abs=0.1)
-
-
-def test_the_share_of_takes_concerns_people_who_have_both() -> None:
+def test_shares_are_kept_exactly_or_in_the_mean_and_may_change_while_training_goes_on() -> None:
     dataset = people(both=6)
+    for share, counts in ((0.5, {2}), (0.0, {0}), (1.0, {4}), (0.3, {1, 2})):
+        sampler = RealSyntheticTripletSampler(dataset, [4, 2], synthetic_people=share)
+        found = [novel(sampler, number) for number in range(100)]
+        assert set(found) == counts
+        assert sum(found) / 100 == pytest.approx(4 * share, abs=0.1)
+    sampler = RealSyntheticTripletSampler(dataset, [4, 2], synthetic_people=[[10, 1.0], [20, 0.0]])
+    assert [novel(sampler, number) for number in (0, 10, 15, 20, 99)] == [4, 4, 2, 0, 0]
     sampler = RealSyntheticTripletSampler(dataset, [4, 4], synthetic_people=0.0, synthetic_takes=0.25)
     for number in range(50):
         assert sum(index in dataset.synthetic_indices for index in sampler.batch(number)) == 4
-
-
-def test_a_schedule_goes_from_synthetic_to_real() -> None:
-    dataset = people()
-    of = owner(dataset)
-    sampler = RealSyntheticTripletSampler(dataset, [4, 2], synthetic_people=[[10, 1.0], [20, 0.0]])
-    counts = {n: len({of[i] for i in sampler.batch(n) if of[i][0] == "~"}) for n in (0, 10, 15, 20, 99)}
-    assert counts == {0: 4, 10: 4, 15: 2, 20: 0, 99: 0}
 
 
 def test_ranks_share_one_batch_and_a_resumed_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,22 +92,9 @@ def test_ranks_share_one_batch_and_a_resumed_run_goes_on(monkeypatch: pytest.Mon
     assert whole.batch(3) != RealSyntheticTripletSampler(dataset, [4, 2], True, 0.5, seed=1).batch(3)
 
 
-def test_few_takes_come_more_than_once() -> None:
-    dataset = people(takes=2)
-    sampler = RealSyntheticTripletSampler(dataset, [3, 5], synthetic_people=0.0)
-    counts = Counter(sampler.batch(0))
-    assert sum(counts.values()) == 15
-    assert max(counts.values()) <= 3
-
-
-def test_opengait_can_find_every_argument() -> None:
-    import inspect
-
+def test_values_that_cannot_be_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     # OpenGait drops what is keyword-only.
     assert inspect.getfullargspec(RealSyntheticTripletSampler.__init__).kwonlyargs == []
-
-
-def test_values_that_cannot_be_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     mistakes: tuple[tuple[dict[str, Any], str], ...] = (
         ({"batch_size": 8}, "'batch_size' is 8"),
         ({"batch_size": [20, 2]}, "20 people a batch, 12 are there"),

@@ -99,26 +99,24 @@ class Payload:
         return os.mkdir, ("payload-ran",)
 
 
-def test_code_in_a_checkpoint_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoints_of_something_else_are_refused_and_code_in_them_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    torch.save({"model": Payload()}, tmp_path / "zip.pt")
-    (tmp_path / "bare.pt").write_bytes(pickle.dumps({"model": Payload()}))
-    for name in ("zip.pt", "bare.pt"):
-        with pytest.raises(WeightsError, match="refused"):
-            load_opengait(tmp_path / name)
-    assert not (tmp_path / "payload-ran").exists()
-
-
-def test_checkpoints_of_something_else_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match=r"no checkpoint .*nowhere"):
-        load_opengait(tmp_path / "nowhere.pt")
-    torch.save({"model": {"fc.weight": torch.zeros(2)}}, tmp_path / "other.pt")
-    with pytest.raises(WeightsError, match="neither OpenGait's GaitSet nor"):
-        load_opengait(tmp_path / "other.pt")
-    torch.save([1], tmp_path / "list.pt")
-    with pytest.raises(WeightsError, match="no 'model' in it"):
-        load_opengait(tmp_path / "list.pt")
-    whole = (tmp_path / "other.pt").read_bytes()
-    (tmp_path / "half.pt").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(WeightsError, match="not a whole checkpoint"):
-        load_opengait(tmp_path / "half.pt")
+    torch.save({"model": {"fc.weight": torch.zeros(2)}}, "other.pt")
+    torch.save([1], "list.pt")
+    torch.save({"model": Payload()}, "zip.pt")
+    Path("bare.pt").write_bytes(pickle.dumps({"model": Payload()}))
+    whole = Path("other.pt").read_bytes()
+    Path("half.pt").write_bytes(whole[: len(whole) // 2])
+    for name, kind, words in (
+        ("nowhere", MissingError, r"no checkpoint .*nowhere"),
+        ("other", WeightsError, "neither OpenGait's GaitSet nor"),
+        ("list", WeightsError, "no 'model' in it"),
+        ("zip", WeightsError, "refused"),
+        ("bare", WeightsError, "refused"),
+        ("half", WeightsError, "not a whole checkpoint"),
+    ):
+        with pytest.raises(kind, match=words):
+            load_opengait(tmp_path / f"{name}.pt")
+    assert not Path("payload-ran").exists()

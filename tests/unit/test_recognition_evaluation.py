@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from itertools import compress
 
 import numpy as np
 import pytest
@@ -17,9 +18,8 @@ from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
 
 VIEWS = ("000", "054", "090")
 TAKES = tuple(take_names(CASIA_B_TAKES))
-CASIA_B = load_dataset("casia-b").protocol
 PROBES = {"NM": TAKES[4:6], "BG": TAKES[6:8], "CL": TAKES[8:]}
-assert CASIA_B is not None
+CASIA_B = protocol_for(load_dataset("casia-b"), [])
 
 
 def walkers(
@@ -110,38 +110,35 @@ def test_the_printed_table_names_views_mean_and_chance() -> None:
     assert text.splitlines()[-1] == "NM@R1: 100.00%\tBG@R1: 100.00%\tCL@R1: 100.00%"
 
 
-def test_probes_may_be_named_clip_by_clip() -> None:
+def preset(name: str) -> Protocol:
+    found = load_dataset(name).protocol
+    assert found is not None
+    return found
+
+
+def test_probes_may_be_named_clip_by_clip_and_views_by_their_camera() -> None:
     features, keys = walkers(people=3, noise=0.01, takes=("camid1_videoid2", "camid4_videoid1"), views=("seq0",))
-    gait3d = load_dataset("gait3d").protocol
-    assert gait3d is not None
     names = [str(key).replace("/", "-") for key in sorted(keys, key=lambda key: (key.take, key.identity))]
     for partition in (Partition((), (), tuple(names[:2])), Partition((), (), gallery=tuple(names[2:]))):
-        found = evaluate(features, assign_roles(keys, gait3d, partition))
+        found = evaluate(features, assign_roles(keys, preset("gait3d"), partition))
         assert (found.gallery, found.columns["all"].probes, found.columns["all"].metrics["mINP"]) == (4, 2, 100.0)
     with pytest.raises(DataError, match="the protocol takes PROBE_SET or GALLERY_SET of the partition"):
-        assign_roles(keys, gait3d)
-
-
-def test_ccpgs_views_are_identical_where_the_camera_is() -> None:
-    ccpg = load_dataset("ccpg").protocol
-    assert ccpg is not None
+        assign_roles(keys, preset("gait3d"))
     features, keys = walkers(people=4, noise=0.01, takes=("U0_D0", "U1_D1"), views=("05_0", "05_1", "11_0"))
-    assert table(features, keys, ccpg).views == ("05", "11")
+    assert table(features, keys, preset("ccpg")).views == ("05", "11")
     with pytest.raises(DataError, match="at another view"):
-        assign_roles([key for key in keys if key.view != "11_0"], ccpg)
+        assign_roles([key for key in keys if key.view != "11_0"], preset("ccpg"))
 
 
 def test_views_that_lack_clips_are_left_out_and_probes_without_a_gallery_clip_counted() -> None:
     features, keys = walkers(people=6, noise=0.01)
     kept = ~(np.isin(features.take, TAKES[:4]) & (features.view == "054"))
-    column = table(features.where(kept), [key for key, keep in zip(keys, kept, strict=True) if keep]).columns["NM"]
+    column = table(features.where(kept), list(compress(keys, kept))).columns["NM"]
     assert column.cells[0][1] is None
     assert column.metrics["rank-1"] == 100.0
     features, keys = walkers(people=3, noise=0.01, takes=("01", "02"), views=("a",))
     kept = np.array([key.identity != "002" or key.take != "01" for key in keys])
-    grew = load_dataset("grew").protocol
-    assert grew is not None
-    found = table(features.where(kept), [key for key, keep in zip(keys, kept, strict=True) if keep], grew)
+    found = table(features.where(kept), list(compress(keys, kept)), preset("grew"))
     assert found.columns["GREW"].unmatched == 1
     assert found.columns["GREW"].metrics["rank-20"] == 100.0
     assert "1 probes have no gallery clip" in str(found)
