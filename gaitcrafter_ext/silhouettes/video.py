@@ -143,10 +143,9 @@ def _learn_background(path: str | os.PathLike[str]) -> tuple[Any, int, float]:
 def _pictures(video: cv2.VideoCapture) -> Iterator[NDArray[np.uint8]]:
     """Frames, uint8 [H, W, 3], reduced to ``WORK_HEIGHT`` and brought to one brightness: cameras and lights flicker."""
     while (found := video.read())[0]:
-        picture = found[1]
-        scale = min(1.0, WORK_HEIGHT / picture.shape[0])
-        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.float32)
-        yield np.clip(picture + 128 - np.median(picture[::4, ::4], axis=(0, 1)), 0, 255).astype(np.uint8)
+        scale = min(1.0, WORK_HEIGHT / found[1].shape[0])
+        picture = cv2.resize(found[1], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        yield np.asarray(cv2.add(picture, (*(128.0 - np.median(picture[::8, ::8], axis=(0, 1))), 0.0)), np.uint8)
 
 
 def _disc(size: int) -> NDArray[np.uint8]:
