@@ -17,7 +17,6 @@ from gaitcrafter_ext.generator.people import PeopleSpace
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
 from gaitcrafter_ext.generator.sampling import make_scheduler
 from gaitcrafter_ext.generator.weights import Card, TrainedOn, Vocabulary
-from gaitcrafter_ext.silhouettes.clip import COLUMNS
 from gaitcrafter_ext.silhouettes.dataset import preset_path
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -72,7 +71,7 @@ def tiny_dataset(root: Path, config: GeneratorConfig, held_out: bool = False) ->
     store = SilhouetteStore(root / "pkl")
     training, held = hold_out(store.keys(), config.dataset, 1)
     words = vocabulary_of(training, config.dataset) if held_out else None
-    return ClipDataset(store, held if held_out else training, config.dataset, 30, COLUMNS, root / "clips.u8", words)
+    return ClipDataset(store, held if held_out else training, config.dataset, root / "clips.u8", words)
 
 
 def tiny_network(conditions: int = 2) -> GaitUNet:

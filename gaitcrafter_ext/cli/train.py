@@ -94,8 +94,6 @@ def _denoising(
     """The config as the clips complete it, and what makes the objective, given a file for the frames."""
     from gaitcrafter_ext.generator.data import ClipDataset, hold_out
     from gaitcrafter_ext.generator.denoising import DenoiseClips, InitialWeights
-    from gaitcrafter_ext.generator.sampling import FRAMES
-    from gaitcrafter_ext.silhouettes.clip import COLUMNS
     from gaitcrafter_ext.silhouettes.partition import Partition
     from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
@@ -117,8 +115,8 @@ def _denoising(
     initial = InitialWeights(args.init, rules.name, people) if args.init else None
 
     def objective(cache: Path) -> Objective:
-        clips = ClipDataset(store, training, rules, FRAMES, COLUMNS, cache)
-        held_out = ClipDataset(store, held, rules, FRAMES, COLUMNS, cache, clips.vocabulary) if held else None
+        clips = ClipDataset(store, training, rules, cache)
+        held_out = ClipDataset(store, held, rules, cache, clips.vocabulary) if held else None
         return DenoiseClips(config, clips, held_out, initial, held)
 
     return config, objective

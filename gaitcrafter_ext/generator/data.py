@@ -21,7 +21,8 @@ from tqdm import tqdm
 
 from gaitcrafter_ext.errors import DataError, GaitCrafterError
 from gaitcrafter_ext.generator.conditioning import Conditioning
-from gaitcrafter_ext.generator.people import PeopleSpace, gei_features
+from gaitcrafter_ext.generator.people import MIDDLE, PeopleSpace, gei_features
+from gaitcrafter_ext.generator.sampling import FRAMES
 from gaitcrafter_ext.generator.weights import Vocabulary
 from gaitcrafter_ext.silhouettes.cycle import gait_phases
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
@@ -31,10 +32,8 @@ from gaitcrafter_ext.vocabulary import ClipKey
 
 logger = logging.getLogger(__name__)
 
-HEIGHT = 64
-
-#: Clips read at a time.
-CHUNK = 512
+#: Rows of a frame; clips read at a time.
+HEIGHT, CHUNK = 64, 512
 
 
 def vocabulary_of(keys: Iterable[ClipKey], dataset: DatasetConfig) -> Vocabulary:
@@ -66,12 +65,12 @@ def hold_out(keys: Sequence[ClipKey], dataset: DatasetConfig, takes: int) -> tup
 class ClipDataset:
     """Clips as bytes in one memory-mapped file, with who, how, from where and at what phase of each.
 
+    Clips shorter than a window are left out with a warning.
+
     Args:
         store: Where the clips lie.
         keys: Which of them.
         dataset: How folder names are read.
-        frames: Length of a window; shorter clips are left out with a warning.
-        columns: Middle columns kept.
         cache: File for the frames. Its name is deleted once it is mapped, so that its space is freed with the process,
             however that ends. Processes that share a file (:func:`readers`) give one name, whose beginning it bears.
         vocabulary: Order of people and conditions, other clips are left out; ``None`` = what the clips show.
@@ -86,16 +85,13 @@ class ClipDataset:
         store: SilhouetteStore,
         keys: Sequence[ClipKey],
         dataset: DatasetConfig,
-        frames: int,
-        columns: int,
         cache: Path,
         vocabulary: Vocabulary | None = None,
     ) -> None:
-        self.window, self.columns = frames, columns
         if vocabulary is not None:
             people, conditions = set(vocabulary.identities), set(vocabulary.conditions)
             keys = [key for key in keys if key.identity in people and dataset.condition_of(key.take) in conditions]
-        mapped, packed = _mapped(store, keys, frames, columns, cache)
+        mapped, packed = _mapped(store, keys, cache)
         self.keys, self.fingerprint, self.features = [keys[row] for row in packed.kept], packed.digest, packed.features
         self.length, self.first = packed.lengths, np.cumsum(packed.lengths) - packed.lengths
         self.vocabulary = vocabulary = vocabulary or vocabulary_of(self.keys, dataset)
@@ -115,14 +111,6 @@ class ClipDataset:
 
     def __len__(self) -> int:
         return len(self.keys)
-
-    def place(self, people: PeopleSpace) -> None:
-        """Take people's codes from a space whose rows are in the order of the vocabulary."""
-        self.codes = people.codes.clone()
-
-    def to(self, device: torch.device) -> None:
-        """Move the frames to a device with room for them; batches are then gathered there."""
-        self.frames = self.frames.to(device)
 
     @property
     def cadence(self) -> dict[str, tuple[float, float]]:
@@ -152,11 +140,11 @@ class ClipDataset:
     ) -> tuple[Tensor, Conditioning]:
         """Random windows of random clips; ``cumulative`` is the running sum of :meth:`weights`."""
         chosen = np.minimum(np.searchsorted(cumulative, rng.random(size), side="right"), len(self) - 1)
-        return self.batch(chosen, rng.integers(self.length[chosen] - self.window + 1))
+        return self.batch(chosen, rng.integers(self.length[chosen] - FRAMES + 1))
 
     def batch(self, clips: NDArray[np.int64], starts: NDArray[np.int64]) -> tuple[Tensor, Conditioning]:
-        """The windows of the named clips that begin at ``starts``: float32 [b, window, h, w] in [-1, 1]."""
-        time = starts[:, None] + np.arange(self.window)
+        """The windows of the named clips that begin at ``starts``: float32 [b, 30, 64, 48] in [-1, 1]."""
+        time = starts[:, None] + np.arange(FRAMES)
         where = torch.from_numpy(self.first[clips, None] + time).to(self.frames.device)
         phase = self.phases.start[clips, None] + 2 * np.pi * time / self.phases.cycle[clips, None]
         given = Conditioning(
@@ -204,22 +192,20 @@ def readers() -> int:
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
 
 
-def _mapped(
-    store: SilhouetteStore, keys: Sequence[ClipKey], window: int, columns: int, cache: Path
-) -> tuple[NDArray[np.uint8], _Packed]:
-    """Frames [sum of lengths, h, columns], in one file that all processes of a ``torchrun`` on this machine map.
+def _mapped(store: SilhouetteStore, keys: Sequence[ClipKey], cache: Path) -> tuple[NDArray[np.uint8], _Packed]:
+    """Frames [sum of lengths, 64, 48], in one file that all processes of a ``torchrun`` on this machine map.
 
     Whichever comes first writes it, and the last one deletes its name; where one dies, the next one has the lock.
     """
     if readers() == 1:
         try:
-            packed = _pack(store, keys, window, columns, cache)
-            return _map(cache, packed, columns), packed
+            packed = _pack(store, keys, cache)
+            return _map(cache, packed), packed
         finally:
             _delete([cache])
     # The number of torchrun's own process tells the files of this start from what a killed one left.
     start = f"{cache.stem}-{os.getppid()}-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}-"
-    asked = hashlib.blake2b(repr((store.root, window, columns, list(map(str, keys)))).encode(), digest_size=8)
+    asked = hashlib.blake2b(repr((store.root, list(map(str, keys)))).encode(), digest_size=8)
     file = cache.with_name(f"{start}{asked.hexdigest()}.u8")
     facts, seen = file.with_suffix(".npz"), file.with_suffix(".seen")
     with FileLock(cache.with_suffix(".lock"), str(cache), math.inf):
@@ -227,10 +213,10 @@ def _mapped(
         try:
             if not facts.is_file():  # written last
                 with atomic_write(facts) as out:
-                    np.savez(out, **_pack(store, keys, window, columns, file)._asdict())
+                    np.savez(out, **_pack(store, keys, file)._asdict())
             with np.load(facts) as found:
                 packed = _Packed(found["kept"], found["lengths"], found["features"], str(found["digest"]))
-            mapped = _map(file, packed, columns)
+            mapped = _map(file, packed)
             with seen.open("ab") as marks:
                 marks.write(b".")
             if seen.stat().st_size >= readers():
@@ -243,9 +229,9 @@ def _mapped(
     return mapped, packed
 
 
-def _map(file: Path, packed: _Packed, columns: int) -> NDArray[np.uint8]:
+def _map(file: Path, packed: _Packed) -> NDArray[np.uint8]:
     """Copy-on-write: nothing is read before it is drawn, and nothing we do reaches the file."""
-    return np.memmap(file, np.uint8, "c", shape=(int(packed.lengths.sum()), HEIGHT, columns))
+    return np.memmap(file, np.uint8, "c", shape=(int(packed.lengths.sum()), HEIGHT, MIDDLE.stop - MIDDLE.start))
 
 
 def _delete(files: Iterable[Path]) -> None:
@@ -254,12 +240,12 @@ def _delete(files: Iterable[Path]) -> None:
             file.unlink()
 
 
-def _pack(store: SilhouetteStore, keys: Sequence[ClipKey], window: int, columns: int, cache: Path) -> _Packed:
+def _pack(store: SilhouetteStore, keys: Sequence[ClipKey], cache: Path) -> _Packed:
     """Write the middle columns of all clips that are long enough into one file."""
     kept: list[int] = []
     lengths: list[int] = []
     features: list[NDArray[np.float32]] = []
-    digest, margin = hashlib.blake2b(digest_size=8), (64 - columns) // 2
+    digest = hashlib.blake2b(digest_size=8)
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
         with (
@@ -271,23 +257,23 @@ def _pack(store: SilhouetteStore, keys: Sequence[ClipKey], window: int, columns:
                 chunk = keys[start : start + CHUNK]
                 for row, (key, clip) in enumerate(zip(chunk, pool.map(store.read_real, chunk), strict=True), start):
                     bar.update()
-                    if len(clip) < window:
+                    if len(clip) < FRAMES:
                         continue
-                    middle = np.ascontiguousarray(clip[:, :, margin : 64 - margin])
+                    middle = np.ascontiguousarray(clip[:, :, MIDDLE])
                     file.write(middle.data)
                     digest.update(str(key).encode())
                     digest.update(middle.data)
                     kept.append(row)
                     lengths.append(len(clip))
-                    features.append(gei_features(middle if columns == 48 else clip[:, :, 8:56]))
+                    features.append(gei_features(clip))
     except GaitCrafterError:  # a clip's, in our words already
         raise
     except OSError as error:
         raise storage_error(cache, error) from error
     if not kept:
-        raise DataError(f"{store.root}: none of {len(keys)} clips has {window} frames or more; longer ones are needed")
+        raise DataError(f"{store.root}: none of {len(keys)} clips has {FRAMES} frames or more; longer ones are needed")
     if len(kept) < len(keys):
-        logger.warning("%d of %d clips are shorter than %d frames: left out", len(keys) - len(kept), len(keys), window)
+        logger.warning("%d of %d clips are shorter than %d frames: left out", len(keys) - len(kept), len(keys), FRAMES)
     return _Packed(np.array(kept), np.array(lengths), np.stack(features), digest.hexdigest())
 
 

@@ -105,7 +105,7 @@ class DenoiseClips(Objective):
         self.held = held
         self.people = dataset.encode_people(initial.people) if initial else dataset.fit_people(config.model.code_dim)
         for clips in filter(None, (dataset, held_out)):
-            clips.place(self.people)
+            clips.codes = self.people.codes.clone()
         self.shift = config.training.noise_shift
         self.cumulative = np.cumsum(dataset.weights(config.training.condition_balance))
         self.device = torch.device("cpu")
@@ -118,9 +118,7 @@ class DenoiseClips(Objective):
         words, size = self.dataset.vocabulary, asdict(self.config.model)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.training.seed)
-            denoiser = GaitUNet(
-                conditions=len(words.conditions), frames=self.dataset.window, width=self.dataset.columns, **size
-            )
+            denoiser = GaitUNet(conditions=len(words.conditions), **size)
         if self.initial is not None:
             self.initial.load_into(denoiser, words)
         return denoiser
@@ -129,7 +127,7 @@ class DenoiseClips(Objective):
         """Gather batches on the GPU where all clips fit there."""
         self.device = device
         if device.type == "cuda" and self.dataset.frames.numel() < ON_DEVICE * torch.cuda.mem_get_info(device)[0]:
-            self.dataset.to(device)
+            self.dataset.frames = self.dataset.frames.to(device)
 
     def examples(self, rng: np.random.Generator) -> Examples:
         """Windows of random clips at random noise levels, some of what is known of them left out."""

@@ -25,7 +25,8 @@ from gaitcrafter_ext.generator.framework import ConfigMixin, ModelMixin, registe
 
 CODE_DIM = 64
 
-#: A GEI of the middle 48 columns, halved each way.
+#: Columns that the generator sees; a GEI is halved each way.
+MIDDLE = slice(8, 56)
 GEI_ROWS, GEI_COLUMNS = 32, 24
 FEATURES = GEI_ROWS * GEI_COLUMNS
 
@@ -36,8 +37,8 @@ Floats = NDArray[np.float64]
 
 
 def gei_features(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Gait energy image of a clip: uint8 [T, 64, 48], the middle columns, to float32 [768] in [0, 1]."""
-    mean = frames.mean(axis=0, dtype=np.float64) / 255
+    """Gait energy image of a clip's middle columns: uint8 [T, 64, 64] to float32 [768] in [0, 1]."""
+    mean = frames[:, :, MIDDLE].mean(axis=0, dtype=np.float64) / 255
     return mean.reshape(GEI_ROWS, 2, GEI_COLUMNS, 2).mean(axis=(1, 3)).ravel().astype(np.float32)
 
 

@@ -45,7 +45,7 @@ from gaitcrafter_ext.generator.weights import (
 )
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text, move_files
 
-#: Windows of a tile on accelerators; ``shape.TILE`` on a CPU.
+#: Windows of a tile on accelerators; ``sampling.TILE`` on a CPU.
 TILES = {"cuda": 128, "mps": 32}
 
 #: Threads that draw noise: a CPU's generator is serial, and one alone keeps a fast GPU waiting.
@@ -90,11 +90,8 @@ class GaitCrafterPipeline(DiffusionPipeline):
         scheduler: A ``diffusers`` scheduler for rectified flow; its shift is reused for every sampler.
         conditions: Walking conditions, in the order of their index; those of ``people`` where left out.
         cadence: Person -> mean gait cycle and its standard deviation, frames.
-        sampler: Default of a call, as the next three are.
-        steps: See :meth:`__call__`.
-        guidance: Likewise.
-        identity_scale: Likewise.
-        baked_in: The denoiser was distilled to just these; others are refused.
+
+    The other arguments are the defaults of a call, see :class:`SamplingDefaults`.
     """
 
     card: Card | None

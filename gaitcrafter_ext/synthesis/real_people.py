@@ -132,7 +132,7 @@ def _read(card: Card, space: PeopleSpace, store: SilhouetteStore, keys: list[Cli
     chosen = [keys[index] for index in np.unique(np.linspace(0, len(keys) - 1, MOST_CLIPS).astype(int))]
     clips = [store.read_real(key) for key in chosen]
     angles = [card.dataset.view_deg(key.view) for key in chosen]
-    features = np.stack([gei_features(clip[:, :, 8:56]) for clip in clips])
+    features = np.stack([gei_features(clip) for clip in clips])
     conditions = [card.dataset.condition_of(key.take) for key in chosen]
     code = space.encode(features, conditions, [float("nan") if angle is None else angle for angle in angles])
     seen = [clip for clip, angle in zip(clips, angles, strict=True) if is_reliable_deg(angle)]

@@ -29,7 +29,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> ClipDataset:
 
 def _read(root: Path, keys: list[ClipKey] | None = None, vocabulary: Vocabulary | None = None) -> ClipDataset:
     store = SilhouetteStore(root / "pkl")
-    return ClipDataset(store, keys or store.keys(), DatasetConfig(), 30, 48, root / "c.u8", vocabulary)
+    return ClipDataset(store, keys or store.keys(), DatasetConfig(), root / "c.u8", vocabulary)
 
 
 def test_the_last_take_of_each_condition_is_held_out_but_never_the_only_one() -> None:
@@ -61,7 +61,7 @@ def test_clips_are_drawn_by_a_key_conditions_balanced_as_asked_and_people_always
 
 
 def test_a_window_is_the_clips_own_pixels_labels_and_phases(dataset: ClipDataset) -> None:
-    dataset.place(dataset.fit_people(4))
+    dataset.codes = dataset.fit_people(4).codes
     clips, starts = np.array([0, 3, 8]), np.array([2, 0, 1])
     clean, given = dataset.batch(clips, starts)
     for row, (clip, start) in enumerate(zip(clips, starts, strict=True)):
@@ -91,7 +91,7 @@ def test_no_cache_file_is_left_behind_whether_or_not_all_clips_are_read(tmp_path
         _read(root, [ClipKey("sim-009", "nm-01", "000")])
     assert not (root / "c.u8").exists()
     with pytest.raises(StorageError, match=r"cannot write .*partition\.json/c\.u8: a part of this path is a file"):
-        ClipDataset(store, found.keys, DatasetConfig(), 30, 48, tmp_path / "partition.json" / "c.u8")
+        ClipDataset(store, found.keys, DatasetConfig(), tmp_path / "partition.json" / "c.u8")
 
 
 def test_processes_of_one_torchrun_map_one_file_and_the_last_deletes_it(

@@ -57,8 +57,8 @@ def _similarity(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def test_a_gei_is_the_mean_over_time_and_two_by_two_pixels() -> None:
-    frames = np.zeros((2, 64, 48), np.uint8)
-    frames[0, :2, 2:4] = 255
+    frames = np.zeros((2, 64, 64), np.uint8)
+    frames[0, :2, 10:12] = 255
     features = gei_features(frames)
     assert features.shape == (FEATURES,)
     assert features[1] == pytest.approx(0.5)
