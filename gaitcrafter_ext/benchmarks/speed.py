@@ -156,15 +156,10 @@ def measure_speed(
     folder: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
-    """Measure every contender of some of :data:`TASKS` in ``float32`` or ``bfloat16``.
+    """Measure every contender of some of :data:`TASKS` in ``float32`` or ``bfloat16``, in rounds.
 
-    Args:
-        tasks: What to measure.
-        precision: In which arithmetic.
-        repeats: Rounds.
-        threads: Threads of each worker.
-        folder: Where the peers' packages lie, if they are not installed.
-        progress: Called with measurements done and in all.
+    ``folder`` is where the peers' packages lie, if they are not installed; ``progress`` hears of measurements done and
+    in all.
 
     Raises:
         GaitCrafterError: One of our own networks cannot be measured; what ails a rival becomes a note instead.

@@ -215,16 +215,11 @@ class Lab:
         early: bool = False,
         tested_on: Data | None = None,
     ) -> None:
-        """Recognisers trained on ``data`` and ``synthetic``, tested on the test people's real clips.
+        """Recognisers trained on ``data`` and ``synthetic``, tested on the test people's real clips (of ``tested_on``).
 
-        Args:
-            name: Of the arm.
-            data: Real clips; of several partitions each is trained and tested on, and their mean counts.
-            synthetic: Synthetic clips.
-            against: The arm to compare with.
-            share: Of synthetic clips; None draws from all alike; the setting's where not given.
-            early: Test at half the iterations too, and let the better of both count.
-            tested_on: Other clips to test on.
+        Of several partitions each is trained and tested on, and their mean counts. ``share`` is that of synthetic
+        clips: None draws from all alike, the setting's where not given. ``early`` tests at half the iterations too, and
+        the better of both counts.
         """
         words = [word for folder in synthetic for word in ("--synthetic", folder)]
         share = self.setting.synthetic_share if share == "" else share

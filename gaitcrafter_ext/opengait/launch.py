@@ -39,16 +39,8 @@ def launch(
 ) -> None:
     """Check everything that can be checked, then run OpenGait in this process until it is done.
 
-    Args:
-        opengait: The checkout; where None, ``$OPENGAIT_ROOT`` or the one in the cache.
-        cfgs: The config, then arms to lay over it.
-        phase: ``"train"`` or ``"test"``.
-        device: See ``hardware.pick_device``.
-        sets: ``a.b=v`` overrides.
-        workdir: Where ``output/`` goes; the checkout where None, as OpenGait itself does.
-        iteration: Checkpoint to start from; None where the config says.
-        log_to_file: OpenGait's own option.
-        allow_missing: Go on where people of the partition are not on disk.
+    ``cfgs`` are the config and arms to lay over it, ``sets`` are overrides ``a.b=v``. ``workdir`` is where ``output/``
+    goes, the checkout where None. ``iteration`` is the checkpoint to start from, None where the config says.
     """
     checkout, overrides = Checkout(opengait), [parse_override(text) for text in sets]
     config, *arms = (_find_config(name, checkout) for name in cfgs)

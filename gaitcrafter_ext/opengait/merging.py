@@ -38,15 +38,11 @@ def plan_merge(
     file: str | None = None,
     without_real: bool = False,
 ) -> Merged:
-    """Lay out a merge; nothing is written.
+    """Lay out a merge of a real tree and synthetic sets; nothing is written.
 
-    Args:
-        dataset: Name of the real data set; a generator's ``trained_on`` must match it for its known people to join.
-        root: Root of the real tree.
-        partition: Its partition.
-        synthetic: The synthetic sets.
-        file: The silhouettes where view folders hold several files, e.g. ``{view}-aligned-sils.pkl``.
-        without_real: Train on the synthetic clips only; test people stay real.
+    ``dataset`` is the real one's name; a generator's ``trained_on`` must match it for its known people to join.
+    ``file`` names the silhouettes where view folders hold several files. ``without_real`` trains on synthetic clips
+    only; test people stay real.
 
     Raises:
         GaitCrafterError: See ``sources.open_source``; or people of the partition are not there, or heights differ.

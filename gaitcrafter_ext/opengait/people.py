@@ -71,12 +71,8 @@ def check_origin(
 ) -> None:
     """Refuse people who would be mixed up with real ones, or whose generator has seen whom the config tests on.
 
-    Args:
-        source: The weights or root, for messages.
-        dataset: What the generator was trained on.
-        seen: People of the config's dataset whom it, or the weights that it began with, ever saw.
-        people: Whom the entry brings.
-        real: The config's own.
+    The generator of ``source`` was trained on ``dataset`` and saw the people ``seen`` of the config's own; ``people``
+    are those whom the entry brings.
     """
     known = [person.name for person in people if person.known]
     if known and dataset != real.dataset:

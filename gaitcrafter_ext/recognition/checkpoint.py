@@ -50,15 +50,10 @@ class Card:
 
 
 def save_recogniser(folder: str | os.PathLike[str], network: nn.Module, card: Card) -> None:
-    """Write ``model.safetensors`` and, after it, ``recogniser.json``.
-
-    Raises:
-        StorageError: The disk refuses; no half-written file stays.
-    """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    """Write ``model.safetensors`` and, after it, ``recogniser.json``."""
     content = {"format": FORMAT, **dataclasses.asdict(card)}
     with atomic_write(Path(folder) / MODEL_FILE) as file:
-        file.write(dump_tensors(tensors))
+        file.write(dump_tensors(_tensors(network)))
     atomic_write_text(Path(folder) / CARD_FILE, json.dumps(content, indent=2) + "\n")
 
 
@@ -103,14 +98,13 @@ def load_opengait(path: str | os.PathLike[str]) -> tuple[nn.Module, Card]:
 
 
 def save_opengait(path: str | os.PathLike[str], network: nn.Module, iteration: int = 0) -> None:
-    """Write weights as a checkpoint that OpenGait's ``restore_hint`` accepts for testing or finetuning.
-
-    Raises:
-        StorageError: The disk refuses; no half-written file stays.
-    """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    """Write weights as a checkpoint that OpenGait's ``restore_hint`` accepts for testing or finetuning."""
     with atomic_write(path) as file:
-        torch.save({"model": tensors, "iteration": iteration}, file)
+        torch.save({"model": _tensors(network), "iteration": iteration}, file)
+
+
+def _tensors(network: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
 
 
 def read_tensors(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -203,12 +203,7 @@ def _draw_both(
 
 
 def augment(sils: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Turn some clips by up to 10 degrees and erase a rectangle of some; all frames of a clip alike.
-
-    Args:
-        sils: float [n, L, H, W]; its clips are not changed in place.
-        rng: Decides which clips, and how.
-    """
+    """Turn some clips, float [n, L, H, W], by up to 10 degrees and erase a rectangle of some; their frames alike."""
     from kornia.geometry.transform import rotate
 
     count, _, height, width = sils.shape

@@ -42,15 +42,11 @@ def export_filter(
     trained: tuple[Path, Path] | None = None,
     **made: Any,
 ) -> FilterCard:
-    """Write a filter's folder.
+    """Write a filter's folder, calibrated on a tree of people whom the recogniser never saw.
 
-    Args:
-        out: The folder.
-        calibration: Root of data of people whom the recogniser never saw.
-        commands: What to run to make it again.
-        population: Root of other people, to whom those of ``calibration`` are strangers: for the leak radii.
-        trained: What ``recognise train`` wrote, and the root of its data; None calibrates the filter in ``out`` again.
-        made: More facts for the card, e.g. ``minutes``.
+    Those are strangers to the people of the tree ``population``, too, for the leak radii. ``trained`` is what
+    ``recognise train`` wrote, and the root of its data; without it the filter in ``out`` is calibrated again.
+    ``commands`` and ``made`` are for the card.
 
     Raises:
         DataError: A person is of two of the three groups, or there are too few of them.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.synthesis.plan import Plan, Sampling
 from gaitcrafter_ext.synthesis.run import synthesize
-from tests.opengait_fakes import REPOSITORY, write_tree
+from tests.opengait_fakes import write_tree
 from tests.synthesis_fakes import paint, small_plan
 
 
@@ -89,33 +89,19 @@ def test_clips_are_made_once_and_kept_by_what_was_asked_for(home: Path, monkeypa
         get_or_synthesize(plan, Path("weights"))
 
 
-ASK = """
-import sys, time
-from pathlib import Path
-from gaitcrafter_ext.opengait import on_demand
-from gaitcrafter_ext.synthesis.run import synthesize
-from tests.synthesis_fakes import paint, small_plan
-def slowly(requests):
-    time.sleep(0.2)
-    return paint(requests)
-def make(plan, folder, *_):
-    with open(sys.argv[1], "a") as file:
-        file.write("made\\n")
-    synthesize(plan, folder, lambda: slowly, chunk=2)
-on_demand._make = make
-print(len(list(on_demand.get_or_synthesize(small_plan(), Path("weights")).clips.rglob("*.pkl"))))
-"""
+def test_whoever_asks_at_the_same_time_waits_for_the_clips(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Plan] = []
 
+    def make(plan: Plan, folder: OutputFolder, *_: object) -> None:
+        made.append(plan)
+        time.sleep(0.2)
+        synthesize(plan, folder, lambda: paint, chunk=2)
 
-def test_several_processes_make_the_clips_once(home: Path) -> None:
-    command = [sys.executable, "-c", ASK, str(home / "notes")]
-    asking = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY)
-        for _ in range(2)
-    ]
-    answers = [process.communicate() for process in asking]
-    assert [out.strip() for out, _ in answers] == ["12"] * 2, answers
-    assert (home / "notes").read_text() == "made\n"
+    monkeypatch.setattr(on_demand, "_make", make)
+    with ThreadPoolExecutor(3) as pool:
+        folders = list(pool.map(lambda _: get_or_synthesize(small_plan(), Path("weights")), range(3)))
+    assert [len(list(folder.clips.rglob("*.pkl"))) for folder in folders] == [12] * 3
+    assert len(made) == 1
 
 
 @pytest.mark.slow
