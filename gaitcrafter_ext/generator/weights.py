@@ -195,13 +195,9 @@ def read_card(folder: str | Path) -> Card:
         MissingError: There is no such folder, or no card in it.
         WeightsError: The card is torn or of another format version.
     """
-    path = Path(folder) / CARD_NAME
+    path = locate(folder) / CARD_NAME
     try:
         values = read_json(path)
-    except MissingError:
-        raise MissingError(
-            f"no weights in {folder}: {CARD_NAME} is not there; name a folder written by 'train --out', or '{BUNDLED}'"
-        ) from None
     except DataError as error:
         raise WeightsError(f"{error}: the weights folder is damaged; train or copy it again") from None
     found = values.get("format") if isinstance(values, Mapping) else None
