@@ -16,13 +16,16 @@ from gaitcrafter_ext.silhouettes.parallel import Shared
 from gaitcrafter_ext.synthesis.plan import Sampling
 from gaitcrafter_ext.synthesis.run import pipeline_sampler
 from gaitcrafter_ext.synthesis.selection import (
+    Embedder,
     FilterRequest,
     FilterSettings,
     SelectedIdentities,
+    Trials,
+    Tried,
     filter_request,
+    known_people,
     select_identities,
 )
-from gaitcrafter_ext.synthesis.trials import Embedder, Trials, Tried, known_people
 
 #: Candidates for each person wanted, at most, unless --max-candidates says otherwise.
 PATIENCE = 20

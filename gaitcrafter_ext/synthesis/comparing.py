@@ -13,8 +13,16 @@ from gaitcrafter_ext.metrics.centroids import greedily_unique, nearest
 from gaitcrafter_ext.metrics.distances import cosine_distances
 from gaitcrafter_ext.recognition.filter_card import FilterCard
 from gaitcrafter_ext.synthesis.identities import BlendSettings, novel_identities
-from gaitcrafter_ext.synthesis.selection import Criteria, FilterRequest, IdentityFilter, criteria_of, tally
-from gaitcrafter_ext.synthesis.trials import Progress, Trials, Tried
+from gaitcrafter_ext.synthesis.selection import (
+    Criteria,
+    FilterRequest,
+    IdentityFilter,
+    Progress,
+    Trials,
+    Tried,
+    criteria_of,
+    tally,
+)
 
 #: Name -> how to blend; the identity seed is the caller's.
 WAYS = {

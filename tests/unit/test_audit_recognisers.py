@@ -16,8 +16,7 @@ from gaitcrafter_ext.recognition.filter_card import write_filter_card
 from gaitcrafter_ext.recognition.networks import build_network
 from gaitcrafter_ext.synthesis.folder import SELECTED
 from gaitcrafter_ext.synthesis.identities import BlendSettings
-from gaitcrafter_ext.synthesis.selection import FilterSettings, filter_request, select_identities
-from gaitcrafter_ext.synthesis.trials import Trials, known_people
+from gaitcrafter_ext.synthesis.selection import FilterSettings, Trials, filter_request, known_people, select_identities
 from tests.filter_fakes import fake_card, try_codes
 from tests.synthesis_fakes import CARD, SAMPLING
 

@@ -27,17 +27,20 @@ from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, Sampling, Selectio
 from gaitcrafter_ext.synthesis.run import synthesize
 from gaitcrafter_ext.synthesis.selection import (
     Criteria,
+    Embedder,
     FilterRequest,
     FilterSettings,
     IdentityFilter,
     SelectedIdentities,
+    Trials,
+    Tried,
     choose_probes,
     filter_request,
+    known_people,
     read_selected,
     select_identities,
     tally,
 )
-from gaitcrafter_ext.synthesis.trials import Embedder, Trials, Tried, known_people
 from tests.filter_fakes import fake_card, features, try_codes
 from tests.synthesis_fakes import BLEND, CARD, PEOPLE, SAMPLING, paint, small_plan, tree_bytes
 
