@@ -220,7 +220,7 @@ def _call(words: tuple[str, ...]) -> None:
     """
     package = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    command = [sys.executable, "-m", "gaitcrafter_ext.cli.main", *words]
+    command = [sys.executable, "-m", "gaitcrafter_ext", *words]
     code = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, stdout=STDERR, check=False).returncode
     if code == 130:
         raise KeyboardInterrupt

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gaitcrafter_ext.cli.experiment import _call
 from gaitcrafter_ext.cli.main import main
+from gaitcrafter_ext.errors import GaitCrafterError
 from gaitcrafter_ext.silhouettes.partition import Partition
 from tests.tiny import tiny_tree
 
@@ -117,3 +119,10 @@ def test_a_tiny_experiment_ends_with_a_table_and_a_plot(tmp_path: Path, capsys: 
     assert all(len(arm["figures"][f"{column} rank-1"]) == 1 for arm in results["arms"] for column in ("NM", "BG", "CL"))
     assert (tmp_path / "x" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert main(words) == 0
+
+
+def test_a_step_is_a_command_in_a_process_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
+    _call(("--version",))
+    assert capfd.readouterr().err.startswith("gaitcrafter ")
+    with pytest.raises(GaitCrafterError, match=r"'walk x' failed \(exit 2\)"):
+        _call(("walk", "x"))
