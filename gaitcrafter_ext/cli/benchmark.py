@@ -16,36 +16,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     from gaitcrafter_ext.benchmarks.speed import TASKS
 
-    parser.add_argument(
-        "--only",
-        choices=(*TASKS, "scale"),
-        help="measure this alone (default: all three speeds); scale: listing and planning at the size of a dataset",
-    )
-    parser.add_argument(
-        "--precision",
-        choices=("auto", "float32", "bfloat16"),
-        default="auto",
-        help="arithmetic (default auto: bfloat16 where it is fast)",
-    )
-    parser.add_argument(
-        "--threads", type=at_least(1), metavar="N", help="threads to compute with (default: every core)"
-    )
-    parser.add_argument("--repeats", type=at_least(1), default=5, metavar="N", help="rounds (default %(default)s)")
-    parser.add_argument(
-        "--peers",
-        type=Path,
-        default=Path(".bench-peers"),
-        metavar="DIR",
-        help="folder with video-diffusion-pytorch and what it needs (default %(default)s, made by `make bench`)",
-    )
-    parser.add_argument("--size", choices=("oumvlp", "grew"), default="oumvlp", help="of --only scale (default oumvlp)")
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        default=Path("bench-scale"),
-        metavar="DIR",
-        help="where --only scale builds its tree of up to 300 thousand small folders (default %(default)s)",
-    )
+    add = parser.add_argument
+    what = "measure this alone (default: all three speeds); scale: listing and planning at the size of a dataset"
+    add("--only", choices=(*TASKS, "scale"), help=what)
+    arithmetic = "arithmetic (default auto: bfloat16 where it is fast)"
+    add("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help=arithmetic)
+    add("--threads", type=at_least(1), metavar="N", help="threads to compute with (default: every core)")
+    add("--repeats", type=at_least(1), default=5, metavar="N", help="rounds (default %(default)s)")
+    peers = "folder with video-diffusion-pytorch and what it needs (default %(default)s, made by `make bench`)"
+    add("--peers", type=Path, default=Path(".bench-peers"), metavar="DIR", help=peers)
+    add("--size", choices=("oumvlp", "grew"), default="oumvlp", help="of --only scale (default oumvlp)")
+    folder = "where --only scale builds its tree of up to 300 thousand small folders (default %(default)s)"
+    add("--folder", type=Path, default=Path("bench-scale"), metavar="DIR", help=folder)
     add_json(parser)
 
 

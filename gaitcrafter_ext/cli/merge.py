@@ -16,22 +16,16 @@ HELP = "Merge real and synthetic sets into one tree and one partition, for OpenG
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--real", type=Path, metavar="ROOT", help="the real tree: folder of identities")
-    parser.add_argument("--partition", type=Path, metavar="JSON", help="its partition")
-    parser.add_argument("--dataset", metavar="NAME", help="its name, e.g. CASIA-B; decides who is the same person")
-    parser.add_argument(
-        "--synthetic",
-        type=Path,
-        action="append",
-        metavar="DIR",
-        help="a folder made by 'synthesize', or a folder of identities; may be given several times",
-    )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder to make")
-    parser.add_argument(
-        "--file", metavar="NAME", help="silhouettes in view folders of several files, e.g. {view}-aligned-sils.pkl"
-    )
-    parser.add_argument("--copy", action="store_true", help="copy the clips (default: link to them)")
-    parser.add_argument("--without-real", action="store_true", help="train on the synthetic clips only, test on real")
+    add = parser.add_argument
+    add("--real", type=Path, metavar="ROOT", help="the real tree: folder of identities")
+    add("--partition", type=Path, metavar="JSON", help="its partition")
+    add("--dataset", metavar="NAME", help="its name, e.g. CASIA-B; decides who is the same person")
+    made = "a folder made by 'synthesize', or a folder of identities; may be given several times"
+    add("--synthetic", type=Path, action="append", metavar="DIR", help=made)
+    add("--out", type=Path, metavar="DIR", help="folder to make")
+    add("--file", metavar="NAME", help="silhouettes in view folders of several files, e.g. {view}-aligned-sils.pkl")
+    add("--copy", action="store_true", help="copy the clips (default: link to them)")
+    add("--without-real", action="store_true", help="train on the synthetic clips only, test on real")
     add_json(parser)
 
 
@@ -68,19 +62,11 @@ def _entry(folder: Path) -> FolderEntry:
 
 def _report(args: argparse.Namespace, plan: Merged) -> None:
     out, people = args.out.resolve(), plan.partition
-    facts = {
-        "dataset_root": str(out / CLIPS),
-        "dataset_partition": str(out / PARTITION),
-        "train": len(people.train),
-        "novel": len(plan.novel),
-        "test": len(people.test),
-        "class_num": len(people.train),
-    }
+    facts = {"dataset_root": str(out / CLIPS), "dataset_partition": str(out / PARTITION)}
+    counts = {"train": len(people.train), "novel": len(plan.novel), "test": len(people.test)}
     if args.json:
-        print(json.dumps(facts))
+        print(json.dumps({**facts, **counts, "class_num": counts["train"]}))
         return
-    print(f"dataset_root: {facts['dataset_root']}\ndataset_partition: {facts['dataset_partition']}")
-    print(
-        f"class_num: {facts['class_num']}  ({facts['novel']} of them novel; {facts['test']} people to test, all real)"
-    )
+    print("\n".join(f"{name}: {path}" for name, path in facts.items()))
+    print(f"class_num: {counts['train']}  ({counts['novel']} of them novel; {counts['test']} people to test, all real)")
     print(f"one file a view folder: no data_in_use; to undo, delete {args.out}")

@@ -13,32 +13,23 @@ HELP = "Run OpenGait, unmodified, with synthetic people; on GPUs under torchrun,
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "action",
-        nargs="?",
-        choices=("run", "compose", "install", "uninstall", "status"),
-        default="run",
-        help="run (default); compose: print one plain config; install, uninstall, status: of the shim for main.py",
-    )
-    parser.add_argument(
-        "--opengait", metavar="PATH", help="the checkout (default: $OPENGAIT_ROOT, then ~/.cache/gaitcrafter/OpenGait)"
-    )
-    run = parser.add_argument_group("run")
-    run.add_argument(
-        "--cfgs",
-        nargs="+",
-        metavar="X.yaml",
-        help="config, then arms that change it; looked up here and in the checkout",
-    )
-    run.add_argument("--phase", choices=("train", "test"), default="train", help="default: %(default)s")
-    run.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="default: %(default)s")
-    run.add_argument("--set", action="append", default=[], metavar="a.b=v", help="change a value of the config")
-    run.add_argument("--workdir", metavar="DIR", help="where output/ goes (default: the checkout)")
-    run.add_argument("--iter", type=at_least(0), metavar="N", help="checkpoint to start from")
-    run.add_argument("--log_to_file", "--log-to-file", action="store_true", help="also log to a file in output/")
-    run.add_argument("--allow-missing", action="store_true", help="go on without people who are not on disk")
+    actions = ("run", "compose", "install", "uninstall", "status")
+    action = "run (default); compose: print one plain config; install, uninstall, status: of the shim for main.py"
+    parser.add_argument("action", nargs="?", choices=actions, default="run", help=action)
+    checkout = "the checkout (default: $OPENGAIT_ROOT, then ~/.cache/gaitcrafter/OpenGait)"
+    parser.add_argument("--opengait", metavar="PATH", help=checkout)
+    add = parser.add_argument_group("run").add_argument
+    cfgs = "config, then arms that change it; looked up here and in the checkout"
+    add("--cfgs", nargs="+", metavar="X.yaml", help=cfgs)
+    add("--phase", choices=("train", "test"), default="train", help="default: %(default)s")
+    add("--device", default="auto", metavar="auto|cpu|cuda|mps", help="default: %(default)s")
+    add("--set", action="append", default=[], metavar="a.b=v", help="change a value of the config")
+    add("--workdir", metavar="DIR", help="where output/ goes (default: the checkout)")
+    add("--iter", type=at_least(0), metavar="N", help="checkpoint to start from")
+    add("--log_to_file", "--log-to-file", action="store_true", help="also log to a file in output/")
+    add("--allow-missing", action="store_true", help="go on without people who are not on disk")
     # Given by torch.distributed.launch; the environment says the same.
-    run.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
+    add("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
     add_json(parser)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.errors import DataError, MissingError
 from gaitcrafter_ext.opengait.config_keys import read_entries
 from gaitcrafter_ext.opengait.device import notify
 from gaitcrafter_ext.opengait.people import real_people
@@ -21,6 +21,10 @@ if multiprocessing.parent_process() is not None:  # a data worker that was spawn
     install_stubs()
 
 _HostDataSet: Any = importlib.import_module("data.dataset").DataSet
+if not hasattr(_HostDataSet, "_DataSet__dataset_parser"):
+    raise MissingError(
+        "the checkout's DataSet does not read its tree as OpenGait's does; check out a commit of 2024 to 2026"
+    )
 
 
 class SyntheticPaths(list[str]):
