@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gaitcrafter_ext.benchmarks.contenders import opengait_sizes
 from gaitcrafter_ext.opengait.checkout import REQUIRED
+from gaitcrafter_ext.recognition.config import GaitBaseConfig, GaitSetConfig
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -83,26 +86,9 @@ def synthetic_set(
 
 def config(root: Path, model: str = "GaitSet", **data: Any) -> dict[str, Any]:
     """A small OpenGait config for a tree of ``write_tree``."""
-    necks = {"class_num": 4, "in_channels": 32, "parts_num": 4}
     models: dict[str, dict[str, Any]] = {
-        "GaitSet": {
-            "in_channels": [1, 4, 8, 16],
-            "SeparateFCs": {"in_channels": 16, "out_channels": 16, "parts_num": 6},
-            "bin_num": [2, 1],
-        },
-        "Baseline": {
-            "backbone_cfg": {
-                "type": "ResNet9",
-                "block": "BasicBlock",
-                "channels": [4, 8, 16, 32],
-                "layers": [1, 1, 1, 1],
-                "strides": [1, 2, 2, 1],
-                "maxpool": False,
-            },
-            "SeparateFCs": {"in_channels": 32, "out_channels": 32, "parts_num": 4},
-            "SeparateBNNecks": necks,
-            "bin_num": [4],
-        },
+        "GaitSet": opengait_sizes("gaitset", asdict(GaitSetConfig((4, 8, 16), 16, (2, 1))), 4),
+        "Baseline": opengait_sizes("gaitbase", asdict(GaitBaseConfig((4, 8, 16, 32), embedding=32, bins=(4,))), 4),
         "GaitGL": {"channels": [4, 8, 16], "class_num": 4},
         "DeepGaitV2": {
             "Backbone": {"mode": "p3d", "in_channels": 1, "layers": [1, 1, 1, 1], "channels": [4, 8, 16, 32]},

@@ -6,7 +6,6 @@ need, is taken from the environment, or from a folder of that name beside the ch
 
 from __future__ import annotations
 
-import copy
 import json
 import subprocess
 import sys
@@ -43,17 +42,6 @@ CONFIGS = {"gaitset": GaitSetConfig(), "gaitbase": GaitBaseConfig(channels=(32, 
 THEIRS = {name: opengait_sizes(name, asdict(sizes), CLASSES) for name, sizes in CONFIGS.items()}
 
 
-def silhouettes(*shape: int) -> np.ndarray:
-    """Blobs between 0 and 1 with large even areas, as silhouettes have."""
-    rng = np.random.default_rng(shape)
-    noise = rng.normal(size=(*shape, 16, 11)).repeat(4, -2).repeat(4, -1)
-    return np.clip(noise + 0.5, 0, 1).astype(np.float32)
-
-
-def noise(*shape: int) -> np.ndarray:
-    return np.random.default_rng(shape).random(size=(*shape, 64, 44)).astype(np.float32)
-
-
 def walkers(takes: Sequence[str], views: Sequence[str]) -> dict[str, np.ndarray]:
     """Features of 24 people in which a good part of the probes go wrong."""
     rng = np.random.default_rng(0)
@@ -77,81 +65,68 @@ NAMED = tuple(f"{p:04d}-camid9_videoid1-seq0" for p in range(24))
 LISTS = {"Gait3D": "PROBE_SET", "CCGR-MINI": "GALLERY_SET"}
 
 
-@pytest.fixture(scope="module")
-def networks() -> dict[str, nn.Module]:
-    return {name: build_network(config, CLASSES, seed=3) for name, config in CONFIGS.items()}
+RNG = np.random.default_rng(0)
+LENGTHS = (3, 5, 1)
+QUESTION = {
+    # Blobs with large even areas, as silhouettes have.
+    "frames": np.clip(RNG.normal(size=(9, 16, 11)).repeat(4, 1).repeat(4, 2) + 0.5, 0, 1).astype(np.float32),
+    "lengths": np.array(LENGTHS),
+    # No even areas: where maxima tie, rounding decides who gets the gradient.
+    "batch": RNG.random(size=(6, 4, 64, 44)).astype(np.float32),
+    "labels": np.repeat([0, 3, 4], 2),
+    **{f"{name}-{key}": array for name, arrays in DATASETS.items() for key, array in arrays.items()},
+}
+Answer = tuple[dict[str, np.ndarray], Path]
+
+
+def ours(name: str) -> nn.Module:
+    return build_network(CONFIGS[name], CLASSES, seed=3)
 
 
 @pytest.fixture(scope="module")
-def question() -> dict[str, np.ndarray]:
-    lengths = np.array([3, 5, 1])
-    return {
-        "frames": silhouettes(int(lengths.sum())),
-        "lengths": lengths,
-        "batch": noise(6, 4),  # no even areas: where maxima tie, rounding decides who gets the gradient
-        "labels": np.repeat([0, 3, 4], 2),
-        **{f"{name}-{key}": array for name, arrays in DATASETS.items() for key, array in arrays.items()},
-    }
-
-
-@pytest.fixture(scope="module")
-def answer(
-    networks: dict[str, nn.Module], question: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[dict[str, np.ndarray], Path]:
+def answer(tmp_path_factory: pytest.TempPathFactory) -> Answer:
     folder = tmp_path_factory.mktemp("opengait")
-    for name, network in networks.items():
-        save_opengait(folder / f"{name}.pt", network)
-    np.savez(folder / "ask.npz", **question)
+    for name in CONFIGS:
+        save_opengait(folder / f"{name}.pt", ours(name))
+    np.savez(folder / "ask.npz", **QUESTION)
     (folder / "models.json").write_text(json.dumps(THEIRS))
     for name, key in LISTS.items():
         (folder / "datasets" / name).mkdir(parents=True)
         (folder / "datasets" / name / f"{name}.json").write_text(json.dumps({key: NAMED}))
-    done = subprocess.run(
-        [sys.executable, str(PROBE), str(CHECKOUT), str(folder)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, str(PROBE), str(CHECKOUT), str(folder)], capture_output=True, text=True)
     if "package 'torchvision' is not installed" in done.stderr:
         pytest.skip("OpenGait needs torchvision, which is not here: agreement with OpenGait is NOT tested")
     assert done.returncode == 0, done.stderr
     return dict(np.load(folder / "answer.npz")), folder
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_either_embeds_as_the_other_with_its_weights(
-    name: str,
-    networks: dict[str, nn.Module],
-    question: dict[str, np.ndarray],
-    answer: tuple[dict[str, np.ndarray], Path],
-) -> None:
-    loaded, card = load_opengait(answer[1] / f"{name}-theirs.pt")
-    assert card.network == CONFIGS[name]
-    for whose, network in (("ours", networks[name]), ("theirs", loaded)):
-        with torch.inference_mode():
-            found = network.eval()(torch.from_numpy(question["frames"]), question["lengths"].tolist()).embeddings
-        theirs = answer[0][f"{name}-{whose}"]
-        assert np.abs(theirs).max() > 0.01
-        np.testing.assert_allclose(found.numpy(), theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
+def test_either_embeds_as_the_other_with_its_weights(answer: Answer) -> None:
+    for name in CONFIGS:
+        loaded, card = load_opengait(answer[1] / f"{name}-theirs.pt")
+        assert card.network == CONFIGS[name]
+        for whose, network in (("ours", ours(name)), ("theirs", loaded)):
+            with torch.inference_mode():
+                found = network.eval()(torch.from_numpy(QUESTION["frames"]), LENGTHS).embeddings
+            theirs = answer[0][f"{name}-{whose}"]
+            assert np.abs(theirs).max() > 0.01
+            np.testing.assert_allclose(found.numpy(), theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_losses_and_gradients_agree(
-    name: str,
-    networks: dict[str, nn.Module],
-    question: dict[str, np.ndarray],
-    answer: tuple[dict[str, np.ndarray], Path],
-) -> None:
+def test_losses_and_gradients_agree(answer: Answer) -> None:
     """In double precision, because batch norm's gradient is a small difference of large numbers."""
-    network, labels = copy.deepcopy(networks[name]).double().train(), torch.from_numpy(question["labels"])
-    batch = torch.from_numpy(question["batch"]).double()
-    embeddings, logits = network(batch.flatten(0, 1), (batch.shape[1],) * len(batch))
-    loss = triplet_loss(embeddings, labels)
-    if logits is not None:
-        loss = loss + cross_entropy_loss(logits, labels)
-    loss.backward()
-    assert loss.item() == pytest.approx(float(answer[0][f"{name}-loss"]), rel=1e-5)
-    gradient = next(network.parameters()).grad
-    assert gradient is not None
-    theirs = answer[0][f"{name}-gradient"]
-    np.testing.assert_allclose(gradient.numpy(), theirs, rtol=0, atol=1e-4 * np.abs(theirs).max())
+    batch, labels = torch.from_numpy(QUESTION["batch"]).double(), torch.from_numpy(QUESTION["labels"])
+    for name in CONFIGS:
+        network = ours(name).double().train()
+        embeddings, logits = network(batch.flatten(0, 1), (batch.shape[1],) * len(batch))
+        loss = triplet_loss(embeddings, labels)
+        if logits is not None:
+            loss = loss + cross_entropy_loss(logits, labels)
+        loss.backward()
+        assert loss.item() == pytest.approx(float(answer[0][f"{name}-loss"]), rel=1e-5)
+        gradient = next(network.parameters()).grad
+        assert gradient is not None
+        theirs = answer[0][f"{name}-gradient"]
+        np.testing.assert_allclose(gradient.numpy(), theirs, rtol=0, atol=1e-4 * np.abs(theirs).max())
 
 
 def table(name: str, protocol: Protocol, metric: Distance, partition: Partition | None = None) -> Table:
@@ -168,7 +143,7 @@ def preset_protocol(name: str) -> Protocol:
 
 
 @pytest.mark.parametrize("metric", ["euc", "cos"])
-def test_tables_agree_to_the_digit(metric: Distance, answer: tuple[dict[str, np.ndarray], Path]) -> None:
+def test_tables_agree_to_the_digit(metric: Distance, answer: Answer) -> None:
     theirs = {name: values for name, values in answer[0].items() if name.endswith(metric)}
     casia = table("casia", preset_protocol("casia-b"), metric)
     assert [column.metrics["rank-1"] for column in casia.columns.values()] == theirs[f"casia-b-{metric}"].tolist()
@@ -193,6 +168,6 @@ def test_tables_agree_to_the_digit(metric: Distance, answer: tuple[dict[str, np.
 
 def test_the_benchmark_trains_opengaits_models_with_our_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(CHECKOUT.parent / "torchvision")
-    with Worker("opengait-gaitset", threads=1) as theirs, Worker("gaitset", threads=1) as ours:
-        assert theirs.about["parameters"] == ours.about["parameters"]
+    with Worker("opengait-gaitset", threads=1) as theirs, Worker("gaitset", threads=1) as mine:
+        assert theirs.about["parameters"] == mine.about["parameters"]
         assert theirs.measure("recognition", "float32", 0.0)[0] > 0
