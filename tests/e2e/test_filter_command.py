@@ -44,7 +44,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def ask(command: str, out: Path, weights: Path, judge: Path, *more: str) -> int:
-    cheap = ("--frames", "20", "--steps", "1")
+    cheap = ("--frames", "20", "--steps", "1", "--guidance", "1")
     return main([command, "--out", str(out), "--weights", str(weights), "--recogniser", str(judge), *cheap, *more])
 
 

@@ -23,7 +23,7 @@ from tests.synthesis_fakes import TINY_PEOPLE, tree_bytes, walking_tree, write_t
 from tests.unit.test_command_line import obey_interrupts
 
 ROOT = Path(__file__).parents[2]
-WHO = ("--identities", "sim-002", "--novel", "2")
+WHO = ("--identities", "sim-002", "--novel", "2", "--steps", "1", "--guidance", "1")
 
 
 @pytest.fixture(scope="module")
