@@ -90,7 +90,8 @@ def _like(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) ->
         return {}
     store = SilhouetteStore(entry.like, card.dataset)
     barred = (real.there | set(real.test)) - set(real.train)
-    return people_like(card, weights, store, [name for name in store.identities() if name not in barred])
+    people = dict.fromkeys(key.identity for key in store)  # a folder may hold no clip
+    return people_like(card, weights, store, [name for name in people if name not in barred])
 
 
 def get_or_synthesize(plan: Plan, weights: Path, python: str | None = None, device: str = "auto") -> OutputFolder:

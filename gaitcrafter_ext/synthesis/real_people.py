@@ -112,6 +112,7 @@ def people_like(card: Card, weights: Path, store: SilhouetteStore, names: Collec
 
     Raises:
         UsageError: The weights know a person of that name.
+        MissingError: There is no clip of a person.
         DataError: A clip is damaged, or a take or view has a name that the rules cannot read.
     """
     from gaitcrafter_ext.generator.people import PeopleSpace
@@ -123,6 +124,8 @@ def people_like(card: Card, weights: Path, store: SilhouetteStore, names: Collec
     for key in store:
         if key.identity in clips:
             clips[key.identity].append(key)
+    if lost := [name for name, keys in clips.items() if not keys]:
+        raise MissingError(f"--like: {store.root} holds no clip of {lost[0]}; leave them out, or add clips")
     return {name: _read(card, space, store, keys) for name, keys in clips.items()}
 
 

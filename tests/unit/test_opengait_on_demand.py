@@ -61,6 +61,7 @@ def test_of_the_configs_own_dataset_only_its_training_people_are_imitated(
 ) -> None:
     imitated: list[str] = []
     monkeypatch.setattr(on_demand, "people_like", lambda card, weights, store, names: imitated.extend(names) or {})
+    (real.root / "x-3").mkdir()  # holds no clip
     few = replace(real, train=("x-1",))  # x-2 is there, but in neither set: few labels
     with pytest.raises(UsageError, match="no person"):
         planned(few, like=str(real.root))

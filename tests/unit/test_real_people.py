@@ -91,6 +91,7 @@ def test_people_are_read_with_code_and_cadence_from_whatever_clips_there_are(tmp
     refused: list[tuple[str, type[GaitCrafterError], str]] = [
         (TINY_PEOPLE[0], UsageError, "--like: the weights know sim-001 already; ask for --identities sim-001"),
         ("dim", DataError, r"dim/nm-01/090/090\.pkl"),
+        ("empty", MissingError, "holds no clip of empty"),
     ]
     for name, error, message in refused:
         with pytest.raises(error, match=message):
