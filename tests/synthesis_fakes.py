@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.generator.weights import Card, SamplingDefaults, TrainedOn, Vocabulary
+from gaitcrafter_ext.generator.weights import Card, TrainedOn, Vocabulary
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.identities import BlendSettings
@@ -54,31 +55,18 @@ def tree_bytes(root: Path) -> dict[str, bytes]:
 
 def write_tiny_weights(folder: Path, dataset: DatasetConfig | None = None) -> Path:
     """Weights of three people, two conditions and two views, all numbers random."""
-    import torch
-
-    from gaitcrafter_ext.generator.network import GaitUNet
     from gaitcrafter_ext.generator.people import PeopleSpace
-    from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
-    from gaitcrafter_ext.generator.sampling import make_scheduler
+    from tests.tiny import tiny_pipeline
 
-    conditions, cadence = ("nm", "cl"), {name: CADENCE[name] for name in TINY_PEOPLE}
+    pipeline = tiny_pipeline(TINY_PEOPLE)
+    assert pipeline.card is not None
     person, condition, view = (grid.ravel() for grid in np.meshgrid(range(3), range(2), (0.0, 90.0), indexing="ij"))
     features = np.random.default_rng(0).random((len(person), 768), np.float32)
-    space = PeopleSpace.fit(features, person, condition, view.astype(np.float32), TINY_PEOPLE, conditions, 4)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        denoiser = GaitUNet(4, len(conditions), channels=(8, 64), blocks=(1, 1), embedding=16, canvas_channels=2)
-        for parameter in denoiser.parameters():
-            torch.nn.init.normal_(parameter, std=0.05)
-    pipeline = GaitCrafterPipeline(denoiser, space, make_scheduler("euler", 3.0), list(conditions), cadence, steps=2)
-    pipeline.card = Card(
-        Vocabulary(TINY_PEOPLE, conditions, {"000": 0.0, "090": 90.0}),
-        TrainedOn("simulated", identities_hash(TINY_PEOPLE)),
-        dataset or DatasetConfig("simulated"),
-        cadence,
-        SamplingDefaults("euler", 2),
-        code_dim=4,
-    )
+    known = (TINY_PEOPLE, pipeline.card.vocabulary.conditions, pipeline.card.code_dim)
+    space = PeopleSpace.fit(features, person, condition, view.astype(np.float32), *known)
+    pipeline.register_modules(people=space)
+    trained_on = TrainedOn("simulated", identities_hash(TINY_PEOPLE))
+    pipeline.card = replace(pipeline.card, trained_on=trained_on, dataset=dataset or DatasetConfig("simulated"))
     pipeline.save_pretrained(folder)
     return folder
 
