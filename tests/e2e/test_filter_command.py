@@ -12,7 +12,6 @@ import pytest
 
 from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.silhouettes.files import CACHE_VARIABLE
-from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.synthesis.selection import read_selected
 from tests.e2e.test_synthesize_command import ROOT, clip_bytes
 from tests.filter_fakes import write_tiny_filter
@@ -89,17 +88,6 @@ def test_a_folder_or_a_foreign_file_is_refused_before_anyone_is_tried(
     assert (tmp_path / "notes.json").read_text() == "mine"
 
 
-def test_too_few_are_written_and_said_to_be_too_few(
-    tmp_path: Path, weights: Path, strict: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "chosen.json"
-    assert ask("filter", out, weights, strict, "--novel", "2", "--max-candidates", "5") == 1
-    printed = capsys.readouterr()
-    assert "--novel: 0 of the 2 people asked for, after 5 candidates (--max-candidates)" in printed.err
-    assert "5 too near a training person" in printed.out
-    assert len(read_selected(out).decisions) == 5
-
-
 def test_the_people_of_a_file_are_those_of_the_run_unless_it_is_of_other_weights(
     tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,19 +105,21 @@ def test_the_people_of_a_file_are_those_of_the_run_unless_it_is_of_other_weights
     assert not (tmp_path / "out").exists()
 
 
-def test_a_filtered_run_delivers_what_passed_and_says_that_it_is_short(
+def test_too_few_are_written_or_made_and_said_to_be_too_few(
     tmp_path: Path, weights: Path, strict: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "out"
-    wish = ("--filter", "--novel", "2", "--max-candidates", "3")
-    assert synthesize(out, weights, strict, *wish) == 1
-    assert "--novel: 0 of the 2 people asked for, after 3 candidates" in capsys.readouterr().err
-    assert clip_bytes(out) == {}
-    assert synthesize(out, weights, strict, *wish, "--identities", "sim-001", "--json") == 1
+    out, wish = tmp_path / "out", ("--novel", "2", "--max-candidates", "3")
+    assert ask("filter", tmp_path / "chosen.json", weights, strict, *wish) == 1
     printed = capsys.readouterr()
+    assert "--novel: 0 of the 2 people asked for, after 3 candidates (--max-candidates)" in printed.err
+    assert "3 too near a training person" in printed.out
+    assert len(read_selected(tmp_path / "chosen.json").decisions) == 3
+    assert synthesize(out, weights, strict, "--filter", *wish) == 1
+    assert "0 of the 2 people" in capsys.readouterr().err
+    assert clip_bytes(out) == {}
+    assert synthesize(out, weights, strict, "--filter", *wish, "--identities", "sim-001", "--json") == 1
     counts = {"asked": 2, "judged": 3, "kept": 0, "inconsistent": 0, "known": 3, "duplicate": 0}
-    assert json.loads(printed.out)["filter"] == counts
-    assert "0 of the 2 people" in printed.err
+    assert json.loads(capsys.readouterr().out)["filter"] == counts
     assert len(clip_bytes(out)) == 2
 
 
@@ -147,14 +137,12 @@ def test_a_wish_that_cannot_be_met_is_refused_before_anything_is_made(
     assert not (tmp_path / "chosen.json").exists()
 
 
-def test_a_dry_run_and_a_refused_completion_choose_no_one(
+def test_a_dry_run_chooses_no_one(
     tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert synthesize(tmp_path / "out", weights, lenient, "--filter", "--novel", "2", "--dry-run") == 0
     assert "before that the filter chooses" in capsys.readouterr().out
-    assert synthesize(tmp_path / "out", weights, lenient, "--filter", "--complete", str(tmp_path)) == 2
-    assert "--filter: with --complete" in capsys.readouterr().err
-    assert OutputFolder(tmp_path / "out").selected() is None
+    assert not (tmp_path / "out").exists()
 
 
 def test_ways_to_blend_in_a_table(

@@ -204,6 +204,7 @@ def test_a_bad_option_is_one_line_and_writes_nothing(
         (["--concentration", "inf"], "--concentration: 'inf' is not a finite number above 0"),
         (["--novel", "0", "--identities", "none"], "no person to synthesize"),
         (["--novel", "1", "--complete", "real"], "--novel: 1 with --complete"),
+        (["--filter", "--complete", "real"], "--filter: with --complete"),
         (["--identity", "all"], "unknown argument '--identity'; did you mean '--identities'?"),
     ):
         assert synthesize(tmp_path / "out", weights, *options, who=()) == 2

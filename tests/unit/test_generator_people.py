@@ -52,10 +52,6 @@ def space() -> PeopleSpace:
     return walks().fit()
 
 
-def _similarity(a: torch.Tensor, b: torch.Tensor) -> float:
-    return float(torch.nn.functional.cosine_similarity(a, b, dim=-1).mean())
-
-
 def test_a_gei_is_the_mean_over_time_and_two_by_two_pixels() -> None:
     frames = np.zeros((2, 64, 64), np.uint8)
     frames[0, :2, 10:12] = 255
@@ -79,31 +75,15 @@ def test_codes_are_whitened_and_blends_and_draws_are_distributed_like_people(spa
 
 def test_people_are_placed_near_themselves_and_nearer_the_more_of_them_is_seen(space: PeopleSpace) -> None:
     again = walks(takes=4, seed=1)
-    found = {}
-    for name, chosen in (
-        ("one cl", (again.condition == 1) & (again.view_deg == 90) & (np.arange(len(again.person)) % 4 == 0)),
-        ("one nm", (again.condition == 0) & (again.view_deg == 90) & (np.arange(len(again.person)) % 4 == 0)),
-        ("four nm", (again.condition == 0) & (again.view_deg == 90)),
-        ("all nm", again.condition == 0),
-    ):
+    nm, side, first = again.condition == 0, again.view_deg == 90, np.arange(len(again.person)) % 4 == 0
+    similar = []
+    for chosen in (~nm & side & first, nm & side & first, nm & side, nm):
         codes = torch.stack([again[chosen & (again.person == who)].encode(space) for who in range(len(NAMES))])
-        found[name] = _similarity(codes, space.codes)
-        if name == "all nm":
-            nearest = torch.cdist(codes, space.codes).argmin(dim=1)
-            assert (nearest == torch.arange(len(NAMES))).float().mean() > 0.9
-    assert found["one cl"] < found["one nm"] < found["four nm"] < found["all nm"]
+        similar.append(float(torch.nn.functional.cosine_similarity(codes, space.codes, dim=-1).mean()))
+    assert similar == sorted(similar)
+    assert (torch.cdist(codes, space.codes).argmin(dim=1) == torch.arange(len(NAMES))).float().mean() > 0.9
     lengths = codes.norm(dim=1)
     torch.testing.assert_close(lengths, space.codes.norm(dim=1).median().expand_as(lengths))
-
-
-def test_a_person_left_out_of_the_fit_is_placed_where_the_fit_would_have(space: PeopleSpace) -> None:
-    clips = walks()
-    others = clips[clips.person < 35].fit(NAMES[:35])
-    strangers = [clips[clips.person == who].encode(others) for who in range(35, 40)]
-    similar = torch.stack([_similarities(others.codes, code) for code in strangers])
-    expected = torch.stack([_similarities(space.codes[:35], space.codes[who]) for who in range(35, 40)])
-    correlation = np.corrcoef(similar.ravel(), expected.ravel())[0, 1]
-    assert correlation > 0.6
 
 
 def _similarities(codes: torch.Tensor, code: torch.Tensor) -> torch.Tensor:

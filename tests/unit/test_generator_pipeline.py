@@ -77,41 +77,27 @@ def test_clips_of_any_length_have_no_seam(pipeline: GaitCrafterPipeline, answeri
         assert np.abs(clips[0].astype(int) - expected).max() <= 1
 
 
-def test_phases_come_from_the_request_or_else_from_the_persons_cadence(
+def test_phases_and_codes_are_those_of_the_request_or_else_of_the_person(
     pipeline: GaitCrafterPipeline, answering: Callable[[Denoise], None]
 ) -> None:
-    seen: list[torch.Tensor] = []
-
-    def denoise(x_t: torch.Tensor, *given: torch.Tensor) -> torch.Tensor:
-        seen.append(given[-1][0])
-        return torch.zeros_like(x_t)
-
-    answering(denoise)
-    one = _requests(1)[0]
-    for request in (one, replace(one, cycle=30.0, start=1.0), replace(one, weights={}, code=(0.1,) * 4)):
-        pipeline([request], steps=1, guidance=1.0)
-    time = torch.arange(30.0)
-    torch.testing.assert_close(seen[0], 2 * math.pi * time / 24)
-    torch.testing.assert_close(seen[1], 2 * math.pi * time / 30 + 1)
-    assert seen[2].isnan().all()
-
-
-def test_the_identity_scale_moves_people_away_from_the_average_one(
-    pipeline: GaitCrafterPipeline, answering: Callable[[Denoise], None]
-) -> None:
-    seen: list[torch.Tensor] = []
+    codes, phases = list[torch.Tensor](), list[torch.Tensor]()
 
     def denoise(x_t: torch.Tensor, t: torch.Tensor, code: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
-        seen.append(code[0])
+        codes.append(code[0])
+        phases.append(rest[-1][0])
         return x_t
 
     answering(denoise)
-    by_name, by_code = _requests(1)[0], replace(_requests(1)[0], code=(1.0, -2.0, 0.5, 0.0))
-    for request, scale in ((by_name, 1.0), (by_name, 2.0), (by_name, None), (by_code, 2.0)):
+    one, coded = _requests(1)[0], replace(_requests(1)[0], weights={}, code=(1.0, -2.0, 0.5, 0.0))
+    for request, scale in ((one, 1.0), (replace(one, cycle=30.0, start=1.0), 2.0), (one, None), (coded, 2.0)):
         pipeline([request], steps=1, guidance=1.0, identity_scale=scale)
-    torch.testing.assert_close(seen[1], 2 * seen[0])
-    torch.testing.assert_close(seen[2], SamplingDefaults.identity_scale * seen[0])
-    assert seen[3].tolist() == [2.0, -4.0, 1.0, 0.0]
+    time = torch.arange(30.0)
+    torch.testing.assert_close(phases[0], 2 * math.pi * time / 24)
+    torch.testing.assert_close(phases[1], 2 * math.pi * time / 30 + 1)
+    assert phases[3].isnan().all()
+    torch.testing.assert_close(codes[1], 2 * codes[0])  # away from the average person
+    torch.testing.assert_close(codes[2], SamplingDefaults.identity_scale * codes[0])
+    assert codes[3].tolist() == [2.0, -4.0, 1.0, 0.0]
 
 
 def test_a_code_asks_for_the_same_clip_as_the_person_who_has_it_and_the_weights_have_defaults(
@@ -125,7 +111,8 @@ def test_a_code_asks_for_the_same_clip_as_the_person_who_has_it_and_the_weights_
     assert not np.array_equal(clips, pipeline([person, coded], steps=3, guidance=1).clips)
 
 
-def test_weights_are_saved_and_loaded_as_they_are_with_their_card(
+@pytest.mark.filterwarnings("ignore:`torch_dtype` is deprecated")
+def test_weights_are_saved_and_loaded_with_their_card_in_half_precision_too(
     pipeline: GaitCrafterPipeline, tmp_path: Path
 ) -> None:
     pipeline.save_pretrained(tmp_path / "weights")
@@ -133,22 +120,15 @@ def test_weights_are_saved_and_loaded_as_they_are_with_their_card(
     assert isinstance(loaded, DiffusionPipeline)
     assert loaded.card == pipeline.card == read_card(tmp_path / "weights")
     assert loaded.identities == PEOPLE
-    assert np.array_equal(loaded(_requests(2), steps=2).clips, pipeline(_requests(2), steps=2).clips)
+    full = pipeline(_requests(2), steps=1).clips
+    assert np.array_equal(loaded(_requests(2), steps=1).clips, full)
     loaded.save_pretrained(tmp_path / "again")
     assert read_card(tmp_path / "again").fingerprint == pipeline.card.fingerprint
-
-
-@pytest.mark.filterwarnings("ignore:`torch_dtype` is deprecated")
-def test_half_precision_samples_nearly_the_same_clip(pipeline: GaitCrafterPipeline, tmp_path: Path) -> None:
-    pipeline.save_pretrained(tmp_path)
-    full = pipeline(_requests(2), steps=1).clips.astype(int)
-    for half in (
-        GaitCrafterPipeline.from_pretrained(tmp_path).to(torch.float16),
-        GaitCrafterPipeline.from_pretrained(tmp_path, dtype=torch.float16),
-    ):
+    halves = (loaded.to(torch.float16), GaitCrafterPipeline.from_pretrained(tmp_path / "again", dtype=torch.float16))
+    for half in halves:
         assert half.denoiser.dtype == half.people.dtype == torch.float16
-        assert np.abs(half(_requests(2), steps=1).clips - full).mean() < 1.0
-    assert np.abs(pipeline(_requests(2), steps=1, precision="bf16").clips - full).mean() < 8.0
+        assert np.abs(half(_requests(2), steps=1).clips - full.astype(int)).mean() < 1.0
+    assert np.abs(pipeline(_requests(2), steps=1, precision="bf16").clips - full.astype(int)).mean() < 8.0
 
 
 def test_a_pipeline_made_of_parts_samples_and_asks_for_a_card_before_it_is_saved(
@@ -194,20 +174,15 @@ def test_requests_and_options_that_the_weights_cannot_serve_are_refused(pipeline
 
 def test_damaged_weights_are_refused_in_one_line(pipeline: GaitCrafterPipeline, tmp_path: Path) -> None:
     pipeline.save_pretrained(tmp_path)
-    for name, text, message in (
-        ("denoiser/config.json", "{", "the weights do not load"),
-        ("model_index.json", "[]", "the weights do not load"),
-        ("scheduler/scheduler_config.json", None, "the weights do not load"),
-        ("people/diffusion_pytorch_model.safetensors", "{", "truncated or changed; copy it again"),
-        ("denoiser/diffusion_pytorch_model.safetensors", None, "is missing; copy the weights folder again"),
+    for name, content, message in (
+        ("denoiser/config.json", b"{", "the weights do not load"),
+        ("model_index.json", b"[]", "the weights do not load"),
+        ("people/diffusion_pytorch_model.safetensors", b"{", "truncated or changed; copy it again"),
     ):
-        path = tmp_path / name
-        whole = path.read_bytes()
-        path.unlink()
-        if text is not None:
-            path.write_text(text)
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(content)
         with pytest.raises(WeightsError, match=message) as caught:
             GaitCrafterPipeline.from_pretrained(tmp_path)
         assert "\n" not in str(caught.value)
-        path.write_bytes(whole)
+        (tmp_path / name).write_bytes(whole)
     GaitCrafterPipeline.from_pretrained(tmp_path)

@@ -67,19 +67,14 @@ def test_values_outside_their_range_and_unknown_keys_are_refused(tmp_path: Path)
         assert "\n" not in str(caught.value)
 
 
-def test_a_torn_card_and_a_folder_without_one_are_refused(tmp_path: Path) -> None:
+def test_a_torn_card_and_files_that_are_missing_or_others_are_refused(tmp_path: Path) -> None:
     for text in (CARD.to_json()[:-40], "", "[]", "7", '{"format": 3}'):
         (tmp_path / CARD_NAME).write_text(text)
         with pytest.raises(WeightsError):
             read_card(tmp_path)
-    for missing in (tmp_path / "nowhere", tmp_path / CARD_NAME):
-        with pytest.raises(MissingError, match="no weights"):
-            read_card(missing)
+    for find in (read_card, locate):
         with pytest.raises(MissingError, match=r"no weights at .*'bundled' or a folder"):
-            locate(missing)
-
-
-def test_files_that_are_not_those_of_the_card_are_refused(tmp_path: Path) -> None:
+            find(tmp_path / "nowhere")
     (tmp_path / "a").write_bytes(b"numbers")
     card = replace(CARD, files={"a": checksum(tmp_path / "a")})
     check_weights(tmp_path, card)
@@ -87,11 +82,11 @@ def test_files_that_are_not_those_of_the_card_are_refused(tmp_path: Path) -> Non
     with pytest.raises(WeightsError, match="truncated or changed; copy it again"):
         check_weights(tmp_path, card)
     (tmp_path / "a").unlink()
-    with pytest.raises(WeightsError, match="is missing"):
+    with pytest.raises(WeightsError, match="is missing; copy the weights folder again"):
         check_weights(tmp_path, card)
 
 
 def test_the_bundled_weights_are_whole() -> None:
-    card = read_card(locate("bundled"))
+    card = read_card("bundled")
     check_weights(locate("bundled"), card)
     assert set(card.cadence) <= set(card.vocabulary.identities)

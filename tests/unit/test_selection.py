@@ -21,7 +21,7 @@ from gaitcrafter_ext.recognition.filter_card import locate_filter, read_filter_c
 from gaitcrafter_ext.silhouettes.files import CACHE_VARIABLE, cache_root
 from gaitcrafter_ext.silhouettes.parallel import Shared
 from gaitcrafter_ext.synthesis.comparing import WAYS, compare_ways
-from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
+from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, novel_identities
 from gaitcrafter_ext.synthesis.plan import ClipRequest, Plan, Sampling, Selection, make_plan, sampling_by
 from gaitcrafter_ext.synthesis.run import synthesize
@@ -279,26 +279,15 @@ def test_a_folder_keeps_the_people_that_were_chosen_until_forced(tmp_path: Path)
 
 
 def test_nothing_is_chosen_where_the_folder_is_in_the_way(tmp_path: Path) -> None:
-    (tmp_path / "foreign").mkdir()
-    (tmp_path / "foreign" / "identities.json").write_text("mine")
+    (tmp_path / "identities.json").write_text("mine")
     with pytest.raises(ConflictError, match=r"identities\.json not ours"):
-        OutputFolder(tmp_path / "foreign").select(small_plan(), choose().request, never, force=True)
+        OutputFolder(tmp_path).select(small_plan(), choose().request, never, force=True)
     folder = OutputFolder(tmp_path / "out")
     synthesize(small_plan(), folder, lambda: paint)
     before = tree_bytes(tmp_path)
     with pytest.raises(ConflictError, match="plan without this filter"):
         folder.select(small_plan(), choose().request, never)
     assert tree_bytes(tmp_path) == before
-
-
-def test_a_filtered_run_resumes_in_shards_to_the_same_bytes(tmp_path: Path) -> None:
-    found = choose()
-    for name, shards in (("whole", ("1/1",)), ("parts", ("2/2", "1/2", "2/2"))):
-        folder = OutputFolder(tmp_path / name)
-        for shard in shards:
-            kept = folder.select(small_plan(), found.request, lambda: found)
-            synthesize(plan_of(kept), folder, lambda: paint, Shard.parse(shard))
-    assert tree_bytes(tmp_path / "whole") == tree_bytes(tmp_path / "parts")
 
 
 def test_of_two_shards_that_choose_at_once_the_first_to_end_decides(tmp_path: Path) -> None:
