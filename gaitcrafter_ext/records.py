@@ -49,6 +49,13 @@ def fill(kind: type[T], values: Any, source: object, error: type[GaitCrafterErro
         raise error(f"{source}: {' '.join(reason.split())}") from None
 
 
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Dataclasses, tuples, arrays and what JSON knows as JSON; numbers that are not finite as null."""
+    from pydantic_core import to_json
+
+    return to_json(value, indent=indent, inf_nan_mode="null", fallback=lambda array: array.tolist()).decode()
+
+
 def read_json(path: str | Path) -> Any:
     """What a JSON file holds; a byte order mark is accepted.
 

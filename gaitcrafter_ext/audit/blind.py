@@ -11,13 +11,12 @@ from typing import Literal
 
 import numpy as np
 
-from gaitcrafter_ext.audit.clips import condition_in
 from gaitcrafter_ext.audit.data import Trees
 from gaitcrafter_ext.errors import ConflictError, DataError
+from gaitcrafter_ext.metrics.features import Cell
 from gaitcrafter_ext.metrics.intervals import exact_interval
-from gaitcrafter_ext.records import fill, read_json, record
+from gaitcrafter_ext.records import record
 from gaitcrafter_ext.silhouettes.clip import window
-from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
 from gaitcrafter_ext.silhouettes.pictures import contact_sheet
 from gaitcrafter_ext.vocabulary import ClipKey
@@ -56,18 +55,13 @@ class BlindScore:
     real_as_real: float
 
 
-def matching_pairs(
-    real: Sequence[ClipKey], synthetic: Sequence[ClipKey], dataset: DatasetConfig
-) -> list[tuple[ClipKey, ClipKey]]:
+def matching_pairs(trees: Trees) -> list[tuple[ClipKey, ClipKey]]:
     """Each synthetic clip with the first real one of its person, condition and view, where there is one."""
-
-    def cell(key: ClipKey) -> tuple[str, str, str]:
-        return key.identity, condition_in(dataset, key.take), dataset.view_name(key.view)
-
-    first: dict[tuple[str, str, str], ClipKey] = {}
-    for key in real:
-        first.setdefault(cell(key), key)
-    return [(first[cell(key)], key) for key in synthetic if cell(key) in first]
+    first: dict[tuple[str, Cell], ClipKey] = {}
+    for key in trees.real_keys:
+        first.setdefault((key.identity, trees.cell(key)), key)
+    pairs = ((first.get((key.identity, trees.cell(key))), key) for key in trees.synthetic_keys)
+    return [(theirs, ours) for theirs, ours in pairs if theirs]
 
 
 def draw_rows(trees: Trees, rows: int, rng: np.random.Generator) -> list[tuple[str, ClipKey]]:
@@ -76,11 +70,14 @@ def draw_rows(trees: Trees, rows: int, rng: np.random.Generator) -> list[tuple[s
     Raises:
         DataError: There are too few clips of common views and conditions.
     """
-    cells = defaultdict[tuple[str, str], tuple[list[ClipKey], list[ClipKey]]](lambda: ([], []))
+    cells = defaultdict[Cell, tuple[list[ClipKey], list[ClipKey]]](lambda: ([], []))
     for side, keys in enumerate((trees.real_keys, trees.synthetic_keys)):
         for key in keys:
             cells[trees.cell(key)][side].append(key)
-    pairs = [pair for cell in sorted(cells) for pair in _pairs(*cells[cell], rng)]
+    pairs = list[tuple[ClipKey, ClipKey]]()
+    for _, (real, made) in sorted(cells.items()):
+        left, right = rng.permutation(len(real)).tolist(), rng.permutation(len(made)).tolist()
+        pairs += [(real[a], made[b]) for a, b in zip(left, right, strict=False)]
     if len(pairs) < rows // 2 or not pairs:
         raise DataError(
             f"{rows} rows need {rows // 2} real and as many synthetic clips of the same views and conditions, and there"
@@ -112,16 +109,6 @@ def write_sheet(folder: Path, trees: Trees, drawn: Sequence[tuple[str, ClipKey]]
     return rows
 
 
-def read_key(path: str) -> tuple[Row, ...]:
-    """The ``key.json`` of a sheet; raises ``MissingError`` or ``DataError``."""
-    return fill(tuple[Row, ...], read_json(path), path)
-
-
-def read_answers(path: str) -> dict[str, str]:
-    """A filled-in ``answers.json``; raises ``MissingError`` or ``DataError``."""
-    return fill(dict[str, str], read_json(path), path)
-
-
 def score(key: Sequence[Row], answers: Mapping[str, str]) -> BlindScore:
     """Count hits of ``answers``, label -> ``real`` or ``synthetic``.
 
@@ -142,12 +129,3 @@ def score(key: Sequence[Row], answers: Mapping[str, str]) -> BlindScore:
     taken = (float(said[mask].mean()) if mask.any() else float("nan") for mask in (~real, real))
     p_value = float(binom.sf(hits - 1, rows, 0.5))
     return BlindScore(hits, rows, hits / rows, *exact_interval(hits, rows), p_value, *taken)
-
-
-def _pairs(
-    real: Sequence[ClipKey], synthetic: Sequence[ClipKey], rng: np.random.Generator
-) -> list[tuple[ClipKey, ClipKey]]:
-    """As many random pairs as the smaller side allows, each clip once."""
-    count = min(len(real), len(synthetic))
-    left, right = (rng.permutation(len(keys))[:count] for keys in (real, synthetic))
-    return [(real[a], synthetic[b]) for a, b in zip(left.tolist(), right.tolist(), strict=True)]

@@ -7,16 +7,15 @@ options), ``groups`` (how many people and clips), ``caveats``, ``rows`` (of :cla
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gaitcrafter_ext.audit.clips import Progress
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.intervals import Estimate
-from gaitcrafter_ext.vocabulary import ClipKey
+from gaitcrafter_ext.records import to_json
 
 SCHEMA = 2
 
@@ -121,10 +120,10 @@ class IdentityCard:
     schema: int = SCHEMA
     results: dict[tuple[str, str], Any] = field(default_factory=dict)
 
-    def to_json(self) -> str:
-        """The text of ``report.json``."""
+    def to_json(self, **others: Any) -> str:
+        """The text of ``report.json``, with ``others`` at its end."""
         names = ("schema", "asked", "groups", "caveats", "rows", "unmeasured")
-        return json.dumps({name: plain(getattr(self, name)) for name in names}, indent=1, allow_nan=False) + "\n"
+        return to_json({name: getattr(self, name) for name in names} | others, indent=1) + "\n"
 
     def to_text(self, notes: bool = False) -> str:
         """Caveats and tables for a terminal; the notes stand below their figures where they are asked for."""
@@ -182,26 +181,11 @@ def figure(value: float, unit: str) -> str:
 
 def interval(row: Row) -> str:
     """``[low, high]`` of a row, without its unit; nothing where there is none."""
-    if not (math.isfinite(row.low) and math.isfinite(row.high)):
-        return ""
     low, high = (figure(value, row.unit).removesuffix(" %") for value in (row.low, row.high))
-    return f"[{low}, {high}]"
+    return "" if "-" in (low, high) else f"[{low}, {high}]"
 
 
 def label(measure: str) -> str:
     """Name of a measure for readers: ``rank1_nm`` is rank-1 nm."""
     stem, _, part = measure.partition("_")
     return LABELS.get(measure) or f"{LABELS.get(stem, stem)} {part}".strip().replace("_", " ")
-
-
-def plain(value: Any) -> Any:
-    """Dataclasses, clips' names and tuples as what JSON knows; numbers that do not exist as None."""
-    if isinstance(value, ClipKey):
-        return str(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
-    if isinstance(value, dict):
-        return {str(name): plain(item) for name, item in value.items()}
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return [plain(item) for item in value] if isinstance(value, list | tuple) else value

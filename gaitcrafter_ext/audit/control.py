@@ -29,10 +29,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Control:
-    """Asked-for cycles beside those that are read, and frame-to-frame overlap.
+    """Mean error of the cycle, frames, and number of clips of each view, and the ``worst`` error of a clip.
 
-    ``views`` gives the mean error of the cycle, frames, and the number of clips of each view, ``worst`` the largest of
-    a clip; ``seams`` is the mean IoU of successive frames where a window begins or ends, ``elsewhere`` that of others.
+    ``seams`` is the mean IoU of successive frames where a window begins or ends, ``elsewhere`` that of others.
     """
 
     views: dict[str, tuple[float, int]]

@@ -132,7 +132,7 @@ def _novel(space: Space, least: int = 1) -> FeatureSet:
 
 def _calibrated(threshold: Threshold) -> str:
     rate = f"threshold {threshold.distance:.3f}, where {100 * FALSE_MATCH_RATE:.0f} % of {threshold.pairs} pairs of"
-    few = "" if threshold.resolved else "; too few pairs to tell that rate well"
+    few = "" if threshold.pairs * FALSE_MATCH_RATE >= 1 else "; too few pairs to tell that rate well"
     return f"{rate} {threshold.people} real strangers match{few}"
 
 
@@ -164,31 +164,31 @@ def _consistency(space: Space, rng: Rng) -> Answer:
 
 
 def _retrieval(data: AuditData, space: Space, rng: Rng) -> Answer:
-    found = parent_retrieval(_novel(space), space.training, data.splits.parents, rng)
-    note = f"nearest training clip of the same view; with permuted parents: {100 * found.shuffled:.1f} %"
-    return [row("leakage", "parent_retrieval", space.name, found.share, chance=found.chance, note=note)], None
+    share, chance, shuffled = parent_retrieval(_novel(space), space.training, data.splits.parents, rng)
+    note = f"nearest training clip of the same view; with permuted parents: {100 * shuffled:.1f} %"
+    return [row("leakage", "parent_retrieval", space.name, share, chance=chance, note=note)], None
 
 
 def _leakage(space: Space, rng: Rng) -> Answer:
     novel = _novel(space)
     strangers = matched_takes(space.others if len(space.others) else space.held_out, novel)
-    found = leakage(find_centroids(novel), find_centroids(space.training), find_centroids(strangers), rng)
-    unseen = "people whom the generator never saw"
-    who = unseen if len(space.others) else "other takes of training people against all others"
+    share, closer = leakage(find_centroids(novel), find_centroids(space.training), find_centroids(strangers), rng)
+    others = "other takes of training people against all others"
+    who = "people whom the generator never saw" if len(space.others) else others
     note = (
         f"share of novel people nearer to one of {len(space.training.people)} training people than 5 % of"
-        f" {len(strangers.people)} real strangers are ({who}); nearer in {100 * found.closer:.0f} % of pairs (50 % ="
+        f" {len(strangers.people)} real strangers are ({who}); nearer in {100 * closer:.0f} % of pairs (50 % ="
         " like strangers)"
     )
-    return [row("leakage", "leak", space.name, found.share, floor=LEAK_RATE, note=note)], None
+    return [row("leakage", "leak", space.name, share, floor=LEAK_RATE, note=note)], None
 
 
 def _faithfulness(data: AuditData, attribute: Literal["view", "condition"]) -> Answer:
     synthetic, held_out, training = (geis(clips, half=True) for clips in data.clips)
-    found = faithfulness(attribute, training, held_out, synthetic)
+    made, real, chance = faithfulness(attribute, training, held_out, synthetic)
     note = f"fitted on training clips; ceiling: {data.splits.gallery}"
-    return [row("faithfulness", attribute, f"{PIXELS}, discriminants", found.synthetic, ceiling=found.real.value,
-                chance=found.chance, note=note)], None  # fmt: skip
+    features = f"{PIXELS}, discriminants"
+    return [row("faithfulness", attribute, features, made, ceiling=real.value, chance=chance, note=note)], None
 
 
 def _variety(data: AuditData, rng: Rng) -> Answer:
@@ -221,15 +221,16 @@ def _closer(data: AuditData, ours: list[Match], theirs: list[Match], rng: Rng) -
         raise DataError(NOTHING_UNSEEN)
     (made, people), (held, _) = (_of(side, "distance") for side in (ours, theirs))
     cells, held_cells = (np.array([match.cell for match in side], dtype=str) for side in (ours, theirs))
-    closer, test = bootstrap_mean(win_rates(made, held), people, rng), three_sample(made, cells, held, held_cells)
+    closer = bootstrap_mean(win_rates(made, held), people, rng)
+    score, p_copied, count = three_sample(made, cells, held, held_cells)
     note = (
-        f"C_T over {test.cells} cells: far below 0 = copied, above 0 = farther than real clips are; p of copying"
-        f" {test.p_copied:.2g}"
+        f"C_T over {count} cells: far below 0 = copied, above 0 = farther than real clips are; p of copying"
+        f" {p_copied:.2g}"
     )
     return [
         row("copies", "closer", FRAMES, closer, chance=0.5,
             note="pairs in which the synthetic clip lies nearer to training clips than a held-out one"),
-        Row("copies", "three_sample", FRAMES, "z", test.score, NONE, NONE, closer.count, floor=0.0, note=note),
+        Row("copies", "three_sample", FRAMES, "z", score, NONE, NONE, closer.count, floor=0.0, note=note),
     ], None  # fmt: skip
 
 

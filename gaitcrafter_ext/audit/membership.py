@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -84,7 +85,7 @@ def _losses(
     known = [key for key in keys if key.identity in people and condition_in(store.dataset, key.take) in conditions]
     drawn = sorted(known[index] for index in rng.permutation(len(known))[:MOST])
     mine = [key for key in drawn if len(store.read(key)) >= frames]
-    labels = [ClipKey(key.identity, key.take, store.dataset.view_name(key.view)) for key in mine]
+    labels = [replace(key, view=store.dataset.view_name(key.view)) for key in mine]
     losses = clip_losses(pipeline, store, mine)
     return FeatureSet.of(losses[:, None], labels, [condition_in(store.dataset, key.take) for key in mine])
 
@@ -100,40 +101,27 @@ def clip_losses(pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Seq
 
     Each clip's noise is keyed by its name, so that a loss does not depend on which other clips are asked about.
     """
-    config, losses = pipeline.denoiser.config, list[float]()
-    for at in range(0, len(keys), BATCH):
-        some = keys[at : at + BATCH]
+    words, config, device, losses = _vocabulary(pipeline), pipeline.denoiser.config, pipeline.denoiser.device, []
+    margin = (WIDTH - config.width) // 2
+    for some in (keys[at : at + BATCH] for at in range(0, len(keys), BATCH)):
         frames = np.stack([window(store.read(key), config.frames) for key in some])
-        margin = (WIDTH - config.width) // 2
-        clean = torch.from_numpy(frames[..., margin : WIDTH - margin]).to(pipeline.denoiser.device).div(127.5).sub(1)
-        total = torch.zeros(len(some), device=clean.device)
+        clean = torch.from_numpy(frames[..., margin : WIDTH - margin]).to(device).div(127.5).sub(1)
+        conditions = [words.conditions.index(condition_in(store.dataset, key.take)) for key in some]
+        degrees = np.array([words.views.get(store.dataset.view_name(key.view)) for key in some], dtype=np.float32)
+        asked = (
+            torch.stack([pipeline.people.blend({key.identity: 1.0}) for key in some]).to(device),
+            torch.tensor(conditions, device=device),
+            torch.from_numpy(degrees).to(device),
+            torch.full(clean.shape[:2], float("nan"), device=device),  # the attacker does not know the phase
+        )
+        total = torch.zeros(len(some), device=device)
         for level in NOISE_LEVELS:
-            t = torch.full((len(some),), level, device=clean.device)
-            noise = torch.stack([_noise(key, level, clean.shape[1:]) for key in some]).to(clean.device)
-            predicted = _predict(pipeline, store, some, add_noise(clean, noise, t), t)
+            t = torch.full((len(some),), level, device=device)
+            noise = torch.stack([_noise(key, level, clean.shape[1:]) for key in some]).to(device)
+            predicted = pipeline.denoiser(add_noise(clean, noise, t), t, *asked)
             total += (predicted.float() - clean).square().flatten(1).mean(dim=1)
         losses += (total / len(NOISE_LEVELS)).tolist()
     return np.array(losses)
-
-
-def _predict(
-    pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Sequence[ClipKey], noisy: torch.Tensor, t: torch.Tensor
-) -> torch.Tensor:
-    """The clean clips [b, frames, h, w] that the denoiser sees in noisy ones, given who, how and from where."""
-    words, device = _vocabulary(pipeline), noisy.device
-    code = torch.stack([pipeline.people.blend({key.identity: 1.0}) for key in keys])
-    condition = [words.conditions.index(condition_in(store.dataset, key.take)) for key in keys]
-    angles = [words.views.get(store.dataset.view_name(key.view)) for key in keys]
-    view_deg = torch.tensor([float("nan") if angle is None else angle for angle in angles])
-    predicted: torch.Tensor = pipeline.denoiser(
-        noisy,
-        t,
-        code.to(device),
-        torch.tensor(condition, device=device),
-        view_deg.to(device),
-        torch.full(noisy.shape[:2], float("nan"), device=device),  # the attacker does not know the phase
-    )
-    return predicted
 
 
 def _noise(key: ClipKey, level: float, shape: torch.Size) -> torch.Tensor:

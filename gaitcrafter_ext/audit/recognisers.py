@@ -64,21 +64,18 @@ def open_judges(
     of the run, which names the recogniser that chose its people.
     """
     judges, chose = open_recognisers(folders, dataset, other_people), chosen_by(synthetic)
-    caveats = check_disjoint(
-        People(
-            (*_named(dataset, splits.generator), *splits.before),
-            _named(dataset, splits.test),
-            {each.name: each.people for each in judges},
-            filter_people(chose, judges) if chose else (),
-            tuple(each.name for each in judges if each.fingerprint == chose),
-        )
+    people = People(
+        (*_named(dataset, splits.generator), *splits.before),
+        _named(dataset, splits.test),
+        {each.name: each.people for each in judges},
+        filter_people(chose, judges) if chose else (),
+        tuple(each.name for each in judges if each.fingerprint == chose),
     )
-    if not judges:
-        caveats.append(
-            "no recogniser was given: people are told apart by pixel GEIs, which see clothes and build rather than"
-            " gait; give --recogniser DIR, best two, trained on other people"
-        )
-    return judges, caveats
+    alone = (
+        "no recogniser was given: people are told apart by pixel GEIs, which see clothes and build rather than gait;"
+        " give --recogniser DIR, best two, trained on other people"
+    )
+    return judges, [*check_disjoint(people), *([] if judges else [alone])]
 
 
 def open_recognisers(folders: Sequence[str], dataset: str, other_people: bool = False) -> list[Recogniser]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,11 +91,11 @@ def page(card: IdentityCard, data: AuditData, spaces: list[Space]) -> str:
 
 def _pairs(data: AuditData) -> list[tuple[ClipKey, ClipKey, Frames, Frames]]:
     """A real clip and a synthetic one of the same person, condition and view, as long, spread over all such pairs."""
-    real = [clip.key for clip in (*data.held_out, *data.training)]
-    pairs, found = matching_pairs(real, [clip.key for clip in data.synthetic], data.trees.dataset), []
+    real, made = ([clip.key for clip in clips] for clips in ((*data.held_out, *data.training), data.synthetic))
+    pairs, found = matching_pairs(replace(data.trees, real_keys=real, synthetic_keys=made)), []
     for theirs, ours in (pairs[index] for index in spread(len(pairs), PAIRS)):
-        made = data.trees.synthetic.read(ours)
-        found.append((theirs, ours, window(data.trees.real.read(theirs), len(made)), made))
+        clip = data.trees.synthetic.read(ours)
+        found.append((theirs, ours, window(data.trees.real.read(theirs), len(clip)), clip))
     return found
 
 

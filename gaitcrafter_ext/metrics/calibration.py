@@ -70,10 +70,6 @@ class Calibration:
         """The same of a clip and another person's centroid."""
         return self._at(rate, self.clip)
 
-    def genuine_share(self, rate: float) -> float:
-        """Share of real clips within ``clip_radius`` of their own person's centroid."""
-        return self._at(rate, self.genuine)
-
     def leak_radius(self, population: int) -> float:
         """Distance that 5 % of strangers are nearer than to their nearest of ``population`` people.
 

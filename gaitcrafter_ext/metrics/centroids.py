@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,18 +105,12 @@ def independent_share(count: int) -> float:
     return kept / count
 
 
-@dataclass(frozen=True)
-class Threshold:
+class Threshold(NamedTuple):
     """A distance at :data:`FALSE_MATCH_RATE`, from so many ``pairs`` of different real ``people``."""
 
     distance: float
     pairs: int
     people: int
-
-    @property
-    def resolved(self) -> bool:
-        """Whether there are pairs enough for at least one false match."""
-        return self.pairs * FALSE_MATCH_RATE >= 1
 
 
 def find_threshold(real: FeatureSet, statistic: Callable[[Labelled], Floats]) -> Threshold:

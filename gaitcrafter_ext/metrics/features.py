@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +17,6 @@ Labels = NDArray[np.str_]
 
 #: View and condition.
 Cell = tuple[str, str]
-
-
-class Labelled(Protocol):
-    """What most metrics take: vectors [N, D], whose clip each is and its view, str [N]."""
-
-    @property
-    def vectors(self) -> Floats: ...  # noqa: D102
-
-    @property
-    def identity(self) -> Labels: ...  # noqa: D102
-
-    @property
-    def view(self) -> Labels: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -107,6 +93,10 @@ class FeatureSet:
         return self.where(mask)
 
 
+#: What most metrics take: vectors [N, D], whose clip each is and its view.
+Labelled = Features | FeatureSet
+
+
 def joined(*parts: FeatureSet) -> FeatureSet:
     """All clips of several sets; empty ones are skipped."""
     kept = [part for part in parts if len(part)] or list(parts[:1])
@@ -130,9 +120,8 @@ def flatten_parts(embeddings: Floats) -> Floats:
 
 def in_order(conditions: Labels) -> list[str]:
     """The conditions that occur: nm, bg, cl first, any others after them by name."""
-    return sorted(
-        set(conditions.tolist()), key=lambda name: (CONDITIONS.index(name) if name in CONDITIONS else 3, name)
-    )
+    there = set(conditions.tolist())
+    return [*(name for name in CONDITIONS if name in there), *sorted(there - set(CONDITIONS))]
 
 
 def as_many_takes(

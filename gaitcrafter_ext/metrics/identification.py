@@ -83,19 +83,12 @@ def nearest_identity(clips: FeatureSet, others: FeatureSet) -> Labels:
     return found
 
 
-@dataclass(frozen=True)
-class Faithfulness:
-    """Share of synthetic clips that are read as asked, of held-out real clips (the ceiling), and chance."""
-
-    synthetic: Estimate
-    real: Estimate
-    chance: float
-
-
 def faithfulness(
     attribute: Literal["view", "condition"], fitted_on: FeatureSet, real: FeatureSet, synthetic: FeatureSet
-) -> Faithfulness:
-    """How an attribute is read by discriminants; clips of a class that these were not fitted on are left out.
+) -> tuple[Estimate, Estimate, float]:
+    """Share of synthetic clips that discriminants read as asked, of held-out real ones (the ceiling), and chance.
+
+    Clips of a class that these were not fitted on are left out.
 
     Raises:
         DataError: There is one class only, or no more clips than classes, to fit on.
@@ -114,7 +107,7 @@ def faithfulness(
     if not (made & read).any():
         raise DataError(f"{attribute}: the real clips to fit on are all of one {attribute}, or too few")
     ours, theirs = (estimate_share(hits[side], both.identity[side]) for side in (made & read, ~made & read))
-    return Faithfulness(ours, theirs, float(chance[made & read].mean()))
+    return ours, theirs, float(chance[made & read].mean())
 
 
 def fit_discriminants(vectors: NDArray[np.floating], labels: Labels, components: int) -> Any:

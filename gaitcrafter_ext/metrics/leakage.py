@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,48 +26,13 @@ LEAK_RATE = 0.05
 Values = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Retrieval:
-    """How often a novel clip's nearest training clip is of one of its parents.
-
-    ``chance`` is the number of parents over that of training people, mean over clips; ``shuffled`` the share when
-    parents are permuted among people: chance as measured.
-    """
-
-    share: Estimate
-    chance: float
-    shuffled: float
-
-
-@dataclass(frozen=True)
-class Leakage:
-    """Share of novel people who leak, and ``closer``, that of (novel, stranger) pairs in which the novel one is nearer.
-
-    A leak is nearer to its nearest training person than all but 5 % of strangers are to theirs; the interval allows for
-    the uncertainty of that bound too. Like strangers would be 0.05 and 0.5.
-    """
-
-    share: Estimate
-    closer: float
-
-
-@dataclass(frozen=True)
-class ThreeSample:
-    """The statistic C_T, far below 0 where a generator copies, far above 0 where it underfits.
-
-    ``score`` is the mean over cells of the Mann-Whitney z-score, weighted by the synthetic clips in each; ``p_copied``
-    the chance of so low a pooled z-score did synthetic clips keep the distance of held-out ones.
-    """
-
-    score: float
-    p_copied: float
-    cells: int
-
-
 def parent_retrieval(
     novel: FeatureSet, training: FeatureSet, parents: Mapping[str, Collection[str]], rng: np.random.Generator
-) -> Retrieval:
-    """Nearest training clip of the same view, of each clip of a novel person; ``rng`` permutes parents.
+) -> tuple[Estimate, float, float]:
+    """How often a novel clip's nearest training clip of the same view is of one of its parents; and by chance.
+
+    By chance it is the number of parents over that of training people, mean over clips; the last number is the share
+    when ``rng`` permutes parents among people: chance as measured.
 
     Raises:
         DataError: No clip is of a person with known parents and of a view with training clips.
@@ -86,15 +50,20 @@ def parent_retrieval(
     permuted = dict(zip(people, np.roll(people, int(rng.integers(1, max(2, len(people))))).tolist(), strict=True))
     wrong = [name in mine[permuted[person]] for name, person in zip(found, own, strict=True)]
     hits = np.array([name in mine[person] for name, person in zip(found, own, strict=True)])
-    return Retrieval(
+    return (
         estimate_share(hits, clips.identity),
         float(np.mean([len(mine[person]) for person in own])) / len(known),
         float(np.mean(wrong)) if len(people) > 1 else float("nan"),
     )
 
 
-def leakage(novel: Centroids, training: Centroids, strangers: Centroids, rng: np.random.Generator) -> Leakage:
-    """Nearest training person of each novel person, held against that of real strangers in the same population.
+def leakage(
+    novel: Centroids, training: Centroids, strangers: Centroids, rng: np.random.Generator
+) -> tuple[Estimate, float]:
+    """Share of novel people who leak, and that of (novel, stranger) pairs in which the novel one is nearer.
+
+    A leak is nearer to its nearest training person than all but 5 % of strangers are to theirs; the interval allows for
+    the uncertainty of that bound too. Like strangers would be 0.05 and 0.5.
 
     Strangers are real people, from as many clips each as novel ones; those of them who were trained on are matched to
     all others. ``rng`` draws the rounds of the interval.
@@ -111,7 +80,7 @@ def leakage(novel: Centroids, training: Centroids, strangers: Centroids, rng: np
     own = np.array(strangers.names)[:, None] == np.array(training.names)[None]
     others = np.where(own, np.inf, cosine_distances(strangers.vectors, training.vectors))
     theirs = others.min(axis=1).astype(np.float64)
-    return Leakage(_leaks(ours, theirs, rng), float(win_rates(ours, theirs).mean()))
+    return _leaks(ours, theirs, rng), float(win_rates(ours, theirs).mean())
 
 
 def _leaks(ours: Values, theirs: Values, rng: np.random.Generator) -> Estimate:
@@ -128,8 +97,12 @@ def _leaks(ours: Values, theirs: Values, rng: np.random.Generator) -> Estimate:
 
 def three_sample(
     synthetic: Values, cells: NDArray[np.str_], held_out: Values, held_out_cells: NDArray[np.str_]
-) -> ThreeSample:
+) -> tuple[float, float, int]:
     """C_T of distances [N] to the nearest training clip, and of held-out real clips [M], within each cell.
+
+    It is the mean over cells of the Mann-Whitney z-score, weighted by the synthetic clips in each: far below 0 where a
+    generator copies, far above 0 where it underfits. Then the chance of so low a pooled z-score did synthetic clips
+    keep the distance of held-out ones, and the number of cells.
 
     Raises:
         DataError: No cell (view and condition, say) has clips of both kinds.
@@ -141,7 +114,7 @@ def three_sample(
     counts = np.array([(cells == cell).sum() for cell in common], dtype=np.float64)
     weights = counts / counts.sum()
     pooled = float(weights @ scores) / math.sqrt(float((weights**2).sum()))
-    return ThreeSample(float(weights @ scores), 0.5 * math.erfc(-pooled / math.sqrt(2)), len(common))
+    return float(weights @ scores), 0.5 * math.erfc(-pooled / math.sqrt(2)), len(common)
 
 
 def _z_score(ours: Values, theirs: Values) -> float:

@@ -79,9 +79,7 @@ def within_balls(points: Floats, centres: Floats, neighbours: int) -> NDArray[np
     return np.asarray(squared_distances(points, centres) <= (radius**2 * (1 + 1e-6))[None])
 
 
-def recall(
-    real: FeatureSet, synthetic: FeatureSet, neighbours: int = RECALL_NEIGHBOURS
-) -> tuple[Estimate, dict[str, int]]:
+def recall(real: FeatureSet, synthetic: FeatureSet) -> tuple[Estimate, dict[str, int]]:
     """Share of held-out real clips in the ball of some synthetic clip of their condition, and the balls of each.
 
     Conditions with no more than k synthetic clips are left out.
@@ -91,22 +89,20 @@ def recall(
     """
     hits, asked = np.zeros(len(real), dtype=bool), np.zeros(len(real), dtype=bool)
     counts = {name: int((synthetic.condition == name).sum()) for name in in_order(real.condition)}
-    counts = {name: count for name, count in counts.items() if count > neighbours}
+    counts = {name: count for name, count in counts.items() if count > RECALL_NEIGHBOURS}
     for name in counts:
         ours, theirs = real.condition == name, synthetic.condition == name
-        hits[ours] = within_balls(real.vectors[ours], synthetic.vectors[theirs], neighbours).any(axis=1)
+        hits[ours] = within_balls(real.vectors[ours], synthetic.vectors[theirs], RECALL_NEIGHBOURS).any(axis=1)
         asked |= ours
     if not counts:
         raise DataError(
-            f"recall: {len(real)} real and {len(synthetic)} synthetic clips; a condition with more than {neighbours}"
-            " synthetic clips and a real one is needed"
+            f"recall: {len(real)} real and {len(synthetic)} synthetic clips; a condition with more than"
+            f" {RECALL_NEIGHBOURS} synthetic clips and a real one is needed"
         )
     return estimate_share(hits[asked], real.identity[asked]), counts
 
 
-def density_coverage(
-    real: FeatureSet, synthetic: FeatureSet, rng: np.random.Generator, neighbours: int = COVERAGE_NEIGHBOURS
-) -> tuple[Estimate, Estimate]:
+def density_coverage(real: FeatureSet, synthetic: FeatureSet, rng: np.random.Generator) -> tuple[Estimate, Estimate]:
     """Density and coverage by balls around real clips, k neighbours wide; ``rng`` draws the bootstrap's people.
 
     Density is the mean over synthetic clips of the number of real balls each lies in, over k: about 1 for real clips.
@@ -115,13 +111,13 @@ def density_coverage(
     Raises:
         DataError: There are no more than k real clips, or no synthetic one.
     """
-    if len(real) <= neighbours or not len(synthetic):
+    if len(real) <= COVERAGE_NEIGHBOURS or not len(synthetic):
         raise DataError(
-            f"density and coverage: {len(real)} real and {len(synthetic)} synthetic clips; at least {neighbours + 1}"
-            " and 1 are needed"
+            f"density and coverage: {len(real)} real and {len(synthetic)} synthetic clips; at least"
+            f" {COVERAGE_NEIGHBOURS + 1} and 1 are needed"
         )
-    inside = within_balls(synthetic.vectors, real.vectors, neighbours)
-    density = bootstrap_mean(inside.sum(axis=1) / neighbours, synthetic.identity, rng)
+    inside = within_balls(synthetic.vectors, real.vectors, COVERAGE_NEIGHBOURS)
+    density = bootstrap_mean(inside.sum(axis=1) / COVERAGE_NEIGHBOURS, synthetic.identity, rng)
     return density, estimate_share(np.asarray(inside.any(axis=0)), real.identity)
 
 

@@ -243,7 +243,7 @@ def test_the_card_of_weights_tells_what_was_held_out_and_json_tells_all(
     assert answer["unmeasured"] == []
     assert answer["rows"]["copies"]["value"] == 0.0
     assert answer["rows"]["forward"]["value"] == 1.0
-    assert answer["measures"]["copies"][0]["clip"] == "000/cl-01/090"
+    assert answer["measures"]["copies"][0]["clip"] == {"identity": "000", "take": "cl-01", "view": "090"}
     assert {"rank1", "closer", "three_sample"} <= set(answer["rows"])
 
 

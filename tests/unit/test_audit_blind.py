@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.audit.blind import Row, draw_rows, matching_pairs, read_key, score, write_sheet
+from gaitcrafter_ext.audit.blind import Row, draw_rows, matching_pairs, score, write_sheet
 from gaitcrafter_ext.audit.data import Trees
 from gaitcrafter_ext.errors import ConflictError, DataError
-from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 from tests.stick_walkers import stick_clip
@@ -49,7 +49,7 @@ def test_the_sheet_comes_with_a_key_of_its_own_and_overwrites_nothing(tmp_path: 
     for kind, key in chosen:
         (both.real if kind == "real" else both.synthetic).write(key, stick_clip(0, 26.0, 45 if kind == "real" else 30))
     rows = write_sheet(tmp_path / "out", both, chosen)
-    assert list(read_key(str(tmp_path / "out" / "key.json"))) == rows
+    assert [Row(**each) for each in json.loads((tmp_path / "out" / "key.json").read_text())] == rows
     assert [row.label for row in rows] == ["row 01", "row 02", "row 03", "row 04"]
     assert list(json.loads((tmp_path / "out" / "answers.json").read_text())) == [row.label for row in rows]
     assert (tmp_path / "out" / "sheet.png").stat().st_size > 1000
@@ -81,7 +81,7 @@ def test_answers_that_do_not_fit_the_key_are_refused() -> None:
             score(key, answers)
 
 
-def test_pairs_share_person_condition_and_view() -> None:
+def test_pairs_share_person_condition_and_view(tmp_path: Path) -> None:
     real = [ClipKey("a", "nm-01", "090"), ClipKey("a", "nm-02", "090"), ClipKey("b", "cl-01", "090")]
     made = [ClipKey("a", "nm-05", "090"), ClipKey("a", "cl-01", "090"), ClipKey("b", "cl-02", "000")]
-    assert matching_pairs(real, made, DatasetConfig()) == [(real[0], made[0])]
+    assert matching_pairs(replace(trees(tmp_path, made), real_keys=real)) == [(real[0], made[0])]

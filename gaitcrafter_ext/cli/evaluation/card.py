@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gaitcrafter_ext.cli._options import Progress, add_jobs, at_least
 from gaitcrafter_ext.cli.evaluation.options import add_trees
-from gaitcrafter_ext.errors import ConflictError
+from gaitcrafter_ext.errors import ConflictError, listed
 from gaitcrafter_ext.hardware import pick_device, this_process
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, storage_error
 from gaitcrafter_ext.silhouettes.parallel import Shared, available_cores
@@ -82,9 +81,9 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
 def card(args: argparse.Namespace) -> int:
     """Measure, write both files, print the table or the JSON; of several processes the first one does."""
     process = this_process()
+    _refuse_unwritable(args.out)
     if process.rank == 0:
         _refuse_used_folder(args.out, args.force)
-    _refuse_unwritable(args.out, tidy=process.count == 1)
     from gaitcrafter_ext.audit.recognisers import open_judges
     from gaitcrafter_ext.audit.utility import utility_measure
     from gaitcrafter_ext.recognition.filter_card import dataset_name
@@ -105,30 +104,22 @@ def card(args: argparse.Namespace) -> int:
     return 0
 
 
-def _refuse_used_folder(folder: Path, force: bool) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise ConflictError(f"{folder} is a file; name a folder for --out")
-    there = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-    foreign = [name for name in there if name not in (JSON_NAME, HTML_NAME, SHARES)]
-    reports = [name for name in there if name in (JSON_NAME, HTML_NAME)]
-    if foreign or (reports and not force):
-        remedy = "name another --out" if foreign else "name another --out, or --force to replace the report"
-        raise ConflictError(f"{folder} is in use ({', '.join((foreign or reports)[:3])}); {remedy}")
-
-
-def _refuse_unwritable(folder: Path, tidy: bool) -> None:
-    """Make the folder and a file in it, and take both away again, unless others work there: measuring takes minutes."""
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+def _refuse_unwritable(folder: Path) -> None:
+    """Make a file where the report will be, since measuring takes minutes."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(prefix=STAGED_PREFIX, dir=folder):
+        with tempfile.TemporaryFile(prefix=STAGED_PREFIX, dir=nearest):
             pass
     except OSError as error:
         raise storage_error(folder, error) from error
-    finally:
-        for path in made if tidy else ():
-            with contextlib.suppress(OSError):
-                path.rmdir()
+
+
+def _refuse_used_folder(folder: Path, force: bool) -> None:
+    there = sorted(path.name for path in folder.iterdir() if path.name != SHARES) if folder.exists() else []
+    foreign = [name for name in there if name not in (JSON_NAME, HTML_NAME)]
+    if foreign or (there and not force):
+        remedy = "name another --out" if foreign else "name another --out, or --force to replace the report"
+        raise ConflictError(f"{folder} is in use ({listed(foreign or there)}); {remedy}")
 
 
 def _splits(args: argparse.Namespace, partition: str | None = None) -> tuple[Trees, Splits]:
@@ -202,9 +193,9 @@ def _measured(
 ) -> IdentityCard:
     from gaitcrafter_ext.audit.card import run_measures
 
-    asked = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
+    facts = {"caveats": (*caveats, *data.caveats), "groups": data.counts(), "asked": vars(args)}
     with Progress("measuring", "measure") as bar:
-        return run_measures(measures, bar, caveats=(*caveats, *data.caveats), groups=data.counts(), asked=asked)
+        return run_measures(measures, bar, **facts)
 
 
 def clips(args: argparse.Namespace) -> int:
@@ -213,7 +204,6 @@ def clips(args: argparse.Namespace) -> int:
     if this_process().rank:
         print("this process has nothing to do: the first one measures, on --jobs cores", file=sys.stderr)
         return 0
-    from gaitcrafter_ext.audit.card import plain
     from gaitcrafter_ext.audit.measures import clip_measures, rank_measure
 
     data = _data(args, *_splits(args))
@@ -221,7 +211,7 @@ def clips(args: argparse.Namespace) -> int:
     found = _measured(args, data, [each for each in possible if each.name.replace("closer", "copies") in wanted])
     if args.json:
         results = {name: result for (name, _), result in found.results.items() if result is not None}
-        print(json.dumps(json.loads(found.to_json()) | {"measures": plain(results)}, indent=1))
+        print(found.to_json(measures=results), end="")
         return 0
     counts = found.groups
     print(

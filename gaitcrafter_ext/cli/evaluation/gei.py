@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from fnmatch import filter as matching
 from typing import TYPE_CHECKING, Any
 
 from gaitcrafter_ext.cli._options import Progress
 from gaitcrafter_ext.cli.evaluation.options import add_reading
 from gaitcrafter_ext.errors import DataError, UsageError, suggest
+from gaitcrafter_ext.records import to_json
 from gaitcrafter_ext.vocabulary import choose
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the table, or the JSON object, on stdout."""
-    from gaitcrafter_ext.audit.card import plain
-
     store, keys = _open(args, args.root)
     gallery_takes, probe_takes = _roles(args, store, keys)
     real = _load(store, keys)
@@ -45,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     if args.probe_root:
         probes["synthetic"] = _load(*_open(args, args.probe_root))
     report = _report(real.only(takes=gallery_takes), probes)
-    print(json.dumps(plain(report), indent=2) if args.json else "\n".join(_rows(report)))
+    print(to_json(report, indent=1) if args.json else "\n".join(_rows(report)))
     return 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from gaitcrafter_ext.cli._options import at_least
 from gaitcrafter_ext.cli.evaluation.options import add_trees
 from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.records import fill, read_json, to_json
 
 BLIND = "a sheet of real and synthetic rows in random order with its key; with --score, hits of the answers"
 PAIRS = "a sheet of real clips, each above a synthetic one of the same person, condition and view"
@@ -61,21 +62,19 @@ def blind(args: argparse.Namespace) -> int:
 def _score(args: argparse.Namespace) -> int:
     if not (args.score and args.answers):
         raise UsageError("--score KEY and --answers FILE belong together")
-    from gaitcrafter_ext.audit.blind import read_answers, read_key, score
-    from gaitcrafter_ext.audit.card import plain
+    from gaitcrafter_ext.audit.blind import Row, score
 
-    result = score(read_key(args.score), read_answers(args.answers))
-    if args.json:
-        print(json.dumps(plain(result), indent=1))
-        return 0
-    print(
-        f"{result.hits} of {result.rows} rows right: {100 * result.share:.0f} %"
-        f" [{100 * result.low:.0f}, {100 * result.high:.0f}], chance 50 %, p = {result.p_value:.3f}"
+    key = fill(tuple[Row, ...], read_json(args.score), args.score)
+    result = score(key, fill(dict[str, str], read_json(args.answers), args.answers))
+    share, low, high, made, real = (
+        f"{100 * value:.0f}"
+        for value in (result.share, result.low, result.high, result.synthetic_as_real, result.real_as_real)
     )
-    print(
-        f"taken for real: {100 * result.synthetic_as_real:.0f} % of the synthetic rows,"
-        f" {100 * result.real_as_real:.0f} % of the real ones"
+    text = (
+        f"{result.hits} of {result.rows} rows right: {share} % [{low}, {high}], chance 50 %, p = {result.p_value:.3f}\n"
+        f"taken for real: {made} % of the synthetic rows, {real} % of the real ones"
     )
+    print(to_json(result, indent=1) if args.json else text)
     return 0
 
 
@@ -86,12 +85,11 @@ def pairs(args: argparse.Namespace) -> int:
     from gaitcrafter_ext.silhouettes.pictures import contact_sheet, spread
 
     trees = open_trees(args.real, args.synthetic, args.views, config=args.config)
-    found = matching_pairs(trees.real_keys, trees.synthetic_keys, trees.dataset)
+    found = matching_pairs(trees)
     if not found:
         raise DataError(f"{args.real} and {args.synthetic} share no person, condition and view; nothing to compare")
     rows = []
-    for index in spread(len(found), args.pairs):
-        theirs, ours = found[index]
+    for theirs, ours in (found[index] for index in spread(len(found), args.pairs)):
         clip = trees.synthetic.read(ours)
         rows += [(f"real  {theirs}", trees.real.read(theirs)[: len(clip)]), (f"synth {ours}", clip)]
     contact_sheet(rows, args.out, frames=args.frames)
