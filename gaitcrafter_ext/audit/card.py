@@ -94,10 +94,6 @@ class Unmeasured:
     why: str
 
 
-#: Rows, and what the page and the JSON of ``evaluate clips`` show besides.
-Answer = tuple[Sequence[Row], Any]
-
-
 @dataclass(frozen=True)
 class Measure:
     """Something to measure; where ``find`` raises a ``DataError``, it cannot be had."""
@@ -105,25 +101,23 @@ class Measure:
     question: str
     name: str
     features: str
-    find: Callable[[], Answer]
+    find: Callable[[], Sequence[Row]]
 
 
 @dataclass(frozen=True)
 class IdentityCard:
-    """All of ``report.json``, and the result of each measure by (name, features), for the pictures."""
+    """All of ``report.json``."""
 
-    rows: tuple[Row, ...]
-    unmeasured: tuple[Unmeasured, ...]
-    caveats: tuple[str, ...] = ()
-    groups: dict[str, Any] = field(default_factory=dict)
-    asked: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
-    results: dict[tuple[str, str], Any] = field(default_factory=dict)
+    asked: dict[str, Any] = field(default_factory=dict)
+    groups: dict[str, Any] = field(default_factory=dict)
+    caveats: Sequence[str] = ()
+    rows: Sequence[Row] = ()
+    unmeasured: Sequence[Unmeasured] = ()
 
-    def to_json(self, **others: Any) -> str:
-        """The text of ``report.json``, with ``others`` at its end."""
-        names = ("schema", "asked", "groups", "caveats", "rows", "unmeasured")
-        return to_json({name: getattr(self, name) for name in names} | others, indent=1) + "\n"
+    def to_json(self) -> str:
+        """The text of ``report.json``."""
+        return to_json(self, indent=1) + "\n"
 
     def to_text(self, notes: bool = False) -> str:
         """Caveats and tables for a terminal; the notes stand below their figures where they are asked for."""
@@ -157,17 +151,15 @@ def run_measures(
     measures: Sequence[Measure], progress: Progress = lambda done, total: None, **facts: Any
 ) -> IdentityCard:
     """Run every measure; what cannot be had is listed with its reason. ``facts`` are fields of the card."""
-    rows, missing, results = list[Row](), list[Unmeasured](), dict[tuple[str, str], Any]()
+    rows, missing = list[Row](), list[Unmeasured]()
     for number, measure in enumerate(measures):
         progress(number, len(measures))
         try:
-            found, results[measure.name, measure.features] = measure.find()
+            rows += measure.find()
         except DataError as error:
             missing.append(Unmeasured(measure.question, measure.name, measure.features, str(error)))
-            continue
-        rows += found
     rows.sort(key=lambda each: list(QUESTIONS).index(each.question))
-    return IdentityCard(tuple(rows), tuple(missing), results=results, **facts)
+    return IdentityCard(rows=rows, unmeasured=missing, **facts)
 
 
 def figure(value: float, unit: str) -> str:

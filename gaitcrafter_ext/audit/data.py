@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from gaitcrafter_ext.audit.clips import Clips, Progress, Sides, condition_in, length_of, read_features
+from gaitcrafter_ext.audit.clips import Clips, Progress, Sides, condition_in, length_of, read_features, some
+from gaitcrafter_ext.audit.copies import Match, copies
 from gaitcrafter_ext.errors import DataError, MissingError, listed
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.metrics.features import Cell, as_many_takes
@@ -26,6 +27,9 @@ NOT_HELD_OUT = (
     "not held out: real clips that the generator was trained on stand in for held-out ones, so that rank-1, cadence,"
     " variety and likeness flatter it; whether clips are nearer than new real ones would be cannot be measured"
 )
+
+#: Clips of a kind at most where each is held against each: floors of copying, likeness.
+MOST = 1000
 
 Keys = Sequence[ClipKey]
 
@@ -111,6 +115,12 @@ class AuditData:
     def trained_on(self) -> Clips:
         """All clips that the generator was trained on, those that stand in for held-out ones included."""
         return self.training if self.splits.unseen else [*self.training, *self.held_out]
+
+    @functools.cached_property
+    def matches(self) -> tuple[list[Match], list[Match]]:
+        """The nearest training clips of synthetic clips and of some held-out ones; raises as :func:`copies`."""
+        held_out = some(self.held_out, MOST, np.random.default_rng([0, 107]))
+        return copies((self.synthetic, held_out, self.training), self.trained_on)
 
     @property
     def caveats(self) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +48,7 @@ CONTROLS: dict[str, Callable[[Frames, Rng], Frames]] = {
 }
 
 
-@dataclass(frozen=True)
-class Beside:
+class Beside(NamedTuple):
     """One statistic: medians, and the shares outside the 1-99 % range of the training clips of their cell.
 
     2 % of endlessly many real clips would lie outside.
@@ -62,17 +61,15 @@ class Beside:
     held_out_outside: float
 
 
-@dataclass(frozen=True)
-class RangeCheck:
+class RangeCheck(NamedTuple):
     """Several statistics, and the share of clips outside in at least one; held-out real clips are the floor."""
 
-    statistics: tuple[Beside, ...]
+    statistics: list[Beside]
     synthetic_outside: Estimate
     held_out_outside: float
 
 
-@dataclass(frozen=True)
-class Motion:
+class Motion(NamedTuple):
     """Statistics of motion, and the share of clips nearer to real clips when played forward (chance is one half).
 
     ``controls`` gives, of held-out clips whose time was spoilt, the share outside the real range and that nearer when
@@ -152,7 +149,7 @@ def _check_ranges(
     names: Sequence[str], rng: Rng, synthetic: _Statistics, held_out: _Statistics, training: _Statistics
 ) -> RangeCheck:
     marks, real_marks = synthetic.outside(training), held_out.outside(training)
-    statistics = tuple(
+    statistics = [
         Beside(
             name,
             bootstrap_median(synthetic.values[:, column], synthetic.people, rng),
@@ -161,9 +158,8 @@ def _check_ranges(
             float(real_marks[:, column].mean()),
         )
         for column, name in enumerate(names)
-    )
-    anywhere = estimate_share(_anywhere(marks), synthetic.people)
-    return RangeCheck(statistics, anywhere, _mean(_anywhere(real_marks)))
+    ]
+    return RangeCheck(statistics, estimate_share(_anywhere(marks), synthetic.people), _mean(_anywhere(real_marks)))
 
 
 def _forward(clips: Clips, training: Clips, rng: Rng) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
@@ -200,19 +196,8 @@ def _mean(values: NDArray[Any]) -> float:
 Who = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class PersonCadence:
-    """Gait cycles of one person in one condition, median over clips, frames."""
-
-    identity: str
-    condition: str
-    synthetic: float
-    held_out: float
-
-
-@dataclass(frozen=True)
-class Cadence:
-    """Mean absolute error of the gait cycle, frames, with 95 % intervals over people.
+class Cadence(NamedTuple):
+    """Mean absolute error of the gait cycle, frames, with 95 % intervals over ``people``, so many.
 
     ``median`` gives everyone the median cycle of the training clips of the condition, ``floor`` is that of the person's
     training clips cut to the synthetic length; ``difference`` is ``synthetic`` - ``median``, paired: below 0 where the
@@ -224,7 +209,7 @@ class Cadence:
     median: Estimate
     floor: Estimate
     difference: Estimate
-    people: tuple[PersonCadence, ...]
+    people: int
     left_out: int
 
 
@@ -249,9 +234,8 @@ def cadence(clips: Sides, rng: Rng) -> Cadence:
     plain = [(who[0], abs(typical[who[1]] - target[who])) for who, cycles in shared.items() for _ in cycles]
     floor = [(who[0], abs(cycle - target[who])) for who in shared for cycle in known.get(who, [])]
     gained = [(name, error - base) for (name, error), (_, base) in zip(errors, plain, strict=True)]
-    middles = (PersonCadence(*who, float(np.median(shared[who])), target[who]) for who in sorted(shared))
     error, by_median, least, gain = (_estimate(each, rng) for each in (errors, plain, floor, gained))
-    return Cadence(error, by_median, least, gain, tuple(middles), len(synthetic) - len(errors))
+    return Cadence(error, by_median, least, gain, people, len(synthetic) - len(errors))
 
 
 def _cycles(clips: Clips) -> dict[Who, list[float]]:

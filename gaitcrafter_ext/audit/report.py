@@ -1,11 +1,12 @@
 """``report.html``: a card as one page that needs nothing else, on screen and on paper; ``report.json`` beside it.
 
-Its plots are SVG: match scores, kept people, a map of the embeddings, cadence.
+Its plots are SVG: match scores and a map of the embeddings.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 from dataclasses import replace
 from pathlib import Path
@@ -13,16 +14,15 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.blind import matching_pairs
 from gaitcrafter_ext.audit.card import IdentityCard, figure, interval, label
 from gaitcrafter_ext.audit.clips import Frames, length_of
 from gaitcrafter_ext.audit.copies import Match
 from gaitcrafter_ext.audit.data import AuditData
-from gaitcrafter_ext.audit.motion import Cadence
 from gaitcrafter_ext.audit.spaces import Space, principal_components
-from gaitcrafter_ext.metrics.centroids import FALSE_MATCH_RATE, find_centroids, independent_share
+from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.metrics.centroids import find_centroids
 from gaitcrafter_ext.metrics.features import joined
 from gaitcrafter_ext.silhouettes.clip import gei, window
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
@@ -44,7 +44,6 @@ NEAREST_SECTIONS = (
      lambda match: -match.distance),
 )  # fmt: skip
 
-
 #: Real and synthetic things, and what neither is; then people, told apart also by those who see no red (Okabe & Ito).
 REAL, SYNTHETIC, GREY = "#0072b2", "#d55e00", "#777777"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#000000")
@@ -64,38 +63,31 @@ def page(card: IdentityCard, data: AuditData, spaces: list[Space]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("gaitcrafter_ext.audit", "")
-    pages = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
-    )
+    pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     pages.filters |= {"figure": figure, "interval": interval, "label": label}
     pairs = _pairs(data)
-    plots = {title: _data("svg+xml", text.encode()) for title, text in _plots(card, spaces).items()}
     return pages.get_template("report.html.j2").render(
         card=card,
         name=Path(str(card.asked.get("synthetic", ""))).name,
         groups=data.counts(),
         walking=[
             (_clip(real, f"{_name(data, ours)} real", "real"), _clip(made, "synthetic", "synthetic"))
-            for _, ours, real, made in pairs
+            for ours, real, made in pairs
         ],
         novel=_novel(data, spaces[0]),
-        sheet=[
-            [(f"real {theirs}", _strip(real)), (f"synthetic {ours}", _strip(made))]
-            for theirs, ours, real, made in pairs
-        ],
-        geis=[(_name(data, ours), _geis(real, made)) for _, ours, real, made in pairs],
-        plots=plots,
-        nearest=_nearest(card, data),
+        geis=[(_name(data, ours), _geis(real, made)) for ours, real, made in pairs],
+        plots={title: _data("svg+xml", text.encode()) for title, text in _plots(spaces).items()},
+        nearest=_nearest(data),
     )
 
 
-def _pairs(data: AuditData) -> list[tuple[ClipKey, ClipKey, Frames, Frames]]:
-    """A real clip and a synthetic one of the same person, condition and view, as long, spread over all such pairs."""
+def _pairs(data: AuditData) -> list[tuple[ClipKey, Frames, Frames]]:
+    """A synthetic clip's name, a real clip of its person, condition and view, as long, and it: over all such pairs."""
     real, made = ([clip.key for clip in clips] for clips in ((*data.held_out, *data.training), data.synthetic))
     pairs, found = matching_pairs(replace(data.trees, real_keys=real, synthetic_keys=made)), []
     for theirs, ours in (pairs[index] for index in spread(len(pairs), PAIRS)):
         clip = data.trees.synthetic.read(ours)
-        found.append((theirs, ours, window(data.trees.real.read(theirs), len(clip)), clip))
+        found.append((ours, window(data.trees.real.read(theirs), len(clip)), clip))
     return found
 
 
@@ -115,13 +107,13 @@ def _geis(real: Frames, made: Frames) -> str:
     return _png(np.concatenate([upper, np.full((2, upper.shape[1]), 90, np.float32), lower]).astype(np.uint8))
 
 
-def _nearest(card: IdentityCard, data: AuditData) -> list[tuple[str, str, list[Any]]]:
-    if not (found := card.results.get(("copies", "frames"))):
-        return []
-    return [
-        (title, text, [_aligned(data, match) for match in sorted(found, key=order)[:NEAREST]])
-        for title, text, order in NEAREST_SECTIONS
-    ]
+def _nearest(data: AuditData) -> list[tuple[str, str, list[Any]]]:
+    with contextlib.suppress(DataError):  # the figures say why there are none
+        return [
+            (title, text, [_aligned(data, match) for match in sorted(data.matches[0], key=order)[:NEAREST]])
+            for title, text, order in NEAREST_SECTIONS
+        ]
+    return []
 
 
 def _aligned(data: AuditData, match: Match) -> list[tuple[str, str]]:
@@ -176,16 +168,9 @@ def _to_svg(drawn: Any) -> str:
     return text.getvalue()
 
 
-def _plots(card: IdentityCard, spaces: list[Space]) -> dict[str, str]:
-    """Every plot that the card's results allow: title -> SVG."""
-    found = []
-    for space in spaces:
-        found.append(_scores(space))
-        if kept := card.results.get(("u", space.name)):
-            found.append(_kept(space.name, *kept))
-    found += [drawn for space in spaces[-1:] if (drawn := _map(space))]
-    if beat := card.results.get(("cadence", "frames")):
-        found.append(_cycles(beat))
+def _plots(spaces: list[Space]) -> dict[str, str]:
+    """Match scores in each space, and a map of the last one: title -> SVG."""
+    found = [*map(_scores, spaces), *(drawn for space in spaces[-1:] if (drawn := _map(space)))]
     return {drawn.get_title(): _to_svg(drawn) for drawn in found}
 
 
@@ -210,18 +195,6 @@ def _scores(space: Space) -> Any:
     return drawn
 
 
-def _kept(name: str, novel: NDArray[np.bool_], real: NDArray[np.bool_]) -> Any:
-    """How many of the first N people are kept."""
-    drawn = _axes(f"People kept ({name})", "people, N", "kept")
-    for what, kept, colour in (("novel", novel, SYNTHETIC), ("real", real, REAL)):
-        drawn.plot(np.arange(len(kept) + 1), [0, *np.cumsum(kept)], color=colour, label=what)
-    count = max(len(novel), len(real))
-    places = range(1, count + 1, max(1, count // 40))
-    independent = f"independent {100 * FALSE_MATCH_RATE:.0f} % collisions"
-    drawn.plot(places, [n * independent_share(n) for n in places], color=GREY, ls="--", label=independent)
-    return drawn
-
-
 def _map(space: Space) -> Any:
     """Real and synthetic clips of some people on the leading components of the real ones; None where there are none."""
     both = sorted(set(space.synthetic.people) & set(space.training.people))[:ON_MAP]
@@ -237,15 +210,4 @@ def _map(space: Space) -> Any:
         theirs, ours = ((clips.only([name]).vectors - mean) @ basis for clips in (real, made))
         drawn.scatter(*theirs.T, s=14, facecolors="none", edgecolors=colour)
         drawn.scatter(*ours.T, s=14, marker="x", color=colour)
-    return drawn
-
-
-def _cycles(found: Cadence) -> Any:
-    """Each person's gait cycle, synthetic over real."""
-    points = np.array([(each.held_out, each.synthetic) for each in found.people])
-    points = points[np.isfinite(points).all(axis=1)]
-    ends = points.min() - 1, points.max() + 1
-    drawn = _axes("Gait cycle of each person and condition", "held-out real, frames", "synthetic, frames")
-    drawn.plot(ends, ends, color=GREY, ls="--", label="equal")
-    drawn.scatter(*points.T, s=14, facecolors="none", edgecolors=SYNTHETIC, label="a person in a condition")
     return drawn

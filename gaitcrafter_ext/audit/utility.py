@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gaitcrafter_ext.audit.card import NONE, Answer, Measure, Row
+from gaitcrafter_ext.audit.card import NONE, Measure, Row
 from gaitcrafter_ext.errors import DataError, MissingError
 from gaitcrafter_ext.records import fill, read_json, record
 
@@ -51,10 +51,10 @@ def utility_measure(folder: str | None) -> Measure:
     """:func:`utility_rows`, read at once; without a folder it cannot be had."""
     rows = utility_rows(folder) if folder else None
 
-    def find() -> Answer:
+    def find() -> list[Row]:
         if rows is None:
             raise DataError("takes trainings of its own: run 'experiment', then name its folder by --experiments")
-        return rows, None
+        return rows
 
     return Measure("utility", "rank1_gain", "trained recognisers", find)
 

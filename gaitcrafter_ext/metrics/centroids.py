@@ -97,14 +97,6 @@ def greedily_unique(vectors: Floats, radius: float) -> NDArray[np.bool_]:
     return stays
 
 
-def independent_share(count: int) -> float:
-    """U to be expected of ``count`` people whose pairs collide independently at :data:`FALSE_MATCH_RATE`."""
-    kept = 0.0
-    for _ in range(count):
-        kept += (1 - FALSE_MATCH_RATE) ** kept
-    return kept / count
-
-
 class Threshold(NamedTuple):
     """A distance at :data:`FALSE_MATCH_RATE`, from so many ``pairs`` of different real ``people``."""
 

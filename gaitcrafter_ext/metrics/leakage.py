@@ -27,12 +27,11 @@ Values = NDArray[np.float64]
 
 
 def parent_retrieval(
-    novel: FeatureSet, training: FeatureSet, parents: Mapping[str, Collection[str]], rng: np.random.Generator
-) -> tuple[Estimate, float, float]:
-    """How often a novel clip's nearest training clip of the same view is of one of its parents; and by chance.
+    novel: FeatureSet, training: FeatureSet, parents: Mapping[str, Collection[str]]
+) -> tuple[Estimate, float]:
+    """How often a novel clip's nearest training clip of the same view is of one of its parents, and by chance.
 
-    By chance it is the number of parents over that of training people, mean over clips; the last number is the share
-    when ``rng`` permutes parents among people: chance as measured.
+    By chance it is the number of parents over that of training people, mean over clips.
 
     Raises:
         DataError: No clip is of a person with known parents and of a view with training clips.
@@ -46,15 +45,10 @@ def parent_retrieval(
             f"parent retrieval: none of {len(novel)} novel clips is of a person with known parents and of a view with"
             " training clips; is the manifest.jsonl of the run beside the clips?"
         )
-    found, own, people = nearest_identity(clips, training).tolist(), clips.identity.tolist(), clips.people
-    permuted = dict(zip(people, np.roll(people, int(rng.integers(1, max(2, len(people))))).tolist(), strict=True))
-    wrong = [name in mine[permuted[person]] for name, person in zip(found, own, strict=True)]
+    found, own = nearest_identity(clips, training).tolist(), clips.identity.tolist()
     hits = np.array([name in mine[person] for name, person in zip(found, own, strict=True)])
-    return (
-        estimate_share(hits, clips.identity),
-        float(np.mean([len(mine[person]) for person in own])) / len(known),
-        float(np.mean(wrong)) if len(people) > 1 else float("nan"),
-    )
+    chance = float(np.mean([len(mine[person]) for person in own])) / len(known)
+    return estimate_share(hits, clips.identity), chance
 
 
 def leakage(

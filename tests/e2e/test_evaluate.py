@@ -144,7 +144,7 @@ def test_the_page_needs_nothing_but_itself(report: Path) -> None:
     text = (report / "report.html").read_text()
     assert re.findall(r'(?:src|href)="(?!data:)|url\((?!data:)', text) == []
     assert "<script" not in text
-    for part in ("Is it the person asked for?", "Match scores", "People kept", "Gait cycle", "Nearest to a training"):
+    for part in ("Is it the person asked for?", "Match scores", "4 people", "Nearest to a training"):
         assert part in text
     assert text.count('class="clip"') == 8 * 2 + 2
 
@@ -239,11 +239,9 @@ def test_the_card_of_weights_tells_what_was_held_out_and_json_tells_all(
     answer = clips(folder, capsys, "--trained-weights", "weights")
     assert answer["groups"]["held_out_rule"] == "held out as the weights' card says (drawn)"
     assert [answer["groups"][f"{kind}_clips"] for kind in ("synthetic", "held_out", "training")] == [22, 8, 20]
-    assert set(answer["measures"]) == {"copies", "cadence", "masks", "motion"}
     assert answer["unmeasured"] == []
     assert answer["rows"]["copies"]["value"] == 0.0
     assert answer["rows"]["forward"]["value"] == 1.0
-    assert answer["measures"]["copies"][0]["clip"] == {"identity": "000", "take": "cl-01", "view": "090"}
     assert {"rank1", "closer", "three_sample"} <= set(answer["rows"])
 
 

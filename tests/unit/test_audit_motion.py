@@ -131,7 +131,7 @@ def test_people_who_keep_their_cadence_beat_the_median_and_others_do_not() -> No
     assert result.median.value == pytest.approx(np.mean(np.abs(np.array(CYCLES) - np.median(CYCLES))), abs=0.4)
     assert result.difference.value == pytest.approx(result.synthetic.value - result.median.value)
     assert result.difference.high < 0
-    assert [round(each.synthetic) for each in result.people] == [23, 25, 27, 29, 31, 24]
+    assert result.people == 6
     for cycles in ((26.0,) * 6, CYCLES[3:] + CYCLES[:3]):  # one for all, and swapped
         assert cadence((synthetic(cycles), THIRD_TAKE, TWO_TAKES), rng()).difference.high > 0
 

@@ -210,8 +210,7 @@ def clips(args: argparse.Namespace) -> int:
     possible = [rank_measure(data), *clip_measures(data, args.seed)]
     found = _measured(args, data, [each for each in possible if each.name.replace("closer", "copies") in wanted])
     if args.json:
-        results = {name: result for (name, _), result in found.results.items() if result is not None}
-        print(found.to_json(measures=results), end="")
+        print(found.to_json(), end="")
         return 0
     counts = found.groups
     print(
