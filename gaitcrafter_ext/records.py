@@ -50,10 +50,8 @@ def fill(kind: type[T], values: Any, source: object, error: type[GaitCrafterErro
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """Dataclasses, tuples, arrays and what JSON knows as JSON; numbers that are not finite as null."""
-    from pydantic_core import to_json
-
-    return to_json(value, indent=indent, inf_nan_mode="null", fallback=lambda array: array.tolist()).decode()
+    """Dataclasses, tuples, paths and what JSON knows as JSON; numbers that are not finite as null."""
+    return str(_adapter(Any).dump_json(value, indent=indent), "utf-8")
 
 
 def read_json(path: str | Path) -> Any:

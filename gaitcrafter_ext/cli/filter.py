@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from gaitcrafter_ext.cli._filtering import Filtering, add_thresholds, facts_of, lines_of, refuse_shortfall
@@ -14,6 +14,7 @@ from gaitcrafter_ext.cli._options import Progress, add_json, at_least
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError
 from gaitcrafter_ext.generator.weights import BUNDLED, check_weights, locate, read_card
 from gaitcrafter_ext.hardware import this_process
+from gaitcrafter_ext.records import to_json
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text
 from gaitcrafter_ext.silhouettes.parallel import Shared
 from gaitcrafter_ext.synthesis.comparing import Row, compare_ways
@@ -117,19 +118,14 @@ def _compare(args: argparse.Namespace, filtering: Filtering, shared: Shared) -> 
         "weights": card.fingerprint,
         "recogniser": judge.fingerprint,
         "false_match_rate": request.settings.false_match_rate,
-        "criteria": asdict(criteria),
+        "criteria": criteria,
         "notes": notes,
-        "rows": [_finite(row) for row in rows],
+        "rows": rows,
     }
-    text = json.dumps(facts, indent=1)
+    text = to_json(facts, indent=1)
     if _write_as_last(args, shared, text + "\n"):
         print(text if args.json else "\n".join([*_table(rows, request), *notes]))
     return 0
-
-
-def _finite(row: Row) -> dict[str, object]:
-    """A row for JSON, which knows no nan."""
-    return {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in asdict(row).items()}
 
 
 def _table(rows: list[Row], request: FilterRequest) -> list[str]:
