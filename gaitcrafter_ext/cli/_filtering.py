@@ -67,13 +67,7 @@ class Filtering:
 
     @classmethod
     def of(cls, args: argparse.Namespace, weights: Path, card: Card, wanted: int, sampling: Sampling) -> Filtering:
-        """Read the options.
-
-        Raises:
-            UsageError: An option is out of its range.
-            MissingError: There is no such recogniser.
-            WeightsError: It is truncated or changed.
-        """
+        """Read the options; raises ``UsageError`` where one is out of its range."""
         recogniser = locate_filter(args.recogniser)
         judge = read_filter_card(recogniser)
         most = PATIENCE * wanted if args.max_candidates is None else args.max_candidates

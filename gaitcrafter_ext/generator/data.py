@@ -65,15 +65,9 @@ def hold_out(keys: Sequence[ClipKey], dataset: DatasetConfig, takes: int) -> tup
 class ClipDataset:
     """Clips as bytes in one memory-mapped file, with who, how, from where and at what phase of each.
 
-    Clips shorter than a window are left out with a warning.
-
-    Args:
-        store: Where the clips lie.
-        keys: Which of them.
-        dataset: How folder names are read.
-        cache: File for the frames. Its name is deleted once it is mapped, so that its space is freed with the process,
-            however that ends. Processes that share a file (:func:`readers`) give one name, whose beginning it bears.
-        vocabulary: Order of people and conditions, other clips are left out; ``None`` = what the clips show.
+    Clips shorter than a window are left out with a warning, and such as the ``vocabulary`` does not name where given.
+    The name of the file, ``cache``, is deleted once it is mapped, so that its space is freed with the process, however
+    that ends. Processes that share a file (:func:`readers`) give one name, whose beginning it bears.
 
     Raises:
         DataError: No clip is long enough, or a file is damaged.

@@ -45,8 +45,6 @@ class InitialWeights:
     network has never seen begin near people who look like them.
 
     Raises:
-        MissingError: No weights are there.
-        WeightsError: They are damaged or of another version.
         UsageError: They are distilled, or know people of the same dataset who are not among those to train on: the new
             weights would know them too, and test people would no longer be unseen.
     """

@@ -52,9 +52,7 @@ class ImitateTeacher(Objective):
     """Examples from the trajectories of a teacher, ``"bundled"``, a folder of weights, or a repository of the Hub.
 
     Raises:
-        MissingError: No weights are there.
-        WeightsError: They are damaged or of another version.
-        UsageError: They are distilled already.
+        UsageError: It is distilled already.
     """
 
     def __init__(self, config: GeneratorConfig, name: str) -> None:

@@ -143,17 +143,10 @@ class PeopleSpace(ModelMixin, ConfigMixin):
         conditions: Sequence[str],
         code_dim: int = CODE_DIM,
     ) -> PeopleSpace:
-        """Learn the space of a data set.
+        """Learn the space of a data set: a clip's GEI a row, [n, 768], with indices of its person and condition [n].
 
-        Args:
-            features: float32 [n, 768], a clip a row.
-            person: [n], index into ``identities``.
-            condition: [n], index into ``conditions``; codes come from the first one. People without a clip of it are
-                placed as strangers are.
-            view_deg: [n], NaN where unknown.
-            identities: Names.
-            conditions: Names.
-            code_dim: Dimensions beyond what the people span stay 0.
+        ``view_deg`` [n] is NaN where unknown. Codes come from the first condition; people without a clip of it are
+        placed as strangers are. Dimensions of the code beyond what the people span stay 0.
         """
         angles = sorted({float(angle) for angle in view_deg if math.isfinite(angle)})
         known = [*angles, *([None] if np.isnan(view_deg).any() else [])]

@@ -74,13 +74,9 @@ def stop_requests() -> Iterator[list[int]]:
 
 
 class StateFolder:
-    """Where a training keeps its state.
+    """Where a training keeps its state, in ``folder/state``.
 
-    Args:
-        folder: The state lies in ``folder/state``.
-        config: Configuration of the training.
-        data: Fingerprints of what it is trained on and began with, by name; a resumed run must have the same.
-        accelerator: Holds everything that is saved.
+    ``data`` are fingerprints of what it is trained on and began with; a resumed run must have the same.
     """
 
     def __init__(self, folder: Path, config: GeneratorConfig, data: dict[str, str], accelerator: Accelerator) -> None:

@@ -38,15 +38,14 @@ WAYS = {
 
 @dataclass(frozen=True)
 class Row:
-    """One way to make people, or a group to compare with; what cannot be asked of it is nan.
+    """One way to make people, or the training people; shares, and nan what cannot be asked of it.
 
     Attributes:
-        unique: U: share greedily kept, each farther than the radius from all kept before it.
-        consistent: Share who are one person.
+        unique: U: greedily kept, each farther than the radius from all kept before it.
         spacing: Median distance from a person's centroid to the nearest other one of the group.
-        known: Share whose centroid is within the radius of a training person.
-        kept: Share who would pass the whole filter.
-        parent: Share whose nearest training person is a parent of theirs; by chance it is ``chance``.
+        known: Within the radius of a training person.
+        kept: Who would pass the whole filter.
+        parent: Whose nearest training person is a parent of theirs; by chance it is ``chance``.
     """
 
     name: str

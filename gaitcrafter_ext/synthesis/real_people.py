@@ -76,10 +76,7 @@ def _known_people(card: Card, store: SilhouetteStore) -> set[str]:
 def permitted_people(store: SilhouetteStore, partition: str | Path | None, asked: Sequence[str] | None) -> list[str]:
     """Whom ``--like`` may read: those asked for, else all in the tree, or TRAIN_SET where there is a partition.
 
-    Args:
-        store: The tree.
-        partition: Its partition; ``partition.json`` in the tree or beside it where not given, if there is one.
-        asked: Names; None = all who may be.
+    It is ``partition.json`` in the tree or beside it where not given.
 
     Raises:
         UsageError: A person asked for belongs to TEST_SET.
@@ -102,13 +99,7 @@ def permitted_people(store: SilhouetteStore, partition: str | Path | None, asked
 
 
 def people_like(card: Card, weights: Path, store: SilhouetteStore, names: Collection[str]) -> dict[str, Identity]:
-    """Read people from a tree: name -> identity, in the order of ``names``.
-
-    Args:
-        card: Of the weights.
-        weights: Their folder.
-        store: The tree, read by the rules of the weights' dataset.
-        names: Whom.
+    """Read people from a tree, by the rules of the weights' dataset: name -> identity, in the order of ``names``.
 
     Raises:
         UsageError: The weights know a person of that name.

@@ -177,13 +177,7 @@ def estimate(
 
 
 def pipeline_sampler(weights: Path, sampling: Sampling, device: str = "auto") -> ClipSampler:
-    """Load the pipeline of a weights folder onto one of :data:`DEVICES` and wrap it; torch loads only now.
-
-    Raises:
-        MissingError: There are no weights.
-        UsageError: This machine has no such device.
-        WeightsError: They are truncated, changed, or of another version.
-    """
+    """Load the pipeline of a weights folder onto one of :data:`DEVICES` and wrap it; torch loads only now."""
     from gaitcrafter_ext.generator.pipeline import TILES, GaitCrafterPipeline, SampleRequest
 
     pipeline = GaitCrafterPipeline.from_pretrained(weights).to(pick_device(device))
