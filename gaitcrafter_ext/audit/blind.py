@@ -65,11 +65,7 @@ def matching_pairs(trees: Trees) -> list[tuple[ClipKey, ClipKey]]:
 
 
 def draw_rows(trees: Trees, rows: int, rng: np.random.Generator) -> list[tuple[str, ClipKey]]:
-    """Draw as many real as synthetic clips, the same number of each view and condition, in random order: (kind, clip).
-
-    Raises:
-        DataError: There are too few clips of common views and conditions.
-    """
+    """Draw as many real as synthetic clips, the same number of each view and condition, in random order: (kind, clip)."""
     cells = defaultdict[Cell, tuple[list[ClipKey], list[ClipKey]]](lambda: ([], []))
     for side, keys in enumerate((trees.real_keys, trees.synthetic_keys)):
         for key in keys:
@@ -110,11 +106,7 @@ def write_sheet(folder: Path, trees: Trees, drawn: Sequence[tuple[str, ClipKey]]
 
 
 def score(key: Sequence[Row], answers: Mapping[str, str]) -> BlindScore:
-    """Count hits of ``answers``, label -> ``real`` or ``synthetic``.
-
-    Raises:
-        DataError: A row has no answer, an answer no row, or an answer is another word.
-    """
+    """Count hits of ``answers``, label -> ``real`` or ``synthetic``."""
     from scipy.stats import binom
 
     truth = {row.label: row.kind for row in key}

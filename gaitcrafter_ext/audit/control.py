@@ -41,11 +41,7 @@ class Control:
 
 
 def control(folder: OutputFolder, rng: np.random.Generator, progress: Progress = lambda done, total: None) -> Control:
-    """Read every clip of a run.
-
-    Raises:
-        DataError: The run asked for no cycles.
-    """
+    """Read every clip of a run."""
     records = [record for record in folder.records() if record.cycle is not None]
     if not records:
         raise DataError(f"{folder.root}: no clip was asked for with a gait cycle; nothing to compare")

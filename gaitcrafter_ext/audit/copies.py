@@ -60,9 +60,6 @@ def copies(clips: Sides, trained_on: Clips | None = None) -> tuple[list[Match], 
 
     Clips without two training takes to be compared with are left out. ``trained_on`` are the clips that may have been
     copied; the training clips where not given.
-
-    Raises:
-        DataError: No synthetic clip has two training takes to be compared with.
     """
     synthetic, held_out, training = clips
     length = length_of(synthetic)

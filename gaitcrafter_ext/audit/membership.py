@@ -34,11 +34,7 @@ BATCH = 8
 
 
 def membership(training: FeatureSet, held_out: FeatureSet, rng: np.random.Generator) -> Estimate:
-    """AUC within views and conditions of losses, float [N, 1]; ``rng`` draws the bootstrap's people.
-
-    Raises:
-        DataError: No view and condition has clips of both kinds.
-    """
+    """AUC within views and conditions of losses, float [N, 1]; ``rng`` draws the bootstrap's people."""
     cells, others = (np.array(["/".join(cell) for cell in side.cells], dtype=str) for side in (training, held_out))
     common = np.intersect1d(cells, others)
     if not len(common):
@@ -59,11 +55,7 @@ def losses_of_weights(
     rng: np.random.Generator,
     device: torch.device | str = "cpu",
 ) -> tuple[FeatureSet, FeatureSet]:
-    """Losses of at most :data:`MOST` training and held-out clips that the weights have words for, float32 [N, 1].
-
-    Raises:
-        DataError: There are no weights that load, or they are distilled.
-    """
+    """Losses of at most :data:`MOST` training and held-out clips that the weights have words for, float32 [N, 1]."""
     if weights is None:
         raise DataError("the generator's weights were not given (--weights)")
     try:

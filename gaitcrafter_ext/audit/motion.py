@@ -100,11 +100,7 @@ class _Statistics:
 
 
 def masks(clips: Sides, rng: Rng) -> RangeCheck:
-    """Compare masks with those of the training clips of the same view and condition; ``rng`` is the bootstrap's.
-
-    Raises:
-        DataError: No synthetic clip is of a view and condition that the training clips have.
-    """
+    """Compare masks with those of the training clips of the same view and condition; ``rng`` is the bootstrap's."""
     ours, theirs, training = _of_known_cells(clips)
     measured = (_Statistics(side, [clip.masks for clip in side]) for side in (ours, theirs, training))
     return _check_ranges(MaskStatistics._fields, rng, *measured)
@@ -214,11 +210,7 @@ class Cadence(NamedTuple):
 
 
 def cadence(clips: Sides, rng: Rng) -> Cadence:
-    """Compare gait cycles; held-out clips are taken whole, ``rng`` draws the bootstrap's people.
-
-    Raises:
-        DataError: Fewer than two people have both synthetic and held-out clips of a condition and a view that tells.
-    """
+    """Compare gait cycles; held-out clips are taken whole, ``rng`` draws the bootstrap's people."""
     synthetic, held_out, training = clips
     length = length_of(synthetic)
     truth, ours, known = map(_cycles, (held_out, synthetic, [clip.shown(length) for clip in training]))

@@ -11,7 +11,7 @@ of another seed is another person. Where it does not, equal names are taken to b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,20 +41,6 @@ class Recogniser:
     fingerprint: str
 
 
-@dataclass(frozen=True)
-class People:
-    """The groups of people of one card: G, T, R of each recogniser by its name, and F.
-
-    F is empty without a filter and None where nothing tells. ``judges`` names recognisers that chose the novel people.
-    """
-
-    generator: tuple[str, ...]
-    test: tuple[str, ...]
-    recognisers: dict[str, tuple[str, ...]]
-    filter: tuple[str, ...] | None = ()
-    judges: tuple[str, ...] = ()
-
-
 def open_judges(
     folders: Sequence[str], dataset: str, other_people: bool, synthetic: str, splits: Splits
 ) -> tuple[list[Recogniser], list[str]]:
@@ -64,18 +50,23 @@ def open_judges(
     of the run, which names the recogniser that chose its people.
     """
     judges, chose = open_recognisers(folders, dataset, other_people), chosen_by(synthetic)
-    people = People(
-        (*_named(dataset, splits.generator), *splits.before),
-        _named(dataset, splits.test),
-        {each.name: each.people for each in judges},
+    if same := [each.name for each in judges if each.fingerprint == chose]:
+        raise DataError(
+            f"the recogniser {same[0]} chose the novel people itself (--filter), so it cannot judge them;"
+            " give another --recogniser"
+        )
+    caveats = check_disjoint(
+        {*_named(dataset, splits.generator), *splits.before},
+        set(_named(dataset, splits.test)),
+        {each.name: set(each.people) for each in judges},
         filter_people(chose, judges) if chose else (),
-        tuple(each.name for each in judges if each.fingerprint == chose),
     )
-    alone = (
-        "no recogniser was given: people are told apart by pixel GEIs, which see clothes and build rather than gait;"
-        " give --recogniser DIR, best two, trained on other people"
-    )
-    return judges, [*check_disjoint(people), *([] if judges else [alone])]
+    if not judges:
+        caveats.append(
+            "no recogniser was given: people are told apart by pixel GEIs, which see clothes and build rather than"
+            " gait; give --recogniser DIR, best two, trained on other people"
+        )
+    return judges, caveats
 
 
 def open_recognisers(folders: Sequence[str], dataset: str, other_people: bool = False) -> list[Recogniser]:
@@ -133,32 +124,28 @@ def filter_people(fingerprint: str, recognisers: Sequence[Recogniser]) -> tuple[
     return card.people if card.fingerprint == fingerprint else None
 
 
-def check_disjoint(people: People) -> list[str]:
-    """Refuse overlap with the tested people; return what must be kept in mind, one sentence each.
+def check_disjoint(
+    generator: set[str], test: set[str], recognisers: Mapping[str, set[str]], filtering: Collection[str] | None
+) -> list[str]:
+    """Refuse overlap of G, R by name, and F with T; return what must be kept in mind, one sentence each.
+
+    F is empty without a filter and None where nothing tells.
 
     Raises:
-        DataError: The generator, the filter or a recogniser was trained on people of TEST_SET, or a recogniser chose
-            the novel people.
+        DataError: The generator, the filter or a recogniser was trained on people of TEST_SET.
     """
-    judges = {f"the recogniser {name}": set(known) for name, known in people.recognisers.items()}
-    filtered, generator = set(people.filter or ()), set(people.generator)
-    for who, known, remedy in (
-        ("the generator", generator, "give the partition that it was trained with"),
-        ("the filter's recogniser", filtered, "filter with one that was not"),
-        *(
-            (who, known, "give one that was not, or --other-people where its people only bear the same names")
-            for who, known in judges.items()
-        ),
-    ):
-        if seen := sorted(known.intersection(people.test)):
+    judges, filtered = {f"the recogniser {name}": known for name, known in recognisers.items()}, set(filtering or ())
+    remedies = dict.fromkeys(
+        judges, "give one that was not, or --other-people where its people only bear the same names"
+    )
+    remedies |= {"the generator": "give the partition that it was trained with"}
+    everyone = {"the generator": generator, "the filter's recogniser": filtered, **judges}
+    for who, known in everyone.items():
+        if seen := sorted(known & test):
+            remedy = remedies.get(who, "filter with one that was not")
             raise DataError(f"{who} was trained on {listed(seen)} of TEST_SET; {remedy}")
-    if people.judges:
-        raise DataError(
-            f"the recogniser {people.judges[0]} chose the novel people itself (--filter), so it cannot judge them;"
-            " give another --recogniser"
-        )
     unknown = "a filter chose the novel people, and nothing tells whom its recogniser was trained on"
-    caveats = [unknown] if people.filter is None else []
+    caveats = [unknown] if filtering is None else []
     caveats += [
         f"{who} knows {len(both)} of the {len(generator)} people that the generator was trained on: its rank-1"
         " and its distances to them flatter real and synthetic clips alike"

@@ -76,11 +76,7 @@ class Space:
 
     @cached_property
     def strangers(self) -> FeatureSet:
-        """Real clips of people whom the recogniser never saw, as many a person as synthetic people have.
-
-        Raises:
-            DataError: There are fewer than two.
-        """
+        """Real clips of people whom the recogniser never saw, as many a person as synthetic people have."""
         real = joined(self.training, self.held_out, self.others)
         unseen = set(real.people) - self.known
         if len(unseen) < 2:
@@ -181,11 +177,7 @@ def _readable(clips: Sequence[tuple[SilhouetteStore, ClipKey]]) -> Iterator[tupl
 
 
 def centred(reference: FeatureSet, clips: FeatureSet) -> FeatureSet:
-    """Take the mean reference clip of the view off each clip, and bring the rest to unit length.
-
-    Raises:
-        DataError: The reference lacks a view.
-    """
+    """Take the mean reference clip of the view off each clip, and bring the rest to unit length."""
     means = {view: reference.vectors[reference.view == view].mean(axis=0) for view in np.unique(reference.view)}
     absent = sorted(set(clips.view.tolist()) - set(means))
     if absent:
@@ -197,11 +189,7 @@ def centred(reference: FeatureSet, clips: FeatureSet) -> FeatureSet:
 
 
 def fit_style(training: FeatureSet) -> Callable[[FeatureSet], FeatureSet]:
-    """Fit style features on GEIs of training clips; the result maps GEIs to them.
-
-    Raises:
-        DataError: The clips are all of one view and condition.
-    """
+    """Fit style features on GEIs of training clips; the result maps GEIs to them."""
     cells = np.array(["/".join(cell) for cell in training.cells], dtype=str)
     count = len(np.unique(cells))
     if count < 2 or len(training) <= count:
@@ -252,11 +240,7 @@ class OrderedSpace:
 
 
 def fit_ordered(training: Clips, synthetic: Clips) -> OrderedSpace:
-    """Fit the space on training clips, at the synthetic clips' length.
-
-    Raises:
-        DataError: There are fewer than three training clips, or clips are too short for the lags.
-    """
+    """Fit the space on training clips, at the synthetic clips' length."""
     length = length_of(synthetic)
     if len(training) < 3 or length <= max(LAGS):
         raise DataError(

@@ -51,11 +51,7 @@ def _centroid(vectors: Floats, view: Labels) -> Floats:
 
 
 def to_own_centroid(clips: Labelled) -> Floats:
-    """Distance of each clip to the centroid of its person's other clips: float32 [N].
-
-    Raises:
-        DataError: A person has one clip only.
-    """
+    """Distance of each clip to the centroid of its person's other clips: float32 [N]."""
     found = np.zeros(len(clips.identity), np.float32)
     for name, mine in rows_of(clips.identity).items():
         if len(mine) < 2:
@@ -106,11 +102,7 @@ class Threshold(NamedTuple):
 
 
 def find_threshold(real: FeatureSet, statistic: Callable[[Labelled], Floats]) -> Threshold:
-    """The threshold of :func:`between_centroids` or :func:`to_other_centroids`, of some hundred real people at most.
-
-    Raises:
-        DataError: There are fewer than two people.
-    """
+    """The threshold of :func:`between_centroids` or :func:`to_other_centroids`, of some hundred real people at most."""
     if len(people := real.people) < 2:
         raise DataError(
             f"threshold: {len(people)} real people to calibrate on; at least 2 whom the recogniser never saw are needed"
@@ -125,9 +117,6 @@ def consistency(clips: FeatureSet, distance: float) -> Estimate:
     """C_intra: mean over people of the share of their clips within ``distance`` of their other clips' centroid.
 
     People with a single clip are left out.
-
-    Raises:
-        DataError: No person has two clips.
     """
     rows = rows_of(clips.identity)
     asked = clips.only(name for name, mine in rows.items() if len(mine) > 1)

@@ -51,11 +51,7 @@ class Matches:
 
 
 def identification(synthetic: FeatureSet, held_out: FeatureSet, training: FeatureSet) -> tuple[Matches, Matches]:
-    """Find the person of each synthetic clip, and of each training clip (the ceiling), among held-out real clips.
-
-    Raises:
-        DataError: The gallery holds fewer than two people, or no synthetic clip is of one of them at a view they have.
-    """
+    """Find the person of each synthetic clip, and of each training clip (the ceiling), among held-out real clips."""
     matched = match(held_out, synthetic)
     if matched.people < 2 or not len(matched.probes):
         raise DataError(
@@ -89,9 +85,6 @@ def faithfulness(
     """Share of synthetic clips that discriminants read as asked, of held-out real ones (the ceiling), and chance.
 
     Clips of a class that these were not fitted on are left out.
-
-    Raises:
-        DataError: There is one class only, or no more clips than classes, to fit on.
     """
     within, both = "condition" if attribute == "view" else "view", joined(synthetic, real)
     hits, chance = np.zeros(len(both), dtype=bool), np.full(len(both), np.nan)

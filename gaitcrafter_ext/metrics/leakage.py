@@ -32,9 +32,6 @@ def parent_retrieval(
     """How often a novel clip's nearest training clip of the same view is of one of its parents, and by chance.
 
     By chance it is the number of parents over that of training people, mean over clips.
-
-    Raises:
-        DataError: No clip is of a person with known parents and of a view with training clips.
     """
     views, known = set(training.view.tolist()), set(training.people)
     mine = {name: known & set(parents.get(name, ())) for name in novel.people}
@@ -61,9 +58,6 @@ def leakage(
 
     Strangers are real people, from as many clips each as novel ones; those of them who were trained on are matched to
     all others. ``rng`` draws the rounds of the interval.
-
-    Raises:
-        DataError: There is no novel person, or there are too few real people.
     """
     if not len(novel) or len(training) < 2 or not len(strangers):
         raise DataError(
@@ -97,9 +91,6 @@ def three_sample(
     It is the mean over cells of the Mann-Whitney z-score, weighted by the synthetic clips in each: far below 0 where a
     generator copies, far above 0 where it underfits. Then the chance of so low a pooled z-score did synthetic clips
     keep the distance of held-out ones, and the number of cells.
-
-    Raises:
-        DataError: No cell (view and condition, say) has clips of both kinds.
     """
     common = sorted(set(cells.tolist()) & set(held_out_cells.tolist()))
     if not common:

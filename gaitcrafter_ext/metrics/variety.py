@@ -36,9 +36,6 @@ def kid(left: Floats, right: Floats, rng: np.random.Generator, subset: int | Non
 
     A ``subset`` has 100 clips of each kind where not given, or half of the smaller set; the interval is where 95 % of
     the subsets lie, and the count is the size of a subset.
-
-    Raises:
-        DataError: A set has fewer than two clips.
     """
     least = min(len(left), len(right))
     size = min(least, max(2, min(SUBSET, least // 2)) if subset is None else subset)
@@ -67,9 +64,6 @@ def _kernel(left: Floats, right: Floats) -> Floats:
 def within_balls(points: Floats, centres: Floats, neighbours: int) -> NDArray[np.bool_]:
     """Which points [N, D] lie in which ball, bool [N, M]: a ball's radius is the distance from its centre, [M, D], to
     that centre's k-th nearest other centre.
-
-    Raises:
-        DataError: There are no more than k centres.
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -83,9 +77,6 @@ def recall(real: FeatureSet, synthetic: FeatureSet) -> tuple[Estimate, dict[str,
     """Share of held-out real clips in the ball of some synthetic clip of their condition, and the balls of each.
 
     Conditions with no more than k synthetic clips are left out.
-
-    Raises:
-        DataError: No condition has more than k synthetic clips and a real one.
     """
     hits, asked = np.zeros(len(real), dtype=bool), np.zeros(len(real), dtype=bool)
     counts = {name: int((synthetic.condition == name).sum()) for name in in_order(real.condition)}
@@ -107,9 +98,6 @@ def density_coverage(real: FeatureSet, synthetic: FeatureSet, rng: np.random.Gen
 
     Density is the mean over synthetic clips of the number of real balls each lies in, over k: about 1 for real clips.
     Coverage is the share of real clips whose ball holds a synthetic clip.
-
-    Raises:
-        DataError: There are no more than k real clips, or no synthetic one.
     """
     if len(real) <= COVERAGE_NEIGHBOURS or not len(synthetic):
         raise DataError(
@@ -126,9 +114,6 @@ def two_sample_accuracy(left: FeatureSet, right: FeatureSet, rng: np.random.Gene
 
     Logistic regression on standardised features, each clip judged by one that saw no clip of its person; both sets
     weigh alike. ``rng`` deals the folds.
-
-    Raises:
-        DataError: A set has fewer than two people.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict

@@ -114,7 +114,7 @@ def report(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_every_question_is_answered_with_bounds(report: Path) -> None:
+def test_every_question_is_answered_with_bounds_and_the_page_needs_nothing_but_itself(report: Path) -> None:
     found = json.loads((report / "report.json").read_text())
     assert found["schema"] == 2
     rows = {(row["question"], row["measure"]): row for row in found["rows"] if row["features"] != "honest"}
@@ -138,9 +138,6 @@ def test_every_question_is_answered_with_bounds(report: Path) -> None:
     assert found["groups"]["novel_people"] == 2
     assert {row["features"] for row in found["rows"] if row["measure"] == "rank1"} == {"pixel GEI", "honest"}
     assert any("honest knows 2 of the 4 people" in each for each in found["caveats"])
-
-
-def test_the_page_needs_nothing_but_itself(report: Path) -> None:
     text = (report / "report.html").read_text()
     assert re.findall(r'(?:src|href)="(?!data:)|url\((?!data:)', text) == []
     assert "<script" not in text
@@ -149,32 +146,22 @@ def test_the_page_needs_nothing_but_itself(report: Path) -> None:
     assert text.count('class="clip"') == 8 * 2 + 2
 
 
-def test_a_report_folder_in_use_is_refused(folder: Path, report: Path, tmp_path: Path,
-                                           capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
-    assert card(folder, report) == 1
-    assert "--force to replace the report" in capsys.readouterr().err
-    (tmp_path / "thesis.tex").write_text("mine")
-    assert card(folder, tmp_path, "--force") == 1
-    assert "is in use (thesis.tex)" in capsys.readouterr().err
-
-
-def test_a_report_folder_that_cannot_be_written_is_refused_before_anything_is_read(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_report_folder_in_use_or_not_writable_is_refused_before_anything_is_read(
+    folder: Path, report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "full")
 
-    def nothing_read(*_: object) -> None:
-        raise AssertionError("clips were read")
-
-    monkeypatch.setattr("gaitcrafter_ext.cli.evaluation.card._splits", nothing_read)
-    (tmp_path / "notes.txt").write_text("mine")
-    for out in ("notes.txt/x/y", "full/x"):
+    monkeypatch.setattr("gaitcrafter_ext.cli.evaluation.card._splits", None)
+    (tmp_path / "thesis.tex").write_text("mine")
+    assert card(folder, report) == 1
+    assert "--force to replace the report" in complaint(capsys)
+    assert card(folder, tmp_path, "--force") == 1
+    assert "is in use (thesis.tex)" in complaint(capsys)
+    for out in ("thesis.tex/x/y", "full/x"):
         assert card(folder, tmp_path / out) == 1
-        error = capsys.readouterr().err
-        assert error.startswith(f"error: cannot write {tmp_path / out}: ")
-        assert error.count("\n") == 1
-        assert [path.name for path in tmp_path.rglob("*")] == ["notes.txt"]
+        assert complaint(capsys).startswith(f"error: cannot write {tmp_path / out}: ")
+        assert [path.name for path in tmp_path.rglob("*")] == ["thesis.tex"]
         monkeypatch.setattr("tempfile.TemporaryFile", full)
 
 

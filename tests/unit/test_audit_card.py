@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.audit.card import NONE, QUESTIONS, Measure, Row, figure, interval, label, row, run_measures
-from gaitcrafter_ext.audit.recognisers import People, check_disjoint
+from gaitcrafter_ext.audit.recognisers import check_disjoint
 from gaitcrafter_ext.audit.utility import utility_rows
 from gaitcrafter_ext.errors import DataError, MissingError
 from gaitcrafter_ext.metrics.intervals import Estimate
@@ -65,21 +65,21 @@ def test_numbers_are_written_with_their_unit() -> None:
 
 
 def test_no_judge_and_no_generator_may_know_the_tested_people() -> None:
-    honest = People(("a", "b"), ("t",), {"one": ("r",), "two": ("a", "r")})
-    assert [each[:32] for each in check_disjoint(honest)] == ["the recogniser two knows 1 of th"]
-    filtered = People(("a", "b"), ("t",), {"one": ("r",), "two": ("f",)}, ("f", "a"))
-    assert [each[:39] for each in check_disjoint(filtered)] == [
+    known, tested = {"a", "b"}, {"t", "u"}
+    assert [each[:32] for each in check_disjoint(known, tested, {"one": {"r"}, "two": {"a", "r"}}, ())] == [
+        "the recogniser two knows 1 of th"
+    ]
+    assert [each[:39] for each in check_disjoint(known, tested, {"one": {"r"}, "two": {"f"}}, ("f", "a"))] == [
         "the filter's recogniser knows 1 of the ", "the recogniser two and the filter's rec"
     ]  # fmt: skip
-    assert "nothing tells" in check_disjoint(People(("a",), (), {}, None))[0]
-    for people, words in (
-        (People(("a", "t"), ("t",), {}), "generator was trained on t of TEST_SET"),
-        (People(("a",), ("t", "u"), {"one": ("t", "u")}), "recogniser one was trained on t, u of TEST_SET"),
-        (People(("a",), ("t",), {}, ("t",)), "filter's recogniser was trained on t"),
-        (People(("a",), (), {"one": ()}, (), ("one",)), "one chose the novel people itself"),
+    assert "nothing tells" in check_disjoint(known, tested, {}, None)[0]
+    for generator, judge, chose, words in (
+        ({"a", "t"}, set[str](), (), "generator was trained on t of TEST_SET; give the partition"),
+        (known, {"t", "u"}, (), "recogniser one was trained on t, u of TEST_SET; give one that was not"),
+        (known, set[str](), ("t",), "filter's recogniser was trained on t of TEST_SET; filter with one"),
     ):
         with pytest.raises(DataError, match=words):
-            check_disjoint(people)
+            check_disjoint(generator, tested, {"one": judge}, chose)
 
 
 def test_each_trained_arm_has_a_row_a_condition_with_ceiling_and_chance(tmp_path: Path) -> None:

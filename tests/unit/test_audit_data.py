@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,26 +62,19 @@ def names(keys: tuple[ClipKey, ...] | list[ClipKey]) -> set[str]:
     return {f"{key.identity}/{key.take}" for key in keys}
 
 
-def test_the_card_names_people_and_held_out_takes() -> None:
+def test_the_card_names_people_and_held_out_takes_and_without_one_the_last_are(tmp_path: Path) -> None:
     training, held, rule, unseen = held_out_of_card(REAL, card(), "real", DatasetConfig())
     assert names(held) == {"001/nm-02", "002/cl-02"}
     assert names(training) == {f"{i}/{t}" for i in ("001", "002") for t in TAKES} - names(held)
-    assert unseen
-    assert rule == "held out as the weights' card says (tiny)"
-
-
-def test_whom_the_weights_saw_before_is_kept(tmp_path: Path) -> None:
-    known = replace(card(), trained_on=TrainedOn("tiny", "0" * 16, ("001/nm-02", "002/cl-02"), before=("old/003",)))
-    made = [*clips("001", "002"), *clips("001", "002", take="cl-01")]
-    found = sort_clips(trees(tmp_path, made), str(tmp_path), known, 9, Partition(("001", "002"), ("003",)))
-    assert (found.generator, found.before) == (("001", "002"), ("old/003",))
-
-
-def test_without_a_card_the_last_takes_are_held_out_as_training_does() -> None:
+    assert (unseen, rule) == (True, "held out as the weights' card says (tiny)")
     training, held, rule, _ = last_takes(REAL, ("001", "003"), DatasetConfig())
     assert rule.startswith("held out: the last take")
     assert names(held) == {f"{i}/{t}" for i in ("001", "003") for t in ("nm-02", "cl-02")}
     assert {key.identity for key in training} == {"001", "003"}
+    known = replace(card(), trained_on=TrainedOn("tiny", "0" * 16, ("001/nm-02", "002/cl-02"), before=("old/003",)))
+    made = [*clips("001", "002"), *clips("001", "002", take="cl-01")]
+    found = sort_clips(trees(tmp_path, made), str(tmp_path), known, 9, Partition(("001", "002"), ("003",)))
+    assert (found.generator, found.before) == (("001", "002"), ("old/003",))
 
 
 def test_where_all_takes_were_trained_on_cameras_are_dealt_and_the_report_says_not_held_out(tmp_path: Path) -> None:
@@ -109,17 +103,6 @@ def test_common_views_and_asked_conditions_are_kept(tmp_path: Path) -> None:
     assert found.passed_over == 2
 
 
-def test_takes_are_read_by_the_datasets_rules_and_synthetic_ones_by_their_own_names(tmp_path: Path) -> None:
-    """OU-MVLP: takes 00 and 01, no condition in the name; synthetic takes are called nm-01."""
-    numbered = DatasetConfig(takes_pattern=r"\d+")
-    real = [ClipKey(name, take, "090") for name in PEOPLE for take in ("00", "01")]
-    found = trees(tmp_path, clips("000", "001"), real, numbered)
-    parts = last_takes(real, PEOPLE, numbered)
-    assert {key.take for key in split(found, *parts).held_out} == {"01"}
-    with pytest.raises(DataError, match=r"no common condition: the synthetic clips have nm, the real ones 00, 01"):
-        split(trees(tmp_path, clips("000", "001"), real), *parts)
-
-
 def test_views_of_unknown_angle_are_one_view(tmp_path: Path) -> None:
     """GREW: folders of random names; the generator calls them all ``any``."""
     grew = DatasetConfig(takes_pattern=r"\d+", views={"*": None})
@@ -145,7 +128,7 @@ def test_recipes_tell_the_generators_people_and_parents(tmp_path: Path) -> None:
     assert found.generator == ("000", "001", "002")
     assert found.parents == {"syn-0001": ("000", "001"), "000": ("000",)}
     assert {key.take for key in found.held_out} == {"nm-02", "cl-02"}
-    assert {key.identity for key in found.others} == {"003"}
+    assert names(found.others) == {"003/nm-01", "003/cl-01"}  # as many takes as synthetic people have
     assert any("no weights given" in each for each in found.caveats)
     write_recipes(tmp_path, {"syn-0001": {"777": 0.6}})
     assert any("1 of the 3 people" in each for each in splits(tmp_path, ("000",), Partition(("000", "001"))).caveats)
@@ -165,11 +148,6 @@ def test_of_many_people_those_synthesized_and_main_parents_are_looked_at_and_the
                                                                       "1 of 2 novel people"]  # fmt: skip
 
 
-def test_strangers_have_as_many_takes_as_synthetic_people(tmp_path: Path) -> None:
-    found = splits(tmp_path, ("000", "001"), Partition(("000", "001"), ("003",)))
-    assert names(found.others) == {"003/nm-01", "003/cl-01"}
-
-
 def test_an_unfinished_run_tells_recipes_by_its_parts(tmp_path: Path) -> None:
     write_recipes(tmp_path, {"syn-0001": {"000": 0.4, "001": 0.6}}, ".gaitcrafter/shard-1-of-2.jsonl")
     found = splits(tmp_path, ("syn-0001",), Partition(("000", "001"), ("002",)))
@@ -180,18 +158,19 @@ def test_an_unfinished_run_tells_recipes_by_its_parts(tmp_path: Path) -> None:
 
 def test_what_cannot_be_compared_is_refused_by_name(tmp_path: Path) -> None:
     training, held, rule, _ = last_takes(REAL, ("001", "002"), DatasetConfig())
-    made, rules = clips("001", "002"), DatasetConfig()
-    with pytest.raises(DataError, match=r"no person in common"):
-        held_out_of_card(REAL, card(("sim-001",)), "real", rules)
-    with pytest.raises(DataError, match="no person has two real clips of a condition and view"):
-        held_out_of_card(clips("001", "002"), card(held_out=()), "real", rules)
-    with pytest.raises(MissingError, match="held out 001/nm-09, which real lacks"):
-        held_out_of_card(REAL, card(held_out=("001/nm-09",)), "real", rules)
-    with pytest.raises(DataError, match=r"no common view: the synthetic clips have 126, the real ones 054, 090"):
-        split(trees(tmp_path, [replace(key, view="126") for key in made]), training, held, rule)
-    with pytest.raises(DataError, match=r"1 synthetic clip\(s\)"):
-        split(trees(tmp_path, made[:1]), training, held, rule)
-    with pytest.raises(DataError, match=r"1 held-out real clip\(s\)"):
-        split(trees(tmp_path, made), training, clips("001", take="nm-02"), rule)
-    with pytest.raises(DataError, match="no common person"):
-        splits(tmp_path, ("syn-0001",), Partition(("000", "001"), ("002", "003")))
+    made, rules, nowhere = clips("001", "002"), DatasetConfig(), Partition(("000", "001"), ("002", "003"))
+    ask = functools.partial(held_out_of_card, REAL, root="real", dataset=rules)
+    cut = functools.partial(split, held_out=held, training=training, rule=rule)
+    side, odd = [replace(key, view="126") for key in made], [replace(key, take="00") for key in held]
+    for refused, words in (
+        (lambda: ask(card(("sim-001",))), "no person in common"),
+        (lambda: ask(card(held_out=("001/nm-09",))), "held out 001/nm-09, which real lacks"),
+        (lambda: last_takes(clips("001", "002"), PEOPLE, rules), "no person has two real clips of a condition and"),
+        (lambda: cut(trees(tmp_path, side)), "no common view: the synthetic clips have 126, the real ones 054, 090"),
+        (lambda: cut(trees(tmp_path, made), training=odd, held_out=[]), "condition: the synthetic clips have nm, the"),
+        (lambda: cut(trees(tmp_path, made[:1])), r"1 synthetic clip\(s\)"),
+        (lambda: cut(trees(tmp_path, made), held_out=clips("001", take="nm-02")), r"1 held-out real clip\(s\)"),
+        (lambda: splits(tmp_path, ("syn-0001",), nowhere), "no common person"),
+    ):
+        with pytest.raises((DataError, MissingError), match=words):
+            refused()
