@@ -65,7 +65,7 @@ def matching_pairs(trees: Trees) -> list[tuple[ClipKey, ClipKey]]:
 
 
 def draw_rows(trees: Trees, rows: int, rng: np.random.Generator) -> list[tuple[str, ClipKey]]:
-    """Draw as many real as synthetic clips, the same number of each view and condition, in random order: (kind, clip)."""
+    """As many real as synthetic clips, the same number of each view and condition, in random order: (kind, clip)."""
     cells = defaultdict[Cell, tuple[list[ClipKey], list[ClipKey]]](lambda: ([], []))
     for side, keys in enumerate((trees.real_keys, trees.synthetic_keys)):
         for key in keys:

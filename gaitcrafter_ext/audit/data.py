@@ -187,7 +187,8 @@ def sort_clips(trees: Trees, folder: str, card: Card | None, most: int, partitio
             no others.
 
     Raises:
-        DataError: Nothing in common, or the clips were made by other weights.
+        DataError: Nothing in common, nothing to compare with, or the clips were made by other weights.
+        MissingError: The root lacks a clip that the weights held out.
     """
     mixes, caveats = _mixes(folder, card)
     named = None if partition is None else {*partition.train, *partition.test}
@@ -224,29 +225,23 @@ def _mixes(folder: str, card: Card | None) -> tuple[Mixes, list[str]]:
     made = OutputFolder(root.parent if root.name == "pkl" else root)
     found, records = made.manifests(), made.records()
     made_by = sorted({record.weights for record in records})
-    if card is not None and made_by and made_by != [card.fingerprint]:
+    if card is not None and made_by not in ([], [card.fingerprint]):
         raise DataError(
             f"{folder} was made by weights {', '.join(made_by)}, and those given are {card.fingerprint}; give the"
             " weights that made the clips"
         )
-    unfinished = ["the synthetic run is not finished: some of its clips are missing"]
-    caveats = unfinished if found and found[-1].name != MANIFEST else []
+    unfinished = bool(found) and found[-1].name != MANIFEST
+    caveats = ["the synthetic run is not finished: some of its clips are missing"] if unfinished else []
     return {record.identity: record.mix for record in records}, caveats
 
 
 def _parents(mix: Mapping[str, float]) -> list[str]:
-    """Largest share first. Whom a blend leads away from (a weight below 0) is no parent, though the generator knows
-    them.
-    """
+    """Largest share first; whom a blend leads away from (a weight below 0) the generator knows, but is no parent."""
     return sorted((name for name, share in mix.items() if share > 0), key=lambda name: (-mix[name], name))
 
 
 def _generator(trees: Trees, card: Card | None, mixes: Mixes, real: Keys, partition: Partition | None) -> set[str]:
-    """Everyone the generator was trained on, as far as is known.
-
-    Raises:
-        DataError: Nothing tells.
-    """
+    """Everyone the generator was trained on, as far as is known."""
     if card is not None:
         return set(card.vocabulary.identities)
     known = {name for mix in mixes.values() for name in mix} or (_people(trees.synthetic_keys) & _people(real))
@@ -261,12 +256,7 @@ def _generator(trees: Trees, card: Card | None, mixes: Mixes, real: Keys, partit
 
 
 def held_out_of_card(real: Keys, card: Card, root: object, dataset: DatasetConfig) -> Parts:
-    """Split the real clips of the people that weights were trained on; where nothing was held out, see :func:`halves`.
-
-    Raises:
-        DataError: The root has none of these people, or there is nothing to compare with.
-        MissingError: The root lacks a clip that the weights held out.
-    """
+    """Split the real clips of whom weights were trained on; where nothing was held out, see :func:`halves`."""
     people, names = set(card.vocabulary.identities), card.trained_on.held_out
     known = [key for key in real if key.identity in people]
     if not known:
@@ -290,9 +280,6 @@ def last_takes(real: Keys, people: Collection[str], dataset: DatasetConfig) -> P
     """Split the real clips of ``people``: the last take of each condition is held out, as training does.
 
     Where no person has two takes of a condition, see :func:`halves`.
-
-    Raises:
-        DataError: There is nothing to compare with.
     """
     from gaitcrafter_ext.generator.data import hold_out
 
@@ -307,9 +294,6 @@ def halves(known: Keys, dataset: DatasetConfig) -> Parts:
     """Where all takes were trained on (CCPG has one take a condition): every second clip stands in for a held-out one.
 
     Clips are dealt within a person, condition and view; views of unknown angle are one view, so its cameras are dealt.
-
-    Raises:
-        DataError: No person has two clips of a condition and view.
     """
     cells = defaultdict[tuple[str, str, str], list[ClipKey]](list)
     for key in sorted(known):
@@ -325,11 +309,7 @@ def halves(known: Keys, dataset: DatasetConfig) -> Parts:
 
 
 def split(trees: Trees, training: Keys, held_out: Keys, rule: str, unseen: bool = True) -> Splits:
-    """Keep the views that both trees have, and the real clips of conditions that the synthetic clips have.
-
-    Raises:
-        DataError: No view or no condition in common, or a single synthetic clip, or a single training clip.
-    """
+    """Keep the views that both trees have, and the real clips of conditions that the synthetic clips have."""
     real, made = ({trees.cell(key) for key in keys} for keys in ([*training, *held_out], trees.synthetic_keys))
     for at, what in enumerate(("view", "condition")):
         ours, theirs = ({cell[at] for cell in cells} for cells in (made, real))

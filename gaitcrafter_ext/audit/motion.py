@@ -241,9 +241,9 @@ def _cycles(clips: Clips) -> dict[Who, list[float]]:
 
 def _typical(cycles: dict[Who, list[float]]) -> dict[str, float]:
     """Median cycle of each condition: of each person first, then over people."""
-    medians = defaultdict[str, list[float]](list)
+    medians = defaultdict[str, list[Any]](list)
     for (_, condition), values in cycles.items():
-        medians[condition].append(float(np.median(values)))
+        medians[condition].append(np.median(values))
     return {condition: float(np.median(values)) for condition, values in medians.items()}
 
 

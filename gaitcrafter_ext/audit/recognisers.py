@@ -135,14 +135,13 @@ def check_disjoint(
         DataError: The generator, the filter or a recogniser was trained on people of TEST_SET.
     """
     judges, filtered = {f"the recogniser {name}": known for name, known in recognisers.items()}, set(filtering or ())
-    remedies = dict.fromkeys(
-        judges, "give one that was not, or --other-people where its people only bear the same names"
-    )
-    remedies |= {"the generator": "give the partition that it was trained with"}
-    everyone = {"the generator": generator, "the filter's recogniser": filtered, **judges}
-    for who, known in everyone.items():
+    other = "give one that was not, or --other-people where its people only bear the same names"
+    for who, known, remedy in (
+        ("the generator", generator, "give the partition that it was trained with"),
+        ("the filter's recogniser", filtered, "filter with one that was not"),
+        *((who, known, other) for who, known in judges.items()),
+    ):
         if seen := sorted(known & test):
-            remedy = remedies.get(who, "filter with one that was not")
             raise DataError(f"{who} was trained on {listed(seen)} of TEST_SET; {remedy}")
     unknown = "a filter chose the novel people, and nothing tells whom its recogniser was trained on"
     caveats = [unknown] if filtering is None else []
