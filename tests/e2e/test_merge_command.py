@@ -50,10 +50,8 @@ def test_a_merged_tree_holds_both_and_can_be_deleted(sets: Path, capsys: pytest.
         assert merge(sets, "--json", *how) == 0
         facts = json.loads(capsys.readouterr().out)
         assert (facts["train"], facts["novel"], facts["test"], facts["class_num"]) == (4, 1, 1, 4)
-        store = SilhouetteStore(facts["dataset_root"])
-        assert Partition.load(facts["dataset_partition"]) == Partition(
-            ("sim-001", "sim-002", "sim-003", "syn-0001"), ("sim-004",)
-        )
+        store, partition = SilhouetteStore(facts["dataset_root"]), Partition.load(facts["dataset_partition"])
+        assert partition == Partition((*PEOPLE[:3], "syn-0001"), PEOPLE[3:])
         assert {str(key) for key in store if key.identity in ("sim-001", "syn-0001") and key.view == "000"} == {
             "sim-001/nm-01/000",
             "sim-001/nm-02/000",
@@ -70,20 +68,15 @@ def test_a_merged_tree_holds_both_and_can_be_deleted(sets: Path, capsys: pytest.
         assert everything(sets) == before
 
 
-def test_probes_that_the_partition_names_stay(sets: Path) -> None:
+def test_without_real_trains_on_synthetic_clips_and_the_named_probes_stay(sets: Path) -> None:
     real = Partition.load(sets / "real/partition.json")
-    replace(real, probes=("sim-004-nm-01-000",), gallery=("sim-004-nm-02-000",)).save(sets / "real/partition.json")
-    assert merge(sets) == 0
-    merged = Partition.load(sets / "merged/partition.json")
-    assert (merged.probes, merged.gallery) == (("sim-004-nm-01-000",), ("sim-004-nm-02-000",))
-
-
-def test_without_real_trains_on_synthetic_clips_and_tests_on_real_ones(sets: Path) -> None:
+    named = replace(real, probes=("sim-004-nm-01-000",), gallery=("sim-004-nm-02-000",))
+    named.save(sets / "real/partition.json")
     assert merge(sets, "--without-real") == 0
-    partition = Partition.load(sets / "merged/partition.json")
-    assert partition == Partition(("sim-001", "syn-0001"), ("sim-004",))
-    keys = SilhouetteStore(sets / "merged/pkl").keys()
-    assert {key.take for key in keys if key.identity == "sim-001"} == {"nm-syn-01", "cl-syn-01"}
+    merged = Partition.load(sets / "merged/partition.json")
+    assert merged == replace(named, train=("sim-001", "syn-0001"))
+    takes = {key.take for key in SilhouetteStore(sets / "merged/pkl") if key.identity == "sim-001"}
+    assert takes == {"nm-syn-01", "cl-syn-01"}
 
 
 def test_two_people_of_one_name_get_two_folders(sets: Path) -> None:

@@ -72,26 +72,22 @@ def test_a_run_cut_and_resumed_gives_the_weights_of_one_that_was_not(
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
-def test_a_finished_run_is_left_alone_and_may_be_made_longer(people: TrainingSet, tmp_path: Path) -> None:
+def test_a_finished_run_is_left_alone_may_be_made_longer_and_is_mended_after_a_kill(
+    people: TrainingSet, tmp_path: Path
+) -> None:
+    longer, weights, state = dataclasses.replace(SHORT, iterations=5), tmp_path / "model.safetensors", STATE_FILE
     train(SHORT, people, tmp_path)
-    before = (tmp_path / "model.safetensors").stat().st_mtime_ns
+    short, before = (tmp_path / state).read_bytes(), weights.stat().st_mtime_ns
     train(SHORT, people, tmp_path, on_step=lambda step: pytest.fail("trained again"))
-    assert (tmp_path / "model.safetensors").stat().st_mtime_ns == before
-    train(dataclasses.replace(SHORT, iterations=5), people, tmp_path)
-    assert load_recogniser(tmp_path)[1].iterations == 5
+    assert weights.stat().st_mtime_ns == before
+    train(longer, people, tmp_path)
+    whole = weights.read_bytes()
+    (tmp_path / state).write_bytes(short)  # killed between the last two files
+    train(longer, people, tmp_path)
+    assert weights.read_bytes() == whole
     with pytest.raises(ConflictError, match=r"--iterations: 4 asked for, and .* holds a run of 5; allowed: 5 or more"):
         train(SHORT, people, tmp_path)
     assert load_recogniser(tmp_path)[1].iterations == 5
-
-
-def test_a_kill_between_the_last_two_files_is_made_good(people: TrainingSet, tmp_path: Path) -> None:
-    train(SHORT, people, tmp_path)
-    state = (tmp_path / STATE_FILE).read_bytes()
-    train(dataclasses.replace(SHORT, iterations=5), people, tmp_path)
-    longer = (tmp_path / "model.safetensors").read_bytes()
-    (tmp_path / STATE_FILE).write_bytes(state)
-    train(dataclasses.replace(SHORT, iterations=5), people, tmp_path)
-    assert (tmp_path / "model.safetensors").read_bytes() == longer
 
 
 def test_a_folder_that_holds_something_else_is_refused(people: TrainingSet, tmp_path: Path) -> None:
