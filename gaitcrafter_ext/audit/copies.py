@@ -140,10 +140,9 @@ def _over_shifts(
     table = np.maximum(table, 0, out=table).reshape(count, length, len(other))
     if length > len(other):
         table = table.transpose(0, 2, 1)
-    table = np.ascontiguousarray(table)
-    (clip, row, column), short = table.strides, table.shape[1]
+    short = table.shape[1]
     shifts = table.shape[2] - short + 1
-    diagonals = np.lib.stride_tricks.as_strided(
-        table, (count, short, shifts), (clip, row + column, column), writeable=False
-    )
-    return np.asarray(diagonals.sum(axis=1, dtype=np.float64) / (short * size))
+    total = np.zeros((count, shifts))
+    for frame in range(short):
+        total += table[:, frame, frame : frame + shifts]
+    return total / (short * size)
