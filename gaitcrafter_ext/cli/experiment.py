@@ -137,7 +137,7 @@ def _setting(args: argparse.Namespace) -> Setting:
 def _chosen(args: argparse.Namespace) -> dict[str, Any]:
     """Fields of the setting that options name."""
     from gaitcrafter_ext.experiments.designs import Setting
-    from gaitcrafter_ext.generator.weights import BUNDLED
+    from gaitcrafter_ext.generator.weights import is_packaged
     from gaitcrafter_ext.silhouettes.partition import Partition
 
     chosen = {each.name: getattr(args, each.name, None) for each in fields(Setting)}
@@ -147,7 +147,8 @@ def _chosen(args: argparse.Namespace) -> dict[str, Any]:
     if args.partition:
         chosen |= {"partition": Partition.load(args.partition), "weights": None}
     if args.weights:
-        chosen["weights"] = {"none": None, BUNDLED: BUNDLED}.get(args.weights, Path(args.weights))
+        named = args.weights if is_packaged(args.weights) else Path(args.weights)
+        chosen["weights"] = None if args.weights == "none" else named
     if args.preset and not args.iterations:
         chosen["iterations"] = None  # a schedule that is asked for brings its own length
     return chosen

@@ -28,6 +28,7 @@ from gaitcrafter_ext.generator.weights import (
     check_weights,
     locate,
     read_card,
+    trainable,
 )
 from gaitcrafter_ext.vocabulary import ClipKey, identities_hash
 
@@ -50,7 +51,7 @@ class InitialWeights:
     """
 
     def __init__(self, name: str | Path, dataset: str, people: tuple[str, ...]) -> None:
-        self.folder = locate(name)
+        self.folder = locate(trainable(name))
         self.card = read_card(self.folder)
         check_weights(self.folder, self.card)
         if self.card.sampling.baked_in:

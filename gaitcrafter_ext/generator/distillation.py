@@ -12,7 +12,6 @@ the examples of all; the student's differs by little, since the first segment is
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import replace
 from itertools import pairwise
@@ -32,7 +31,7 @@ from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import guided, shift_t, velocity
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
 from gaitcrafter_ext.generator.training import Examples, HeldOut, Objective, keyed, noise_like
-from gaitcrafter_ext.generator.weights import Card, SamplingDefaults
+from gaitcrafter_ext.generator.weights import Card, SamplingDefaults, trainable
 
 #: Shares of people of the weights and of people drawn from the space; the others are blends of up to so many parents.
 KNOWN, DRAWN, PARENTS = 0.5, 0.25, 10
@@ -56,6 +55,7 @@ class ImitateTeacher(Objective):
     """
 
     def __init__(self, config: GeneratorConfig, name: str) -> None:
+        name = str(trainable(name))
         self.config, self.teacher = config, GaitCrafterPipeline.from_pretrained(name)
         assert self.teacher.card is not None
         known = self.teacher.card
@@ -74,7 +74,11 @@ class ImitateTeacher(Objective):
 
     def network(self) -> GaitUNet:
         """The student: a copy of the teacher."""
-        return copy.deepcopy(self.teacher.denoiser).requires_grad_(True)
+        # A copy of the module would bear the teacher's folder in its configuration, and so in what is published.
+        size = {name: value for name, value in self.teacher.denoiser.config.items() if not name.startswith("_")}
+        student = GaitUNet(**size)
+        student.load_state_dict(self.teacher.denoiser.state_dict())
+        return student.to(self.teacher.denoiser.dtype)
 
     def to(self, device: torch.device) -> None:
         """Move the teacher."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gaitcrafter_ext.errors import MissingError, StorageError
-from gaitcrafter_ext.generator.weights import BUNDLED, Card, locate
+from gaitcrafter_ext.generator.weights import Card, is_packaged, locate
 from gaitcrafter_ext.records import read_json
 
 REPO_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -19,7 +19,7 @@ def fetch(name: str | Path) -> Path:
     Raises:
         MissingError: There is no such folder, or the repository cannot be had.
     """
-    if str(name) == BUNDLED or Path(name).exists() or not REPO_ID.fullmatch(str(name)):
+    if is_packaged(name) or Path(name).exists() or not REPO_ID.fullmatch(str(name)):
         return locate(name)
     from huggingface_hub import snapshot_download
 

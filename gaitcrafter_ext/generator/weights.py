@@ -26,8 +26,9 @@ from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import storage_error
 
-#: The name under which the packaged weights are asked for.
-BUNDLED = "bundled"
+#: Names of the packaged weights: those that sample, and those that they were distilled from, to train on and for other
+#: steps and guidance.
+BUNDLED, TEACHER = "bundled", "bundled-teacher"
 
 #: Version of the folder's layout and of the network's meaning; weights of another one are refused.
 FORMAT = 3
@@ -36,7 +37,7 @@ CARD_NAME = "card.json"
 WEIGHTS_NAME = "denoiser/diffusion_pytorch_model.safetensors"
 PEOPLE_NAME = "people/diffusion_pytorch_model.safetensors"
 
-_PACKAGED = Path(__file__).parent / BUNDLED
+_PACKAGED = {name: Path(__file__).parent / name for name in (BUNDLED, TEACHER)}
 
 
 @record
@@ -88,7 +89,8 @@ class SamplingDefaults:
             if self.baked_in and name != "identity_scale" and value != getattr(self, name):
                 raise UsageError(
                     f"{name}: {value} asked for, but these weights are distilled, with {self.steps} steps of "
-                    f"{self.sampler} and guidance {self.guidance:g} baked in; leave it out"
+                    f"{self.sampler} and guidance {self.guidance:g} baked in; leave it out, or name the weights that "
+                    f"they were distilled from (those of '{BUNDLED}' are '{TEACHER}')"
                 )
         return replace(self, **given)
 
@@ -181,11 +183,22 @@ def refused_writes(folder: Path) -> Iterator[None]:
 
 
 def locate(name: str | Path) -> Path:
-    """Folder of the weights called ``name``: ``"bundled"``, or a folder's path; raises ``MissingError``."""
-    folder = _PACKAGED if str(name) == BUNDLED else Path(name)
+    """Folder of the weights called ``name``: a packaged name, or a folder's path; raises ``MissingError``."""
+    folder = _PACKAGED.get(str(name), Path(name))
     if not (folder / CARD_NAME).is_file():
-        raise MissingError(f"no weights at '{name}'; allowed: '{BUNDLED}' or a folder written by 'train --out'")
+        allowed = ", ".join(f"'{packaged}'" for packaged in _PACKAGED)
+        raise MissingError(f"no weights at '{name}'; allowed: {allowed} or a folder written by 'train --out'")
     return folder
+
+
+def is_packaged(name: str | Path) -> bool:
+    """Whether weights are asked for by the name of packaged ones."""
+    return str(name) in _PACKAGED
+
+
+def trainable(name: str | Path) -> str | Path:
+    """The weights to train on where ``name`` is asked for: behind the bundled ones, those they were distilled from."""
+    return TEACHER if str(name) == BUNDLED else name
 
 
 def read_card(folder: str | Path) -> Card:

@@ -18,6 +18,7 @@ from gaitcrafter_ext.generator.weights import (
     checksum,
     locate,
     read_card,
+    trainable,
 )
 
 CARD = Card(
@@ -73,7 +74,7 @@ def test_a_torn_card_and_files_that_are_missing_or_others_are_refused(tmp_path: 
         with pytest.raises(WeightsError):
             read_card(tmp_path)
     for find in (read_card, locate):
-        with pytest.raises(MissingError, match=r"no weights at .*'bundled' or a folder"):
+        with pytest.raises(MissingError, match=r"no weights at .*'bundled-teacher' or a folder"):
             find(tmp_path / "nowhere")
     (tmp_path / "a").write_bytes(b"numbers")
     card = replace(CARD, files={"a": checksum(tmp_path / "a")})
@@ -90,3 +91,11 @@ def test_the_bundled_weights_are_whole() -> None:
     card = read_card("bundled")
     check_weights(locate("bundled"), card)
     assert set(card.cadence) <= set(card.vocabulary.identities)
+
+
+def test_the_bundled_weights_are_a_students_and_what_it_learned_from_is_trained_on() -> None:
+    student, teacher = (read_card(locate(name)) for name in ("bundled", trainable("bundled")))
+    assert (student.sampling.baked_in, student.sampling.steps, teacher.sampling.baked_in) == (True, 2, False)
+    assert student.training["teacher"]["fingerprint"] == teacher.fingerprint
+    assert student.everybody() == teacher.everybody()
+    assert trainable("somewhere/else") == "somewhere/else"

@@ -38,9 +38,9 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> RealPeople:
 
 
 def planned(real: RealPeople, **options: Any) -> Plan:
-    (entry,) = read_entries({"weights": "bundled", **options})
+    (entry,) = read_entries({"weights": "bundled-teacher", **options})
     assert isinstance(entry, GeneratedEntry)
-    weights = locate("bundled")
+    weights = locate(entry.weights)
     return plan_of(entry, read_card(weights), weights, real)
 
 
@@ -49,7 +49,7 @@ def test_an_entry_becomes_the_plan_that_synthesize_makes(real: RealPeople) -> No
     assert [name.split("/", 1)[1] for name in plan.clips] == ["nm-01/090", "nm-02/090"] * 2
     sampling = plan.sampling
     assert (sampling.seed, sampling.steps, sampling.frames, sampling.cadence) == (7, 3, 60, "x1.1")
-    default, card = planned(real, novel=1).sampling, read_card(locate("bundled")).sampling
+    default, card = planned(real, novel=1).sampling, read_card(locate("bundled-teacher")).sampling
     assert asdict(default).items() >= asdict(card).items() - {("baked_in", False)}
     assert {each.name for each in fields(Sampling)} - {"columns"} <= {each.name for each in fields(GeneratedEntry)}
     with pytest.raises(UsageError, match=r"data_cfg\.synthetic\.conditions"):
