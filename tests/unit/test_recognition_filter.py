@@ -122,7 +122,6 @@ def test_the_packaged_recogniser_is_small_whole_and_calibrated_on_strangers() ->
     assert len({card.training["dataset"], card.calibrated_on, "simulated-1-seed0"}) == 3
     assert card.calibration.people >= 200
     assert 0.5 < card.calibration.alone["50"] < card.calibration.unique["50"] < 1
-    assert card.calibration.genuine_share(0.01) > 0.5
     assert any("simulate.py" in line for line in card.commands)
     embed = load_embedder(folder, "cpu")
     both = embed(np.stack([tiny_clip(0, 0, 30), tiny_clip(1, 0, 30)]))
