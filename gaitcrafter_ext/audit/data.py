@@ -236,8 +236,8 @@ def _mixes(folder: str, card: Card | None) -> tuple[Mixes, list[str]]:
 
 
 def _parents(mix: Mapping[str, float]) -> list[str]:
-    """Largest share first; whom a blend leads away from (a weight below 0) the generator knows, but is no parent."""
-    return sorted((name for name, share in mix.items() if share > 0), key=lambda name: (-mix[name], name))
+    """Largest share first."""
+    return sorted(mix, key=lambda name: (-mix[name], name))
 
 
 def _generator(trees: Trees, card: Card | None, mixes: Mixes, real: Keys, partition: Partition | None) -> set[str]:

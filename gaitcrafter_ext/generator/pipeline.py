@@ -302,8 +302,9 @@ class GaitCrafterPipeline(DiffusionPipeline):
         if unknown := sorted(request.weights.keys() - self.people.row.keys()):
             known = suggest(unknown[0], self.identities)
             raise UsageError(f"identity '{unknown[0]}' is unknown to these weights; {known}")
-        if not all(map(math.isfinite, request.weights.values())) or not sum(request.weights.values()) > 0:
-            raise UsageError(f"weights: {dict(request.weights)}; expected finite numbers with a sum above 0")
+        shares = request.weights.values()
+        if not all(0 <= share < math.inf for share in shares) or not sum(shares) > 0:
+            raise UsageError(f"weights: {dict(request.weights)}; expected finite numbers from 0, not all of them 0")
         return self.people.blend(request.weights, codes)
 
 

@@ -236,9 +236,9 @@ def check_weights(folder: str | Path, card: Card) -> None:
 def mixed_cadence(mix: Mapping[str, float], cadence: Mapping[str, Sequence[float]]) -> tuple[float, float] | None:
     """Gait cycle of a mixture of people, frames: the mean of those in it, and the root of their mean variance.
 
-    People of a negative share, whom a mixture leads away from, do not count; None where no other's cadence is known.
+    None where no one's cadence is known.
     """
-    known = {name: share for name, share in mix.items() if name in cadence and share > 0}
+    known = {name: share for name, share in mix.items() if name in cadence}
     total = sum(known.values())
     if not total:
         return None

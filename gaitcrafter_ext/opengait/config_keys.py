@@ -15,6 +15,7 @@ from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.generator.sampling import LONGEST, SHORTEST, check_sampler
 from gaitcrafter_ext.recognition.mixing_schedule import MixingSchedule, check_schedule
 from gaitcrafter_ext.records import fill, record
+from gaitcrafter_ext.synthesis.identities import Strategy
 from gaitcrafter_ext.synthesis.plan import Sampling
 
 #: Name of our sampler in ``trainer_cfg.sampler.type``.
@@ -74,7 +75,7 @@ class GeneratedEntry:
     like: str | None = None  # a tree of people the generator was never trained on, who join as themselves
     novel: Annotated[int, Field(ge=0, le=100_000, strict=True)] = 0
     filter: str | None = None  # identities.json of `gaitcrafter filter`: who is novel
-    blend: str = "even"
+    blend: Strategy = "even"
     blend_parents: Annotated[int, Field(ge=2, strict=True)] = 10
     concentration: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] = 5.0
     identity_seed: Natural = 0

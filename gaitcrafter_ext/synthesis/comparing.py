@@ -30,8 +30,6 @@ WAYS = {
     "five parents": BlendSettings(5, 5.0),
     "ten parents": BlendSettings(10, 5.0),
     "ten, one may rule": BlendSettings(10, 0.5),
-    "beyond one of three": BlendSettings(3, 5.0, strategy="beyond"),
-    "three, spread out": BlendSettings(3, 5.0, strategy="spread"),
     "drawn from the space": BlendSettings(strategy="draw"),
 }
 
@@ -79,7 +77,7 @@ def compare_ways(
         settings = replace(blend, seed=request.blend.seed)
         people = novel_identities(count, subjects, settings, card.cadence, card.code_dim)
         clips = trials.features(people, lambda done, _: progress(number * count + done, len(ways) * count))  # noqa: B023
-        parents = [[parent for parent, weight in who.mix.items() if weight > 0] for who in people.values() if who.mix]
+        parents = [list(who.mix) for who in people.values() if who.mix]
         tried = Tried.of(clips)
         rows.append(_held_against(known, tried, criteria, _row(name, tried, criteria), parents))
     return criteria, rows

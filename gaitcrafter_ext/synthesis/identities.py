@@ -9,11 +9,8 @@ embeddings and leaves open whose, and how; here
   parent dominate, which makes a poor novelty and a privacy risk;
 - person n depends on the seed and on n alone: asking for more people changes none of the earlier ones.
 
-That is the strategy ``even``. ``spread`` draws many blends for each person and takes the one whose code lies farthest
-from its nearest neighbour among the known people and the novel ones before it (farthest-point sampling, Gonzalez 1985;
-by angle, since codes of mixtures have one length). ``beyond`` extrapolates: it blends all parents but one and goes on
-in the direction that leads away from that one, as far as that one's share of the even blend. ``draw`` has no parents: a
-standard normal draw in the space of people, whose codes are whitened, along the dimensions that they span.
+That is the strategy ``even``. ``draw`` has no parents: a standard normal draw in the space of people, whose codes are
+whitened, along the dimensions that they span.
 """
 
 from __future__ import annotations
@@ -23,28 +20,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from itertools import count as count_up
 from itertools import islice
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from gaitcrafter_ext.errors import UsageError, suggest
 from gaitcrafter_ext.generator.weights import mixed_cadence
 from gaitcrafter_ext.records import record
 
-STRATEGIES = ("even", "spread", "beyond", "draw")
+Strategy = Literal["even", "draw"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 #: Parents of a novel person. Blends of ten are as far from the known people as strangers are (``docs/results.md``); a
 #: blend of more people than the second number is their mean, whoever they are.
 PARENTS, MOST_PARENTS = 10, 100
 
-#: Blends from which ``spread`` takes the farthest.
-POOL = 64
-
 #: Weights are multiples of one over this, so that they read well and survive a text file exactly.
 GRAIN = 10_000
 
-#: Parents, ascending, and their weights.
-Blend = tuple[tuple[int, ...], list[float]]
+#: Known person -> share, not below 0.
+Mix = dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
 
 #: Known person -> mean gait cycle and its standard deviation, as on the card of the weights.
 Cadences = Mapping[str, Sequence[float]]
@@ -57,7 +54,7 @@ class BlendSettings:
     parents: int = PARENTS
     concentration: float = 5.0
     seed: int = 0
-    strategy: str = "even"
+    strategy: Strategy = "even"
 
 
 @record
@@ -72,10 +69,10 @@ class Cadence:
 class Identity:
     """Who is generated: a ``mix``, known person -> weight, or where that is empty, a place in the space of people.
 
-    Weights sum to 1; only ``beyond`` makes one that is below 0. ``cadence`` is None where it is not known.
+    Weights sum to 1; ``cadence`` is None where it is not known.
     """
 
-    mix: dict[str, float] = field(default_factory=dict)
+    mix: Mix = field(default_factory=dict)
     code: tuple[float, ...] = ()
     cadence: Cadence | None = None
 
@@ -150,54 +147,13 @@ def _drawn(seed: int, known: int, code_dim: int, cadence: Cadences) -> Iterator[
 
 
 def _blended(subjects: Sequence[str], blend: BlendSettings, cadence: Cadences) -> Iterator[Identity]:
-    series = {"even": _even, "spread": _spread, "beyond": _beyond}[blend.strategy]
-    for members, weights in series(len(subjects), blend):
-        yield _mixture({subjects[member]: weight for member, weight in zip(members, weights, strict=True)}, cadence)
-
-
-def _even(known: int, blend: BlendSettings) -> Iterator[Blend]:
-    """Parents that were used least, and weights of each person's own."""
-    sets = _parent_sets(known, blend.parents, np.random.default_rng([blend.seed]))
+    """Blends of those who were parents least often, with weights of each person's own."""
+    sets = _parent_sets(len(subjects), blend.parents, np.random.default_rng([blend.seed]))
     for number, members in enumerate(sets, 1):
         rng = np.random.default_rng([blend.seed, number])
         weights = rng.dirichlet(np.full(blend.parents, blend.concentration))
-        yield members, _on_grain(np.maximum(1 / GRAIN, weights))
-
-
-def _spread(known: int, blend: BlendSettings) -> Iterator[Blend]:
-    """Of a pool of random blends the one whose code is farthest from all before it and from the known people."""
-    shares: list[list[tuple[int, float]]] = [[] for _ in range(known)]  # of each parent: child -> part of its code
-    for number in count_up(0):
-        rng = np.random.default_rng([blend.seed, number + 1])
-        weights = rng.dirichlet(np.full(blend.parents, blend.concentration), POOL)
-        codes = (weights / np.linalg.norm(weights, axis=1, keepdims=True)).tolist()
-        sets = [rng.choice(known, blend.parents, replace=False, shuffle=False).tolist() for _ in codes]
-        best = min(range(POOL), key=lambda index: _largest_cosine(sets[index], codes[index], shares))
-        for member, part in zip(sets[best], codes[best], strict=True):
-            shares[member].append((number, part))
-        order = np.argsort(sets[best])
-        yield tuple(sorted(sets[best])), _on_grain(np.maximum(1 / GRAIN, weights[best][order]))
-
-
-def _largest_cosine(
-    members: Sequence[int], code: Sequence[float], shares: Sequence[Sequence[tuple[int, float]]]
-) -> float:
-    """Cosine of a blend with the nearest known person or earlier child; only those who share a parent are looked at."""
-    cosines: dict[int, float] = {}
-    for member, part in zip(members, code, strict=True):
-        for child, share in shares[member]:
-            cosines[child] = cosines.get(child, 0.0) + part * share
-    return max(*code, *cosines.values())
-
-
-def _beyond(known: int, blend: BlendSettings) -> Iterator[Blend]:
-    """Even blends, led away from one of their parents, whose weight becomes negative."""
-    for number, (members, weights) in enumerate(_even(known, blend), 1):
-        left = int(np.random.default_rng([blend.seed, number, 1]).integers(len(members)))
-        away = weights[left]
-        led = np.array(weights) * ((1 + away) / (1 - away))
-        led[left] = -away
-        yield members, _on_grain(led)
+        shares = _on_grain(np.maximum(1 / GRAIN, weights))
+        yield _mixture({subjects[member]: share for member, share in zip(members, shares, strict=True)}, cadence)
 
 
 def _parent_sets(known: int, parents: int, rng: np.random.Generator) -> Iterator[tuple[int, ...]]:

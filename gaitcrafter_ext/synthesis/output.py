@@ -188,7 +188,7 @@ def _person(name: str, who: Identity, shown: dict[str, list[ClipRequest]], folde
 
 def _parents(who: Identity) -> list[str]:
     """Parents of a novel person, strongest first; none of a known one."""
-    return sorted(who.mix, key=lambda name: -abs(who.mix[name])) if len(who.mix) > 1 else []
+    return sorted(who.mix, key=lambda name: -who.mix[name]) if len(who.mix) > 1 else []
 
 
 def _figure(folder: OutputFolder, request: ClipRequest, caption: str) -> Figure:

@@ -129,7 +129,7 @@ def test_a_wish_that_cannot_be_met_is_refused_before_anything_is_made(
     for wish, message in (
         (("--max-candidates", "1"), "--max-candidates: 1; allowed: 2"),
         (("--false-match-rate", "0.5"), "--false-match-rate: 0.5; allowed: 0.001 to 0.1"),
-        (("--blend", "sprad"), "did you mean 'spread'"),
+        (("--blend", "spread"), "--blend: unknown 'spread'; allowed: even, draw"),
         (("--blend-parents", "9"), "--blend-parents: 9; allowed: 2 to 3"),
     ):
         assert ask("filter", tmp_path / "chosen.json", weights, lenient, "--novel", "2", *wish) == 2

@@ -146,7 +146,7 @@ def test_requests_and_options_that_the_weights_cannot_serve_are_refused(pipeline
     requests: dict[str, dict[str, object]] = {
         "identity 'sim-01' is unknown to these weights; did you mean 'sim-001'": {"weights": {"sim-01": 1.0}},
         r"weights: \{\}; expected finite numbers": {"weights": {}},
-        "weights: .*sum above 0": {"weights": {PEOPLE[0]: -2.0, PEOPLE[1]: 1.0}},
+        "weights: .*finite numbers from 0": {"weights": {PEOPLE[0]: -0.5, PEOPLE[1]: 1.5}},
         "weights: .*nan": {"weights": {PEOPLE[0]: math.nan}},
         "condition 'bg' is unknown to these weights": {"condition": "bg"},
         "code: 2 numbers; expected 4": {"code": (0.0, 1.0)},

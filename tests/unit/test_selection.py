@@ -156,9 +156,17 @@ def test_the_file_gives_the_selection_back_and_is_part_of_the_plan(tmp_path: Pat
     with pytest.raises(MissingError):
         read_selected(file)
     facts = json.loads(found.to_json())
-    for text in ("", "[]", json.dumps(facts | {"format": 1}), json.dumps(facts | {"people": {"a": {"mix": 1}}})):
+    spread = facts | {"request": facts["request"] | {"blend": facts["request"]["blend"] | {"strategy": "spread"}}}
+    for text, said in (
+        ("", ""),
+        ("[]", ""),
+        (json.dumps(facts | {"format": 1}), "version"),
+        (json.dumps(facts | {"people": {"a": {"mix": 1}}}), "a.mix"),
+        (json.dumps(facts | {"people": {"a": {"mix": {"sim-001": -0.5}}}}), "'people.a.mix.sim-001' is -0.5"),
+        (json.dumps(spread), "'request.blend.strategy' is 'spread'; input should be 'even' or 'draw'"),
+    ):
         file.write_text(text)
-        with pytest.raises(DataError, match=r"chosen\.json"):
+        with pytest.raises(DataError, match=rf"chosen\.json.*{said}"):
             read_selected(file)
     file.write_text(found.to_json())
     again = read_selected(file)
