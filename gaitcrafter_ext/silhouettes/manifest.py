@@ -41,7 +41,7 @@ class ManifestRecord:
     #: See :func:`pixels_sha256`.
     sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
     #: Known person -> mixing weight: one for a known person, more for a blend, none for a code.
-    mix: dict[str, float] = field(default_factory=dict)
+    mix: dict[str, Annotated[float, Field(ge=0)]] = field(default_factory=dict)
     #: Gait cycle that was asked for, frames; None where none was. Frame f has the phase ``2 pi f / cycle + start``.
     cycle: Annotated[float, Field(gt=0)] | None = None
     start: float = 0.0

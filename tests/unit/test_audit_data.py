@@ -123,10 +123,10 @@ def test_the_rules_come_from_the_weights_card_unless_a_config_names_others(tmp_p
 
 
 def test_recipes_tell_the_generators_people_and_parents(tmp_path: Path) -> None:
-    write_recipes(tmp_path, {"syn-0001": {"000": 0.4, "001": 0.8, "002": -0.2}, "000": {"000": 1.0}})
+    write_recipes(tmp_path, {"syn-0001": {"000": 0.4, "001": 0.5, "002": 0.1}, "000": {"000": 1.0}})
     found = splits(tmp_path, ("syn-0001", "000"), Partition(("000", "001"), ("003",)))
     assert found.generator == ("000", "001", "002")
-    assert found.parents == {"syn-0001": ("000", "001"), "000": ("000",)}
+    assert found.parents == {"syn-0001": ("000", "001", "002"), "000": ("000",)}
     assert {key.take for key in found.held_out} == {"nm-02", "cl-02"}
     assert names(found.others) == {"003/nm-01", "003/cl-01"}  # as many takes as synthetic people have
     assert any("no weights given" in each for each in found.caveats)
