@@ -51,7 +51,7 @@ def locate_filter(name: str | Path) -> Path:
     Raises:
         MissingError: There is none.
     """
-    folder = PACKAGED if str(name) == BUNDLED else Path(name)
+    folder = PACKAGED if name == BUNDLED else Path(name)
     if not (folder / CARD_FILE).is_file():
         raise MissingError(
             f"no filter's recogniser at '{name}'; allowed: '{BUNDLED}' or a folder that "

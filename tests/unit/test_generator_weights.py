@@ -87,6 +87,16 @@ def test_a_torn_card_and_files_that_are_missing_or_others_are_refused(tmp_path: 
         check_weights(tmp_path, card)
 
 
+def test_a_folder_called_as_the_packaged_weights_are_is_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bundled").mkdir()
+    _folder(Path("bundled"))
+    assert read_card(locate("./bundled")) == CARD
+    assert read_card(locate("bundled")) != CARD
+
+
 def test_the_bundled_weights_are_whole() -> None:
     card = read_card("bundled")
     check_weights(locate("bundled"), card)
