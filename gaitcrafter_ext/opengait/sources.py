@@ -79,7 +79,9 @@ def _folder(entry: FolderEntry, real: RealPeople, pattern: str | None) -> Source
     parents = {f"{plan.dataset}/{parent}" for who in known.values() for parent in who.mix} if plan else set()
     seen = names_in(parents.union(plan.seen) if plan else (), real.dataset)
     check_origin(entry.root, plan.dataset if plan else "", seen, people, real)
-    folders, file = list(_view_files(root, names)), entry.file or pattern
+    folders = list(_view_files(root, names))
+    several = any(len(files) > 1 for _, files in folders)
+    file = entry.file or (pattern if several else None)  # a set of its own files may call them otherwise
     if not folders:
         inner = root / "pkl"
         layout = f"did you mean {inner}?" if inner.is_dir() else "expected <identity>/<take>/<view>/<view>.pkl"
@@ -88,7 +90,7 @@ def _folder(entry: FolderEntry, real: RealPeople, pattern: str | None) -> Source
     def clips() -> list[NamedClip]:
         return [(key, _chosen(root, key, files, file)) for key, files in folders]
 
-    if file or all(len(files) == 1 for _, files in folders):
+    if file or not several:
         for _, path in clips()[:: max(1, len(folders) // CHECKED)]:
             read_frames(path)
     return Source(people, clips)
@@ -111,10 +113,10 @@ def _train_people(entry: FolderEntry, root: Path) -> Sequence[str]:
 
 
 def clip_files(root: Path, people: Collection[str], file: str | None) -> list[NamedClip]:
-    """The clips of some people: of several files of a view folder the one called ``file``.
+    """The clips of some people: the files called ``file``, without a name the only ones of their view folders.
 
     Raises:
-        DataError: A view folder holds several files, and none is called so.
+        DataError: A view folder holds none that is called so, or several without a name.
     """
     return [(key, _chosen(root, key, files, file)) for key, files in _view_files(root, people)]
 
@@ -130,9 +132,9 @@ def _view_files(root: Path, people: Collection[str]) -> Iterator[tuple[ClipKey, 
 
 
 def _chosen(root: Path, key: ClipKey, files: Sequence[str], file: str | None) -> Path:
-    name = files[0] if len(files) == 1 else file_name(file or "", key.view)
+    name = file_name(file, key.view) if file else files[0] if len(files) == 1 else ""
     if name not in files:
-        found = f"{root / str(key)} holds {len(files)} files ({listed(files, 4)})"
+        found = f"{root / str(key)} holds {len(files)} file{'s' * (len(files) > 1)} ({listed(files, 4)})"
         raise DataError(f"{found}, none called '{name}'; name the silhouettes by 'file': {{view}}-sils.pkl")
     return Path(f"{root}/{key}/{name}")
 

@@ -95,6 +95,9 @@ def test_of_several_files_a_view_the_silhouettes_are_named(sets: Path, capsys: p
     assert merge(sets, "--file", "{view}-sils.pkl") == 0
     names = {path.name for path in (sets / "merged/pkl").rglob("*.pkl")}
     assert names == {"000-sils.pkl", "000.pkl", "090.pkl"}
+    (sets / "real/pkl/sim-001/nm-01/000/000-sils.pkl").unlink()  # what is left must not pass for silhouettes
+    error = refused(capsys, merge(sets, "--file", "{view}-sils.pkl", out="other"))
+    assert "holds 1 file (000-rgbs.pkl), none called '000-sils.pkl'" in error
 
 
 def test_what_must_not_be_merged_is_refused_and_nothing_written(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
