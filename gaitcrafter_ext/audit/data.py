@@ -284,6 +284,11 @@ def last_takes(real: Keys, people: Collection[str], dataset: DatasetConfig) -> P
     from gaitcrafter_ext.generator.data import hold_out
 
     mine = [key for key in real if key.identity in people]
+    if not mine:
+        raise DataError(
+            f"no common person: the synthetic clips are of {_listed(people)}, or blended from them, and the real ones"
+            f" of {_listed(_people(real))}; name the root that the generator was trained on"
+        )
     training, held = hold_out(mine, dataset, 1)
     if held:
         return training, held, "held out: the last take of each condition of each person", True

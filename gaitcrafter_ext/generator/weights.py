@@ -183,7 +183,7 @@ def refused_writes(folder: Path) -> Iterator[None]:
 
 
 def locate(name: str | Path) -> Path:
-    """Folder of the weights called ``name``: the text of a packaged name, or a folder's path; raises ``MissingError``."""
+    """Folder of the weights called ``name``: a packaged name as text, or a folder's path; raises ``MissingError``."""
     folder = _PACKAGED.get(name, Path(name)) if isinstance(name, str) else name  # a path is one, whatever it is called
     if not (folder / CARD_NAME).is_file():
         allowed = ", ".join(f"'{packaged}'" for packaged in _PACKAGED)

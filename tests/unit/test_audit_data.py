@@ -171,6 +171,7 @@ def test_what_cannot_be_compared_is_refused_by_name(tmp_path: Path) -> None:
         (lambda: cut(trees(tmp_path, made[:1])), r"1 synthetic clip\(s\)"),
         (lambda: cut(trees(tmp_path, made), held_out=clips("001", take="nm-02")), r"1 held-out real clip\(s\)"),
         (lambda: splits(tmp_path, ("syn-0001",), nowhere), "no common person"),
+        (lambda: last_takes(REAL, ("sim-1",), rules), "no common person: .* are of sim-1, .* real ones of 000, 001"),
     ):
         with pytest.raises((DataError, MissingError), match=words):
             refused()
