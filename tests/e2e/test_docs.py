@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from gaitcrafter_ext.cli.main import _Parser, load_command, main
 from gaitcrafter_ext.silhouettes.dataset import load_dataset, preset_path
@@ -140,6 +141,7 @@ NOT_RUN = {
     r"make ": "makes an environment; CI runs `make`",
     r"gaitcrafter (filter|synthesize .*--filter)": "clips of 1,000 people first; tests/e2e/test_filter_command.py",
     r".*--engine ray": "needs Ray",
+    r"gaitcrafter train --distill": "minutes on a GPU; tests/unit/test_generator_distillation.py",
     r"python (?!tools/)": "twenty minutes and more",
     r".*opengait.* --opengait|python tools/(train|simulate|opengait)|cd OpenGait": "make test-opengait does the same",
     r"torchrun|accelerate|sbatch|srun": "several processes; test_train_distributed.py, test_synthesize_command.py",
@@ -220,6 +222,8 @@ def run(line: str) -> None:
 
 def check_python(block: str) -> None:
     """Run a snippet; the shape in the comment beside ``clips`` is the one they have."""
+    if '"cuda"' in block and not torch.cuda.is_available():
+        return
     names: dict[str, object] = {}
     exec(block, names)
     assert re.findall(r"uint8 (\[[\d, ]+\])", block) == [str(list(names["clips"].shape))]  # type: ignore[attr-defined]
