@@ -42,7 +42,8 @@ class Control:
 
 def control(folder: OutputFolder, rng: np.random.Generator, progress: Progress = lambda done, total: None) -> Control:
     """Read every clip of a run."""
-    records = [record for record in folder.records() if record.cycle is not None]
+    every = {record.key: record for record in folder.records()}  # a finished run's are in its parts, too
+    records = [record for record in every.values() if record.cycle is not None]
     if not records:
         raise DataError(f"{folder.root}: no clip was asked for with a gait cycle; nothing to compare")
     errors, overlaps = defaultdict[str, list[float]](list), list[tuple[Floats, NDArray[np.bool_]]]()

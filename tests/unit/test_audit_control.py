@@ -24,7 +24,9 @@ def run_of(root: Path, cycle: float | None, jump: bool = False) -> OutputFolder:
     folder = OutputFolder(root)
     record = ManifestRecord("a", "nm-01", "090", 0, "w", "euler", 3, 1.0, 60, "", cycle=cycle)
     write_clip(folder.path(record.key), clip)
-    (root / "manifest.jsonl").write_text(record.to_line())
+    folder.state.mkdir()
+    for manifest in (root / "manifest.jsonl", folder.state / "shard-1-of-1.jsonl"):  # as a finished run has them
+        manifest.write_text(record.to_line())
     return folder
 
 
