@@ -78,7 +78,7 @@ class ImitateTeacher(Objective):
         size = {name: value for name, value in self.teacher.denoiser.config.items() if not name.startswith("_")}
         student = GaitUNet(**size)
         student.load_state_dict(self.teacher.denoiser.state_dict())
-        return student.to(self.teacher.denoiser.dtype)
+        return student
 
     def to(self, device: torch.device) -> None:
         """Move the teacher."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,6 +78,17 @@ def test_a_perfect_student_lands_where_the_teacher_does(teacher: Path) -> None:
         again = objective.examples(np.random.default_rng(0))
     assert torch.equal(again.target, shown.target)
     assert shown.t.tolist() == pytest.approx([1.0] * 2 + [0.75] * 2)
+
+
+def test_a_student_begins_as_a_copy_that_does_not_bear_its_teachers_folder(
+    teacher: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("diffusers"), "propagate", True)
+    objective = ImitateTeacher(_config(), str(teacher))
+    student, theirs = objective.network(), objective.teacher.denoiser.state_dict()
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in student.state_dict().items())
+    assert str(teacher) not in str(student.config)
+    assert not caplog.records  # diffusers warns of a change of precision, also to the same one
 
 
 def test_requests_are_known_people_blends_and_drawn_ones_at_many_cadences(teacher: Path) -> None:
