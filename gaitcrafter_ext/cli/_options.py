@@ -1,12 +1,17 @@
-"""Options that several commands share."""
+"""Options that several commands share, their types, and a bar of progress."""
 
 from __future__ import annotations
 
 import argparse
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
+from typing import Any
+
+from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.generator.weights import BUNDLED
 
 
 def at_least(minimum: int, maximum: int = 2**63 - 1) -> Callable[[str], int]:
@@ -42,23 +47,59 @@ def number(minimum: float, maximum: float = math.inf, *, above: bool = False) ->
     return parse
 
 
-def add_jobs(parser: argparse.ArgumentParser) -> None:
-    """``--jobs J``; None stands for every core."""
-    parser.add_argument("--jobs", type=at_least(1), metavar="J", help="processes to use (default: every core)")
+COUNT: dict[str, Any] = {"type": at_least(1), "metavar": "N"}
+SWITCH: dict[str, Any] = {"action": "store_true"}
+
+#: What an option of that name is in every command, unless the command says otherwise.
+SHARED: dict[str, dict[str, Any]] = {
+    "--config": {"metavar": "NAME|YAML", "help": "how the dataset is read: a YAML file, or a preset, e.g. casia-b"},
+    "--device": {"default": "auto", "help": "cpu, cuda, mps or auto (default: a GPU where there is one)"},
+    "--force": {**SWITCH, "help": "overwrite --out"},
+    "--jobs": {"type": at_least(1), "metavar": "J", "help": "processes to use (default: every core)"},
+    "--json": {**SWITCH, "help": "print one JSON object instead of the report"},
+    "--out": {"type": Path, "required": True, "metavar": "DIR"},
+    "--partition": {"metavar": "JSON", "help": "who is trained on and who is tested"},
+    "--precision": {
+        "choices": ("auto", "float32", "bfloat16"),
+        "default": "auto",
+        "help": "arithmetic (default auto: bfloat16 where it is fast)",
+    },
+    "--rows": {"type": at_least(1), "default": 24, "help": "clips on the contact sheet (default %(default)s)"},
+    "--seed": {"type": at_least(0), "default": 0, "metavar": "S", "help": "default: %(default)s"},
+    "--views": {"default": "all", "help": "comma-separated views, or all (default all)"},
+    "--weights": {"default": BUNDLED, "metavar": "NAME|DIR", "help": "default: %(default)s"},
+}
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """``--json``: the result for machines."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the report")
+def options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> Callable[..., None]:
+    """``add(name, meaning, *other_names, **how)`` declares an option, as in :data:`SHARED` but for what is given."""
+
+    def add(name: str, meaning: str = "", *other_names: str, **how: Any) -> None:
+        said = {"help": meaning} if meaning else {}
+        parser.add_argument(name, *other_names, **{**SHARED.get(name, {}), **said, **how})
+
+    return add
+
+
+def add_actions(
+    parser: argparse.ArgumentParser,
+    dest: str,
+    actions: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None], Any]],
+) -> None:
+    """A sub-parser for each action: name -> (help, what declares its options, what runs it)."""
+    children = parser.add_subparsers(dest=dest, metavar=dest.upper(), required=True)
+    for name, (meaning, declare, _) in actions.items():
+        declare(children.add_parser(name, help=meaning, description=meaning, allow_abbrev=False))
+
+
+def refuse_file(out: Path) -> None:
+    """Raise ``UsageError`` where a folder to write is a file, or lies in one."""
+    if any(path.is_file() for path in (out, *out.parents)):
+        raise UsageError(f"--out: {out} is a file, or lies in one; name a folder")
 
 
 class Progress:
-    """A bar on stderr that a library function drives by ``bar(done, total)``.
-
-    Args:
-        what: What is being done, e.g. ``"reading"``.
-        unit: What is counted, e.g. ``"clip"``.
-    """
+    """A bar on stderr that a library function drives by ``bar(done, total)``, e.g. of ``"reading"``, ``"clip"``."""
 
     def __init__(self, what: str, unit: str) -> None:
         from tqdm import tqdm
@@ -66,7 +107,6 @@ class Progress:
         self._bar = tqdm(desc=what, unit=unit, file=sys.stderr, leave=False, mininterval=0.5, delay=0.5)
 
     def __call__(self, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` are done."""
         self._bar.total = total
         self._bar.update(done - self._bar.n)
 

@@ -7,32 +7,29 @@ import dataclasses
 import json
 from pathlib import Path
 
-from gaitcrafter_ext.cli._options import Progress, add_json, at_least
+from gaitcrafter_ext.cli._options import COUNT, Progress, options
 
 HELP = "measure speed beside published video U-Nets and OpenGait's recognisers; or scale"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
     from gaitcrafter_ext.benchmarks.speed import TASKS
 
-    add = parser.add_argument
+    add = options(parser)
     what = "measure this alone (default: all three speeds); scale: listing and planning at the size of a dataset"
-    add("--only", choices=(*TASKS, "scale"), help=what)
-    arithmetic = "arithmetic (default auto: bfloat16 where it is fast)"
-    add("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help=arithmetic)
-    add("--threads", type=at_least(1), metavar="N", help="threads to compute with (default: every core)")
-    add("--repeats", type=at_least(1), default=5, metavar="N", help="rounds (default %(default)s)")
+    add("--only", what, choices=(*TASKS, "scale"))
+    add("--precision")
+    add("--threads", "threads to compute with (default: every core)", **COUNT)
+    add("--repeats", "rounds (default %(default)s)", **COUNT, default=5)
     peers = "folder with video-diffusion-pytorch and what it needs (default %(default)s, made by `make bench`)"
-    add("--peers", type=Path, default=Path(".bench-peers"), metavar="DIR", help=peers)
-    add("--size", choices=("oumvlp", "grew"), default="oumvlp", help="of --only scale (default oumvlp)")
+    add("--peers", peers, type=Path, default=Path(".bench-peers"), metavar="DIR")
+    add("--size", "of --only scale (default oumvlp)", choices=("oumvlp", "grew"), default="oumvlp")
     folder = "where --only scale builds its tree of up to 300 thousand small folders (default %(default)s)"
-    add("--folder", type=Path, default=Path("bench-scale"), metavar="DIR", help=folder)
-    add_json(parser)
+    add("--folder", folder, type=Path, default=Path("bench-scale"), metavar="DIR")
+    add("--json")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print."""
     return _scale(args) if args.only == "scale" else _speed(args)
 
 
@@ -44,11 +41,9 @@ def _speed(args: argparse.Namespace) -> int:
     from gaitcrafter_ext.silhouettes.parallel import available_cores
 
     tasks = (args.only,) if args.only else tuple(TASKS)
-    precision = resolve_precision(args.precision, torch.device("cpu"))
+    precision, threads = resolve_precision(args.precision, torch.device("cpu")), args.threads or available_cores()
     with Progress("measuring", "turn") as progress:
-        found = measure_speed(
-            tasks, precision, args.repeats, args.threads or available_cores(), args.peers, progress=progress
-        )
+        found = measure_speed(tasks, precision, args.repeats, threads, args.peers, progress=progress)
     print(json.dumps(found.to_json(), indent=2) if args.json else found)
     return 0
 

@@ -9,14 +9,22 @@ import subprocess
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gaitcrafter_ext.cli._options import add_json, at_least, number
+from gaitcrafter_ext.cli._options import COUNT, SWITCH, at_least, number, options, refuse_file
 from gaitcrafter_ext.errors import GaitCrafterError, UsageError, suggest
-
-if TYPE_CHECKING:
-    from gaitcrafter_ext.experiments.designs import Setting
-    from gaitcrafter_ext.experiments.steps import Step
+from gaitcrafter_ext.experiments.designs import DESIGNS, SIZES, Setting, default_mixing, design
+from gaitcrafter_ext.experiments.results import collect, plot, summary
+from gaitcrafter_ext.experiments.steps import Step, run_steps
+from gaitcrafter_ext.generator.config import load_config
+from gaitcrafter_ext.generator.weights import is_packaged, locate, read_card
+from gaitcrafter_ext.recognition.config import preset
+from gaitcrafter_ext.recognition.evaluation import assign_roles, protocol_for
+from gaitcrafter_ext.recognition.mixing_schedule import read_schedule
+from gaitcrafter_ext.silhouettes.files import atomic_write_text
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.vocabulary import choose
 
 #: The process's own standard error, whatever stands for ``sys.stderr``.
 STDERR = 2
@@ -26,42 +34,42 @@ HELP = "does synthetic data help a recogniser? Trains all arms of a comparison; 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options; those of a :class:`Setting` bear the names of its fields."""
-    from gaitcrafter_ext.experiments.designs import DESIGNS
-
-    names = "; ".join(f"{name}: {each.question}" for name, each in DESIGNS.items())
-    parser.add_argument("name", metavar="NAME", help=names)
-    whole, path, counts = {"type": at_least(1), "metavar": "N"}, {"type": Path}, {"type": _counts, "metavar": "N,M"}
-    for option, more, meaning in (
-        ("--out", path | {"required": True, "metavar": "DIR"}, "folder of all that is made; resumes; can be shared"),
-        ("--size", {"default": "cpu"}, "cpu: on the simulated cohort; gpu: full schedules, with --data"),
-        ("--data", path | {"metavar": "ROOT"}, "a real dataset: folder of identities"),
-        ("--partition", path | {"metavar": "JSON"}, "whom of it to train on and to test"),
-        ("--config", {"metavar": "NAME|YAML"}, "preset or file: how the dataset is read and generators are trained"),
-        ("--weights", {"metavar": "NAME|DIR"}, "generator; training people whom it never saw are imitated as by"
-         " synthesize --like; 'none': train one on them (default: bundled, with --data: none)"),
-        ("--views", {"metavar": "A,B"}, "two views or more, or all (default: the size's)"),
-        ("--frames", whole, "frames of a simulated clip"),
-        ("--subjects", whole, "people to simulate (default: the size's)"),
-        ("--train", whole, "how many of them to train on"),
-        ("--cohort-seed", {"type": at_least(0), "metavar": "N"}, "which people to simulate (default 1)"),
-        ("--takes", whole, "synthetic takes of each condition and person"),
-        ("--identity-scale", {"type": number(0, 10), "metavar": "S"}, "of synthesize (default: the weights')"),
-        ("--generator-clips", whole, "budget of each generator that is trained"),
-        ("--fine-tune", whole, "few-labels: train the weights on the people known for N clips, as a further arm"),
-        ("--model", {}, "gaitset or gaitbase (default: the size's)"),
-        ("--preset", {}, "schedule of the recogniser (default: the size's)"),
-        ("--iterations", whole, "instead of the schedule's, in every arm"),
-        ("--synthetic-share", {"metavar": "S"}, "share of synthetic clips in batches of both kinds, as for recognise"
-         " train, or none: all alike (default: from 1 to 0 in three quarters of the training)"),
-        ("--novel", counts, "how many novel people: each in dose, the ends in synthetic-only"),
-        ("--lengths", counts, "synthetic-only: frames of the synthetic clips (default: 30,60,90)"),
-        ("--labels", counts, "few-labels: how many real people"),
-        ("--leave-out", whole, "real-people: how many of the training people are left out at a time (default 2)"),
-        ("--seeds", whole, "trainings of each arm (default: the size's)"),
-    ):  # fmt: skip
-        parser.add_argument(option, help=meaning, **more)
-    parser.add_argument("--dry-run", action="store_true", help="print the commands; run nothing")
-    add_json(parser)
+    add, counts = options(parser), {"type": _counts, "metavar": "N,M"}
+    add("name", "; ".join(f"{name}: {each.question}" for name, each in DESIGNS.items()), metavar="NAME")
+    add("--out", "folder of all that is made; resumes; can be shared")
+    add("--size", "cpu: on the simulated cohort; gpu: full schedules, with --data", default="cpu")
+    add("--data", "a real dataset: folder of identities", type=Path, metavar="ROOT")
+    add("--partition", "whom of it to train on and to test", type=Path)
+    add("--config", "preset or file: how the dataset is read and generators are trained")
+    generator = (
+        "generator; training people whom it never saw are imitated as by synthesize --like; 'none': train one on them"
+        " (default: bundled, with --data: none)"
+    )
+    add("--weights", generator, default=None)
+    add("--views", "two views or more, or all (default: the size's)", default=None, metavar="A,B")
+    add("--frames", "frames of a simulated clip", **COUNT)
+    add("--subjects", "people to simulate (default: the size's)", **COUNT)
+    add("--train", "how many of them to train on", **COUNT)
+    add("--cohort-seed", "which people to simulate (default 1)", type=at_least(0), metavar="N")
+    add("--takes", "synthetic takes of each condition and person", **COUNT)
+    add("--identity-scale", "of synthesize (default: the weights')", type=number(0, 10), metavar="S")
+    add("--generator-clips", "budget of each generator that is trained", **COUNT)
+    add("--fine-tune", "few-labels: also train the weights on the people known for N clips, a further arm", **COUNT)
+    add("--model", "gaitset or gaitbase (default: the size's)")
+    add("--preset", "schedule of the recogniser (default: the size's)")
+    add("--iterations", "instead of the schedule's, in every arm", **COUNT)
+    share = (
+        "share of synthetic clips in batches of both kinds, as for recognise train, or none: all alike (default: from 1"
+        " to 0 in three quarters of the training)"
+    )
+    add("--synthetic-share", share, metavar="S")
+    add("--novel", "how many novel people: each in dose, the ends in synthetic-only", **counts)
+    add("--lengths", "synthetic-only: frames of the synthetic clips (default: 30,60,90)", **counts)
+    add("--labels", "few-labels: how many real people", **counts)
+    add("--leave-out", "real-people: how many training people are left out at a time (default 2)", **COUNT)
+    add("--seeds", "trainings of each arm (default: the size's)", **COUNT)
+    add("--dry-run", "print the commands; run nothing", **SWITCH)
+    add("--json")
 
 
 def _counts(text: str) -> tuple[int, ...]:
@@ -77,13 +85,7 @@ def _counts(text: str) -> tuple[int, ...]:
 
 def run(args: argparse.Namespace) -> int:
     """Run what is left of the experiment; print the table, write the results."""
-    from gaitcrafter_ext.experiments.designs import DESIGNS, design
-    from gaitcrafter_ext.experiments.results import collect, plot, summary
-    from gaitcrafter_ext.experiments.steps import run_steps
-    from gaitcrafter_ext.silhouettes.files import atomic_write_text
-
-    if any(path.is_file() for path in (args.out, *args.out.parents)):
-        raise UsageError(f"--out: {args.out} is a file, or lies in one; name a folder")
+    refuse_file(args.out)
     setting = _setting(args)
     lab = design(args.name, args.out, setting)
     _check_weights(args, setting)
@@ -107,11 +109,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _setting(args: argparse.Namespace) -> Setting:
     """The size with what the options change, checked."""
-    from gaitcrafter_ext.experiments.designs import SIZES, default_mixing
-    from gaitcrafter_ext.generator.config import load_config
-    from gaitcrafter_ext.recognition.config import preset
-    from gaitcrafter_ext.recognition.mixing_schedule import read_schedule
-
     if args.size not in SIZES:
         raise UsageError(f"--size: unknown '{args.size}'; {suggest(args.size, list(SIZES))}")
     if (args.data is None) != (args.partition is None):
@@ -136,10 +133,6 @@ def _setting(args: argparse.Namespace) -> Setting:
 
 def _chosen(args: argparse.Namespace) -> dict[str, Any]:
     """Fields of the setting that options name."""
-    from gaitcrafter_ext.experiments.designs import Setting
-    from gaitcrafter_ext.generator.weights import is_packaged
-    from gaitcrafter_ext.silhouettes.partition import Partition
-
     chosen = {each.name: getattr(args, each.name, None) for each in fields(Setting)}
     chosen = {name: value for name, value in chosen.items() if value is not None and name != "views"}
     if args.config and Path(args.config).is_file():
@@ -156,9 +149,6 @@ def _chosen(args: argparse.Namespace) -> dict[str, Any]:
 
 def _check_protocol(setting: Setting) -> None:
     """Everybody in the partition is in the dataset, and its protocol can be run on the test people."""
-    from gaitcrafter_ext.recognition.evaluation import assign_roles, protocol_for
-    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-
     if setting.data is None:
         return
     store = SilhouetteStore(setting.data, setting.dataset)
@@ -170,8 +160,6 @@ def _check_protocol(setting: Setting) -> None:
 
 def _views(text: str, setting: Setting) -> tuple[str, ...]:
     """Views that are there; ``all`` stays a word, which generators take for those that they know."""
-    from gaitcrafter_ext.vocabulary import choose
-
     known = setting.known_views()
     views = choose(text, known, "--views")
     if len(views) < 2 and setting.data is None:
@@ -184,12 +172,8 @@ def _views(text: str, setting: Setting) -> tuple[str, ...]:
 
 def _check_weights(args: argparse.Namespace, setting: Setting) -> None:
     """A generator given must be used, and must never have seen the test people, nor know the others by halves."""
-    from gaitcrafter_ext.experiments.designs import DESIGNS
-    from gaitcrafter_ext.generator.weights import locate, read_card
-    from gaitcrafter_ext.vocabulary import choose
-
-    design, people = DESIGNS[args.name], setting.people
-    if not design.generates:
+    asked, people = DESIGNS[args.name], setting.people
+    if not asked.generates:
         if args.weights not in (None, "none"):
             raise UsageError(f"--weights: {args.name} uses no generator, found '{args.weights}'; leave the option out")
         return
@@ -204,8 +188,8 @@ def _check_weights(args: argparse.Namespace, setting: Setting) -> None:
             f"{tested[0]} among them; name {cohort}{remedy}"
         )
     known = seen & set(people.train)
-    if known and (design.withholds or not set(people.train) <= set(card.vocabulary.identities)):
-        allowed = "none" if design.withholds else "none or all"
+    if known and (asked.withholds or not set(people.train) <= set(card.vocabulary.identities)):
+        allowed = "none" if asked.withholds else "none or all"
         raise UsageError(
             f"--weights: {setting.weights} has seen {len(known)} of the {len(people.train)} people to train on; "
             f"{args.name} takes weights that have seen {allowed} of them; name {remedy}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gaitcrafter_ext.cli._options import at_least, number
+from gaitcrafter_ext.cli._options import COUNT, at_least, number, options
 from gaitcrafter_ext.errors import ConflictError, UsageError
 from gaitcrafter_ext.silhouettes.pictures import grid, write_animation
 from gaitcrafter_ext.silhouettes.store import read_clip
@@ -15,19 +15,16 @@ HELP = "Write clips as a GIF, WebP, animated PNG or MP4, or with their manifest 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    add = parser.add_argument
-    clips = "clips, in reading order; with --format one folder"
-    add("clips", nargs="+", type=Path, metavar="CLIP.pkl|DIR", help=clips)
-    out = "ends in .gif, .webp, .png, .mp4; or a folder"
-    add("--out", type=Path, required=True, metavar="FILE|DIR", help=out)
+    add = options(parser)
+    add("clips", "clips, in reading order; with --format one folder", nargs="+", type=Path, metavar="CLIP.pkl|DIR")
+    add("--out", "ends in .gif, .webp, .png, .mp4; or a folder", metavar="FILE|DIR")
     archive = "all clips of what 'synthesize' wrote, or of a tree, with their manifest (parquet: needs pyarrow)"
-    add("--format", choices=("parquet", "webdataset"), help=archive)
-    add("--shard-clips", type=at_least(1), default=1000, metavar="N", help="clips a tar (default: %(default)s)")
-    add("--columns", type=at_least(1, 100), default=8, metavar="N", help="default: %(default)s")
-    add("--scale", type=at_least(1, 16), default=2, metavar="K", help="enlargement of a pixel (default: %(default)s)")
-    add("--fps", type=number(1, 100), default=25.0, metavar="RATE", help="default: %(default)g")
-    add("--force", action="store_true", help="overwrite FILE")
+    add("--format", archive, choices=("parquet", "webdataset"))
+    add("--shard-clips", "clips a tar (default: %(default)s)", **COUNT, default=1000)
+    add("--columns", "default: %(default)s", type=at_least(1, 100), default=8, metavar="N")
+    add("--scale", "enlargement of a pixel (default: %(default)s)", type=at_least(1, 16), default=2, metavar="K")
+    add("--fps", "default: %(default)g", type=number(1, 100), default=25.0, metavar="RATE")
+    add("--force")
 
 
 def run(args: argparse.Namespace) -> int:

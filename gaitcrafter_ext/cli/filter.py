@@ -1,4 +1,4 @@
-"""``gaitcrafter filter``: novel people who are unique, consistent and new, chosen before any clip is planned."""
+"""``gaitcrafter filter``: choose novel people by a recogniser, or compare ways to make them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ import argparse
 import json
 import math
 from dataclasses import replace
-from pathlib import Path
 
-from gaitcrafter_ext.cli._filtering import Filtering, add_thresholds, facts_of, lines_of, refuse_shortfall
-from gaitcrafter_ext.cli._generating import MOST_PEOPLE, add_blending, add_sampling, sampling_of
-from gaitcrafter_ext.cli._options import Progress, add_json, at_least
+from gaitcrafter_ext.cli._generating import (
+    MOST_PEOPLE,
+    Filtering,
+    add_blending,
+    add_sampling,
+    add_thresholds,
+    facts_of,
+    lines_of,
+    refuse_shortfall,
+    sampling_of,
+)
+from gaitcrafter_ext.cli._options import SWITCH, Progress, at_least, options
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError
-from gaitcrafter_ext.generator.weights import BUNDLED, check_weights, locate, read_card
+from gaitcrafter_ext.generator.weights import check_weights, locate, read_card
 from gaitcrafter_ext.hardware import this_process
 from gaitcrafter_ext.records import to_json
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text
@@ -25,72 +33,68 @@ HELP = "Choose novel people who are unique, consistent and unlike any training p
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    add, chosen = parser.add_argument, "who was chosen, and why not others"
-    add("--out", type=Path, required=True, metavar="FILE.json", help=chosen)
-    add("--weights", default=BUNDLED, metavar="NAME|DIR", help="default: %(default)s")
-    add("--novel", type=at_least(1, MOST_PEOPLE), required=True, metavar="N", help="how many people")
+    add = options(parser)
+    add("--out", "who was chosen, and why not others", metavar="FILE.json")
+    add("--weights")
+    add("--novel", "how many people", type=at_least(1, MOST_PEOPLE), required=True, metavar="N")
     add_blending(parser.add_argument_group("who"))
     add_sampling(parser.add_argument_group("how"))
     add_thresholds(parser)
-    compare = "try N people of each way to make them instead, and write a table"
-    add("--compare", action="store_true", help=compare)
-    add("--force", action="store_true", help="overwrite --out")
-    add_json(parser)
+    add("--compare", "try N people of each way to make them instead, and write a table", **SWITCH)
+    add("--force")
+    add("--json")
 
 
 def run(args: argparse.Namespace) -> int:
     """Choose people and write them to a file, or compare ways to make them."""
-    out: Path = args.out
-    if out.is_dir():
-        raise ConflictError(f"--out: {out} is a folder; name a file, such as {out / 'chosen.json'}")
+    if args.out.is_dir():
+        raise ConflictError(f"--out: {args.out} is a folder; name a file, such as {args.out / 'chosen.json'}")
     weights = locate(args.weights)
     card = read_card(weights)
     sampling = sampling_of(args, card)
     filtering = Filtering.of(args, weights, card, args.novel, sampling)
-    sampling = settle_precision(sampling, args.device, _precision(out))
+    earlier = _earlier(args)
+    # That of an earlier run, so that another machine finds the same people.
+    sampling = settle_precision(sampling, args.device, earlier.request.sampling.precision if earlier else "")
     filtering = replace(filtering, request=replace(filtering.request, sampling=sampling))
     check_weights(weights, card)
-    shared = Shared(out.with_name(f"{STAGED_PREFIX}{out.name}.trials"), this_process())
-    return (_compare if args.compare else _select)(args, filtering, shared)
-
-
-def _precision(out: Path) -> str:
-    """That of an earlier run, so that another machine finds the same people; empty where there was none."""
-    try:
-        return read_selected(out).request.sampling.precision
-    except (MissingError, DataError):
-        return ""
-
-
-def _select(args: argparse.Namespace, filtering: Filtering, shared: Shared) -> int:
-    selected = _found(args, filtering.request)
-    if selected is None:
-        with shared.working():
-            selected = filtering.choose(shared)
-        if not _write_as_last(args, shared, selected.to_json()):
-            return 0
-    facts = {"out": str(args.out), **facts_of(selected), "control": dict(selected.control)}
-    lines = [f"{args.out}: {len(selected.people)} people", *lines_of(selected)]
-    print(json.dumps(facts) if args.json else "\n".join(lines))
-    refuse_shortfall(selected)
+    shared = Shared(args.out.with_name(f"{STAGED_PREFIX}{args.out.name}.trials"), this_process())
+    if args.compare:
+        _compare(args, filtering, shared)
+    else:
+        _select(args, filtering, shared, earlier)
     return 0
 
 
-def _found(args: argparse.Namespace, request: FilterRequest) -> SelectedIdentities | None:
-    """What an earlier run of the same options chose; None where it must be chosen."""
+def _earlier(args: argparse.Namespace) -> SelectedIdentities | None:
+    """What an earlier run chose; None where there is nothing, or nothing that counts."""
     try:
-        found = read_selected(args.out)
+        return read_selected(args.out)
     except MissingError:
         return None
     except DataError:
-        if args.force:
+        if args.force or args.compare:
             return None
         raise ConflictError(f"{args.out} is there and not a filter's; choose another --out, or --force") from None
-    if found.request == request or args.force:
-        return found if found.request == request else None
-    names = ", ".join(found.request.differences(request))
-    raise ConflictError(f"{args.out} was chosen by other settings (other {names}); choose another --out, or --force")
+
+
+def _select(args: argparse.Namespace, filtering: Filtering, shared: Shared, found: SelectedIdentities | None) -> None:
+    if found is not None and found.request != filtering.request:
+        if not args.force:
+            names = ", ".join(found.request.differences(filtering.request))
+            raise ConflictError(
+                f"{args.out} was chosen by other settings (other {names}); choose another --out, or --force"
+            )
+        found = None
+    if found is None:
+        with shared.working():
+            found = filtering.choose(shared)
+        if not _write_as_last(args, shared, found.to_json()):
+            return
+    facts = {"out": str(args.out), **facts_of(found), "control": dict(found.control)}
+    lines = [f"{args.out}: {len(found.people)} people", *lines_of(found)]
+    print(json.dumps(facts) if args.json else "\n".join(lines))
+    refuse_shortfall(found)
 
 
 def _write_as_last(args: argparse.Namespace, shared: Shared, text: str) -> bool:
@@ -105,7 +109,7 @@ def _write_as_last(args: argparse.Namespace, shared: Shared, text: str) -> bool:
     return True
 
 
-def _compare(args: argparse.Namespace, filtering: Filtering, shared: Shared) -> int:
+def _compare(args: argparse.Namespace, filtering: Filtering, shared: Shared) -> None:
     if args.out.exists() and not args.force:
         raise ConflictError(f"{args.out} is already there; --force overwrites it")
     card, judge, request = filtering.card, filtering.judge, filtering.request
@@ -125,7 +129,6 @@ def _compare(args: argparse.Namespace, filtering: Filtering, shared: Shared) -> 
     text = to_json(facts, indent=1)
     if _write_as_last(args, shared, text + "\n"):
         print(text if args.json else "\n".join([*_table(rows, request), *notes]))
-    return 0
 
 
 def _table(rows: list[Row], request: FilterRequest) -> list[str]:

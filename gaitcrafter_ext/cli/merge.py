@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from gaitcrafter_ext.cli._options import add_json
+from gaitcrafter_ext.cli._options import SWITCH, options
 from gaitcrafter_ext.errors import MissingError, UsageError
 from gaitcrafter_ext.opengait.config_keys import FolderEntry
 from gaitcrafter_ext.opengait.merging import CLIPS, PARTITION, Merged, merge, plan_merge
@@ -15,25 +15,20 @@ HELP = "Merge real and synthetic sets into one tree and one partition, for OpenG
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    add = parser.add_argument
-    add("--real", type=Path, metavar="ROOT", help="the real tree: folder of identities")
-    add("--partition", type=Path, metavar="JSON", help="its partition")
-    add("--dataset", metavar="NAME", help="its name, e.g. CASIA-B; decides who is the same person")
+    add = options(parser)
+    add("--real", "the real tree: folder of identities", type=Path, required=True, metavar="ROOT")
+    add("--partition", "its partition", type=Path, required=True)
+    add("--dataset", "its name, e.g. CASIA-B; decides who is the same person", required=True, metavar="NAME")
     made = "a folder made by 'synthesize', or a folder of identities; may be given several times"
-    add("--synthetic", type=Path, action="append", metavar="DIR", help=made)
-    add("--out", type=Path, metavar="DIR", help="folder to make")
-    add("--file", metavar="NAME", help="silhouettes in view folders of several files, e.g. {view}-aligned-sils.pkl")
-    add("--copy", action="store_true", help="copy the clips (default: link to them)")
-    add("--without-real", action="store_true", help="train on the synthetic clips only, test on real")
-    add_json(parser)
+    add("--synthetic", made, type=Path, action="append", required=True, metavar="DIR")
+    add("--out", "folder to make")
+    add("--file", "silhouettes in view folders of several files, e.g. {view}-aligned-sils.pkl", metavar="NAME")
+    add("--copy", "copy the clips (default: link to them)", **SWITCH)
+    add("--without-real", "train on the synthetic clips only, test on real", **SWITCH)
+    add("--json")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Merge."""
-    lacking = [name for name in ("real", "partition", "dataset", "synthetic", "out") if not getattr(args, name)]
-    if lacking:
-        raise UsageError(f"needed: {', '.join('--' + name for name in lacking)}")
     if not args.real.is_dir():
         raise MissingError(f"--real: there is no folder {args.real}; name the folder of the real identities")
     _check_out(args)

@@ -5,32 +5,30 @@ from __future__ import annotations
 import argparse
 import json
 
-from gaitcrafter_ext.cli._options import add_json, at_least
+from gaitcrafter_ext.cli._options import SWITCH, at_least, options
 from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.opengait.checkout import Checkout
 
 HELP = "Run OpenGait, unmodified, with synthetic people; on GPUs under torchrun, on one GPU or a CPU without"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    add = options(parser)
     actions = ("run", "compose", "install", "uninstall", "status")
     action = "run (default); compose: print one plain config; install, uninstall, status: of the shim for main.py"
-    parser.add_argument("action", nargs="?", choices=actions, default="run", help=action)
-    checkout = "the checkout (default: $OPENGAIT_ROOT, then ~/.cache/gaitcrafter/OpenGait)"
-    parser.add_argument("--opengait", metavar="PATH", help=checkout)
-    add = parser.add_argument_group("run").add_argument
-    cfgs = "config, then arms that change it; looked up here and in the checkout"
-    add("--cfgs", nargs="+", metavar="X.yaml", help=cfgs)
-    add("--phase", choices=("train", "test"), default="train", help="default: %(default)s")
-    add("--device", default="auto", metavar="auto|cpu|cuda|mps", help="default: %(default)s")
-    add("--set", action="append", default=[], metavar="a.b=v", help="change a value of the config")
-    add("--workdir", metavar="DIR", help="where output/ goes (default: the checkout)")
-    add("--iter", type=at_least(0), metavar="N", help="checkpoint to start from")
-    add("--log_to_file", "--log-to-file", action="store_true", help="also log to a file in output/")
-    add("--allow-missing", action="store_true", help="go on without people who are not on disk")
-    # Given by torch.distributed.launch; the environment says the same.
-    add("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
-    add_json(parser)
+    add("action", action, nargs="?", choices=actions, default="run")
+    add("--opengait", "the checkout (default: $OPENGAIT_ROOT, then ~/.cache/gaitcrafter/OpenGait)", metavar="PATH")
+    add("--json")
+    add = options(parser.add_argument_group("run"))
+    add("--cfgs", "config, then arms that change it; looked up here and in the checkout", nargs="+", metavar="X.yaml")
+    add("--phase", "default: %(default)s", choices=("train", "test"), default="train")
+    add("--device")
+    add("--set", "change a value of the config", action="append", default=[], metavar="a.b=v")
+    add("--workdir", "where output/ goes (default: the checkout)", metavar="DIR")
+    add("--iter", "checkpoint to start from", type=at_least(0), metavar="N")
+    add("--log_to_file", "also log to a file in output/", "--log-to-file", **SWITCH)
+    add("--allow-missing", "go on without people who are not on disk", **SWITCH)
+    add("--local_rank", argparse.SUPPRESS, "--local-rank", type=int)  # of a launcher; the environment says it too
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,7 +42,6 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "compose":
         print(compose(args.cfgs, args.set, args.opengait), end="")
         return 0
-
     launch(
         args.opengait,
         args.cfgs,
@@ -60,8 +57,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _shim(args: argparse.Namespace) -> int:
-    from gaitcrafter_ext.opengait.checkout import Checkout
-
     checkout = Checkout(args.opengait)
     if args.action == "install":
         checkout.install()

@@ -9,16 +9,28 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from gaitcrafter_ext.cli._options import Progress, add_jobs, add_json, at_least, number
+from gaitcrafter_ext.cli._options import COUNT, SWITCH, Progress, at_least, number, options
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, UsageError
+from gaitcrafter_ext.silhouettes.cycle import FPS
+from gaitcrafter_ext.silhouettes.dataset import load_dataset
+from gaitcrafter_ext.silhouettes.ingest import (
+    Ingested,
+    IngestOptions,
+    Walk,
+    find_walks,
+    frames_of,
+    ingest_frames,
+    ingest_walks,
+    is_archive,
+    is_image,
+)
+from gaitcrafter_ext.silhouettes.masks import Frame
+from gaitcrafter_ext.silhouettes.parallel import available_cores
+from gaitcrafter_ext.silhouettes.pictures import sheet_of_store
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore, entry_names
+from gaitcrafter_ext.silhouettes.video import read_video
 from gaitcrafter_ext.vocabulary import ClipKey
-
-if TYPE_CHECKING:
-    from gaitcrafter_ext.silhouettes.ingest import Ingested, IngestOptions
-    from gaitcrafter_ext.silhouettes.masks import Frame
-    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
 HELP = "align silhouettes as OpenGait does: a tree or archive of frames or pickles, a folder of frames, or a video"
 
@@ -26,49 +38,32 @@ LAYOUTS = ("tree", "frames", "video")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.add_argument(
-        "input", metavar="INPUT",
-        help="<id>/<type>/<view>/*.png (or *.pkl) tree, zip or tar of one (CASIA-B's download), folder of masks, video",
-    )  # fmt: skip
-    parser.add_argument("--out", required=True, metavar="DIR", help="root of the OpenGait tree to write clips to")
-    parser.add_argument("--layout", choices=LAYOUTS, help="what INPUT is (default: found out by looking)")
-    parser.add_argument(
-        "--config", metavar="YAML", help="dataset rules: which pickle of a view folder, e.g. casia-b-star"
-    )
-    parser.add_argument("--identity", metavar="ID", help="who walks, e.g. 001 (folder of frames, or video)")
-    parser.add_argument("--take", metavar="TAKE", help="condition and number, e.g. nm-01 (folder of frames, or video)")
-    parser.add_argument("--view", metavar="VIEW", help="angle, e.g. 090 (folder of frames, or video)")
-    parser.add_argument(
-        "--min-frames", type=at_least(2), default=5, metavar="N", help="refuse shorter walks (default 5)"
-    )
-    parser.add_argument(
-        "--border", choices=("keep", "drop"),
-        help="frames in which the person touches the picture's edge (default: keep, as OpenGait; drop for a video)",
-    )  # fmt: skip
-    parser.add_argument("--invert", action="store_true", help="the person is black on white")
-    parser.add_argument(
-        "--as-opengait", action="store_true", help="take masks as they are: specks, passers-by and greys included"
-    )
-    parser.add_argument("--walker", type=at_least(1), default=1, metavar="N", help="of a video: 1 = who walks longest")
-    parser.add_argument(
-        "--fps", type=number(1, 1000), metavar="RATE", help="the video's frames a second (default: what it says itself)"
-    )
-    parser.add_argument("--force", action="store_true", help="make clips again that are there already")
-    parser.add_argument("--save-sheet", metavar="PNG", help="write a contact sheet of the clips")
-    parser.add_argument("--rows", type=at_least(1), default=24, help="clips on the contact sheet (default 24)")
-    add_jobs(parser)
-    add_json(parser)
+    add = options(parser)
+    what = "<id>/<type>/<view>/*.png (or *.pkl) tree, zip or tar of one (CASIA-B's download), folder of masks, video"
+    add("input", what, type=Path, metavar="INPUT")
+    add("--out", "root of the OpenGait tree to write clips to")
+    add("--layout", "what INPUT is (default: found out by looking)", choices=LAYOUTS)
+    add("--config", "dataset rules: which pickle of a view folder, e.g. casia-b-star")
+    add("--identity", "who walks, e.g. 001 (folder of frames, or video)", metavar="ID")
+    add("--take", "condition and number, e.g. nm-01 (folder of frames, or video)", metavar="TAKE")
+    add("--view", "angle, e.g. 090 (folder of frames, or video)", metavar="VIEW")
+    add("--min-frames", "refuse shorter walks (default 5)", type=at_least(2), default=5, metavar="N")
+    border = "frames in which the person touches the picture's edge (default: keep, as OpenGait; drop for a video)"
+    add("--border", border, choices=("keep", "drop"))
+    add("--invert", "the person is black on white", **SWITCH)
+    add("--as-opengait", "take masks as they are: specks, passers-by and greys included", **SWITCH)
+    add("--walker", "of a video: 1 = who walks longest", **COUNT, default=1)
+    add("--fps", "the video's frames a second (default: what it says itself)", type=number(1, 1000), metavar="RATE")
+    add("--force", "make clips again that are there already")
+    add("--save-sheet", "write a contact sheet of the clips", metavar="PNG")
+    add("--rows")
+    add("--jobs")
+    add("--json")
 
 
 def run(args: argparse.Namespace) -> int:
     """Align everything; results on stdout, warnings on stderr; ``DataError`` where nothing could be used."""
-    from gaitcrafter_ext.silhouettes.dataset import load_dataset
-    from gaitcrafter_ext.silhouettes.ingest import IngestOptions
-    from gaitcrafter_ext.silhouettes.pictures import sheet_of_store
-    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-
-    source, out = Path(args.input), Path(args.out)
+    source, out = args.input, args.out
     layout = args.layout or _layout(source)
     key = _key(args, layout)
     if out.resolve() == source.resolve() or source.resolve() in out.resolve().parents:
@@ -95,9 +90,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _layout(source: Path) -> str:
     """Find out what the input is."""
-    from gaitcrafter_ext.silhouettes.ingest import is_archive, is_image
-    from gaitcrafter_ext.silhouettes.store import entry_names
-
     if not source.exists():
         raise MissingError(f"there is no {source}; expected a folder of frames, a tree of such folders, or a video")
     if source.is_file():
@@ -126,10 +118,6 @@ def _key(args: argparse.Namespace, layout: str) -> ClipKey | None:
 
 
 def _ingest_tree(args: argparse.Namespace, options: IngestOptions) -> list[Ingested]:
-    from gaitcrafter_ext.silhouettes.ingest import find_walks, ingest_walks
-    from gaitcrafter_ext.silhouettes.parallel import available_cores
-    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-
     walks = find_walks(args.input)
     root = SilhouetteStore(args.out, create=True).root  # fails now, not after hours, if it cannot be written
     with Progress("aligning", "walk") as progress:
@@ -137,22 +125,17 @@ def _ingest_tree(args: argparse.Namespace, options: IngestOptions) -> list[Inges
 
 
 def _ingest_one(args: argparse.Namespace, layout: str, key: ClipKey, options: IngestOptions) -> Ingested:
-    from gaitcrafter_ext.silhouettes.ingest import Walk, frames_of, ingest_frames
-
-    source, path = Path(args.input), Path(args.out) / key.path(options.dataset.file)
+    source, path = args.input, args.out / key.path(options.dataset.file)
     if not source.exists() or source.is_dir() != (layout == "frames"):
         raise MissingError(f"--layout {layout}: {source} is not a {'folder' if layout == 'frames' else 'file'}")
     if path.exists() and not options.force:
         raise ConflictError(f"{path} is there already; choose another name, or --force to replace it")
     frames = frames_of(Walk(key, source), options) if layout == "frames" else _cut_out(args)
-    return ingest_frames(lambda: frames, key, Path(args.out), options)
+    return ingest_frames(lambda: frames, key, args.out, options)
 
 
 def _cut_out(args: argparse.Namespace) -> list[Frame]:
     """The frames of one walker of a video; says on stderr who walks in it."""
-    from gaitcrafter_ext.silhouettes.cycle import FPS
-    from gaitcrafter_ext.silhouettes.video import read_video
-
     with Progress("cutting out", "frame") as progress:
         video = read_video(args.input, args.fps, progress)
     if args.walker > len(video.walkers):

@@ -6,36 +6,32 @@ import argparse
 import dataclasses
 import json
 import time
-from pathlib import Path
 
-from gaitcrafter_ext.cli._options import Progress, add_jobs, add_json, at_least
+from gaitcrafter_ext.cli._options import Progress, options
 from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.silhouettes.parallel import available_cores
+from gaitcrafter_ext.simulation.writing import CohortPlan, write_cohort
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, CONDITIONS, VIEWS, choose
 
 HELP = "Simulate people walking: silhouettes in CASIA-B's layout, with a partition"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.add_argument("--out", type=Path, required=True, help="folder to write (pkl/, partition.json, cohort.json)")
-    parser.add_argument(
-        "--subjects", type=int, required=True, help="people: sim-001, sim-002, ... (of another seed S: simS-001, ...)"
-    )
-    parser.add_argument("--views", default="all", help="comma-separated, or all (default)")
-    parser.add_argument("--conditions", default="all", help="comma-separated of nm,bg,cl, or all (default)")
-    parser.add_argument("--takes", default="", help="takes of each condition (default: nm=6,bg=2,cl=2)")
-    parser.add_argument("--frames", type=int, default=60, help="frames a clip, 25 a second (default %(default)s)")
-    parser.add_argument("--train", type=int, help="people to train on (default: the first 60 %%)")
-    parser.add_argument("--seed", type=at_least(0), default=0, help="seed of everything (default %(default)s)")
-    add_jobs(parser)
-    add_json(parser)
+    add = options(parser)
+    add("--out", "folder to write (pkl/, partition.json, cohort.json)")
+    add("--subjects", "people: sim-001, sim-002, ... (of another seed S: simS-001, ...)", type=int, required=True)
+    add("--views")
+    add("--conditions", "comma-separated of nm,bg,cl, or all (default)", default="all")
+    add("--takes", "takes of each condition (default: nm=6,bg=2,cl=2)", default="")
+    add("--frames", "frames a clip, 25 a second (default %(default)s)", type=int, default=60)
+    add("--train", "people to train on (default: the first 60 %%)", type=int)
+    add("--seed", "seed of everything (default %(default)s)")
+    add("--jobs")
+    add("--json")
 
 
 def run(args: argparse.Namespace) -> int:
     """Simulate and write the cohort; what was written on stdout, progress on stderr."""
-    from gaitcrafter_ext.silhouettes.parallel import available_cores
-    from gaitcrafter_ext.simulation.writing import CohortPlan, write_cohort
-
     plan = CohortPlan(
         subjects=args.subjects,
         seed=args.seed,

@@ -9,19 +9,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gaitcrafter_ext.cli._filtering import (
+from gaitcrafter_ext.cli._generating import (
+    MOST_PEOPLE,
     Filtering,
+    add_blending,
+    add_sampling,
     add_thresholds,
+    blend_of,
     facts_of,
     lines_of,
     refuse_idle_thresholds,
     refuse_shortfall,
+    sampling_of,
 )
-from gaitcrafter_ext.cli._generating import MOST_PEOPLE, add_blending, add_sampling, blend_of, sampling_of
-from gaitcrafter_ext.cli._options import Progress, add_json, at_least
+from gaitcrafter_ext.cli._options import COUNT, SWITCH, Progress, at_least, options
 from gaitcrafter_ext.errors import UsageError, suggest
 from gaitcrafter_ext.generator.sampling import TILE
-from gaitcrafter_ext.generator.weights import BUNDLED, Card, check_weights, locate, read_card
+from gaitcrafter_ext.generator.weights import Card, check_weights, locate, read_card
 from gaitcrafter_ext.hardware import Process
 from gaitcrafter_ext.silhouettes.parallel import Shared
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -41,57 +45,50 @@ NOVEL = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    add = parser.add_argument
-    add("--out", type=Path, required=True, metavar="DIR", help="folder to write; a rerun resumes")
-    add("--weights", default=BUNDLED, metavar="NAME|DIR", help="default: %(default)s")
+    add = options(parser)
+    add("--out", "folder to write; a rerun resumes")
+    add("--weights")
     _add_who(parser)
     _add_what(parser)
     how = parser.add_argument_group("how")
     add_sampling(how)
     batch = f"clips between two savings; multiples of {TILE} are fastest on a CPU (default: {TILE}, on a GPU hundreds)"
-    how.add_argument("--batch-size", type=at_least(1), metavar="B", help=batch)
+    options(how)("--batch-size", batch, type=at_least(1), metavar="B")
     add_thresholds(parser)
-    shard = (
-        "make every N-th clip; shards may share --out (default: all; under torchrun, accelerate launch or srun, each "
-        "process its own)"
-    )
-    add("--shard", metavar="I/N", help=shard)
-    ray = "ray: on $RAY_ADDRESS, whose machines share --out"
-    add("--engine", choices=("local", "ray"), default="local", help=ray)
-    tasks = "shards on Ray (default: one a GPU, else one a machine)"
-    add("--ray-tasks", type=at_least(1), metavar="N", help=tasks)
-    add("--dry-run", action="store_true", help="tell how many clips, disk and time; write nothing")
+    shard = "make every N-th clip; shards may share --out (default: all; under a launcher each process its own)"
+    add("--shard", shard, metavar="I/N")
+    add("--engine", "ray: on $RAY_ADDRESS, whose machines share --out", choices=("local", "ray"), default="local")
+    add("--ray-tasks", "shards on Ray (default: one a GPU, else one a machine)", **COUNT)
+    add("--dry-run", "tell how many clips, disk and time; write nothing", **SWITCH)
     force = "where --out holds another plan's clips, delete those that its manifest lists; go on beside foreign files"
-    add("--force", action="store_true", help=force)
-    add_json(parser)
+    add("--force", force)
+    add("--json")
 
 
 def _add_who(parser: argparse.ArgumentParser) -> None:
     who = parser.add_argument_group("who")
-    add = who.add_argument
-    add("--identities", metavar="A,B|all|none", help="known people (default: none; with --complete: all)")
-    novel = f"novel people (default: {NOVEL}, with --complete: 0)"
-    add("--novel", type=at_least(0, MOST_PEOPLE), metavar="N", help=novel)
+    add = options(who)
+    add("--identities", "known people (default: none; with --complete: all)", metavar="A,B|all|none")
+    add("--novel", f"novel people (default: {NOVEL}, with --complete: 0)", type=at_least(0, MOST_PEOPLE), metavar="N")
     add_blending(who)
-    like = "people from their silhouettes in ROOT, whom the weights never saw"
-    add("--like", type=Path, metavar="ROOT", help=like)
-    add("--like-people", metavar="A,B", help="whom of them (default: all, of TRAIN_SET where it is known)")
-    add("--partition", metavar="JSON", help="of ROOT (default: partition.json in or beside it)")
+    add("--like", "people from their silhouettes in ROOT, whom the weights never saw", type=Path, metavar="ROOT")
+    add("--like-people", "whom of them (default: all, of TRAIN_SET where it is known)", metavar="A,B")
+    add("--partition", "of ROOT (default: partition.json in or beside it)")
     chosen = "novel people whom a recogniser finds unique, consistent and new; with FILE: those that 'filter' chose"
-    add("--filter", nargs="?", const="", metavar="FILE", help=chosen)
+    add("--filter", chosen, nargs="?", const="", metavar="FILE")
 
 
 def _add_what(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what")
-    what.add_argument("--conditions", default="all", metavar="nm,bg,cl|all", help="default: all the weights know")
-    what.add_argument("--views", default="all", metavar="000,018|all", help="default: all the weights know")
+    add, every = options(what), "default: all the weights know"
+    add("--conditions", every, default="all", metavar="nm,bg,cl|all")
+    add("--views", every, metavar="000,018|all")
     takes = what.add_mutually_exclusive_group()
-    takes.add_argument("--takes", type=at_least(1, 1000), metavar="K", help="takes of each condition (default: 1)")
-    takes.add_argument("--casia-b", action="store_true", help="CASIA-B's takes: nm-01..06, bg-01/02, cl-01/02")
+    options(takes)("--takes", "takes of each condition (default: 1)", type=at_least(1, 1000), metavar="K")
+    options(takes)("--casia-b", "CASIA-B's takes: nm-01..06, bg-01/02, cl-01/02", **SWITCH)
     lacking = "make only what ROOT lacks, of the people the weights were trained on or, with --like, of those in ROOT"
-    what.add_argument("--complete", type=Path, metavar="ROOT", help=lacking)
-    what.add_argument("--size", type=int, choices=(64, 128), default=64, help="rows of a frame (default: %(default)s)")
+    add("--complete", lacking, type=Path, metavar="ROOT")
+    add("--size", "rows of a frame (default: %(default)s)", type=int, choices=(64, 128), default=64)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -13,12 +13,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gaitcrafter_ext.cli._options import add_json, at_least, number
+from gaitcrafter_ext.cli._options import COUNT, number, options, refuse_file
 from gaitcrafter_ext.errors import ConflictError, UsageError
+from gaitcrafter_ext.generator.config import GeneratorConfig, load_config
+from gaitcrafter_ext.generator.state import LOCK_PREFIX, is_training
 from gaitcrafter_ext.records import read_json
+from gaitcrafter_ext.silhouettes.files import FileLock
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
 if TYPE_CHECKING:
-    from gaitcrafter_ext.generator.config import GeneratorConfig
     from gaitcrafter_ext.generator.training import Objective, Trainer
 
 HELP = "train a video diffusion model on silhouettes; run again to go on where it stopped"
@@ -28,31 +32,24 @@ TRAINING_FOLDER = "training"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of ``train``."""
-    add = parser.add_argument
-    add("--data", metavar="ROOT", help="folder of <identity>/<take>/<view>/<view>.pkl")
-    add("--partition", metavar="JSON", help="only people of its TRAIN_SET are ever read")
-    out = "where the weights go, and the state to resume from"
-    add("--out", type=Path, required=True, metavar="WEIGHTS_DIR", help=out)
-    config = "a YAML file, or a preset by name, e.g. casia-b; defaults where left out"
-    add("--config", metavar="YAML", help=config)
-    begin = "begin with these weights ('bundled' or a folder) instead of random ones"
-    add("--init", metavar="NAME|DIR", help=begin)
+    add = options(parser)
+    add("--data", "folder of <identity>/<take>/<view>/<view>.pkl", metavar="ROOT")
+    add("--partition", "only people of its TRAIN_SET are ever read")
+    add("--out", "where the weights go, and the state to resume from", metavar="WEIGHTS_DIR")
+    add("--config", "a YAML file, or a preset by name, e.g. casia-b; defaults where left out")
+    add("--init", "begin with these weights ('bundled' or a folder) instead of random ones", metavar="NAME|DIR")
     student = "make a student of these weights that needs two evaluations a clip, guidance baked in; needs no data"
-    add("--distill", metavar="NAME|DIR", help=student)
-    add("--name", metavar="DATASET", help="name of the dataset (default: the config's dataset.name)")
-    budget = "stop after N clips seen (default: the config's)"
-    add("--max-clips", type=at_least(1), metavar="N", help=budget)
+    add("--distill", student, metavar="NAME|DIR")
+    add("--name", "name of the dataset (default: the config's dataset.name)", metavar="DATASET")
+    add("--max-clips", "stop after N clips seen (default: the config's)", **COUNT)
     minutes = "stop after M minutes of this call; run again to go on"
-    add("--max-minutes", type=number(0, above=True), metavar="M", help=minutes)
-    add("--force", action="store_true", help="begin again where WEIGHTS_DIR holds another run")
-    add_json(parser)
+    add("--max-minutes", minutes, type=number(0, above=True), metavar="M")
+    add("--force", "begin again where WEIGHTS_DIR holds another run")
+    add("--json")
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, writing weights at every validation and at the end."""
-    from gaitcrafter_ext.generator.config import load_config
-
     _check_options(args)
     config = load_config(args.config, student=bool(args.distill))
     if args.name:
@@ -70,8 +67,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_options(args: argparse.Namespace) -> None:
-    from gaitcrafter_ext.generator.state import is_training
-
     if args.config and Path(args.config).is_dir():
         raise UsageError(f"--config: {args.config} is a folder; name a YAML file in it")
     for option in ("data", "partition"):
@@ -80,8 +75,7 @@ def _check_options(args: argparse.Namespace) -> None:
     for option in ("data", "partition", "init", "name"):
         if args.distill and getattr(args, option):
             raise UsageError(f"--{option}: a student learns from its teacher alone; leave it out beside --distill")
-    if args.out.exists() and not args.out.is_dir():
-        raise UsageError(f"--out: {args.out} is a file; name a folder")
+    refuse_file(args.out)
     if not is_training(args.out / TRAINING_FOLDER) and any(path.is_file() for path in args.out.rglob("*")):
         raise ConflictError(
             f"--out: {args.out} holds something else than a training to resume; name another folder, or empty this one"
@@ -94,8 +88,6 @@ def _denoising(
     """The config as the clips complete it, and what makes the objective, given a file for the frames."""
     from gaitcrafter_ext.generator.data import ClipDataset, hold_out
     from gaitcrafter_ext.generator.denoising import DenoiseClips, InitialWeights
-    from gaitcrafter_ext.silhouettes.partition import Partition
-    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 
     store, partition = SilhouetteStore(args.data, config.dataset), Partition.load(args.partition)
     partition.check(store)
@@ -124,9 +116,7 @@ def _denoising(
 
 def _train(args: argparse.Namespace, config: GeneratorConfig, objective: Callable[[Path], Objective]) -> int:
     from gaitcrafter_ext.generator.data import readers
-    from gaitcrafter_ext.generator.state import LOCK_PREFIX
     from gaitcrafter_ext.generator.training import Trainer
-    from gaitcrafter_ext.silhouettes.files import FileLock
 
     folder = args.out / TRAINING_FOLDER
     made = {"command": _command(args), "data": _description(args.data), "config": asdict(config)}

@@ -5,36 +5,31 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from gaitcrafter_ext.cli._options import Progress, add_jobs, add_json, at_least
-
-if TYPE_CHECKING:
-    from gaitcrafter_ext.silhouettes.verify import StoreReport
+from gaitcrafter_ext.cli._options import Progress, options
+from gaitcrafter_ext.silhouettes.dataset import load_dataset
+from gaitcrafter_ext.silhouettes.parallel import available_cores
+from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.pictures import sheet_of_store
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.silhouettes.verify import StoreReport, verify
 
 HELP = "check a silhouette tree: counts, missing cells, frame statistics, bad files by name; exit 1 where one is bad"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.add_argument("root", metavar="ROOT", help="the folder of ids: <root>/<id>/<type>/<view>/<view>.pkl")
-    parser.add_argument("--config", metavar="YAML", help="the dataset's rules: YAML file or preset, e.g. casia-b-star")
-    parser.add_argument("--partition", metavar="JSON", help="also check that all people it names are there")
-    parser.add_argument("--sheet", metavar="PNG", help="write a contact sheet of clips from all over the tree")
-    parser.add_argument("--rows", type=at_least(1), default=24, help="clips on the contact sheet (default 24)")
-    add_jobs(parser)
-    add_json(parser)
+    add = options(parser)
+    add("root", "the folder of ids: <root>/<id>/<type>/<view>/<view>.pkl", metavar="ROOT")
+    add("--config")
+    add("--partition", "also check that all people it names are there")
+    add("--sheet", "write a contact sheet of clips from all over the tree", metavar="PNG")
+    add("--rows")
+    add("--jobs")
+    add("--json")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the report; 1 where a file is bad."""
-    from gaitcrafter_ext.silhouettes.dataset import load_dataset
-    from gaitcrafter_ext.silhouettes.parallel import available_cores
-    from gaitcrafter_ext.silhouettes.partition import Partition
-    from gaitcrafter_ext.silhouettes.pictures import sheet_of_store
-    from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-    from gaitcrafter_ext.silhouettes.verify import verify
-
     store = SilhouetteStore(args.root, load_dataset(args.config))
     if args.partition:
         Partition.load(args.partition).check(store)

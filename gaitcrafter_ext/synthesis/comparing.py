@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,12 +38,9 @@ WAYS = {
 class Row:
     """One way to make people, or the training people; shares, and nan what cannot be asked of it.
 
-    Attributes:
-        unique: U: greedily kept, each farther than the radius from all kept before it.
-        spacing: Median distance from a person's centroid to the nearest other one of the group.
-        known: Within the radius of a training person.
-        kept: Who would pass the whole filter.
-        parent: Whose nearest training person is a parent of theirs; by chance it is ``chance``.
+    ``unique`` is U: greedily kept, each farther than the radius from all kept before it; ``spacing`` the median
+    distance from a person's centroid to the nearest other one; ``known`` are within the radius of a training person;
+    ``kept`` would pass the whole filter; of ``parent`` the nearest training person is a parent, by ``chance`` so often.
     """
 
     name: str
@@ -77,31 +74,26 @@ def compare_ways(
         settings = replace(blend, seed=request.blend.seed)
         people = novel_identities(count, subjects, settings, card.cadence, card.code_dim)
         clips = trials.features(people, lambda done, _: progress(number * count + done, len(ways) * count))  # noqa: B023
-        parents = [list(who.mix) for who in people.values() if who.mix]
-        tried = Tried.of(clips)
-        rows.append(_held_against(known, tried, criteria, _row(name, tried, criteria), parents))
+        rows.append(_row(name, Tried.of(clips), criteria, known, [who.mix for who in people.values() if who.mix]))
     return criteria, rows
 
 
-def _row(name: str, people: Tried, criteria: Criteria) -> Row:
+def _row(
+    name: str, people: Tried, criteria: Criteria, known: Tried | None = None, mixes: Sequence[Mapping[str, float]] = ()
+) -> Row:
+    """What novel people, of these ``mixes`` or of none, share among each other and with the training people."""
     vectors = people.centroids.vectors
     between = cosine_distances(vectors, vectors)
-    unique = float(greedily_unique(vectors, criteria.unique).mean())
     np.fill_diagonal(between, np.inf)
     consistent = float((people.consistency(criteria) >= criteria.consistency).mean())
-    return Row(name, len(vectors), unique, consistent, spacing=float(np.median(between.min(1))))
-
-
-def _held_against(known: Tried, people: Tried, criteria: Criteria, row: Row, parents: Sequence[Sequence[str]]) -> Row:
-    """What novel people share with the training people."""
-    decisions = IdentityFilter(criteria, known.centroids).decide_all(people)
-    near = [nearest(vector, known.centroids) for vector in people.centroids.vectors]
-    row = replace(
-        row,
-        known=float(np.mean([distance <= criteria.known for _, distance in near])),
-        kept=tally(decisions)["kept"] / len(near),
-    )
-    if not parents:
+    unique = float(greedily_unique(vectors, criteria.unique).mean())
+    row = Row(name, len(vectors), unique, consistent, float(np.median(between.min(1))))
+    if known is None:
         return row
-    found = [name in names for (name, _), names in zip(near, parents, strict=True)]
-    return replace(row, parent=float(np.mean(found)), chance=len(parents[0]) / len(known.own))
+    near = [nearest(vector, known.centroids) for vector in vectors]
+    kept = tally(IdentityFilter(criteria, known.centroids).decide_all(people))["kept"] / len(near)
+    row = replace(row, known=float(np.mean([distance <= criteria.known for _, distance in near])), kept=kept)
+    if not mixes:
+        return row
+    found = [name in mix for (name, _), mix in zip(near, mixes, strict=True)]
+    return replace(row, parent=float(np.mean(found)), chance=len(mixes[0]) / len(known.own))

@@ -152,7 +152,7 @@ def test_a_report_folder_in_use_or_not_writable_is_refused_before_anything_is_re
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr("gaitcrafter_ext.cli.evaluation.card._splits", None)
+    monkeypatch.setattr("gaitcrafter_ext.cli._card._splits", None)
     (tmp_path / "thesis.tex").write_text("mine")
     assert card(folder, report) == 1
     assert "--force to replace the report" in complaint(capsys)

@@ -184,8 +184,8 @@ def test_what_cannot_be_trained_or_tested_is_one_line_and_writes_nothing(
         ([*train, str(out), "--synthetic-share", "0.5"], 2, "synthetic share"),
         ([*train, str(out), "--views", "090"], 1, "test two views or more"),
         ([*train, str(out), "--config", "oumvlp"], 1, "no probe among 40 test clips; the protocol takes '00'; there"),
-        ([*train, str(tmp_path / "file")], 2, "file is a file; name a folder"),
-        ([*test, str(tmp_path / "file")], 2, "file is a file; name a folder"),
+        ([*train, str(tmp_path / "file")], 2, "file is a file, or lies in one; name a folder"),
+        ([*test, str(tmp_path / "file")], 2, "file is a file, or lies in one; name a folder"),
         ([*test, str(tmp_path)], 1, "there is no recogniser in"),
         ([*test, str(trained), "--partition", str(tmp_path / "other.json")], 1, "trained on 001, who is in TEST_SET"),
     ):

@@ -101,7 +101,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(tree: Path, capsys: pytest
         (["--init", "nowhere"], "no weights at 'nowhere'"),
         (["--data", "nowhere"], "there is no folder nowhere"),
         (["--partition", str(tree / "empty.json")], "TRAIN_SET of"),
-        (["--out", str(tree / "file")], "is a file; name a folder"),
+        (["--out", str(tree / "file")], "is a file, or lies in one; name a folder"),
         (["--out", str(tree / "pkl"), "--force"], "holds something else than a training to resume"),
     ):
         before = _files(tree)

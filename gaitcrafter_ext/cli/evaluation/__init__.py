@@ -1,1 +1,0 @@
-"""What ``gaitcrafter evaluate`` can measure, one file a sub-command."""
