@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gaitcrafter_ext.errors import MissingError, UsageError, listed
+from gaitcrafter_ext.errors import DataError, MissingError, UsageError, listed
 from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST
 from gaitcrafter_ext.generator.weights import is_packaged
 from gaitcrafter_ext.hardware import this_process
@@ -23,6 +23,7 @@ from gaitcrafter_ext.opengait.people import RealPeople, real_people
 from gaitcrafter_ext.opengait.sampler import check_enough
 from gaitcrafter_ext.opengait.sources import open_source
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
+from gaitcrafter_ext.silhouettes.store import folder_names
 
 #: Beside the checkpoints: the class count they were trained with, so that a test needs no synthetic clips.
 NOTE = "gaitcrafter.json"
@@ -59,6 +60,8 @@ def prepare(cfgs: dict[str, Any], run: Run) -> dict[str, Any]:
     for each in data:
         find_paths(each, run.folders)
     real = [_look_up(each, run) for each in data]
+    if not run.trains or cfgs["trainer_cfg"].get("with_test"):
+        _check_views(cfgs, real[0])  # OpenGait tests on the first data set of a list
     _settle_frames(cfgs, data)
     _settle_schedule(cfgs, run)
     if not _labels_are_identities(cfgs):
@@ -124,6 +127,22 @@ def _look_up(data: Mapping[str, Any], run: Run) -> RealPeople:
     if not run.trains and not set(real.test) - set(real.absent):
         raise MissingError(f"data_cfg.dataset_partition: no one of TEST_SET is in {real.root}; nothing to test")
     return real
+
+
+def _check_views(cfgs: Mapping[str, Any], real: RealPeople) -> None:
+    """Refuse test data of one view, on which ``evaluate_indoor_dataset`` has nothing to average."""
+    how, views = cfgs["evaluator_cfg"], set[str]()
+    if how.get("eval_func") != "evaluate_indoor_dataset" or how.get("cross_view_gallery"):
+        return
+    for name in set(real.test) - set(real.absent):
+        for take in folder_names(real.root / name):
+            views.update(folder_names(real.root / name / take))
+            if len(views) > 1:
+                return
+    raise DataError(
+        f"the test people have {len(views)} view ({listed(sorted(views))}), and the protocol leaves identical "
+        "views out: nothing to average; test on two views or more"
+    )
 
 
 def _settle_frames(cfgs: Mapping[str, Any], data: Sequence[Mapping[str, Any]]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gaitcrafter_ext.errors import GaitCrafterError, MissingError, UsageError
+from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError, UsageError
 from gaitcrafter_ext.opengait.checkout import Checkout
 from gaitcrafter_ext.opengait.config_keys import parse_override
 from gaitcrafter_ext.opengait.prepare import Run, class_counts, prepare
@@ -133,6 +133,13 @@ def test_what_would_fail_later_is_refused_in_one_line(data: Path, checkout: Chec
     Partition(PEOPLE[:4], ("sim-070",)).save("absent.json")
     with pytest.raises(MissingError, match="nothing to test"):
         prepare(full(data, dataset_partition="absent.json"), run(checkout, "test", allow_missing=True))
+
+
+def test_one_view_cannot_be_averaged(checkout: Checkout, tmp_path: Path) -> None:
+    write_tree(tmp_path / "view", PEOPLE, ("nm-01",), ("090",), test=2)
+    prepare(full(tmp_path / "view"), run(checkout))
+    with pytest.raises(DataError, match=r"1 view \(090\)"):
+        prepare(full(tmp_path / "view"), run(checkout, "test"))
 
 
 def test_clips_on_demand_are_as_long_as_ordered_sampling_takes(
