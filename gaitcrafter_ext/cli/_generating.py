@@ -13,7 +13,7 @@ from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST, PRECISIONS, SAMP
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.recognition.filter_card import BUNDLED, FilterCard, locate_filter, read_filter_card
 from gaitcrafter_ext.silhouettes.parallel import Shared
-from gaitcrafter_ext.synthesis.identities import PARENTS, STRATEGIES, BlendSettings
+from gaitcrafter_ext.synthesis.identities import PARENTS, STRATEGIES, BlendSettings, usual_parents
 from gaitcrafter_ext.synthesis.plan import Sampling, sampling_by
 from gaitcrafter_ext.synthesis.run import DEVICES, pipeline_sampler
 from gaitcrafter_ext.synthesis.selection import (
@@ -52,7 +52,7 @@ def add_blending(group: argparse._ArgumentGroup) -> None:
 
 def blend_of(args: argparse.Namespace, card: Card) -> BlendSettings:
     """What ``add_blending``'s options say."""
-    parents = args.blend_parents or min(PARENTS, max(2, len(card.vocabulary.identities)))
+    parents = args.blend_parents or usual_parents(len(card.vocabulary.identities))
     return BlendSettings(parents, args.concentration, args.identity_seed, args.blend)
 
 

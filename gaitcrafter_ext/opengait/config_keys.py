@@ -76,7 +76,7 @@ class GeneratedEntry:
     novel: Annotated[int, Field(ge=0, le=100_000, strict=True)] = 0
     filter: str | None = None  # identities.json of `gaitcrafter filter`: who is novel
     blend: Strategy = "even"
-    blend_parents: Annotated[int, Field(ge=2, strict=True)] = 10
+    blend_parents: Annotated[int, Field(ge=2, strict=True)] | None = None  # None: as synthesize
     concentration: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] = 5.0
     identity_seed: Natural = 0
     conditions: Names = "all"

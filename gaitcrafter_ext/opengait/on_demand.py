@@ -27,7 +27,7 @@ from gaitcrafter_ext.opengait.people import RealPeople
 from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write_text, cache_root
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.folder import MANIFEST, OutputFolder
-from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity
+from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, usual_parents
 from gaitcrafter_ext.synthesis.plan import Plan, Selection, make_plan, sampling_by
 from gaitcrafter_ext.synthesis.real_people import people_like
 from gaitcrafter_ext.synthesis.selection import read_selected
@@ -66,6 +66,7 @@ def plan_of(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) 
         size=entry.size,
     )
     conditions = choose(entry.conditions, words.conditions, f"{where}.conditions")
+    parents = entry.blend_parents or usual_parents(len(words.identities))
     selected = None if entry.filter is None else read_selected(Path(entry.filter))
     if selected is not None and selected.request.weights != card.fingerprint:
         raise UsageError(
@@ -76,7 +77,7 @@ def plan_of(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) 
         novel=entry.novel,
         takes=tuple(card.dataset.take_names(dict.fromkeys(conditions, entry.takes))),
         views=choose(entry.views, list(words.views), f"{where}.views"),
-        blend=BlendSettings(entry.blend_parents, entry.concentration, entry.identity_seed, entry.blend),
+        blend=BlendSettings(parents, entry.concentration, entry.identity_seed, entry.blend),
         like=_like(entry, card, weights, real),
         selected=None if selected is None else selected.people,
         selected_by="" if selected is None else selected.fingerprint,

@@ -77,6 +77,11 @@ class Identity:
     cadence: Cadence | None = None
 
 
+def usual_parents(known: int) -> int:
+    """Parents of a blend where no number is asked for: :data:`PARENTS`, or all known people where they are fewer."""
+    return min(PARENTS, max(2, known))
+
+
 def known_identity(name: str, cadence: Cadences) -> Identity:
     """A known person."""
     return _mixture({name: 1.0}, cadence)

@@ -23,6 +23,7 @@ from gaitcrafter_ext.synthesis.plan import Plan, Sampling
 from gaitcrafter_ext.synthesis.run import synthesize
 from tests.opengait_fakes import write_tree
 from tests.synthesis_fakes import paint, small_plan
+from tests.tiny import PEOPLE, tiny_pipeline
 
 
 @pytest.fixture
@@ -54,6 +55,12 @@ def test_an_entry_becomes_the_plan_that_synthesize_makes(real: RealPeople) -> No
     assert {each.name for each in fields(Sampling)} - {"columns"} <= {each.name for each in fields(GeneratedEntry)}
     with pytest.raises(UsageError, match=r"data_cfg\.synthetic\.conditions"):
         planned(real, novel=1, conditions="xx")
+
+
+def test_weights_of_few_people_blend_as_many_as_they_know(real: RealPeople, tmp_path: Path) -> None:
+    tiny_pipeline().save_pretrained(tmp_path)
+    plan = planned(real, weights=str(tmp_path), novel=1)
+    assert len(plan.people["syn-0001"].mix) == len(PEOPLE)
 
 
 def test_of_the_configs_own_dataset_only_its_training_people_are_imitated(
