@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import base64
 from collections import defaultdict
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -102,49 +102,31 @@ def sheet_keys(plan: Plan) -> list[ClipKey]:
     return [keys[number * 5 % len(keys)] for number, keys in enumerate(rows)]
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A clip that walks: a PNG of its frames side by side, base64."""
-
-    png: str
-    frames: int
-    label: str
-    caption: str
-
-
-@dataclass
-class Person:
-    """A card of the page: ``rows`` are condition -> clips, ``parents`` clips of theirs beside."""
-
-    name: str
-    origin: str
-    rows: dict[str, list[Figure]] = field(default_factory=lambda: defaultdict(list))
-    parents: list[Figure] = field(default_factory=list)
-
-
 def page(plan: Plan, folder: OutputFolder, entry: str) -> str:
     """The page of a finished plan; ``entry`` is the text of the lines for OpenGait."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("gaitcrafter_ext.synthesis", package_path="")
     pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    people = _people_shown(plan, folder)
-    return pages.get_template("page.html.j2").render(plan=plan, people=people, facts=_facts(plan), entry=entry)
+    requests = plan.requests()
+    cycles = [request.cycle for request in requests if request.cycle is not None]
+    people = _people_shown(plan, requests, folder)
+    return pages.get_template("page.html.j2").render(plan=plan, people=people, cycles=cycles, entry=entry)
 
 
-def _people_shown(plan: Plan, folder: OutputFolder) -> list[Person]:
+def _people_shown(plan: Plan, requests: list[ClipRequest], folder: OutputFolder) -> list[dict[str, Any]]:
     """People spread over the plan, each once a condition from two views, as many as a page holds."""
-    requests = defaultdict[str, list[ClipRequest]](list)
-    for request in plan.requests():
-        requests[request.key.identity].append(request)
-    shown = {name: _shown(mine) for name, mine in requests.items()}
+    clips = defaultdict[str, list[ClipRequest]](list)
+    for request in requests:
+        clips[request.key.identity].append(request)
+    shown = {name: _shown(mine) for name, mine in clips.items()}
     beside = PARENTS if any(parent in shown for who in plan.people.values() for parent in _parents(who)) else 0
     count = max(1, MOST_CLIPS // (max(map(len, shown.values())) + beside))
-    found, size = list[Person](), 0
+    found, size = list[dict[str, Any]](), 0
     for index in spread(len(plan.identities), count):
         name = plan.identities[index]
         person = _person(name, plan.people[name], shown, folder)
-        size += sum(len(clip.png) for clips in (*person.rows.values(), person.parents) for clip in clips)
+        size += sum(len(clip["png"]) for clips in (*person["rows"].values(), person["beside"]) for clip in clips)
         if found and size > MOST_BYTES:
             break
         found.append(person)
@@ -168,22 +150,17 @@ def _shown(mine: list[ClipRequest]) -> list[ClipRequest]:
     return chosen
 
 
-def _person(name: str, who: Identity, shown: dict[str, list[ClipRequest]], folder: OutputFolder) -> Person:
-    parents = _parents(who)
-    if parents:
-        shares = ", ".join(f"{parent} {who.mix[parent]:.0%}" for parent in parents[:4])
-        origin = f"novel: {shares}" + (f" and {len(parents) - 4} more" if len(parents) > 4 else "")
-    elif who.mix:
-        origin = "known: one of the people that the generator was trained on"
-    else:
-        origin = "a place in the space of people, read from silhouettes or drawn"
-    person = Person(name, origin)
+def _person(name: str, who: Identity, shown: dict[str, list[ClipRequest]], folder: OutputFolder) -> dict[str, Any]:
+    """A card of the page: condition -> clips, and clips of the parents beside."""
+    rows, parents = defaultdict[str, list[dict[str, Any]]](list), _parents(who)
     for request in shown[name]:
         cycle = "" if request.cycle is None else f" · {request.cycle:.1f}"
-        person.rows[request.condition].append(_figure(folder, request, f"{request.key.view}{cycle}"))
-    for parent in [parent for parent in parents if parent in shown][:PARENTS]:
-        person.parents.append(_figure(folder, shown[parent][0], f"{parent} {who.mix[parent]:.0%}"))
-    return person
+        rows[request.condition].append(_figure(folder, request, f"{request.key.view}{cycle}"))
+    beside = [
+        _figure(folder, shown[parent][0], f"{parent} {who.mix[parent]:.0%}")
+        for parent in [parent for parent in parents if parent in shown][:PARENTS]
+    ]
+    return {"name": name, "mix": who.mix, "parents": parents, "rows": rows, "beside": beside}
 
 
 def _parents(who: Identity) -> list[str]:
@@ -191,31 +168,12 @@ def _parents(who: Identity) -> list[str]:
     return sorted(who.mix, key=lambda name: -who.mix[name]) if len(who.mix) > 1 else []
 
 
-def _figure(folder: OutputFolder, request: ClipRequest, caption: str) -> Figure:
-    """The beginning of a clip: whole cycles where it shows one, in 16 grey levels to keep the page small."""
+def _figure(folder: OutputFolder, request: ClipRequest, caption: str) -> dict[str, Any]:
+    """A clip that walks, a PNG of its frames side by side: whole cycles, in 16 grey levels to keep the page small."""
     frames: NDArray[np.uint8] = read_clip(folder.path(request.key))
     length = min(len(frames), MOST_FRAMES)
     if request.cycle is not None and round(request.cycle) <= length:
         length = round(length // request.cycle * request.cycle)
     strip = (frames[:length] // 17 * 17).transpose(1, 0, 2).reshape(frames.shape[1], -1)
     png = base64.b64encode(cv2.imencode(".png", strip)[1].tobytes()).decode()
-    return Figure(png, length, str(request.key), caption)
-
-
-def _facts(plan: Plan) -> dict[str, str]:
-    """What the manifest says of all clips."""
-    sampling = plan.sampling
-    cycles = [request.cycle for request in plan.requests() if request.cycle is not None]
-    return {
-        "People": f"{len(plan.people):,}",
-        "Clips": f"{len(plan.clips):,}",
-        "Conditions": ", ".join(dict.fromkeys(plan.conditions.values())),
-        "Views": ", ".join(plan.views),
-        "Frames a clip": str(sampling.frames),
-        "Gait cycle": f"{min(cycles):.1f} to {max(cycles):.1f} frames" if cycles else "not known",
-        "Sampler": f"{sampling.sampler}, {sampling.steps} steps, guidance {sampling.guidance:g}, "
-        f"identity scale {sampling.identity_scale:g}, {sampling.precision}",
-        "Seed": str(sampling.seed),
-        "Weights": plan.weights,
-        "Plan": plan.fingerprint,
-    }
+    return {"png": png, "frames": length, "label": str(request.key), "caption": caption}
