@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,21 +11,17 @@ from gaitcrafter_ext.cli._options import Progress, at_least, number, options
 from gaitcrafter_ext.errors import GaitCrafterError, UsageError
 from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST, PRECISIONS, SAMPLER_NAMES, SHORTEST, check_sampler
 from gaitcrafter_ext.generator.weights import Card
-from gaitcrafter_ext.recognition.filter_card import BUNDLED, FilterCard, locate_filter, read_filter_card
-from gaitcrafter_ext.silhouettes.parallel import Shared
+from gaitcrafter_ext.recognition.filter_card import BUNDLED, locate_filter, read_filter_card
 from gaitcrafter_ext.synthesis.identities import PARENTS, STRATEGIES, BlendSettings, usual_parents
 from gaitcrafter_ext.synthesis.plan import Sampling, sampling_by
 from gaitcrafter_ext.synthesis.run import DEVICES, pipeline_sampler
 from gaitcrafter_ext.synthesis.selection import (
     Embedder,
-    FilterRequest,
     FilterSettings,
+    Screening,
     SelectedIdentities,
-    Trials,
     Tried,
     filter_request,
-    known_people,
-    select_identities,
 )
 
 #: Novel people of one run, several times the largest gait dataset; another --identity-seed makes others.
@@ -106,46 +102,35 @@ def refuse_idle_thresholds(args: argparse.Namespace) -> None:
         raise UsageError(f"--{given[0]}: only with --filter; add it, or leave --{given[0]} out")
 
 
-@dataclass(frozen=True)
-class Filtering:
-    """What the options ask for, and both networks, which load when someone has to be tried out."""
+def screening_of(args: argparse.Namespace, weights: Path, card: Card, wanted: int, sampling: Sampling) -> Screening:
+    """The filter that the options ask for; raises ``UsageError`` where one is out of its range."""
+    recogniser = locate_filter(args.recogniser)
+    judge = read_filter_card(recogniser)
+    most = PATIENCE * wanted if args.max_candidates is None else args.max_candidates
+    settings = FilterSettings(wanted, most, args.false_match_rate, args.consistency)
+    request = filter_request(card, judge, settings, blend_of(args, card), sampling)
+    return Screening(card, judge, request, partial(load_networks, weights, recogniser, args.device))
 
-    request: FilterRequest
-    judge: FilterCard
-    card: Card
-    weights: Path
-    recogniser: Path
-    device: str
 
-    @classmethod
-    def of(cls, args: argparse.Namespace, weights: Path, card: Card, wanted: int, sampling: Sampling) -> Filtering:
-        """Read the options; raises ``UsageError`` where one is out of its range."""
-        recogniser = locate_filter(args.recogniser)
-        judge = read_filter_card(recogniser)
-        most = PATIENCE * wanted if args.max_candidates is None else args.max_candidates
-        settings = FilterSettings(wanted, most, args.false_match_rate, args.consistency)
-        request = filter_request(card, judge, settings, blend_of(args, card), sampling)
-        return cls(request, judge, card, weights, recogniser, args.device)
+def load_networks(weights: Path, recogniser: Path, device: str, sampling: Sampling) -> Embedder:
+    """What makes clips and embeds them."""
+    from gaitcrafter_ext.recognition.embedding import load_embedder
 
-    def choose(self, shared: Shared) -> SelectedIdentities:
-        """Choose, with a bar on stderr; all processes that share the trials find the same people."""
-        known, trials = self.try_out(shared)
-        with Progress("choosing people", "person") as bar:
-            return select_identities(self.card, self.judge, self.request, known, trials, bar)
+    sample, embed = pipeline_sampler(weights, sampling, device), load_embedder(recogniser, device)
+    return lambda requests: embed(sample(requests))
 
-    def try_out(self, shared: Shared) -> tuple[Tried, Trials]:
-        """The training people, and what tries others."""
-        with Progress("placing the training people (once)", "person") as bar:
-            known = known_people(self.card, self.judge, self.request, self.load, shared, bar)
-        return known, Trials(self.request, self.load(self.request.sampling), shared)
 
-    def load(self, sampling: Sampling) -> Embedder:
-        """Both networks: makes clips and embeds them."""
-        from gaitcrafter_ext.recognition.embedding import load_embedder
+def place_known(screening: Screening) -> Tried:
+    """Where the training people are."""
+    with Progress("placing the training people (once)", "person") as bar:
+        return screening.known(bar)
 
-        sample = pipeline_sampler(self.weights, sampling, self.device)
-        embed = load_embedder(self.recogniser, self.device)
-        return lambda requests: embed(sample(requests))
+
+def choose_people(screening: Screening) -> SelectedIdentities:
+    """Choose, with a bar on stderr; all processes that share the trials find the same people."""
+    known = place_known(screening)
+    with Progress("choosing people", "person") as bar:
+        return screening.select(known, bar)
 
 
 def facts_of(selected: SelectedIdentities) -> dict[str, Any]:

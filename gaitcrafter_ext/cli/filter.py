@@ -9,14 +9,16 @@ from dataclasses import replace
 
 from gaitcrafter_ext.cli._generating import (
     MOST_PEOPLE,
-    Filtering,
     add_blending,
     add_sampling,
     add_thresholds,
+    choose_people,
     facts_of,
     lines_of,
+    place_known,
     refuse_shortfall,
     sampling_of,
+    screening_of,
 )
 from gaitcrafter_ext.cli._options import SWITCH, Progress, at_least, options
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError
@@ -27,7 +29,7 @@ from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text
 from gaitcrafter_ext.silhouettes.parallel import Shared
 from gaitcrafter_ext.synthesis.comparing import Row, compare_ways
 from gaitcrafter_ext.synthesis.run import settle_precision
-from gaitcrafter_ext.synthesis.selection import FilterRequest, SelectedIdentities, notes_of, read_selected
+from gaitcrafter_ext.synthesis.selection import FilterRequest, Screening, SelectedIdentities, read_selected
 
 HELP = "Choose novel people who are unique, consistent and unlike any training person"
 
@@ -52,17 +54,17 @@ def run(args: argparse.Namespace) -> int:
     weights = locate(args.weights)
     card = read_card(weights)
     sampling = sampling_of(args, card)
-    filtering = Filtering.of(args, weights, card, args.novel, sampling)
+    screening = screening_of(args, weights, card, args.novel, sampling)
     earlier = _earlier(args)
     # That of an earlier run, so that another machine finds the same people.
     sampling = settle_precision(sampling, args.device, earlier.request.sampling.precision if earlier else "")
-    filtering = replace(filtering, request=replace(filtering.request, sampling=sampling))
-    check_weights(weights, card)
     shared = Shared(args.out.with_name(f"{STAGED_PREFIX}{args.out.name}.trials"), this_process())
+    screening = replace(screening, request=replace(screening.request, sampling=sampling), shared=shared)
+    check_weights(weights, card)
     if args.compare:
-        _compare(args, filtering, shared)
+        _compare(args, screening, shared)
     else:
-        _select(args, filtering, shared, earlier)
+        _select(args, screening, shared, earlier)
     return 0
 
 
@@ -78,17 +80,17 @@ def _earlier(args: argparse.Namespace) -> SelectedIdentities | None:
         raise ConflictError(f"{args.out} is there and not a filter's; choose another --out, or --force") from None
 
 
-def _select(args: argparse.Namespace, filtering: Filtering, shared: Shared, found: SelectedIdentities | None) -> None:
-    if found is not None and found.request != filtering.request:
+def _select(args: argparse.Namespace, screening: Screening, shared: Shared, found: SelectedIdentities | None) -> None:
+    if found is not None and found.request != screening.request:
         if not args.force:
-            names = ", ".join(found.request.differences(filtering.request))
+            names = ", ".join(found.request.differences(screening.request))
             raise ConflictError(
                 f"{args.out} was chosen by other settings (other {names}); choose another --out, or --force"
             )
         found = None
     if found is None:
         with shared.working():
-            found = filtering.choose(shared)
+            found = choose_people(screening)
         if not _write_as_last(args, shared, found.to_json()):
             return
     facts = {"out": str(args.out), **facts_of(found), "control": dict(found.control)}
@@ -109,26 +111,24 @@ def _write_as_last(args: argparse.Namespace, shared: Shared, text: str) -> bool:
     return True
 
 
-def _compare(args: argparse.Namespace, filtering: Filtering, shared: Shared) -> None:
+def _compare(args: argparse.Namespace, screening: Screening, shared: Shared) -> None:
     if args.out.exists() and not args.force:
         raise ConflictError(f"{args.out} is already there; --force overwrites it")
-    card, judge, request = filtering.card, filtering.judge, filtering.request
     with shared.working():
-        known, trials = filtering.try_out(shared)
+        known = place_known(screening)
         with Progress("trying out people", "person") as bar:
-            criteria, rows = compare_ways(card, judge, request, known, trials, bar)
-    notes = notes_of(card, judge, request)
+            criteria, rows = compare_ways(screening, known, bar)
     facts = {
-        "weights": card.fingerprint,
-        "recogniser": judge.fingerprint,
-        "false_match_rate": request.settings.false_match_rate,
+        "weights": screening.card.fingerprint,
+        "recogniser": screening.judge.fingerprint,
+        "false_match_rate": screening.request.settings.false_match_rate,
         "criteria": criteria,
-        "notes": notes,
+        "notes": screening.notes,
         "rows": rows,
     }
     text = to_json(facts, indent=1)
     if _write_as_last(args, shared, text + "\n"):
-        print(text if args.json else "\n".join([*_table(rows, request), *notes]))
+        print(text if args.json else "\n".join([*_table(rows, screening.request), *screening.notes]))
 
 
 def _table(rows: list[Row], request: FilterRequest) -> list[str]:

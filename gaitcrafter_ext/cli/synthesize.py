@@ -11,16 +11,17 @@ from typing import Any
 
 from gaitcrafter_ext.cli._generating import (
     MOST_PEOPLE,
-    Filtering,
     add_blending,
     add_sampling,
     add_thresholds,
     blend_of,
+    choose_people,
     facts_of,
     lines_of,
     refuse_idle_thresholds,
     refuse_shortfall,
     sampling_of,
+    screening_of,
 )
 from gaitcrafter_ext.cli._options import COUNT, SWITCH, Progress, at_least, options
 from gaitcrafter_ext.errors import UsageError, suggest
@@ -179,12 +180,14 @@ def _selected(
         return _read_selected(args, card, plan, folder)
     wanted = NOVEL if args.novel is None else args.novel
     sampling = replace(plan.sampling, size=64)  # as recognisers see clips
-    filtering = Filtering.of(args, weights, card, wanted, sampling)
+    screening = screening_of(args, weights, card, wanted, sampling)
     if args.dry_run:
         found = folder.selected()
-        return found if found is not None and found.request == filtering.request else None
+        return found if found is not None and found.request == screening.request else None
     shared = Shared(folder.trials, Process(shard.index - 1, shard.count))
-    selected = folder.select(plan, filtering.request, lambda: filtering.choose(shared), args.force)
+    selected = folder.select(
+        plan, screening.request, lambda: choose_people(replace(screening, shared=shared)), args.force
+    )
     if not selected.people and args.identities in (None, "none"):
         refuse_shortfall(selected)
     return selected

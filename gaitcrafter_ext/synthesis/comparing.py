@@ -8,21 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.metrics.centroids import greedily_unique, nearest
 from gaitcrafter_ext.metrics.distances import cosine_distances
-from gaitcrafter_ext.recognition.filter_card import FilterCard
 from gaitcrafter_ext.synthesis.identities import BlendSettings, novel_identities
-from gaitcrafter_ext.synthesis.selection import (
-    Criteria,
-    FilterRequest,
-    IdentityFilter,
-    Progress,
-    Trials,
-    Tried,
-    criteria_of,
-    tally,
-)
+from gaitcrafter_ext.synthesis.selection import Criteria, IdentityFilter, Progress, Screening, Tried, tally
 
 #: Name -> how to blend; the identity seed is the caller's.
 WAYS = {
@@ -55,19 +44,14 @@ class Row:
 
 
 def compare_ways(
-    card: Card,
-    judge: FilterCard,
-    request: FilterRequest,
-    known: Tried,
-    trials: Trials,
-    progress: Progress = lambda done, total: None,
+    screening: Screening, known: Tried, progress: Progress = lambda done, total: None
 ) -> tuple[Criteria, list[Row]]:
     """Try out as many people of each way; a row for the training people, then one a way.
 
     Of the request's blend only the seed is used. What real people reach among each other stands in the calibration.
     """
+    card, request, criteria, trials = screening.card, screening.request, screening.criteria, screening.trials()
     subjects, count = card.vocabulary.identities, request.settings.wanted
-    criteria = criteria_of(judge, request.settings, len(subjects))
     ways = {name: blend for name, blend in WAYS.items() if blend.strategy == "draw" or blend.parents <= len(subjects)}
     rows = [_row("training people", known, criteria)]
     for number, (name, blend) in enumerate(ways.items()):

@@ -212,16 +212,6 @@ def choose_probes(card: Card, calibrated: Sequence[str]) -> Probes:
     return Probes(tuple(card.dataset.take_names({condition: TAKES})), condition, views)
 
 
-def criteria_of(judge: FilterCard, settings: FilterSettings, population: int) -> Criteria:
-    """The thresholds at a request's false match rate, and the leak radius of a population of that size."""
-    return Criteria(
-        clip=judge.calibration.clip_radius(settings.false_match_rate),
-        consistency=settings.consistency,
-        known=judge.calibration.leak_radius(population),
-        unique=judge.calibration.centre_radius(settings.false_match_rate),
-    )
-
-
 class Trials:
     """Features of people's probe clips, kept in ``shared`` where given.
 
@@ -314,38 +304,6 @@ class Tried:
         return cls(Centroids(tuple(names), vectors), found["own"])
 
 
-def known_people(
-    card: Card,
-    judge: FilterCard,
-    request: FilterRequest,
-    load: Callable[[Sampling], Embedder],
-    shared: Shared | None = None,
-    progress: Progress = lambda done, total: None,
-) -> Tried:
-    """The training people, as the weights make them: what a user has who has the weights and nothing else.
-
-    Found where they were computed before, or else computed and kept; ``load`` is called only then. They are made by
-    the request's sampler at seed 0 in fp32, whatever the request's own seed and precision.
-    """
-    from safetensors import SafetensorError
-
-    sampling = replace(request.sampling, seed=0, precision="fp32")
-    names = card.vocabulary.identities
-    networks = [request.weights, judge.weights_sha256]
-    facts = [PLAN_FORMAT, RANK, *networks, asdict(sampling), asdict(request.probes), names, card.cadence]
-    file = f"known-{_fingerprint(facts)[:16]}.safetensors"
-    kept = cache_root() / "known" / file
-    for path in (PACKAGED / file, kept):
-        with contextlib.suppress(OSError, SafetensorError, KeyError, ValueError):  # not there, torn, of others
-            return Tried.from_bytes(path.read_bytes(), names)
-    people = {name: known_identity(name, card.cadence) for name in names}
-    trials = Trials(replace(request, sampling=sampling), load(sampling), shared)
-    content = Tried.of(trials.features(people, progress)).to_bytes()
-    with contextlib.suppress(StorageError), atomic_write(kept) as out:  # else the next run places them again
-        out.write(content)
-    return Tried.from_bytes(content, names)
-
-
 class IdentityFilter:
     """Decides on candidates in order; those it keeps decide on those that come after, as the training people do."""
 
@@ -384,50 +342,93 @@ def tally(decisions: Sequence[Decision]) -> dict[str, int]:
     return {outcome: counts[outcome] for outcome in get_args(Outcome)}
 
 
-def select_identities(
-    card: Card,
-    judge: FilterCard,
-    request: FilterRequest,
-    known: Tried,
-    trials: Trials,
-    progress: Progress = lambda done, total: None,
-) -> SelectedIdentities:
-    """Try out candidates, in the order of their numbers, until enough pass or all that may be tried were.
+@dataclass(frozen=True)
+class Screening:
+    """A filter at work: the weights' card, the recogniser's, what is asked, and what loads both networks.
 
-    ``card`` is the weights', ``judge`` the recogniser's; ``progress`` is called with (done, total) people that passed.
+    ``load`` is called only where someone has to be tried out.
     """
-    settings, subjects = request.settings, card.vocabulary.identities
-    criteria = criteria_of(judge, settings, len(subjects))
-    sieve, decisions = IdentityFilter(criteria, known.centroids), list[Decision]()
-    people: dict[str, Identity] = {}
-    series = novel_series(subjects, request.blend, card.cadence, card.code_dim)
-    while len(sieve.kept) < settings.wanted and len(people) < settings.most:
-        progress(len(sieve.kept), settings.wanted)
-        tiles = min(trials.process.count, math.ceil((settings.wanted - len(sieve.kept)) / TILE))
-        candidates = dict(islice(series, min(tiles * TILE, settings.most - len(people))))
-        people |= candidates
-        decisions += sieve.decide_all(Tried.of(trials.features(candidates)), settings.wanted)
-    kept = {name: people[name] for name in sieve.kept}
-    notes = notes_of(card, judge, request)
-    return SelectedIdentities(request, criteria, known.control(criteria), notes, tuple(decisions), kept)
 
+    card: Card
+    judge: FilterCard
+    request: FilterRequest
+    load: Callable[[Sampling], Embedder]
+    shared: Shared | None = None
 
-def notes_of(card: Card, judge: FilterCard, request: FilterRequest) -> tuple[str, ...]:
-    """What a reader of a filter's figures should know, a line each."""
-    notes, real = list[str](), judge.calibration
-    shared = {name.partition("/")[2] for name in judge.people} & set(card.vocabulary.identities)
-    if shared and judge.training.get("dataset") == card.trained_on.dataset:
-        notes.append(
-            f"the recogniser was trained on {len(shared)} of the weights' people too; it tells them apart best"
+    @property
+    def criteria(self) -> Criteria:
+        """The thresholds at the request's false match rate, and the leak radius of so many training people."""
+        real, settings = self.judge.calibration, self.request.settings
+        return Criteria(
+            clip=real.clip_radius(settings.false_match_rate),
+            consistency=settings.consistency,
+            known=real.leak_radius(len(self.card.vocabulary.identities)),
+            unique=real.centre_radius(settings.false_match_rate),
         )
-    if set(request.probes.views) != set(real.views):
-        views = ", ".join(real.views)
-        notes.append(f"the thresholds were calibrated at views {views}, which the weights do not know by that name")
-    if real.unique and real.alone:
-        group, share = next(iter(real.alone.items()))
-        of = ", ".join(f"{kept:.0%} of {size}" for size, kept in real.unique.items())
-        notes.append(
-            f"for comparison, real people whom the recogniser never saw, at a rate of 0.01: {of} are unique; "
-            f"{1 - share:.0%} are too near one of {group} others"
-        )
-    return tuple(notes)
+
+    def trials(self, sampling: Sampling | None = None) -> Trials:
+        """What tries people out, by the request's sampling if by no other."""
+        request = replace(self.request, sampling=sampling or self.request.sampling)
+        return Trials(request, self.load(request.sampling), self.shared)
+
+    def known(self, progress: Progress = lambda done, total: None) -> Tried:
+        """The training people, as the weights make them: what a user has who has the weights and nothing else.
+
+        Found where they were computed before, or else computed and kept. They are made by the request's sampler at
+        seed 0 in fp32, whatever the request's own seed and precision.
+        """
+        from safetensors import SafetensorError
+
+        sampling = replace(self.request.sampling, seed=0, precision="fp32")
+        names, cadence = self.card.vocabulary.identities, self.card.cadence
+        networks, probes = [self.request.weights, self.judge.weights_sha256], asdict(self.request.probes)
+        facts = [PLAN_FORMAT, RANK, *networks, asdict(sampling), probes, names, cadence]
+        file = f"known-{_fingerprint(facts)[:16]}.safetensors"
+        kept = cache_root() / "known" / file
+        for path in (PACKAGED / file, kept):
+            with contextlib.suppress(OSError, SafetensorError, KeyError, ValueError):  # not there, torn, of others
+                return Tried.from_bytes(path.read_bytes(), names)
+        people = {name: known_identity(name, cadence) for name in names}
+        content = Tried.of(self.trials(sampling).features(people, progress)).to_bytes()
+        with contextlib.suppress(StorageError), atomic_write(kept) as out:  # else the next run places them again
+            out.write(content)
+        return Tried.from_bytes(content, names)
+
+    def select(self, known: Tried, progress: Progress = lambda done, total: None) -> SelectedIdentities:
+        """Try out candidates, in the order of their numbers, until enough pass or all that may be tried were.
+
+        ``progress`` is called with (done, total) people that passed.
+        """
+        settings, card, trials = self.request.settings, self.card, self.trials()
+        sieve, decisions = IdentityFilter(self.criteria, known.centroids), list[Decision]()
+        people: dict[str, Identity] = {}
+        series = novel_series(card.vocabulary.identities, self.request.blend, card.cadence, card.code_dim)
+        while len(sieve.kept) < settings.wanted and len(people) < settings.most:
+            progress(len(sieve.kept), settings.wanted)
+            tiles = min(trials.process.count, math.ceil((settings.wanted - len(sieve.kept)) / TILE))
+            candidates = dict(islice(series, min(tiles * TILE, settings.most - len(people))))
+            people |= candidates
+            decisions += sieve.decide_all(Tried.of(trials.features(candidates)), settings.wanted)
+        kept, control = {name: people[name] for name in sieve.kept}, known.control(self.criteria)
+        return SelectedIdentities(self.request, self.criteria, control, self.notes, tuple(decisions), kept)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the figures should know, a line each."""
+        notes, real = list[str](), self.judge.calibration
+        shared = {name.partition("/")[2] for name in self.judge.people} & set(self.card.vocabulary.identities)
+        if shared and self.judge.training.get("dataset") == self.card.trained_on.dataset:
+            notes.append(
+                f"the recogniser was trained on {len(shared)} of the weights' people too; it tells them apart best"
+            )
+        if set(self.request.probes.views) != set(real.views):
+            views = ", ".join(real.views)
+            notes.append(f"the thresholds were calibrated at views {views}, which the weights do not know by that name")
+        if real.unique and real.alone:
+            group, share = next(iter(real.alone.items()))
+            of = ", ".join(f"{kept:.0%} of {size}" for size, kept in real.unique.items())
+            notes.append(
+                f"for comparison, real people whom the recogniser never saw, at a rate of 0.01: {of} are unique; "
+                f"{1 - share:.0%} are too near one of {group} others"
+            )
+        return tuple(notes)

@@ -77,7 +77,7 @@ def test_a_folder_or_a_foreign_file_is_refused_before_anyone_is_tried(
     def no_trial(*_: object) -> None:
         raise AssertionError("a trial was begun")
 
-    monkeypatch.setattr("gaitcrafter_ext.cli._generating.Filtering.load", no_trial)
+    monkeypatch.setattr("gaitcrafter_ext.cli._generating.load_networks", no_trial)
     for how in ((), ("--compare", "--force")):
         assert ask("filter", tmp_path, weights, lenient, "--novel", "1", *how) == 1
         assert f"--out: {tmp_path} is a folder; name a file" in capsys.readouterr().err

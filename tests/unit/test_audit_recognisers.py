@@ -17,7 +17,7 @@ from gaitcrafter_ext.recognition.filter_card import write_filter_card
 from gaitcrafter_ext.recognition.networks import build_network
 from gaitcrafter_ext.synthesis.folder import SELECTED
 from gaitcrafter_ext.synthesis.identities import BlendSettings
-from gaitcrafter_ext.synthesis.selection import FilterSettings, Trials, filter_request, known_people, select_identities
+from gaitcrafter_ext.synthesis.selection import FilterSettings, Screening, filter_request
 from tests.filter_fakes import fake_card, try_codes
 from tests.synthesis_fakes import CARD, SAMPLING
 
@@ -51,8 +51,8 @@ def test_a_filters_card_tells_the_data_set_and_whoever_chose_the_people_may_not_
     assert filter_people("f" * 16, [found]) is None
     assert chosen_by(tmp_path) == ""
     request = filter_request(CARD, judge, FilterSettings(1, 60), BlendSettings(2), SAMPLING)
-    known = known_people(CARD, judge, request, lambda sampling: try_codes)
-    chosen = select_identities(CARD, judge, request, known, Trials(request, try_codes))
+    screening = Screening(CARD, judge, request, lambda sampling: try_codes)
+    chosen = screening.select(screening.known())
     (tmp_path / SELECTED).write_text(chosen.to_json())
     assert chosen_by(tmp_path) == found.fingerprint
     with pytest.raises(DataError, match="mine chose the novel people itself"):

@@ -31,14 +31,13 @@ from gaitcrafter_ext.synthesis.selection import (
     FilterRequest,
     FilterSettings,
     IdentityFilter,
+    Screening,
     SelectedIdentities,
     Trials,
     Tried,
     choose_probes,
     filter_request,
-    known_people,
     read_selected,
-    select_identities,
     tally,
 )
 from tests.filter_fakes import fake_card, features, try_codes
@@ -92,8 +91,8 @@ def request(wanted: int = 3, most: int = 60, **blend: object) -> FilterRequest:
 
 
 def select(wish: FilterRequest, embed: Embedder = try_codes, shared: Shared | None = None) -> SelectedIdentities:
-    known = known_people(CARD, JUDGE, wish, lambda sampling: embed, shared)
-    return select_identities(CARD, JUDGE, wish, known, Trials(wish, embed, shared))
+    screening = Screening(CARD, JUDGE, wish, lambda sampling: embed, shared)
+    return screening.select(screening.known())
 
 
 def choose(wanted: int = 3, most: int = 60, **blend: object) -> SelectedIdentities:
@@ -247,27 +246,27 @@ def never_load(sampling: Sampling) -> Embedder:
 
 def test_training_people_are_placed_once_whatever_the_seed_and_nearly_exactly() -> None:
     clips = Trials(request(), try_codes).features({name: Identity({name: 1.0}) for name in PEOPLE})
-    found = known_people(CARD, JUDGE, request(), lambda sampling: try_codes)
+    found = Screening(CARD, JUDGE, request(), lambda sampling: try_codes).known()
     np.testing.assert_allclose(found.centroids.vectors, Tried.of(clips).centroids.vectors, atol=1e-3)
     assert found.centroids.names == PEOPLE
-    again = known_people(CARD, JUDGE, replace(request(), sampling=replace(SAMPLING, seed=7)), never_load)
+    again = Screening(CARD, JUDGE, replace(request(), sampling=replace(SAMPLING, seed=7)), never_load).known()
     assert (again.centroids.vectors == found.centroids.vectors).all()
     paced = replace(CARD, cadence={PEOPLE[0]: (31.0, 0.5)})
     for card, judge in ((CARD, replace(JUDGE, weights_sha256="cd" * 32)), (paced, JUDGE)):
         with pytest.raises(AssertionError, match="placed again"):
-            known_people(card, judge, request(), never_load)
+            Screening(card, judge, request(), never_load).known()
     fewer = replace(found, centroids=Centroids(PEOPLE[:2], found.centroids.vectors[:2]))
     for content in (b"torn", fewer.to_bytes()):
         for path in (cache_root() / "known").iterdir():
             path.write_bytes(content)
         with pytest.raises(AssertionError, match="placed again"):
-            known_people(CARD, JUDGE, request(), never_load)
+            Screening(CARD, JUDGE, request(), never_load).known()
 
 
 def test_places_of_the_bundled_people_come_with_the_package() -> None:
     card, judge = read_card(locate("bundled")), read_filter_card(locate_filter("bundled"))
     wish = filter_request(card, judge, FilterSettings(1, 1), BlendSettings(), sampling_by(card, seed=3))
-    assert known_people(card, judge, wish, never_load).centroids.names == card.vocabulary.identities
+    assert Screening(card, judge, wish, never_load).known().centroids.names == card.vocabulary.identities
 
 
 def never() -> SelectedIdentities:
@@ -310,8 +309,8 @@ def test_of_two_shards_that_choose_at_once_the_first_to_end_decides(tmp_path: Pa
 
 def test_ways_to_make_people_stand_in_one_table() -> None:
     wish = request(8, 8)
-    known = known_people(CARD, JUDGE, wish, lambda sampling: try_codes)
-    rows = {row.name: row for row in compare_ways(CARD, JUDGE, wish, known, Trials(wish, try_codes))[1]}
+    screening = Screening(CARD, JUDGE, wish, lambda sampling: try_codes)
+    rows = {row.name: row for row in compare_ways(screening, screening.known())[1]}
     fits = [name for name, way in WAYS.items() if way.strategy == "draw" or way.parents <= len(PEOPLE)]
     assert list(rows) == ["training people", *fits]
     assert rows["training people"].unique == rows["training people"].consistent == 1
