@@ -139,7 +139,9 @@ def clips(args: argparse.Namespace) -> None:
         print(found.to_json(), end="")
         return
     counts = found.groups
+    others = counts["synthetic_clips_of_other_views"]
+    left = f", {others} of other views left out" if others else ""
     print(
-        f"{counts['synthetic_clips']} synthetic clips; real: {counts['training_clips']} training clips,"
+        f"{counts['synthetic_clips']} synthetic clips{left}; real: {counts['training_clips']} training clips,"
         f" {counts['held_out_clips']} to compare with ({counts['held_out_rule']})\n{found.to_text(notes=True)}"
     )

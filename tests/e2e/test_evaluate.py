@@ -311,7 +311,10 @@ def test_broken_files_are_named_and_left_out_only_when_asked(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(folder / "made", tmp_path / "made")
-    (tmp_path / "made" / "pkl" / "000" / "nm-01" / "090" / "090.pkl").write_bytes(b"torn")
+    take = tmp_path / "made" / "pkl" / "000" / "nm-01"
+    take.joinpath("126").mkdir()
+    shutil.copy(take / "090" / "090.pkl", take / "126" / "126.pkl")  # a view that no real clip shows
+    (take / "090" / "090.pkl").write_bytes(b"torn")
     options = ("clips", "--real", "real", "--synthetic", str(tmp_path / "made"), "--measures", "masks", "--jobs", "1")
     assert evaluate(folder, *options) == 1
     error = complaint(capsys)
@@ -321,6 +324,7 @@ def test_broken_files_are_named_and_left_out_only_when_asked(
     shown = capsys.readouterr()
     assert "left out: 000/nm-01/090" in shown.err
     assert "caveat: 1 broken synthetic file" in shown.out
+    assert "synthetic clips, 1 of other views left out; real:" in shown.out
 
 
 def test_bad_input_of_clips_is_one_line_and_the_right_exit_code(
