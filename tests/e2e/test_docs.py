@@ -268,7 +268,4 @@ def test_the_tour_runs_and_shows_the_pictures_that_it_holds(tmp_path: Path, monk
             assert hasattr(value, "_repr_png_") or not pictures
             shown += hasattr(value, "_repr_png_")
     assert shown == 6
-
-
-def test_the_tour_is_small() -> None:
     assert TOUR.stat().st_size < 600_000

@@ -31,9 +31,7 @@ def test_a_dry_run_prints_the_commands_and_writes_nothing(tmp_path: Path, capsys
     assert json.loads(capsys.readouterr().out)["steps"] == lines
 
 
-def test_given_weights_are_refused_where_they_saw_test_people_or_training_people_by_halves(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_weights_that_saw_test_people_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def complaint(*words: str) -> str:
         assert main(["experiment", *words, "--out", str(tmp_path / "x"), "--dry-run"]) in (0, 2)
         return capsys.readouterr().err
@@ -80,21 +78,12 @@ def test_bad_options_are_one_line_and_nothing_runs(tmp_path: Path, capsys: pytes
     nowhere = ["dose", "--data", str(tmp_path / "nowhere"), "--partition", str(tmp_path / "split.json")]
     for words, code, message in (
         (["dos"], 2, "did you mean 'dose'?"),
-        (["dose", "--size", "huge"], 2, "--size: unknown 'huge'"),
         (["dose", "--size", "gpu"], 2, "name it with --data and --partition"),
         (["dose", "--data", "x"], 2, "--data and --partition go together"),
-        (["dose", "--model", "gaitbas"], 2, "unknown model 'gaitbas'"),
         (["few-labels", "--labels", "50,10"], 2, "--labels: cannot read '50,10'; write rising numbers"),
-        (["few-labels", "--labels", "1²"], 2, "--labels: cannot read '1²'; write rising numbers"),
-        (["few-labels", "--labels", ""], 2, "--labels: cannot read ''; write rising numbers"),
         (["few-labels", "--labels", "5,60"], 2, "--labels: 60 asked for, and there are 50 people to train on"),
         (["dose", "--views", "036"], 2, "--views: found 1 in '036'; recognisers are tested across views"),
-        (["dose", "--views", "none"], 2, "--views: found 0 in 'none'"),
-        (["dose", "--views", "036,037"], 2, "--views: unknown '037'; did you mean"),
-        (["dose", "--config", "nowhere.yaml"], 1, "config nowhere.yaml is not there; name a YAML file"),
-        (["dose", "--synthetic-share", "2"], 2, "synthetic share: found '2'"),
         (["dose", "--train", "75"], 2, "75 people to train on and 0 to test; both are needed"),
-        (["dose", "--data", "x", "--partition", "nowhere.json"], 1, "nowhere.json is not there"),
         (nowhere, 1, f"there is no folder {tmp_path / 'nowhere'}; expected a root of"),
         (["dose", "--out", str(tmp_path / "file/below")], 2, "below is a file, or lies in one; name a folder"),
     ):

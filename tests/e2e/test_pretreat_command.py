@@ -117,22 +117,14 @@ def test_bad_input_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "packed.zip").write_text("")
-    (tmp_path / "file").write_text("")
     write_walk(tmp_path / "walk")
     for arguments, code, words in (
         (["nowhere", "--out", "out"], 1, "there is no nowhere"),
-        (["empty", "--out", "out"], 1, "holds no walk; expected <id>/<type>/<view>/*.png"),
-        (["packed.zip", "--out", "out"], 1, "not a zip archive that can be read"),
         (["walk", "--out", "out"], 2, "--identity, --take, --view missing"),
         (["walk", "--out", "out", "--identity", "../x", "--take", "nm-01", "--view", "090"], 2, "cannot be a folder"),
         (["walk", "--out", "walk/out", *NAME], 2, "lies in the input"),
-        (["walk", "--out", "file/out", *NAME], 1, "a file, not a folder"),
-        (["walk", "--out", "out", "--layout", "video", *NAME], 1, "is not a file"),
         (["walk", "--out", "out", "--min-frames", "1", *NAME], 2, "at least 2"),
         (["walk", "--out", "out", "--config", "casiab", *NAME], 1, "did you mean 'casia-b'"),
-        (["file", "--out", "out", *NAME], 1, "not a video that can be read"),
     ):
         assert_refused(["pretreat", *arguments], code, words, tmp_path, capsys)
 

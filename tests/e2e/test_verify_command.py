@@ -12,10 +12,8 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.cli.main import main
-from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
-from tests.refusals import assert_refused
 
 
 def verify(*arguments: object) -> tuple[int, str, str]:
@@ -50,22 +48,3 @@ def test_a_tree_is_described_and_a_bad_file_named_with_exit_code_one(root: Path,
     assert (code, err) == (1, "")
     report = json.loads(out)
     assert ([fault["path"] for fault in report["bad"]], report["clips"]) == (["001/nm-01/090/090.pkl"], 6)
-
-
-def test_bad_input_is_one_line(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "file").write_text("")
-    Partition(("001", "absent")).save(tmp_path / "absent.json")
-    for arguments, code, words in (
-        (["nowhere"], 1, "there is no folder nowhere"),
-        (["pkl", "--partition", "absent.json"], 1, "TRAIN_SET names 1 of 2 people"),
-        (["pkl", "--partition", "none.json"], 1, "none.json is not there"),
-        (["pkl", "--jobs", "0"], 2, "at least 1"),
-        (["pkl", "--sheet", "file/sheet.png"], 1, "a file, not a folder"),
-        (["empty"], 1, "holds no clip"),
-        ([], 2, "ROOT"),
-    ):
-        assert_refused(["verify", *arguments], code, words, tmp_path, capsys)

@@ -12,14 +12,12 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import ConflictError, GaitCrafterError, UsageError
-from gaitcrafter_ext.experiments.designs import DESIGNS, FLOOR, Lab, Setting, default_mixing, design
+from gaitcrafter_ext.experiments.designs import DESIGNS, FLOOR, Lab, Setting, design
 from gaitcrafter_ext.experiments.results import collect, gains_over, plot, summary
-from gaitcrafter_ext.experiments.steps import Call, Step, command, reduction, run_steps
-from gaitcrafter_ext.recognition.mixing_schedule import read_schedule, share_at
+from gaitcrafter_ext.experiments.steps import Call, Step, reduction, run_steps
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from gaitcrafter_ext.vocabulary import ClipKey
 from tests.tiny import tiny_tree
 
 SMALL = Setting(subjects=8, train=4, seeds=2, iterations=8, weights=None, labels=(2, 4), novel=(4, 8))
@@ -155,12 +153,6 @@ def test_real_people_are_left_out_in_turn(tmp_path: Path) -> None:
     assert all(len(seed) == 3 for arm in lab.arms for tables in arm.tables.values() for seed in tables)
 
 
-def test_the_last_quarter_of_a_training_is_real() -> None:
-    points = read_schedule(default_mixing(200))
-    assert [share_at(points, iteration) for iteration in (0, 75, 150, 199)] == [1, 0.5, 0, 0]
-    assert all(share_at(read_schedule(default_mixing(iterations)), 0) == 1 for iterations in range(1, 9))
-
-
 def test_clips_are_simulated_or_given_as_the_question_needs(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="without --data"):
         _lab("clip-length", tmp_path, data=tmp_path, partition=Partition(("a",), ("b",)))
@@ -168,10 +160,6 @@ def test_clips_are_simulated_or_given_as_the_question_needs(tmp_path: Path) -> N
         design("real-people", tmp_path, SMALL)
     with pytest.raises(UsageError, match="found '090' alone"):
         _lab("missing-views", tmp_path, views=("090",))
-    store = SilhouetteStore(tmp_path / "one/pkl", create=True)
-    store.write(ClipKey("a", "nm-01", "090"), np.zeros((2, 64, 64), np.uint8))
-    with pytest.raises(UsageError, match="has 'nm' alone"):
-        _lab("missing-conditions", tmp_path, data=store.root, partition=Partition(("a",), ("b",)))
     people = Partition(("sim-001", "b", "c"), ("sim-002",))
     lab = _lab("missing-views", tmp_path / "x", views=("all",), data=tiny_tree(tmp_path) / "pkl", partition=people)
     assert _reduced(lab).facts["lacking"] == {"sim-001": ("090",), "b": ("000",), "c": ("090",)}
@@ -186,24 +174,21 @@ def test_a_run_that_was_cut_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert _run(lab, Bench()) == 0
 
 
-@pytest.mark.parametrize("made", [0, 1])
-def test_other_settings_may_follow_a_failure_that_made_nothing(tmp_path: Path, made: int) -> None:
+def test_other_settings_may_follow_a_failure_that_made_nothing(tmp_path: Path) -> None:
     def fail(words: tuple[str, ...]) -> None:
         folder = Path(_value(words, "--out")) / "pkl"
         folder.mkdir(parents=True)
-        for number in range(made):
-            (folder / f"{number}.pkl").touch()
+        if "made" in str(folder):
+            (folder / "0.pkl").touch()
         raise GaitCrafterError("failed")
 
-    with pytest.raises(GaitCrafterError, match="failed"):
-        _run(_lab("dose", tmp_path), fail)
-    assert (tmp_path / "steps" / "cohort.begun").exists() == bool(made)
-    other = _lab("dose", tmp_path, subjects=9)
-    if made:
-        with pytest.raises(ConflictError, match=r"step 'cohort' .* other settings"):
-            _run(other, Bench())
-    else:
-        assert _run(other, Bench()) == len(other.steps)
+    for name in ("made", "nothing"):
+        with pytest.raises(GaitCrafterError, match="failed"):
+            _run(_lab("dose", tmp_path / name), fail)
+    with pytest.raises(ConflictError, match=r"step 'cohort' .* other settings"):
+        _run(_lab("dose", tmp_path / "made", subjects=9), Bench())
+    other = _lab("dose", tmp_path / "nothing", subjects=9)
+    assert _run(other, Bench()) == len(other.steps)
 
 
 def test_only_what_decides_the_result_of_a_step_must_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,11 +204,8 @@ def test_only_what_decides_the_result_of_a_step_must_stay(tmp_path: Path, monkey
     renamed.write_text("training: {seed: 2}")
     with pytest.raises(ConflictError, match=r"step 'generator-all' .* other settings"):
         run(renamed)
-    (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
     assert _run(design("missing-views", Path("y"), SMALL), Bench()) > 0
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    assert _run(design("missing-views", Path("../y"), SMALL), Bench()) == 0
     (tmp_path / "y").rename("moved")
     assert _run(design("missing-views", Path("moved"), SMALL), Bench()) == 0
     bench = Bench()
@@ -234,11 +216,6 @@ def test_only_what_decides_the_result_of_a_step_must_stay(tmp_path: Path, monkey
 
     with pytest.raises(ConflictError, match=r"step 'synthetic-same' .* other settings"):
         _run(_lab("dose", tmp_path / "z"), rival)
-
-
-def test_a_shell_reads_the_words_of_a_command_as_they_are(tmp_path: Path) -> None:
-    words = ("recognise", "train", "--out", Path("a b") / "it's $HOME", "--views", "036,090")
-    assert shlex.split(command(tmp_path, "name", words).line) == ["gaitcrafter", *map(str, words)]
 
 
 def test_experiments_in_one_folder_share_what_they_have_in_common(tmp_path: Path) -> None:
@@ -252,7 +229,6 @@ def test_the_table_tells_mean_spread_and_difference(tmp_path: Path) -> None:
     lab = _lab("dose", tmp_path)
     _run(lab, Bench())
     results = collect(lab)
-    assert results.arms[0].figures["NM rank-1"] == (60.0, 61.0)
     lines = summary(results, "Why?").splitlines()
     assert "60.5 +- 0.7" in next(line for line in lines if line.startswith("real  "))
     more = next(line for line in lines if line.startswith("real + 4"))

@@ -9,11 +9,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from unittest import mock
 
 import filelock
 import pytest
 
-from gaitcrafter_ext.errors import ConflictError, DataError, StorageError
+from gaitcrafter_ext.errors import ConflictError, StorageError
 from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write, atomic_write_text
 
 
@@ -44,43 +45,21 @@ def test_text_is_utf_8_and_the_umask_decides_who_may_read(tmp_path: Path) -> Non
     assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o644
 
 
-@pytest.mark.parametrize("failure", [RuntimeError("bug"), KeyboardInterrupt(), DataError("bad clip")])
-def test_a_failure_keeps_the_old_file_and_leaves_nothing_behind(tmp_path: Path, failure: BaseException) -> None:
+def test_a_failure_keeps_the_old_file_and_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
-
-    def half_write() -> None:
-        with atomic_write(tmp_path / "a") as file:
-            file.write(b"half")
-            raise failure
-
-    with pytest.raises(type(failure)):
-        half_write()
+    with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / "a") as file:  # noqa: PT012
+        file.write(b"half")
+        raise KeyboardInterrupt
     assert (tmp_path / "a").read_text() == "old"
     assert names(tmp_path) == ["a"]
 
 
-@pytest.mark.parametrize(
-    ("number", "words"),
-    [(errno.ENOSPC, "the disk is full"), (errno.EACCES, "no permission"), (errno.EROFS, "read-only")],
-)
-def test_what_the_disk_refuses_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
-) -> None:
-    def refuse(_: int) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(StorageError, match=rf"\A.*a.bin.*{words}.*\Z"), atomic_write(tmp_path / "a.bin") as file:
-        file.write(b"half")
-    assert names(tmp_path) == []
-
-
-def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="a file, not a folder"):
-        atomic_write_text(tmp_path / "file" / "a", "")
-    with pytest.raises(StorageError, match="cannot lock"), FileLock(tmp_path / "file" / "lock"):
-        pass
+def test_what_the_disk_refuses_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, words in ((errno.ENOSPC, "the disk is full"), (errno.EACCES, "no permission")):
+        monkeypatch.setattr(os, "fsync", mock.Mock(side_effect=OSError(number, os.strerror(number))))
+        with pytest.raises(StorageError, match=rf"\A.*a.bin.*{words}.*\Z"), atomic_write(tmp_path / "a.bin") as file:
+            file.write(b"half")
+        assert names(tmp_path) == []
 
 
 HOLD = """
@@ -115,13 +94,8 @@ def test_a_lock_can_be_waited_for(tmp_path: Path) -> None:
         release.join()
 
 
-def test_where_files_cannot_be_locked_a_file_stands_for_the_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise NotImplementedError
-
-    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+def test_where_files_cannot_be_locked_a_file_is_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filelock.FileLock, "acquire", mock.Mock(side_effect=NotImplementedError))
     with FileLock(tmp_path / "lock"), pytest.raises(ConflictError), FileLock(tmp_path / "lock"):
         pass
     with FileLock(tmp_path / "lock"):

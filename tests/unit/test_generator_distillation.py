@@ -18,7 +18,7 @@ from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import guided, velocity
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
 from gaitcrafter_ext.generator.training import Examples, Trainer
-from gaitcrafter_ext.generator.weights import SamplingDefaults, read_card
+from gaitcrafter_ext.generator.weights import read_card
 from tests.tiny import PEOPLE, tiny_config, tiny_pipeline
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
@@ -28,7 +28,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::Deprec
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("teacher")
     pipeline = tiny_pipeline()
-    assert pipeline.card is not None
     pipeline.card = replace(pipeline.card, trained_on=replace(pipeline.card.trained_on, before=("zero/p0",)))
     pipeline.save_pretrained(folder)
     return folder
@@ -54,7 +53,7 @@ def _sample(denoiser: GaitUNet, shown: Examples, guidance: float = 1.0) -> torch
 
 
 @pytest.mark.slow
-def test_a_student_is_nearer_to_the_guided_teacher_than_the_teacher_itself_in_as_few_evaluations(
+def test_a_student_is_nearer_to_the_guided_teacher_than_the_teacher_in_as_few_steps(
     teacher: Path, tmp_path: Path
 ) -> None:
     trainer = _student(teacher, tmp_path, _config(max_clips=30, batch_size=2, learning_rate=5e-4, code_noise=0.0))
@@ -89,23 +88,6 @@ def test_a_student_begins_as_a_copy_that_does_not_bear_its_teachers_folder(
     assert all(torch.equal(tensor, theirs[name]) for name, tensor in student.state_dict().items())
     assert str(teacher) not in str(student.config)
     assert not caplog.records  # diffusers warns of a change of precision, also to the same one
-
-
-def test_requests_are_known_people_blends_and_drawn_ones_at_many_cadences(teacher: Path) -> None:
-    objective = ImitateTeacher(_config(), str(teacher))
-    given = objective.requests(400, np.random.default_rng(0))
-    directions = torch.nn.functional.normalize(given.code), torch.nn.functional.normalize(objective.people.codes)
-    known = torch.cdist(*directions).min(dim=1).values < 1e-3
-    assert float(known.float().mean()) == pytest.approx(0.5, abs=0.08)
-    scale = (given.code.norm(dim=1)[:, None] / objective.people.codes.norm(dim=1))[known]
-    usual = ((scale - SamplingDefaults.identity_scale).abs() < 1e-3).any(dim=1)
-    assert float(usual.float().mean()) == pytest.approx(0.5, abs=0.1)
-    assert set(given.condition.tolist()) == {0, 1}
-    assert set(given.view_deg.tolist()) == {0.0, 90.0}
-    cycle = 2 * np.pi / given.phase.diff(dim=1)[:, 0]
-    assert float(((cycle - 24).abs() < 0.01).float().mean()) == pytest.approx(0.5, abs=0.08)
-    assert 17 < float(cycle.min()) < 19
-    assert 32 < float(cycle.max()) < 34
 
 
 def test_a_resumed_student_ends_with_the_weights_of_an_unbroken_one(teacher: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The denoiser: layers against naive twins, and what each input does."""
+"""The denoiser: layers against naive twins, what each input does; what is learned, and that every sampler undoes it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from gaitcrafter_ext.generator.conditioning import Conditioner, PhaseEmbedding, view_features
+from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.generator.conditioning import Conditioner, Conditioning, PhaseEmbedding
 from gaitcrafter_ext.generator.network import (
     PATCH_FRAMES,
     PATCH_PIXELS,
@@ -20,6 +21,15 @@ from gaitcrafter_ext.generator.network import (
     patchify,
     unpatchify,
 )
+from gaitcrafter_ext.generator.objective import (
+    LOWER_THIRD,
+    T_MIN,
+    add_noise,
+    denoising_loss,
+    guided,
+    velocity,
+)
+from gaitcrafter_ext.generator.sampling import SAMPLER_NAMES, make_scheduler
 from tests.tiny import tiny_network
 
 
@@ -59,15 +69,6 @@ def test_convolutions_are_those_of_each_frame_and_of_each_position() -> None:
     torch.testing.assert_close(temporal(x)[1, :, 0, 1], one)
 
 
-def test_attention_bias_is_that_of_the_lag() -> None:
-    layer, embedding = GlobalAttention(128, 4), _random(2, 4)
-    torch.nn.init.normal_(layer.lags.weight)
-    bias = layer._bias(3, 2, embedding).detach()
-    lags = layer.lags(embedding).detach().unflatten(1, (2, -1))
-    naive = torch.stack([torch.stack([lags[:, :, abs(i // 2 - j // 2)] for j in range(6)], -1) for i in range(6)], -2)
-    assert torch.equal(bias, naive)
-
-
 def test_what_is_zero_initialised_changes_nothing_at_first() -> None:
     x, embedding = _random(1, 3, 4, 4, 64), _random(1, 3, 4)
     for layer in (Block(64, 4), GlobalAttention(64, 4)):
@@ -76,15 +77,6 @@ def test_what_is_zero_initialised_changes_nothing_at_first() -> None:
     assert torch.equal(Refinement()(clips), clips)
     phases = PhaseEmbedding(8, PATCH_FRAMES)(_random(1, 30))
     assert torch.equal(phases, torch.zeros_like(phases))
-
-
-def test_clips_of_odd_sizes_and_in_any_batch_are_denoised_alike(network: GaitUNet) -> None:
-    odd = GaitUNet(3, 1, 10, 32, 32, channels=(5, 7, 64), blocks=(1, 2, 1), embedding=12, canvas_channels=1)
-    inputs = {**_inputs(2, 10), "code": _random(2, 3), "condition": torch.zeros(2, dtype=torch.long)}
-    assert odd(_random(2, 10, 32, 32), **inputs).shape == (2, 10, 32, 32)
-    x_t, inputs = _random(3, 30, 64, 48), _inputs(3)
-    alone = network(x_t[2:3], **{name: value[2:3] for name, value in inputs.items()})
-    torch.testing.assert_close(network(x_t, **inputs)[2:3], alone, atol=1e-4, rtol=1e-4)
 
 
 def test_every_input_matters_and_each_frame_has_its_own_phase(network: GaitUNet) -> None:
@@ -111,8 +103,61 @@ def test_inputs_that_are_not_given_leave_no_trace() -> None:
     assert torch.equal(conditioner(*nothing), before)
 
 
-def test_codes_enter_at_full_strength_and_views_are_angles() -> None:
-    torch.manual_seed(0)
-    assert Conditioner(64, 3, 256).identity(_random(500, 64)).std().item() == pytest.approx(1.0, abs=0.02)
-    turned = view_features(torch.tensor([30.0 + 360.0]))
-    torch.testing.assert_close(view_features(torch.tensor([30.0])), turned, atol=1e-5, rtol=0)
+def _clips(count: int, *shape: int) -> torch.Tensor:
+    return torch.randn(count, *shape, generator=torch.Generator().manual_seed(0))
+
+
+def test_the_path_leads_from_the_clip_to_the_noise_at_constant_velocity() -> None:
+    clean, noise = _clips(2, 3, 1, 2, 2)
+    t = torch.tensor([0.0, 0.7, 1.0])
+    x_t = add_noise(clean, noise, t)
+    torch.testing.assert_close(x_t[[0, 2]], torch.stack([clean[0], noise[2]]))
+    torch.testing.assert_close(velocity(x_t[1], clean[1], t[1]), (noise - clean)[1])
+
+
+def test_loss_is_that_of_the_velocity_and_held_near_no_noise() -> None:
+    clean, noise, guess = _clips(3, 2, 4, 3, 3)
+    t = torch.tensor([0.4, 0.9])
+    implied = (add_noise(clean, noise, t) - guess) / t[:, None, None, None]
+    naive = ((implied - (noise - clean)) ** 2).mean(dim=(1, 2, 3))
+    torch.testing.assert_close(denoising_loss(guess, clean, t), naive)
+    held = denoising_loss(torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1), torch.tensor([1e-6]))
+    assert held.item() == pytest.approx(1 / T_MIN**2)
+
+
+def test_feet_weigh_as_much_more_as_asked() -> None:
+    clean, head, feet = torch.zeros(3, 1, 2, 64, 48)
+    head[:, :, 10], feet[:, :, LOWER_THIRD] = 1.0, 1.0
+    t = torch.ones(1)
+    ratio = denoising_loss(feet, clean, t, feet=1.5) / denoising_loss(head, clean, t, feet=1.5)
+    assert ratio.item() == pytest.approx(1.5)
+
+
+def test_guidance_leads_away_from_the_unconditional_walk_in_step() -> None:
+    def denoise(
+        x_t: torch.Tensor, t: torch.Tensor, code: torch.Tensor, condition: torch.Tensor, *rest: torch.Tensor
+    ) -> torch.Tensor:
+        view_deg, phase = rest
+        given = code.isfinite().all(1)
+        assert torch.equal(given, condition >= 0)
+        assert torch.equal(given, view_deg.isfinite())
+        assert given.all() or torch.equal(phase[given], phase[~given])
+        return torch.where(given, 0.3, 0.2)[:, None, None, None].expand_as(x_t)
+
+    given = Conditioning(torch.zeros(2, 4), torch.zeros(2).long(), torch.zeros(2), torch.rand(2, 30))
+    for t, guidance, expected in ((0.5, 3.0, 0.5), (0.5, 1.0, 0.3), (0.99, 3.0, 0.3), (0.1, 3.0, 0.3)):
+        found = guided(denoise, torch.zeros(2, 30, 8, 8), t, given, guidance)
+        torch.testing.assert_close(found, torch.full((2, 30, 8, 8), expected))
+
+
+def test_with_a_perfect_denoiser_every_sampler_goes_from_pure_noise_to_the_clip() -> None:
+    for name in SAMPLER_NAMES:
+        clean, sample = _clips(2, 1, 2, 4, 4)
+        scheduler = make_scheduler(name, shift=3.0)
+        scheduler.set_timesteps(6)
+        assert float(scheduler.sigmas[0]) == pytest.approx(1.0, abs=1e-3)
+        for timestep, t in zip(scheduler.timesteps, scheduler.sigmas, strict=False):
+            sample = scheduler.step(velocity(sample, clean, t), timestep, sample).prev_sample
+        torch.testing.assert_close(sample, clean, atol=1e-4, rtol=0)
+    with pytest.raises(UsageError, match="did you mean 'euler'"):
+        make_scheduler("eular", shift=3.0)

@@ -77,7 +77,7 @@ def test_clips_of_any_length_have_no_seam(pipeline: GaitCrafterPipeline, answeri
         assert np.abs(clips[0].astype(int) - expected).max() <= 1
 
 
-def test_phases_and_codes_are_those_of_the_request_or_else_of_the_person(
+def test_phases_and_codes_are_the_requests_or_the_persons(
     pipeline: GaitCrafterPipeline, answering: Callable[[Denoise], None]
 ) -> None:
     codes, phases = list[torch.Tensor](), list[torch.Tensor]()
@@ -100,9 +100,7 @@ def test_phases_and_codes_are_those_of_the_request_or_else_of_the_person(
     assert codes[3].tolist() == [2.0, -4.0, 1.0, 0.0]
 
 
-def test_a_code_asks_for_the_same_clip_as_the_person_who_has_it_and_the_weights_have_defaults(
-    pipeline: GaitCrafterPipeline,
-) -> None:
+def test_a_code_asks_for_the_clip_of_its_person_and_weights_have_defaults(pipeline: GaitCrafterPipeline) -> None:
     person = SampleRequest({PEOPLE[1]: 1.0}, "nm", 90.0, seed=5, cycle=24.0)
     coded = replace(person, weights={}, code=tuple(pipeline.people.codes[1].tolist()))
     clips = pipeline([person, coded]).clips
@@ -112,9 +110,7 @@ def test_a_code_asks_for_the_same_clip_as_the_person_who_has_it_and_the_weights_
 
 
 @pytest.mark.filterwarnings("ignore:`torch_dtype` is deprecated")
-def test_weights_are_saved_and_loaded_with_their_card_in_half_precision_too(
-    pipeline: GaitCrafterPipeline, tmp_path: Path
-) -> None:
+def test_weights_are_saved_and_loaded_in_half_precision_too(pipeline: GaitCrafterPipeline, tmp_path: Path) -> None:
     pipeline.save_pretrained(tmp_path / "weights")
     loaded = GaitCrafterPipeline.from_pretrained(tmp_path / "weights")
     assert isinstance(loaded, DiffusionPipeline)
@@ -131,9 +127,7 @@ def test_weights_are_saved_and_loaded_with_their_card_in_half_precision_too(
     assert np.abs(pipeline(_requests(2), steps=1, precision="bf16").clips - full.astype(int)).mean() < 8.0
 
 
-def test_a_pipeline_made_of_parts_samples_and_asks_for_a_card_before_it_is_saved(
-    pipeline: GaitCrafterPipeline, tmp_path: Path
-) -> None:
+def test_a_pipeline_made_of_parts_needs_a_card_to_be_saved(pipeline: GaitCrafterPipeline, tmp_path: Path) -> None:
     parts = GaitCrafterPipeline(**pipeline.components)
     request = replace(_requests(1)[0], cycle=24.0)
     assert np.array_equal(parts([request], steps=1).clips, pipeline([request], steps=1).clips)
@@ -145,12 +139,9 @@ def test_a_pipeline_made_of_parts_samples_and_asks_for_a_card_before_it_is_saved
 def test_requests_and_options_that_the_weights_cannot_serve_are_refused(pipeline: GaitCrafterPipeline) -> None:
     requests: dict[str, dict[str, object]] = {
         "identity 'sim-01' is unknown to these weights; did you mean 'sim-001'": {"weights": {"sim-01": 1.0}},
-        r"weights: \{\}; expected finite numbers": {"weights": {}},
         "weights: .*finite numbers from 0": {"weights": {PEOPLE[0]: -0.5, PEOPLE[1]: 1.5}},
-        "weights: .*nan": {"weights": {PEOPLE[0]: math.nan}},
         "condition 'bg' is unknown to these weights": {"condition": "bg"},
         "code: 2 numbers; expected 4": {"code": (0.0, 1.0)},
-        "code: a number is not finite": {"code": (0.0, math.nan, 0.0, 0.0)},
         "cycle: 0.0 frames asked for": {"cycle": 0.0},
     }
     for message, changes in requests.items():
@@ -158,12 +149,8 @@ def test_requests_and_options_that_the_weights_cannot_serve_are_refused(pipeline
             pipeline([replace(_requests(1)[0], **changes)], steps=1)  # type: ignore[arg-type]
     options: dict[str, dict[str, object]] = {
         "frames: 19; allowed: 20 to 600": {"frames": 19},
-        "frames: 601; allowed": {"frames": 601},
         "steps: 0 asked for; allowed: 1 or more": {"steps": 0},
         "guidance: -1.0 asked for": {"guidance": -1.0},
-        "identity_scale: -1.0 asked for": {"identity_scale": -1.0},
-        "identity_scale: nan asked for": {"identity_scale": math.nan},
-        "batch_size: -1 asked for": {"batch_size": -1},
         "unknown 'ddim'": {"sampler": "ddim"},
         "precision: unknown 'fp8'": {"precision": "fp8"},
     }
@@ -175,7 +162,6 @@ def test_requests_and_options_that_the_weights_cannot_serve_are_refused(pipeline
 def test_damaged_weights_are_refused_in_one_line(pipeline: GaitCrafterPipeline, tmp_path: Path) -> None:
     pipeline.save_pretrained(tmp_path)
     for name, content, message in (
-        ("denoiser/config.json", b"{", "the weights do not load"),
         ("model_index.json", b"[]", "the weights do not load"),
         ("people/diffusion_pytorch_model.safetensors", b"{", "truncated or changed; copy it again"),
     ):

@@ -1,14 +1,20 @@
-"""The card of a weights folder: whole or refused in one line."""
+"""The card of a weights folder, whole or refused in one line; weights by repository id, a folder for the network."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
 
 import pytest
 
-from gaitcrafter_ext.errors import MissingError, WeightsError
+from gaitcrafter_ext.errors import MissingError, StorageError, WeightsError
+from gaitcrafter_ext.generator.hub import fetch
+from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
 from gaitcrafter_ext.generator.weights import (
     CARD_NAME,
     Card,
@@ -44,18 +50,12 @@ def test_a_card_reads_back_and_names_everybody_whom_these_weights_or_earlier_one
 
 def test_values_outside_their_range_and_unknown_keys_are_refused(tmp_path: Path) -> None:
     for keys, value, message in (
-        (("sampling", "steps"), 0, "'sampling.steps' is 0"),
         (("sampling", "sampler"), "heun", "'sampling.sampler' is 'heun'"),
-        (("sampling", "guidance"), -1, "'sampling.guidance' is -1"),
         (("cadence", "sim-001"), [0, 1], "'cadence.sim-001.0' is 0"),
         (("cadence", "sim-001"), [float("nan"), 1], "'cadence.sim-001.0' is nan"),
-        (("cadence", "sim-001"), [25], "'cadence.sim-001"),
-        (("code_dim",), 0, "'code_dim' is 0"),
         (("vocabulary",), ["nm"], "'vocabulary' is a list"),
         (("vocabulary", "conditons"), [], "unknown key 'vocabulary.conditons'; did you mean 'conditions'"),
-        (("dataset", "name"), "", "'dataset.name' is ''"),
         (("format",), 2, "is of format 2, this version reads 3; train again"),
-        (("format",), None, "is of format None"),
     ):
         values = json.loads(CARD.to_json())
         inner = values
@@ -97,15 +97,68 @@ def test_a_folder_called_as_the_packaged_weights_are_is_a_folder(
     assert read_card(locate("bundled")) != CARD
 
 
-def test_the_bundled_weights_are_whole() -> None:
-    card = read_card("bundled")
-    check_weights(locate("bundled"), card)
-    assert set(card.cadence) <= set(card.vocabulary.identities)
-
-
-def test_the_bundled_weights_are_a_students_and_what_it_learned_from_is_trained_on() -> None:
+def test_the_bundled_weights_are_whole_and_a_students_and_what_it_learned_from_is_trained_on() -> None:
+    check_weights(locate("bundled"), read_card("bundled"))
     student, teacher = (read_card(locate(name)) for name in ("bundled", trainable("bundled")))
     assert (student.sampling.baked_in, student.sampling.steps, teacher.sampling.baked_in) == (True, 2, False)
     assert student.training["teacher"]["fingerprint"] == teacher.fingerprint
     assert student.everybody() == teacher.everybody()
     assert trainable("somewhere/else") == "somewhere/else"
+
+
+BUNDLED = locate("bundled")
+
+
+@pytest.fixture
+def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The Hub as a folder."""
+
+    def snapshot_download(repo_id: str, **_: Any) -> str:
+        if not (tmp_path / repo_id).is_dir():
+            raise ConnectionError(f"404 for {repo_id}")
+        return str(tmp_path / repo_id)
+
+    def upload_folder(*, repo_id: str, folder_path: Path, **_: Any) -> SimpleNamespace:
+        shutil.copytree(folder_path, tmp_path / repo_id)
+        return SimpleNamespace(commit_url=f"https://hub/{repo_id}/commit/1")
+
+    monkeypatch.setattr("huggingface_hub.HfApi", mock.Mock(return_value=mock.Mock(upload_folder=upload_folder)))
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    return tmp_path
+
+
+def pipeline() -> Any:
+    """As much of a pipeline as an upload needs."""
+    return SimpleNamespace(
+        card=read_card(BUNDLED), save_pretrained=lambda folder: shutil.copy(BUNDLED / CARD_NAME, folder)
+    )
+
+
+def test_what_was_pushed_is_fetched_by_its_id_with_a_model_card(remote: Path, tmp_path: Path) -> None:
+    row = {"question": "leakage", "measure": "leak", "features": "gei", "value": 0.1, "low": 0, "high": 0.2}
+    (tmp_path / "report.json").write_text(json.dumps({"rows": [row]}))
+    push = GaitCrafterPipeline.push_to_hub
+    url = push(pipeline(), "lab/gait", licence="cc0-1.0", report=tmp_path / "report.json")
+    assert url == "https://hub/lab/gait/commit/1"
+    card = read_card(BUNDLED)
+    assert read_card(fetch("lab/gait")) == card
+    text = (remote / "lab/gait/README.md").read_text()
+    assert text.startswith("---\nlicense: cc0-1.0\n")
+    assert f"{len(card.vocabulary.identities)} people of {card.trained_on.dataset}" in text
+    assert "| leakage | leak | gei | 0.1 | 0 | 0.2 |" in text
+    assert 'from_pretrained("lab/gait")' in text
+
+
+def test_failures_of_the_network_are_one_line(remote: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        MissingError, match=r"no folder 'lab/none', and no such repository of weights .404 for lab/none"
+    ):
+        fetch("lab/none")
+    broken = mock.Mock(create_repo=mock.Mock(side_effect=ConnectionError("no route to the Hub")))
+    monkeypatch.setattr("huggingface_hub.HfApi", mock.Mock(return_value=broken))
+    with pytest.raises(StorageError, match=r"lab/gait: the upload failed .no route"):
+        GaitCrafterPipeline.push_to_hub(pipeline(), "lab/gait")
+    monkeypatch.delattr("huggingface_hub.snapshot_download")
+    assert fetch("bundled") == fetch(BUNDLED) == BUNDLED
+    with pytest.raises(MissingError, match="no weights at 'nowhere'"):
+        fetch("nowhere")

@@ -93,7 +93,9 @@ def test_casia_bs_download_is_read_as_it_is(tmp_path: Path) -> None:
     check(tmp_path / "unzipped", tmp_path / "out-2", KEYS)
 
 
-def test_a_zip_of_the_tree_itself(tmp_path: Path) -> None:
+def test_a_zip_of_the_tree_itself_and_oumvlps_own_folders(tmp_path: Path) -> None:
+    write(tmp_path / "raw" / "Silhouette_015-01", {f"00002/{number:04d}.png": png(m) for number, m in enumerate(MASKS)})
+    check(tmp_path / "raw", tmp_path / "oumvlp", [ClipKey("00002", "01", "015")])
     with zipfile.ZipFile(tmp_path / "raw.zip", "w") as archive:
         for name, data in pictures(KEYS[0]).items():
             archive.writestr(f"some/folder/{name}", data)
@@ -112,22 +114,15 @@ def test_a_broken_archive_is_named_and_the_others_go_on(tmp_path: Path) -> None:
         find_walks(tmp_path / "x.zip")
 
 
-def test_oumvlps_own_folders(tmp_path: Path) -> None:
-    write(tmp_path / "raw" / "Silhouette_015-01", {f"00002/{number:04d}.png": png(m) for number, m in enumerate(MASKS)})
-    check(tmp_path / "raw", tmp_path / "out", [ClipKey("00002", "01", "015")])
-
-
 def test_pickles_of_every_type_and_shape(tmp_path: Path) -> None:
     masks = np.stack(MASKS)
-    lists = [mask.tolist() for mask in MASKS]
-    contents = [masks, masks[..., None], masks > 0, masks / 255.0, masks.astype(np.int64), MASKS, lists, CLIP]
+    contents = [masks, masks[..., None], masks > 0, masks / 255.0, MASKS, [mask.tolist() for mask in MASKS], CLIP]
     for number, content in enumerate(contents):
         raw = write(tmp_path / f"raw-{number}", {f"{KEYS[0]}/090.pkl": pickle.dumps(content)})
         check(raw, tmp_path / f"out-{number}", KEYS[:1])
-    for number, other in enumerate((np.zeros((9, 3, 64, 64), np.uint8), 3, ["a"])):
-        raw = write(tmp_path / f"other-{number}", {f"{KEYS[0]}/090.pkl": pickle.dumps(other)})
-        refused = ingest(raw, tmp_path / "none")[KEYS[0]]
-        assert "expected silhouettes [T, H, W]" in refused.warnings["frames that cannot be read"]
+    raw = write(tmp_path / "other", {f"{KEYS[0]}/090.pkl": pickle.dumps(np.zeros((9, 3, 64, 64), np.uint8))})
+    refused = ingest(raw, tmp_path / "none")[KEYS[0]]
+    assert "expected silhouettes [T, H, W]" in refused.warnings["frames that cannot be read"]
 
 
 def test_of_several_pickles_the_datasets_is_read(tmp_path: Path) -> None:

@@ -32,11 +32,8 @@ def test_a_byte_order_mark_other_line_ends_and_other_keys_do_no_harm(tmp_path: P
 def test_a_wrong_file_is_refused_by_name(tmp_path: Path) -> None:
     for text, words in (
         (b"{", "is not JSON"),
-        (b"\xff\xfe\x00", "is not JSON"),
         (b"[" * 100_000, "is not JSON"),
-        (b"[]", "'the file' is a list; expected TRAIN_SET, TEST_SET, PROBE_SET, GALLERY_SET"),
         (b'{"TEST_SET": []}', "'TRAIN_SET' is missing"),
-        (b'{"TRAIN_SET": "001", "TEST_SET": []}', "'TRAIN_SET' is '001'"),
         (b'{"TRAIN_SET": [1], "TEST_SET": []}', "'TRAIN_SET.0' is 1; .*; put it in quotes"),
         (b'{"TRAIN_SET": ["001", "001"], "TEST_SET": []}', "TRAIN_SET names 001 more than once"),
         (b'{"TRAIN_SET": ["001", "002"], "TEST_SET": ["002"]}', "002 in both TRAIN_SET and TEST_SET"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 
 from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError, UsageError, WeightsError
 from gaitcrafter_ext.generator.weights import read_card
-from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.identities import Cadence
@@ -39,24 +37,6 @@ def test_the_weights_people_are_inventoried_whoever_else_is_there(tmp_path: Path
     assert {key.identity for key in take_inventory(CARD, store, ["test-person"]).there} == {"test-person"}
     with pytest.raises(WeightsError, match=r"trained on 5 people of 'simulated', .* holds 3 of them"):
         take_inventory(CARD, tree(tmp_path / "few", PEOPLE[:3]))
-
-
-def test_takes_are_read_by_the_rules_of_the_weights_dataset(tmp_path: Path) -> None:
-    oumvlp = replace(CARD, dataset=DatasetConfig("oumvlp", takes_pattern=r"\d+"))
-    store = tree(tmp_path, PEOPLE, "01")
-    assert take_inventory(oumvlp, store).takes == ("01",)
-    assert take_inventory(CARD, store).takes == ()  # there the take would be the condition '01'
-
-
-def test_where_angles_are_unknown_a_take_with_any_clip_lacks_none(tmp_path: Path) -> None:
-    words = replace(CARD.vocabulary, views={"any": None})
-    card = replace(CARD, vocabulary=words, dataset=DatasetConfig(views={"left": None, "right": None}))
-    store = SilhouetteStore(tmp_path, card.dataset, create=True)
-    for number, name in enumerate(PEOPLE):
-        store.write(ClipKey(name, "nm-02", "left" if number else "right"), CLIP)
-    inventory = take_inventory(card, store)
-    assert inventory.views == ("any",)
-    assert inventory.there == {ClipKey(name, "nm-02", "any") for name in PEOPLE}
 
 
 def test_people_to_imitate_are_those_of_train_set_or_those_asked_for_but_never_of_test_set(tmp_path: Path) -> None:

@@ -50,12 +50,10 @@ def test_the_loss_falls(network: GaitSetConfig | GaitBaseConfig, people: Trainin
     assert (steps[0].cross_entropy is None) == isinstance(network, GaitSetConfig)
 
 
-@pytest.mark.parametrize("network", [GAITSET, GAITBASE])
-def test_a_run_cut_and_resumed_gives_the_weights_of_one_that_was_not(
-    network: GaitSetConfig | GaitBaseConfig, people: TrainingSet, tmp_path: Path
-) -> None:
-    config = dataclasses.replace(SHORT, network=network)
-    whole = train(config, people, tmp_path / "whole")
+def test_a_run_cut_and_resumed_gives_the_weights_of_one_that_was_not(people: TrainingSet, tmp_path: Path) -> None:
+    config, rates = dataclasses.replace(SHORT, network=GAITBASE, milestones=(1, 3)), list[float]()
+    whole = train(config, people, tmp_path / "whole", on_step=lambda step: rates.append(step.learning_rate))
+    assert rates == pytest.approx([0.1, 0.01, 0.01, 0.001])
 
     def stop(step: Step) -> None:
         if step.iteration == 3:
@@ -72,9 +70,7 @@ def test_a_run_cut_and_resumed_gives_the_weights_of_one_that_was_not(
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
-def test_a_finished_run_is_left_alone_may_be_made_longer_and_is_mended_after_a_kill(
-    people: TrainingSet, tmp_path: Path
-) -> None:
+def test_a_finished_run_may_be_made_longer_and_is_mended_after_a_kill(people: TrainingSet, tmp_path: Path) -> None:
     longer, weights, state = dataclasses.replace(SHORT, iterations=5), tmp_path / "model.safetensors", STATE_FILE
     train(SHORT, people, tmp_path)
     short, before = (tmp_path / state).read_bytes(), weights.stat().st_mtime_ns
@@ -109,18 +105,9 @@ def test_a_folder_that_holds_something_else_is_refused(people: TrainingSet, tmp_
     assert (foreign / "model.safetensors").read_text() == "precious"
 
 
-def test_the_learning_rate_falls_at_the_milestones(people: TrainingSet, tmp_path: Path) -> None:
-    rates: list[float] = []
-    train(dataclasses.replace(SHORT, milestones=(1, 3)), people, tmp_path,
-          on_step=lambda step: rates.append(step.learning_rate))  # fmt: skip
-    assert rates == pytest.approx([0.1, 0.01, 0.01, 0.001])
-
-
 def test_what_cannot_train_writes_nothing(people: TrainingSet, tmp_path: Path) -> None:
     changes: tuple[tuple[dict[str, Any], str], ...] = (
-        ({"people": 1}, "people"),
         ({"clips": 1}, "clips"),
-        ({"frames": 0}, "frames"),
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"synthetic_share": ((0, 1.5),)}, "synthetic share"),
     )

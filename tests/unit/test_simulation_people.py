@@ -1,30 +1,13 @@
-"""Bodies, gait, what is worn and carried, and what a camera sees of it."""
+"""Bodies, gait, and what a camera sees of them; clothes and bags show in the cohort and the golden clips."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.simulation.bags import SIZES, Bag, carry, hanging_bag, wear_backpack
-from gaitcrafter_ext.simulation.bodies import Body, rows, sample_body, skin_points
+from gaitcrafter_ext.simulation.bodies import Body, sample_body, skin_points
 from gaitcrafter_ext.simulation.camera import MARGIN, SUBPIXELS, fill, project, segmentation_noise, take_bite
-from gaitcrafter_ext.simulation.clothing import (
-    COLLARS,
-    HAIR_STYLES,
-    Coat,
-    Dress,
-    Outfit,
-    coat_gait,
-    dress_body,
-    sample_coat,
-    sample_dress,
-    trunk_profile,
-    wear_coat,
-    wear_hair,
-)
 from gaitcrafter_ext.simulation.cohort import body_mesh, person, pose_take
 from gaitcrafter_ext.simulation.gait import Gait, evaluate, joint_angles, mean_curve, sample_gait, walk
 
@@ -37,16 +20,6 @@ def gait() -> Gait:
 @pytest.fixture(scope="module")
 def body() -> Body:
     return sample_body(np.random.default_rng(0))
-
-
-@pytest.fixture(scope="module")
-def dress() -> Dress:
-    return replace(sample_dress(np.random.default_rng(1), "male"), skirt_m=0.0)
-
-
-@pytest.fixture(scope="module")
-def coat() -> Coat:
-    return sample_coat(np.random.default_rng(2))
 
 
 def test_bodies_stand_on_the_ground_with_hanging_limbs_left_at_plus_x() -> None:
@@ -96,64 +69,6 @@ def test_joint_curves_stay_in_the_ranges_they_were_set_from_and_steps_have_human
     assert np.corrcoef(angles["hip"][:, 0], angles["arm"][:, 0])[0, 1] < -0.7, "arms swing against the legs"
     along_m = walk(body, gait, 50, np.random.default_rng(11)).along_m
     assert 0.9 < (along_m[-1] - along_m[0]) / (49 / 25) < 1.7, "metres a second"
-
-
-def dressed(body: Body, dress: Dress, coat: Coat | None = None) -> Outfit:
-    outfit = Outfit(body)
-    dress_body(outfit, dress, *((coat.thickness_m, coat.sleeve_radius_m) if coat else ()))
-    return outfit
-
-
-def added(outfit: Outfit) -> np.ndarray:
-    return outfit.rest()[0][len(outfit.vertices) :]
-
-
-def test_a_coat_hides_the_waist_and_part_of_the_legs_and_weighs_on_the_gait(
-    body: Body, dress: Dress, coat: Coat, gait: Gait
-) -> None:
-    outfit = dressed(body, dress, coat)
-    wear_coat(outfit, replace(coat, hem_m=0.4, belt=0.0, collar="none"))
-    points = added(outfit)
-    waist = points[np.abs(points[:, 2] - body.joint("thorax")[2]) < 0.06]
-    assert np.abs(waist[:, 0]).max() > trunk_profile(body, body.joint("thorax")[2:3])[0, 0] + 0.015
-    np.testing.assert_allclose(points[:, 2].min(), body.joint("pelvis")[2] - 0.4)
-    assert any(np.isin(hull, rows("thigh")).any() for hull in outfit.hulls)
-    heavy = coat_gait(gait, coat, np.random.default_rng(3))
-    assert heavy.hip_gain < gait.hip_gain
-    assert (heavy.arm_swing_deg < gait.arm_swing_deg).all()
-    assert (heavy.arm_out_deg > gait.arm_out_deg).all()
-
-
-def test_every_collar_and_hair_style_can_be_worn(body: Body, dress: Dress, coat: Coat) -> None:
-    counts = {}
-    for collar in COLLARS:
-        outfit = dressed(body, dress)
-        wear_coat(outfit, replace(coat, collar=collar))
-        np.testing.assert_allclose(outfit.rest()[1].weights.sum(1), 1.0)
-        counts[collar] = len(added(outfit))
-    assert [collar for collar in COLLARS if counts[collar] == counts["none"]] == ["none"]
-    for style in HAIR_STYLES:
-        outfit = Outfit(body)
-        wear_hair(outfit, style, 0.02)
-        assert (len(added(outfit)) == 0) == (style == "bald")
-        assert (np.abs(added(outfit) - body.joint("head")) < (0.2, 0.3, 0.45)).all(), style
-
-
-def test_a_bag_is_where_it_is_carried_and_its_arm_swings_less(body: Body, dress: Dress, gait: Gait) -> None:
-    outfit = dressed(body, dress)
-    for kind in SIZES:
-        for side, sign in ((0, 1.0), (1, -1.0)):
-            bag = Bag(kind, side, np.array([0.12, 0.36, 0.28]), 0.0, 0.0, 0.3)
-            loaded = carry(gait, bag, np.random.default_rng(4))
-            assert loaded.arm_swing_deg[side] < gait.arm_swing_deg[side], kind
-            if kind == "backpack":
-                wear_backpack(outfit, bag)
-                assert added(outfit)[:, 1].max() > outfit.vertices[rows("chest", "thorax"), 1].max() + 0.1
-                continue
-            steps = walk(body, loaded, 25, np.random.default_rng(4))
-            posed = hanging_bag(outfit, bag, steps)
-            assert sign * posed[..., 0].mean() > 0.08, kind
-            assert posed[..., 2].min() > steps.position[..., 2].min(), kind
 
 
 def test_views_show_what_their_names_say() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import DataError, MissingError, StorageError
-from gaitcrafter_ext.silhouettes.clip import upsample
+from gaitcrafter_ext.silhouettes.clip import gei, normalise, upsample, window
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, load_dataset
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_clip, read_frames, write_clip
 from gaitcrafter_ext.vocabulary import ClipKey
@@ -94,7 +94,7 @@ def test_the_datasets_file_is_read_and_written_beside_others(tmp_path: Path) -> 
     assert np.array_equal(store.read(KEY), FRAMES)
 
 
-@pytest.mark.parametrize("size", [(64, 64), (64, 44), (128, 128), (128, 88)])
+@pytest.mark.parametrize("size", [(64, 44), (128, 128), (128, 88)])
 def test_clips_of_every_size_are_read_as_64x64(tmp_path: Path, size: tuple[int, int]) -> None:
     middle = np.zeros((5, 64, 64), np.uint8)
     middle[:, :, 10:54] = FRAMES[:, :, 10:54]
@@ -116,9 +116,8 @@ def test_clips_are_written_as_wide_as_the_datasets(tmp_path: Path) -> None:
 
 
 def test_what_is_no_clip_is_neither_read_nor_written(tmp_path: Path) -> None:
-    for thing, words in ((FRAMES[:, :, 10:50], r"shape \[5, 64, 40\]"), (Path("x"), "refused")):
-        with pytest.raises(DataError, match=rf"bad\.pkl: .*{words}"):
-            read_clip(save(tmp_path / "bad.pkl", thing))
+    with pytest.raises(DataError, match=r"bad\.pkl: .*shape \[5, 64, 40\]"):
+        read_clip(save(tmp_path / "bad.pkl", FRAMES[:, :, 10:50]))
     for frames in (FRAMES[:1], FRAMES / 255.0, FRAMES[:, :32]):
         with pytest.raises(DataError):
             SilhouetteStore(tmp_path).write(KEY, frames)
@@ -135,3 +134,30 @@ def test_a_root_or_clip_that_is_missing_or_no_file_is_named(tmp_path: Path) -> N
         SilhouetteStore(tmp_path / "file" / "root", create=True)
     with pytest.raises(StorageError, match="cannot read"):
         read_clip(tmp_path)
+
+
+def test_the_mean_over_time_and_the_middle() -> None:
+    clip = np.broadcast_to(np.arange(1, 6, dtype=np.uint8)[:, None, None], (5, 64, 64))
+    assert (gei(clip) == 3).all()
+    assert (gei(clip).dtype, gei(clip).shape) == (np.float32, (64, 64))
+    assert window(clip, 3)[:, 0, 0].tolist() == [2, 3, 4]
+    assert len(window(clip, 9)) == 5
+
+
+def disc(size: int) -> np.ndarray:
+    """A walker-sized ellipse of ``size`` rows with an edge of one pixel."""
+    rows, columns = (np.arange(size)[:, None] + 0.5) / size - 0.5, (np.arange(size)[None] + 0.5) / size - 0.5
+    radius = np.hypot(rows / 0.47, columns / 0.2)
+    slope = np.hypot(rows / 0.47**2, columns / 0.2**2) / np.maximum(radius, 1e-6)
+    return np.rint(255 * np.clip(0.5 + (1 - radius) / np.maximum(slope, 1e-6) * size, 0, 1)).astype(np.uint8)[None]
+
+
+def test_an_enlarged_clip_is_as_sharp_as_one_drawn_large() -> None:
+    enlarged, drawn, blurred = upsample(disc(64)), disc(128), disc(64).repeat(2, axis=1).repeat(2, axis=2)
+    grey = [((frames > 0) & (frames < 255)).sum() for frames in (enlarged, drawn, blurred)]
+    assert grey[0] == pytest.approx(grey[1], rel=0.25)
+    assert grey[2] > 1.5 * grey[1]
+    error, coarse = (np.abs(frames.astype(int) - drawn).mean() for frames in (enlarged, blurred))
+    assert error < 0.5 * coarse
+    assert np.abs(normalise(enlarged).astype(int) - disc(64)).mean() < 0.5
+    assert not upsample(np.zeros((2, 64, 64), np.uint8)).any()
