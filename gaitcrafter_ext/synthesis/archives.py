@@ -38,10 +38,7 @@ SHARD = "clips-{}.tar"
 def write_parquet(root: Path, out: Path) -> None:
     """Write all clips of what ``synthesize`` wrote, or of any OpenGait tree, to one file.
 
-    Raises:
-        UsageError: pyarrow is not installed.
-        DataError: A clip is damaged.
-        StorageError: The disk refuses.
+    ``UsageError`` where pyarrow is not installed, ``DataError`` where a clip is damaged.
     """
     try:
         import pyarrow as pa

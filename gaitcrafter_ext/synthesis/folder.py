@@ -137,11 +137,7 @@ class OutputFolder:
         return "" if selected is None else selected.request.sampling.precision
 
     def check(self, plan: Plan, force: bool = False) -> None:
-        """Refuse a folder that holds another plan's clips or files that are not ours; changes nothing.
-
-        Raises:
-            ConflictError: What is in the way, and whether ``--force`` helps.
-        """
+        """Raise ``ConflictError`` where another plan's clips, or files that are not ours, are in the way."""
         if self.root.exists() and not self.root.is_dir():
             raise ConflictError(f"{self.root} is a file; choose a folder for --out")
         found = set(_files(self.root))  # before what names them is read: another shard may be writing
@@ -179,8 +175,7 @@ class OutputFolder:
     def claim(self, plan: Plan, shard: Shard, force: bool = False) -> Iterator[None]:
         """Hold the folder for one shard of ``plan``; the plan's file is there from then on.
 
-        Raises:
-            ConflictError: See :meth:`check`; or the shard, or with ``force`` any shard, is being worked on.
+        Raises as :meth:`check`, and where the shard, or with ``force`` any shard, is being worked on.
         """
         self.check(plan, force)  # before anything of ours is written
         with contextlib.ExitStack() as held:

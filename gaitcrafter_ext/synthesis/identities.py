@@ -98,9 +98,7 @@ def novel_identities(
     """The first ``count`` people of the series that ``blend`` names: ``syn-0001``, ... -> identity.
 
     Where one of the known people, ``subjects``, bears such a name already, they are called ``syn2-0001``, ...
-
-    Raises:
-        UsageError: An argument is out of its range; the message names the option.
+    ``UsageError``, which names the option, where an argument is out of its range.
     """
     if count < 0:
         raise UsageError(f"--novel: {count} people; allowed: 0 or more")

@@ -29,11 +29,7 @@ def synthesize_on_ray(
     """Make a plan on the cluster that ``RAY_ADDRESS`` names, or on this machine; see :func:`run.synthesize`.
 
     Every machine sees the output folder ``root`` and the ``weights`` under these paths. There are as many ``tasks`` as
-    GPUs, or as machines where the cluster has none, unless it is given.
-
-    Raises:
-        UsageError: Ray is not installed.
-        GaitCrafterError: It does not start.
+    GPUs, or as machines where the cluster has none, unless it is given. ``UsageError`` where Ray is not installed.
     """
     try:
         import ray

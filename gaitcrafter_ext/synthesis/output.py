@@ -34,9 +34,7 @@ MOST_FRAMES, PARENTS, VIEWS_DEG = 40, 3, (90.0, 36.0)
 def write_outputs(plan: Plan, folder: OutputFolder) -> None:
     """Write all of it, in the plan's order; the manifest last, so that it marks a finished folder.
 
-    Raises:
-        ConflictError: Two shards made one clip differently.
-        StorageError: The disk refused.
+    ``ConflictError`` where two shards made one clip differently.
     """
     Partition(train=plan.identities).save(folder.root / PARTITION)
     entry = opengait_entry(plan, folder.root)

@@ -37,11 +37,8 @@ CYCLE_MIN, CYCLE_MAX = 10.0, 80.0
 class Sampling:
     """How clips are sampled; every field decides their bytes.
 
-    Attributes:
-        seed: Of the run; each clip's noise is keyed by it, the clip's name and its identity.
-        cadence: ``""`` = each person's own; ``"27"`` = so many frames a gait cycle; ``"x1.1"`` = so much longer.
-        size: Rows of a written frame.
-        columns: Columns of a written frame of 64 rows (of 128: twice as many), as the dataset's own are.
+    ``cadence``: ``""`` = each person's own; ``"27"`` = so many frames a gait cycle; ``"x1.1"`` = so much longer.
+    ``size``: rows of a written frame; ``columns`` are those of one of 64 rows (of 128: twice as many).
     """
 
     sampler: str
@@ -59,11 +56,7 @@ class Sampling:
         self.cycle(1.0)
 
     def cycle(self, own: float) -> float:
-        """What ``cadence`` makes of a person's own gait cycle; both in frames.
-
-        Raises:
-            UsageError: It is neither frames nor a factor.
-        """
+        """What ``cadence`` makes of a person's own gait cycle, frames; ``UsageError`` where it is neither of both."""
         try:
             value = float(self.cadence.removeprefix("x") or "nan")
         except ValueError:
@@ -134,17 +127,12 @@ ClipSampler = Callable[[Sequence[ClipRequest]], "NDArray[np.uint8]"]
 
 @record
 class Plan:
-    """A whole run.
+    """A whole run, in canonical order: known people, those read from silhouettes, novel ones; takes; views.
 
-    Attributes:
-        weights: Their fingerprint; ``dataset`` is what they were trained on, ``trained_people`` how many they know.
-        people: In canonical order: known people first, then those read from silhouettes, then novel ones by number.
-        conditions: Take -> walking condition.
-        views: View -> degrees, as the weights understand them.
-        clips: Every clip, ``identity/take/view``, in canonical order: by person, then take, then view.
-        filter: Fingerprint of the selected identities; empty without a filter.
-        seen: ``dataset/identity`` of all people whom the weights ever saw, so that none of them is tested on.
-        file: Name of a clip's file in its view folder.
+    ``weights`` and ``filter`` are fingerprints (of the selected identities; empty without a filter); ``conditions``:
+    take -> walking condition; ``views``: view -> degrees, as the weights understand them; ``clips``:
+    ``identity/take/view``; ``seen``: ``dataset/identity`` of all people whom the weights ever saw, so that none of them
+    is tested on.
     """
 
     weights: str
@@ -188,12 +176,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
-        """Read a plan's text.
-
-        Raises:
-            DataError: It is not a plan.
-            ConflictError: It is one of another version.
-        """
+        """Read a plan's text; ``DataError`` if it is none, ``ConflictError`` if it is one of another version."""
         try:
             facts = json.loads(text)
         except ValueError as error:
@@ -260,8 +243,7 @@ def _noise_key(*facts: object) -> int:
 def make_plan(card: Card, selection: Selection, sampling: Sampling, there: Set[ClipKey] = frozenset()) -> Plan:
     """Lay out a run: every person x take x view but those that are ``there`` already; names must be the card's.
 
-    Raises:
-        UsageError: No person, no take or no view was chosen, or novel people cannot be made as asked.
+    ``UsageError`` where no person, take or view was chosen, or novel people cannot be made as asked.
     """
     people = _people(selection, card)
     for what, names, option in (

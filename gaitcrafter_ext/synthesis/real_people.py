@@ -30,12 +30,10 @@ MOST_CLIPS = 60
 
 @dataclass(frozen=True)
 class Inventory:
-    """What a tree holds of some people.
+    """What a tree holds of some people: clips, and takes and views that one of them has and the weights know.
 
-    Attributes:
-        there: Their clips. All views of unknown angle are one, called ``any``: a take with a clip of one lacks none.
-        takes: Every take that one of them has and the weights can show, conditions in the weights' order, then by name.
-        views: Every view that one of them has and the weights know, in the weights' order.
+    All views of unknown angle are one, called ``any``: a take with a clip of one lacks none. Takes are ordered by the
+    weights' conditions, then by name, views as the weights'.
     """
 
     there: frozenset[ClipKey]
@@ -44,10 +42,9 @@ class Inventory:
 
 
 def take_inventory(card: Card, store: SilhouetteStore, like: Collection[str] = ()) -> Inventory:
-    """List the clips of the weights' people, or of those read from the tree, ``like``.
+    """List the clips of those read from the tree, ``like``, or else of the weights' people.
 
-    Raises:
-        WeightsError: The tree does not hold exactly the people that the weights were trained on.
+    ``WeightsError`` where the tree does not hold exactly the people that the weights were trained on.
     """
     people = set(like) or _known_people(card, store)
     there = {replace(key, view=card.dataset.view_name(key.view)) for key in store if key.identity in people}
@@ -76,11 +73,8 @@ def _known_people(card: Card, store: SilhouetteStore) -> set[str]:
 def permitted_people(store: SilhouetteStore, partition: str | Path | None, asked: Sequence[str] | None) -> list[str]:
     """Whom ``--like`` may read: those asked for, else all in the tree, or TRAIN_SET where there is a partition.
 
-    It is ``partition.json`` in the tree or beside it where not given.
-
-    Raises:
-        UsageError: A person asked for belongs to TEST_SET.
-        MissingError: A person asked for is not there, or none is.
+    It is ``partition.json`` in the tree or beside it where not given. ``UsageError`` where a person asked for belongs
+    to TEST_SET, ``MissingError`` where one is not there, or none is.
     """
     beside = [store.root / "partition.json", store.root.parent / "partition.json"]
     file = partition or next((path for path in beside if path.is_file()), None)

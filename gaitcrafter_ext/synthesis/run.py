@@ -64,11 +64,9 @@ def synthesize(
     """Make a shard of a plan, and what stands beside the clips once the whole plan is there.
 
     ``load`` gives the sampler, and is called only when there is something to make; ``chunk`` clips are made at once, by
-    default what fills the device. ``progress`` is called with (done, total) clips of the shard.
-
-    Raises:
-        ConflictError: The folder belongs to another plan, or the shard is being worked on.
-        StorageError: The disk refused; what was made stays, and the same call goes on.
+    default what fills the device. ``progress`` is called with (done, total) clips of the shard. ``ConflictError`` where
+    the folder belongs to another plan, or the shard is being worked on. After ``StorageError`` what was made stays, and
+    the same call goes on.
     """
     with folder.claim(plan, shard, force):
         todo = _missing(plan, folder, shard)

@@ -169,12 +169,7 @@ class SelectedIdentities:
 
 
 def read_selected(path: Path) -> SelectedIdentities:
-    """Read what ``filter --out`` wrote.
-
-    Raises:
-        MissingError: There is no such file.
-        DataError: It holds something else, or a selection of another version.
-    """
+    """Read what ``filter --out`` wrote; ``DataError`` where it is something else, or of another version."""
     values = read_json(path)
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise DataError(f"{path}: not selected identities of version {FORMAT}; run 'filter' again")
