@@ -25,6 +25,10 @@ def assert_refused(
     assert sorted(folder.rglob("*")) == before
 
 
+def content_of(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
 @contextlib.contextmanager
 def full_disk(largest: int) -> Iterator[None]:
     """No file of this process may grow beyond so many bytes."""

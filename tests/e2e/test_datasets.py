@@ -98,7 +98,6 @@ def test_a_dataset_goes_all_the_way(tmp_path: Path, name: str, capsys: pytest.Ca
 
 
 def made_by(folder: Path, card: Card) -> list[ClipKey]:
-    """Clips of a run, if it made any."""
     return SilhouetteStore(folder / "pkl", card.dataset).keys() if folder.is_dir() else []
 
 

@@ -35,12 +35,10 @@ OURS = re.compile(r"(?:^|\s)(?:gaitcrafter\s|-m gaitcrafter_ext\s|\S*tools/(?=\w
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """The fenced blocks of one language."""
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def lines(text: str) -> Iterator[str]:
-    """Its commands, variables filled in, comments dropped."""
     variables: dict[str, str] = {}
     for line in text.replace("\\\n", " ").splitlines():
         for command in line.split(" && "):
@@ -201,7 +199,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def small(line: str) -> str:
-    """A command as it is run here."""
     for pattern, smaller in SMALLER.items():
         line = re.sub(pattern, smaller, line)
     return line
@@ -247,7 +244,6 @@ def test_a_page_runs(page: Path, data: Path, tmp_path: Path, monkeypatch: pytest
 
 
 def run_cell(source: str, names: dict[str, object]) -> object:
-    """Run a cell as a notebook does; the value of its last line, where that is an expression."""
     *body, last = ast.parse(source).body
     exec(compile(ast.Module(body, []), "tour.ipynb", "exec"), names)
     if not isinstance(last, ast.Expr):

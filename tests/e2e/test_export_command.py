@@ -70,7 +70,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def members(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder's tars."""
     found: dict[str, bytes] = {}
     for path in sorted(folder.iterdir()):
         with tarfile.open(path) as tar:

@@ -15,6 +15,7 @@ from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, write_clip
 from gaitcrafter_ext.vocabulary import ClipKey
 from tests.opengait_fakes import synthetic_set, write_tree
+from tests.refusals import content_of
 
 PEOPLE = ("sim-001", "sim-002", "sim-003", "sim-004")
 BLEND = {"sim-001": 0.5, "sim-002": 0.5}
@@ -26,10 +27,6 @@ def sets(tmp_path: Path) -> Path:
     write_tree(tmp_path / "real", PEOPLE, ("nm-01", "nm-02"), ("000",), test=1)
     synthetic_set(tmp_path / "syn", {"sim-001": {"sim-001": 1.0}, "syn-0001": BLEND}, takes=("nm-01", "cl-01"))
     return tmp_path
-
-
-def everything(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
 def merge(sets: Path, *more: str, out: str = "merged", synthetic: str = "syn", dataset: str = "simulated") -> int:
@@ -45,7 +42,7 @@ def refused(capsys: pytest.CaptureFixture[str], code: int, wanted: int = 1) -> s
 
 
 def test_a_merged_tree_holds_both_and_can_be_deleted(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = everything(sets)
+    before = content_of(sets)
     for how in ([], ["--copy"]):
         assert merge(sets, "--json", *how) == 0
         facts = json.loads(capsys.readouterr().out)
@@ -65,7 +62,7 @@ def test_a_merged_tree_holds_both_and_can_be_deleted(sets: Path, capsys: pytest.
         synthetic = SilhouetteStore(sets / "syn/pkl").read(ClipKey("sim-001", "nm-01", "000"))
         assert (store.read(ClipKey("sim-001", "nm-syn-01", "000")) == synthetic).all()
         shutil.rmtree(sets / "merged")
-        assert everything(sets) == before
+        assert content_of(sets) == before
 
 
 def test_without_real_trains_on_synthetic_clips_and_the_named_probes_stay(sets: Path) -> None:
@@ -103,7 +100,7 @@ def test_of_several_files_a_view_the_silhouettes_are_named(sets: Path, capsys: p
 def test_what_must_not_be_merged_is_refused_and_nothing_written(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_tree(sets / "clash", ("sim-002",), ("nm-01",))
     (sets / "mine").mkdir()
-    before = everything(sets)
+    before = content_of(sets)
     assert "trained on 'simulated'" in refused(capsys, merge(sets, dataset="CASIA-B"))
     assert "another person here" in refused(capsys, merge(sets, synthetic="clash"))
     for again in ("syn", "syn/pkl", "real/../syn"):
@@ -115,4 +112,4 @@ def test_what_must_not_be_merged_is_refused_and_nothing_written(sets: Path, caps
     write_clip(large, np.full((4, 128, 128), 255, np.uint8))
     assert "large: frames are 128 rows high, the real ones 64" in refused(capsys, merge(sets, synthetic="large"))
     shutil.rmtree(sets / "large")
-    assert everything(sets) == before
+    assert content_of(sets) == before

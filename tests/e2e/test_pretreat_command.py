@@ -1,4 +1,4 @@
-"""``gaitcrafter pretreat`` as a user types it: a raw tree, masks, a video, and what may be wrong with them."""
+"""``gaitcrafter pretreat`` and ``verify`` as a user types them: a raw tree, masks, a video, what may be wrong."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ NAME = ("--identity", "me", "--take", "nm-01", "--view", "090")
 KEY = ClipKey("me", "nm-01", "090")
 
 
-def pretreat(*arguments: object) -> tuple[int, str, str]:
+def run(*arguments: object) -> tuple[int, str, str]:
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
-        code = main(["pretreat", *map(str, arguments)])
+        code = main(list(map(str, arguments)))
     return code, out.getvalue(), err.getvalue()
 
 
@@ -55,7 +55,9 @@ def raw(tmp_path: Path) -> Path:
 
 
 def test_a_raw_tree_with_every_trouble(raw: Path, tmp_path: Path) -> None:
-    code, out, err = pretreat(raw, "--out", tmp_path / "out", "--jobs", 2, "--save-sheet", tmp_path / "sheet.png")
+    code, out, err = run(
+        "pretreat", raw, "--out", tmp_path / "out", "--jobs", 2, "--save-sheet", tmp_path / "sheet.png"
+    )
     assert code == 0
     assert "2 clips written, 18 frames" in out
     assert "1 refused" in out
@@ -73,27 +75,27 @@ def test_a_raw_tree_with_every_trouble(raw: Path, tmp_path: Path) -> None:
 
 
 def test_a_rerun_keeps_what_is_there_and_force_makes_it_again(raw: Path, tmp_path: Path) -> None:
-    pretreat(raw, "--out", tmp_path / "out")
+    run("pretreat", raw, "--out", tmp_path / "out")
     store = SilhouetteStore(tmp_path / "out")
     key = ClipKey("001", "nm-01", "090")
     good = store.read(key)
     store.write(key, good[:6])
-    report = json.loads(pretreat(raw, "--out", tmp_path / "out", "--json")[1])
+    report = json.loads(run("pretreat", raw, "--out", tmp_path / "out", "--json")[1])
     assert (report["written"], report["kept"], report["refused"]) == (0, 2, 1)
     assert len(store.read(key)) == 6
-    report = json.loads(pretreat(raw, "--out", tmp_path / "out", "--json", "--force")[1])
+    report = json.loads(run("pretreat", raw, "--out", tmp_path / "out", "--json", "--force")[1])
     assert (report["written"], report["kept"], report["refused"]) == (2, 0, 1)
     assert np.array_equal(store.read(key), good)
 
 
 def test_a_folder_of_masks(tmp_path: Path) -> None:
     walk = write_walk(tmp_path / "walk")
-    assert pretreat(walk, "--out", tmp_path / "out", *NAME)[0] == 0
+    assert run("pretreat", walk, "--out", tmp_path / "out", *NAME)[0] == 0
     assert SilhouetteStore(tmp_path / "out").read(KEY).shape == (10, 64, 64)
-    code, out, err = pretreat(walk, "--out", tmp_path / "out", *NAME)
+    code, out, err = run("pretreat", walk, "--out", tmp_path / "out", *NAME)
     assert (code, out) == (1, "")
     assert "is there already" in err
-    assert pretreat(walk, "--out", tmp_path / "out", *NAME, "--force")[0] == 0
+    assert run("pretreat", walk, "--out", tmp_path / "out", *NAME, "--force")[0] == 0
 
 
 def test_a_video_of_one_walker(tmp_path: Path) -> None:
@@ -102,7 +104,7 @@ def test_a_video_of_one_walker(tmp_path: Path) -> None:
         picture = np.where(mask(int(-30 + 6.5 * number), number * 0.4)[..., None] > 0, np.uint8(40), np.uint8(150))
         writer.write(np.repeat(picture, 3, axis=2))
     writer.release()
-    code, out, err = pretreat(tmp_path / "walk.avi", "--out", tmp_path / "out", *NAME)
+    code, out, err = run("pretreat", tmp_path / "walk.avi", "--out", tmp_path / "out", *NAME)
     assert code == 0
     assert "1 clips written" in out
     assert "walker 1: frames 3 to 55 of 60, left to right: taken\n" in err
@@ -134,7 +136,7 @@ def test_when_nothing_is_usable_the_exit_code_is_one(tmp_path: Path) -> None:
     folder.mkdir()
     for number in range(8):
         cv2.imwrite(str(folder / f"{number}.png"), 255 - mask(100, 0.0))
-    code, out, err = pretreat(folder, "--out", tmp_path / "out", *NAME)
+    code, out, err = run("pretreat", folder, "--out", tmp_path / "out", *NAME)
     assert (code, out) == (1, "")
     assert "warning: white along the edge: the person is black (use --invert)" in err
     assert "error: " in err.splitlines()[-1]
@@ -144,10 +146,38 @@ def test_when_nothing_is_usable_the_exit_code_is_one(tmp_path: Path) -> None:
 def test_a_disk_that_fills_up_leaves_no_half_clip(raw: Path, tmp_path: Path) -> None:
     write_walk(raw / "000" / "nm-01" / "090", frames=5)  # 20 kB fit, the longer walks do not
     with full_disk(24_000):
-        code, out, err = pretreat(raw, "--out", tmp_path / "out", "--jobs", 1)
+        code, out, err = run("pretreat", raw, "--out", tmp_path / "out", "--jobs", 1)
     assert (code, out) == (1, "")
     assert "error: cannot write" in err.splitlines()[-1]
     store = SilhouetteStore(tmp_path / "out")
     assert store.keys() == [ClipKey("000", "nm-01", "090")]
     assert len([path for path in store.root.rglob("*") if path.is_file()]) == 1
     assert len(store.read(store.keys()[0])) == 5
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    store = SilhouetteStore(tmp_path / "pkl", create=True)
+    for identity in ("001", "002"):
+        for take in ("nm-01", "cl-01"):
+            for view in ("018", "090"):
+                clip = np.zeros((30, 64, 64), np.uint8)
+                clip[:, :, 20:40] = 255
+                store.write(ClipKey(identity, take, view), clip)
+    (store.path(ClipKey("002", "cl-01", "018"))).unlink()
+    store.path(ClipKey("002", "cl-01", "018")).parent.rmdir()
+    return store.root
+
+
+def test_a_tree_is_described_and_a_bad_file_named_with_exit_code_one(root: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    code, out, err = run("verify", root, "--sheet", sheet, "--rows", 3)
+    assert (code, err) == (0, "")
+    for words in ("7 clips of 2 identities", "cl 3, nm 4", "1: 002/cl-01/018 (of 8)", "bad files      none"):
+        assert words in out
+    assert cv2.imread(str(sheet), cv2.IMREAD_GRAYSCALE).shape[0] == 3 * 65
+    (root / "001" / "nm-01" / "090" / "090.pkl").write_bytes(b"no pickle")
+    code, out, err = run("verify", root, "--json", "--sheet", sheet)
+    assert (code, err) == (1, "")
+    report = json.loads(out)
+    assert ([fault["path"] for fault in report["bad"]], report["clips"]) == (["001/nm-01/090/090.pkl"], 6)

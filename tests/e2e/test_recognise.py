@@ -28,7 +28,6 @@ def blocks(store: SilhouetteStore, person: int, take: str, view: str, shift: int
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four people, two views, every take of CASIA-B; partition.json beside them."""
     root = tmp_path_factory.mktemp("data")
     store = SilhouetteStore(root / "pkl", create=True)
     for person in range(1, 5):

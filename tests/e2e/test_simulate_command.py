@@ -9,17 +9,13 @@ import pytest
 
 from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from tests.refusals import assert_refused, full_disk
+from tests.refusals import assert_refused, content_of, full_disk
 
 SMALL = ("--subjects", "2", "--views", "054,090", "--takes", "nm=2,bg=1,cl=1", "--frames", "5")
 
 
 def simulate(*arguments: object) -> int:
     return main(["simulate", *map(str, arguments)])
-
-
-def content(root: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
 
 
 def test_bytes_do_not_depend_on_the_processes_and_a_rerun_keeps_them(
@@ -29,8 +25,8 @@ def test_bytes_do_not_depend_on_the_processes_and_a_rerun_keeps_them(
     result = json.loads(capsys.readouterr().out)
     assert (result["clips_made"], result["clips_kept"], result["subjects"], result["train"]) == (16, 0, 2, 1)
     assert simulate("--out", tmp_path / "2", *SMALL, "--jobs", 2) == 0
-    assert len(content(tmp_path / "1")) == 16 + 2
-    assert content(tmp_path / "1") == content(tmp_path / "2")
+    assert len(content_of(tmp_path / "1")) == 16 + 2
+    assert content_of(tmp_path / "1") == content_of(tmp_path / "2")
     capsys.readouterr()
     assert simulate("--out", tmp_path / "1", *SMALL) == 0
     assert "0 clips made, 16 were there" in capsys.readouterr().out

@@ -18,6 +18,7 @@ from gaitcrafter_ext.silhouettes.files import FileLock
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey, identities_hash
+from tests.refusals import content_of
 from tests.tiny import PEOPLE, tiny_clip, tiny_pipeline, tiny_tree
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
@@ -41,7 +42,6 @@ def _train(tree: Path, *more: str) -> int:
 
 
 def _refused(capsys: pytest.CaptureFixture[str], code: int) -> str:
-    """The one line of a command that failed; a bar may have stood where it stands."""
     line = capsys.readouterr().err.rpartition("\r")[2]
     assert (code in (1, 2), line.count("\n")) == (True, 1), line
     return line
@@ -49,10 +49,6 @@ def _refused(capsys: pytest.CaptureFixture[str], code: int) -> str:
 
 def _card(tree: Path) -> Card:
     return read_card(tree / "weights")
-
-
-def _files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_training_makes_weights_for_synthesize_and_goes_on(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,9 +96,9 @@ def test_bad_input_is_one_line_and_nothing_is_written(tree: Path, capsys: pytest
         (["--partition", str(tree / "empty.json")], "TRAIN_SET of"),
         (["--out", str(tree / "pkl"), "--force"], "holds something else than a training to resume"),
     ):
-        before = _files(tree)
+        before = content_of(tree)
         assert message in _refused(capsys, _train(tree, *options))
-        assert _files(tree) == before
+        assert content_of(tree) == before
     assert not (tree / "weights").exists()
 
 
@@ -127,15 +123,15 @@ def test_force_deletes_the_earlier_state_last_and_nothing_else(tree: Path, capsy
     notes.rename(tree / "notes.txt")
     assert _train(tree, "--max-clips", "4") == 0
     (tree / "notes.txt").rename(notes)
-    before = _files(tree / "weights")
+    before = content_of(tree / "weights")
     assert _train(tree, "--force", "--init", "nowhere") == 1
     # Of another size, which is found only when the network is there.
     assert _train(tree, "--force", "--name", "other", "--init", "bundled") == 2
-    assert _files(tree / "weights") == before
+    assert content_of(tree / "weights") == before
     assert _train(tree, "--force", "--max-clips", "2") == 0
     assert _card(tree).training["clips"] == 2
     assert notes.read_text() == "mine"
-    assert len([name for name in _files(tree / "weights") if "tfevents" in name]) == 1
+    assert len([name for name in content_of(tree / "weights") if "tfevents" in name]) == 1
 
 
 def test_distilling_makes_weights_of_few_steps(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,7 +39,6 @@ class Walkers:
 
 @pytest.fixture(scope="module")
 def walkers() -> Walkers:
-    """Four people, three views, 40 frames."""
     truths = [cohort.true_phase(3, number, take, 40) for number, take in WALKS]
     clips = [
         clip

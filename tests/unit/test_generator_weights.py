@@ -128,7 +128,6 @@ def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def pipeline() -> Any:
-    """As much of a pipeline as an upload needs."""
     return SimpleNamespace(
         card=read_card(BUNDLED), save_pretrained=lambda folder: shutil.copy(BUNDLED / CARD_NAME, folder)
     )

@@ -16,15 +16,12 @@ from gaitcrafter_ext.errors import ConflictError, MissingError, UsageError
 from gaitcrafter_ext.opengait import stubs
 from gaitcrafter_ext.opengait.checkout import Checkout
 from tests.opengait_fakes import REPOSITORY, fake_checkout
+from tests.refusals import content_of
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     return fake_checkout(tmp_path / "OpenGait")
-
-
-def everything(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
 def test_a_checkout_is_found_and_what_it_lacks_named(
@@ -46,13 +43,13 @@ def test_a_checkout_is_found_and_what_it_lacks_named(
 
 
 def test_the_shim_comes_and_goes_without_a_trace(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before, shim = everything(checkout), Checkout(checkout).shim
+    before, shim = content_of(checkout), Checkout(checkout).shim
     assert main(["opengait", "status", "--opengait", str(checkout)]) == 0
     assert "not installed" in capsys.readouterr().out
     assert main(["opengait", "install", "--opengait", str(checkout), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["current"]
-    assert set(everything(checkout)) - set(before) == {facts["shim"]}
+    assert set(content_of(checkout)) - set(before) == {facts["shim"]}
     shim.write_text(shim.read_text().replace("package ", "package 0."))
     assert "changed or of another version" in Checkout(checkout).describe()
     Checkout(checkout).install()
@@ -61,7 +58,7 @@ def test_the_shim_comes_and_goes_without_a_trace(checkout: Path, capsys: pytest.
     cached.parent.mkdir()
     cached.write_bytes(b"")
     assert main(["opengait", "uninstall", "--opengait", str(checkout)]) == 0
-    assert everything(checkout) == before
+    assert content_of(checkout) == before
 
 
 def test_a_file_that_is_not_ours_is_left_alone(checkout: Path) -> None:

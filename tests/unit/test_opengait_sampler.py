@@ -44,7 +44,6 @@ def owner(dataset: Any) -> dict[int, str]:
 
 
 def novel(sampler: RealSyntheticTripletSampler, number: int) -> int:
-    """How many novel people are in a batch."""
     of = owner(sampler.dataset)
     return len({of[index] for index in sampler.batch(number) if of[index][0] == "~"})
 

@@ -37,7 +37,6 @@ KNOWN, NOVEL = person_of("sim-001", Identity(ALONE), "w"), person_of("syn-0001",
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> RealPeople:
-    """Three people to train on, ``sim-004`` to test."""
     root = write_tree(tmp_path_factory.mktemp("real"), PEOPLE, ("nm-01",), test=1)
     return real_people("simulated", root / "pkl", root / "partition.json")
 
@@ -269,7 +268,6 @@ def test_why_a_generator_failed_becomes_the_error(home: Path, monkeypatch: pytes
 
 
 def test_a_generator_ends_when_its_parent_does(tmp_path: Path) -> None:
-    """Its stdin closes, however the parent ended; the clips that it was about to make stay unmade."""
     (tmp_path / "plan.json").write_text(small_plan().to_json())
     arguments = [str(tmp_path / "plan.json"), str(tmp_path / "fifo"), str(tmp_path / "out"), "cpu"]
     with start_generator(sys.executable, arguments) as child:

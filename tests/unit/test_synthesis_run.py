@@ -44,7 +44,6 @@ class KilledError(BaseException):
 
 
 def killed_after(clips: int) -> Callable[[], ClipSampler]:
-    """A sampler that dies once it has made so many clips."""
     left = [clips]
 
     def sample(requests: Sequence[ClipRequest]) -> NDArray[np.uint8]:
@@ -58,7 +57,6 @@ def killed_after(clips: int) -> Callable[[], ClipSampler]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an uninterrupted run leaves."""
     root = tmp_path_factory.mktemp("straight")
     synthesize(small_plan(), OutputFolder(root), lambda: paint)
     return root
