@@ -109,7 +109,7 @@ class OutputFolder:
         return records
 
     def plan(self) -> Plan | None:
-        """The plan that the folder was made by; None where there is none of ours, a conflict if of another version."""
+        """The plan that the folder was made by; None where there is none of ours, a conflict where it is of no use."""
         try:
             text = (self.root / PLAN).read_text(encoding="utf-8")
             if text != self._read[0]:  # a large plan takes seconds to parse

@@ -176,7 +176,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
-        """Read a plan's text; ``DataError`` if it is none, ``ConflictError`` if it is one of another version."""
+        """Read a plan's text; ``DataError`` if it is none, ``ConflictError`` if it is one that cannot be used."""
         try:
             facts = json.loads(text)
         except ValueError as error:
@@ -186,7 +186,7 @@ class Plan:
             raise ConflictError(f"a plan of version {found}, this program reads {FORMAT}; choose another --out")
         if found != FORMAT:
             raise DataError("not a plan")
-        plan = fill(cls, facts, "plan")
+        plan = fill(cls, facts, "a plan that cannot be used", ConflictError)
         for key in plan.keys:
             for name, known in ((key.identity, plan.people), (key.take, plan.conditions), (key.view, plan.views)):
                 if name not in known:

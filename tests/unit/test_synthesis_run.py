@@ -254,6 +254,11 @@ def test_another_plan_is_refused_by_name_of_what_differs_and_one_of_an_earlier_v
     with pytest.raises(ConflictError, match=r"another plan \(other seed\).*--force"):
         make(tmp_path, seed=1)
     assert tree_bytes(tmp_path) == before
+    facts = json.loads(small_plan().to_json())
+    facts["people"]["syn-0001"]["mix"]["sim-001"] = -0.5  # as `--blend beyond` of earlier versions made them
+    (tmp_path / "plan.json").write_text(json.dumps(facts))
+    with pytest.raises(ConflictError, match=r".* was made by a plan that cannot be used: 'people\..* is -0\.5; input"):
+        OutputFolder(tmp_path)
     (tmp_path / "plan.json").write_text(json.dumps({"format": 4, "clips": []}))
     with pytest.raises(ConflictError, match=r".* was made by a plan of version 4, this program reads 6; choose"):
         OutputFolder(tmp_path)
