@@ -142,7 +142,7 @@ NOT_RUN = {
     r"gaitcrafter train --distill": "minutes on a GPU; tests/unit/test_generator_distillation.py",
     r"python (?!tools/)": "twenty minutes and more",
     r".*opengait.* --opengait|python tools/(train|simulate|opengait)|cd OpenGait": "make test-opengait does the same",
-    r"torchrun|accelerate|sbatch|srun": "several processes; test_train_distributed.py, test_synthesize_command.py",
+    r"torchrun|accelerate|sbatch|srun": "several processes; test_train_command.py, test_synthesize_command.py",
     r"gaitcrafter experiment(?!.*--dry-run)": "hours; tests/e2e/test_experiment_command.py",
     r"gaitcrafter benchmark": "builds a tree of 288,596 files; tests/unit/test_benchmark.py",
 }

@@ -50,18 +50,6 @@ def test_a_picture_shows_the_clips_in_reading_order_and_a_film_all_of_them(tmp_p
     assert facts == [6, 30, 3 * 130]
 
 
-def test_what_cannot_be_is_refused(tmp_path: Path, walks: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "mine.gif").write_bytes(b"mine")
-    for clips, out, code, said in (
-        (walks, "walks.avi", 2, "an animation ends in .gif, .webp, .png, .mp4"),
-        ([str(tmp_path / "none.pkl")], "walks.gif", 1, "there is no clip"),
-        (walks, "mine.gif", 1, "is there already"),
-    ):
-        assert main(["export", *clips, "--out", str(tmp_path / out)]) == code
-        assert said in capsys.readouterr().err
-    assert (tmp_path / "mine.gif").read_bytes() == b"mine"
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("made")
@@ -145,16 +133,22 @@ def test_earlier_tars_stay_until_new_ones_are_there(
     assert [path.name for path in (tmp_path / "shards").iterdir()] == ["clips-000000.tar"]
 
 
-def test_an_archive_that_cannot_be_is_refused_in_one_line(
-    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_what_cannot_be_is_refused_in_one_line(
+    made: Path, walks: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     (tmp_path / "tars").mkdir()
+    (tmp_path / "mine.gif").write_bytes(b"mine")
+    before = sorted(tmp_path.rglob("*"))
     for clips, options, out, code, said in (
-        ([made, made], ["webdataset"], "out", 2, "--format webdataset: name one folder"),
-        ([made], ["parquet", "--force"], "tars", 1, "tars is no file"),
-        ([made], ["parquet"], "out", 2, "pip install 'gaitcrafter-ext[parquet]'"),
+        (walks, (), "walks.avi", 2, "an animation ends in .gif, .webp, .png, .mp4"),
+        ([tmp_path / "none.pkl"], (), "walks.gif", 1, "there is no clip"),
+        (walks, (), "mine.gif", 1, "is there already"),
+        ([made, made], ("--format", "webdataset"), "out", 2, "--format webdataset: name one folder"),
+        ([made], ("--format", "parquet", "--force"), "tars", 1, "tars is no file"),
+        ([made], ("--format", "parquet"), "out", 2, "pip install 'gaitcrafter-ext[parquet]'"),
     ):
-        assert main(["export", *map(str, clips), "--out", str(tmp_path / out), "--format", *options]) == code
+        assert main(["export", *map(str, clips), "--out", str(tmp_path / out), *options]) == code
         assert said in capsys.readouterr().err
-    assert [path.name for path in tmp_path.rglob("*")] == ["tars"]
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "mine.gif").read_bytes() == b"mine"

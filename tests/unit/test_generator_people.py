@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -119,12 +118,3 @@ def test_few_people_and_a_single_one_have_codes_too() -> None:
     single = mine.fit(NAMES[:1])
     for code in (single.codes[0], single.blend({"p00": 1.0}), mine.encode(single)):
         assert torch.equal(code, torch.zeros(DIM))
-
-
-def test_the_same_clips_give_the_same_space_and_it_survives_the_disk(space: PeopleSpace, tmp_path: Path) -> None:
-    again = walks().fit()
-    space.save_pretrained(tmp_path)
-    loaded = PeopleSpace.from_pretrained(tmp_path)
-    for other in (again, loaded):
-        assert list(other.config.identities) == list(NAMES)
-        assert all(torch.equal(other.state_dict()[name], value) for name, value in space.state_dict().items())

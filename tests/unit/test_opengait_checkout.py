@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from gaitcrafter_ext.cli.main import main
@@ -93,6 +94,13 @@ def test_a_missing_package_fails_only_when_it_is_used(monkeypatch: pytest.Monkey
     finally:
         for name in [name for name in sys.modules if name.startswith("missingpkg")]:
             del sys.modules[name]
+
+
+def test_what_every_run_needs_of_torchvision_is_there_in_full() -> None:
+    assert stubs._compose([lambda value: value + 1, lambda value: 2 * value])(3) == 8
+    grid = stubs._make_grid(torch.arange(9 * 4.0).reshape(9, 1, 2, 2), normalize=True, scale_each=True)
+    assert grid.shape == (3, 2 * 4, 8 * 4)
+    assert torch.allclose(grid[0, 4:6, :2], torch.tensor([[0.0, 1 / 3], [2 / 3, 1.0]]))
 
 
 def test_a_wrong_command_is_one_line(
