@@ -116,6 +116,9 @@ def test_mask_statistics_of_a_block_and_a_speck_are_what_one_counts() -> None:
     assert (found.pieces, found.top, found.bottom, found.border, found.empty) == (2, 4, 59, 1, 0)
     assert found.centre == pytest.approx((448 * 31.5 + 4 * 0.5) / solid)
     assert found.grey == pytest.approx(8 / 4096)
+    clip = stick_clip(0, 26.0, 60)
+    cut_short = extract(ClipKey("000", "nm-01", "090"), clip, 30)  # masks at the length of synthetic clips
+    assert cut_short.masks == mask_statistics(clip[15:45]) != mask_statistics(clip)
 
 
 def test_motion_statistics_of_a_block_that_jumps_are_what_one_counts() -> None:

@@ -16,6 +16,7 @@ from gaitcrafter_ext.metrics.centroids import (
     find_centroids,
     find_threshold,
     greedily_unique,
+    matched_takes,
     nearest,
     to_other_centroids,
     to_own_centroid,
@@ -25,7 +26,7 @@ from gaitcrafter_ext.metrics.features import Features, FeatureSet, flatten_parts
 from gaitcrafter_ext.metrics.identification import faithfulness, identification, match
 from gaitcrafter_ext.metrics.intervals import bootstrap_mean, bootstrap_median, estimate_share, exact_interval
 from gaitcrafter_ext.metrics.leakage import leakage, parent_retrieval, three_sample
-from gaitcrafter_ext.metrics.variety import density_coverage, kid, recall, two_sample_accuracy, within_balls
+from gaitcrafter_ext.metrics.variety import balanced, density_coverage, kid, recall, two_sample_accuracy, within_balls
 from gaitcrafter_ext.vocabulary import ClipKey
 from tests.filter_fakes import features
 
@@ -128,6 +129,13 @@ def test_twenty_people_under_one_name_are_no_person() -> None:
     assert consistency(honest, distance).value > 0.95
     assert consistency(honest, 2.0).low == pytest.approx(0.025 ** (1 / 20))
     assert consistency(mixed, distance).value < 0.4
+
+
+def test_real_takes_are_matched_to_the_synthetic_number_and_cells_are_balanced() -> None:
+    real, few = draw_people(3, seed=8, takes=5), draw_people(2, seed=9, takes=2)
+    assert sorted(set(matched_takes(real, few).take.tolist())) == ["nm-01", "nm-02"]
+    left, right = balanced(["a"] * 5 + ["b"] * 2, ["b"] * 4 + ["a"] + ["c"], rng())
+    assert (len(left), len(right), (left < 5).sum(), 5 in right) == (3, 3, 1, False)
 
 
 def test_training_people_under_new_names_lead_back_to_their_parents_and_new_people_by_chance() -> None:
