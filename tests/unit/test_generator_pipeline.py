@@ -16,7 +16,7 @@ import torch
 from gaitcrafter_ext.errors import DataError, UsageError, WeightsError
 from gaitcrafter_ext.generator.framework import DiffusionPipeline
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
-from gaitcrafter_ext.generator.postprocess import FINE, STEEP, clean_mask, postprocess
+from gaitcrafter_ext.generator.postprocess import FINE, STEEP, _in_pieces, clean_mask, postprocess
 from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST, SHORTEST, windows
 from gaitcrafter_ext.generator.weights import SamplingDefaults, read_card
 from tests.tiny import PEOPLE, tiny_pipeline
@@ -223,3 +223,12 @@ def test_an_empty_frame_leaves_its_neighbours_alone_and_numbers_that_are_not_fin
     sample[0, 3, 3] = float("nan")
     with pytest.raises(DataError, match="not finite"):
         postprocess(sample)
+
+
+def test_frames_of_several_pieces_are_found_without_looking_for_pieces() -> None:
+    noise = np.random.default_rng(0).standard_normal((24, 64, 48)).astype(np.float32)
+    masks = np.stack([cv2.GaussianBlur(frame, (0, 0), 3 + index) for index, frame in enumerate(noise)]) > 0
+    masks[0] = False
+    several = [n for n, mask in enumerate(masks) if cv2.connectedComponents(mask.astype(np.uint8))[0] > 2]
+    assert 0 < len(several) < 23
+    assert _in_pieces(torch.from_numpy(masks)).tolist() == several
