@@ -248,11 +248,11 @@ def test_a_shard_on_each_gpu_makes_the_same_clips_as_one_process(
     home: Path, other: RealPeople, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = planned(other, novel=2, conditions="nm", views="090")
-    whole = get_or_synthesize(plan, locate("bundled"), device="cpu")
+    whole = get_or_synthesize(plan, locate("bundled-teacher"), device="cpu")
     (tmp_path / "plan.json").write_text(plan.to_json())
     monkeypatch.setattr(generate, "visible_gpus", lambda: ["0", "1"])
     out = tmp_path / "shards"
-    assert generate.main([str(tmp_path / "plan.json"), str(locate("bundled")), str(out), "auto"]) == 0
+    assert generate.main([str(tmp_path / "plan.json"), str(locate("bundled-teacher")), str(out), "auto"]) == 0
     assert all(OutputFolder(out).path(key).read_bytes() == whole.path(key).read_bytes() for key in plan.keys)
 
 
