@@ -286,7 +286,7 @@ def test_two_processes_train_and_test_on_clips_that_are_made_once_and_reused(
 def test_known_novel_and_imitated_people_join_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GAITCRAFTER_CACHE", str(tmp_path / "cache"))
     root = write_tree(tmp_path / "real", ("a", "b", "c", "d"), test=1)
-    common = {"weights": "bundled", "conditions": ["nm"], "views": ["090"], "steps": 1, "frames": 24}
+    common = {"weights": "bundled-teacher", "conditions": ["nm"], "views": ["090"], "steps": 1, "frames": 24}
     known = {**common, "identities": ["sim2508-001", "sim2508-1000"]}
     cfgs = joined(root, "DeepGaitV2")
     cfgs["data_cfg"] |= {
