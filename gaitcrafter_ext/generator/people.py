@@ -28,6 +28,9 @@ CODE_DIM = 64
 #: Columns that the generator sees; a GEI is halved each way.
 MIDDLE = slice(8, 56)
 GEI_ROWS, GEI_COLUMNS = 32, 24
+
+#: Sine of the angle from which a walker is seen from the side.
+SIDEWAYS = 0.7
 FEATURES = GEI_ROWS * GEI_COLUMNS
 
 #: Ridge, as a share of the mean eigenvalue of the clips' Gram matrix; folds by person that measure the error.
@@ -120,6 +123,18 @@ class PeopleSpace(ModelMixin, ConfigMixin):
         lengths = self.codes.norm(dim=1)
         radius = float(lengths[lengths > 0].median()) if lengths.any() else 0.0
         return (fused * radius / fused.norm().clamp(min=1e-6)).float()
+
+    def face_away(
+        self, features: NDArray[np.float32], condition: Sequence[str], view_deg: Sequence[float]
+    ) -> NDArray[np.bool_]:
+        """Which clips seen from the side are nearer to the mean of their view when they are mirrored, at most [n]."""
+        found = []
+        for row, name, degrees in zip(features, condition, view_deg, strict=True):
+            if abs(math.sin(math.radians(degrees))) > SIDEWAYS:  # not where the angle is unknown, NaN
+                mean = self.mean[self._cell(name, degrees)].cpu().numpy()
+                mirrored = row.reshape(GEI_ROWS, GEI_COLUMNS)[:, ::-1].ravel()
+                found.append(np.square(mirrored - mean).sum() < np.square(row - mean).sum())
+        return np.array(found, dtype=bool)
 
     def _cell(self, condition: str, view_deg: float) -> tuple[int, int]:
         """Condition and view of the encoder to use: the nearest that has learned something."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gaitcrafter_ext.errors import MissingError, UsageError, WeightsError, suggest
+from gaitcrafter_ext.errors import DataError, MissingError, UsageError, WeightsError, suggest
 from gaitcrafter_ext.generator.weights import PEOPLE_NAME, Card
 from gaitcrafter_ext.silhouettes.cycle import cycle_of, is_reliable_deg
 from gaitcrafter_ext.silhouettes.partition import Partition
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 #: Clips of a person that are read at most; more change the estimate little.
 MOST_CLIPS = 60
+
+#: Of so many clips from the side or more, the share that are nearer to the weights' people when they are mirrored from
+#: which the tree is taken to be mirrored: hardly any clip of people who face as the weights' do is.
+FEWEST_SIDEWAYS, MIRRORED = 4, 0.8
 
 
 @dataclass(frozen=True)
@@ -111,10 +115,18 @@ def people_like(card: Card, weights: Path, store: SilhouetteStore, names: Collec
             clips[key.identity].append(key)
     if lost := [name for name, keys in clips.items() if not keys]:
         raise MissingError(f"--like: {store.root} holds no clip of {lost[0]}; leave them out, or add clips")
-    return {name: _read(card, space, store, keys) for name, keys in clips.items()}
+    away: list[bool] = []
+    people = {name: _read(card, space, store, keys, away) for name, keys in clips.items()}
+    if len(away) >= FEWEST_SIDEWAYS and np.mean(away) > MIRRORED:
+        raise DataError(
+            f"--like: {store.root}: {sum(away)} of {len(away)} clips from the side face the other way than those that "
+            "the weights know; mirror their frames (frames[:, :, ::-1]), or give such views the angle that they show"
+        )
+    return people
 
 
-def _read(card: Card, space: PeopleSpace, store: SilhouetteStore, keys: list[ClipKey]) -> Identity:
+def _read(card: Card, space: PeopleSpace, store: SilhouetteStore, keys: list[ClipKey], away: list[bool]) -> Identity:
+    """Read a person; ``away`` takes, of each clip from the side, whether it faces the other way."""
     from gaitcrafter_ext.generator.people import gei_features
 
     chosen = [keys[index] for index in np.unique(np.linspace(0, len(keys) - 1, MOST_CLIPS).astype(int))]
@@ -122,7 +134,9 @@ def _read(card: Card, space: PeopleSpace, store: SilhouetteStore, keys: list[Cli
     angles = [card.dataset.view_deg(key.view) for key in chosen]
     features = np.stack([gei_features(clip) for clip in clips])
     conditions = [card.dataset.condition_of(key.take) for key in chosen]
-    code = space.encode(features, conditions, [float("nan") if angle is None else angle for angle in angles])
+    degrees = [float("nan") if angle is None else angle for angle in angles]
+    code = space.encode(features, conditions, degrees)
+    away += space.face_away(features, conditions, degrees).tolist()
     seen = [clip for clip, angle in zip(clips, angles, strict=True) if is_reliable_deg(angle)]
     cycles = [cycle for clip in seen if np.isfinite(cycle := cycle_of(clip[:, ::2, ::2]).frames)]
     cadence = Cadence(round(float(np.median(cycles)), 3), 0.0) if cycles else None

@@ -266,3 +266,13 @@ def test_few_people_and_a_single_one_have_codes_too() -> None:
     single = mine.fit(NAMES[:1])
     for code in (single.codes[0], single.blend({"p00": 1.0}), mine.encode(single)):
         assert torch.equal(code, torch.zeros(DIM))
+
+
+def test_clips_from_the_side_that_face_the_other_way_are_found() -> None:
+    space = PeopleSpace(("a",), ("nm",), (0.0, 90.0), 4)
+    space.error[:] = 0.5
+    face = np.zeros((32, 24), np.float32)
+    face[:, :9] = 1
+    space.mean[:] = torch.from_numpy(face.ravel())
+    features = np.stack([face.ravel(), face[:, ::-1].ravel(), face[:, ::-1].ravel(), face[:, ::-1].ravel()])
+    assert space.face_away(features, ["nm"] * 4, [90.0, 90.0, 0.0, float("nan")]).tolist() == [False, True]
