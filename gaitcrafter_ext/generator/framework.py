@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from gaitcrafter_ext.torchvision_build import patch_torchvision
@@ -20,6 +21,11 @@ from diffusers.models.modeling_utils import ModelMixin
 from diffusers.training_utils import EMAModel
 from diffusers.utils import BaseOutput
 from diffusers.utils import logging as diffusers_logging
+
+# Older releases read annotations that are strings as missing, and say so at each load.
+logging.getLogger("diffusers.pipelines.pipeline_utils").addFilter(
+    lambda record: not str(record.msg).startswith("cannot get type annotation")
+)
 
 __all__ = [
     "BaseOutput",
