@@ -102,7 +102,7 @@ def test_processes_of_one_torchrun_map_one_file(tmp_path: Path, monkeypatch: pyt
     alone = _read(root)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
-    (root / "c-1-0-killed.u8").write_bytes(b"half")
+    (root / "c-0-0-killed.u8").write_bytes(b"half")
     first, other = _read(root), _read(root, alone.keys[:3])
     assert len(list(root.glob("c-*.u8"))) == 2
     with monkeypatch.context() as patch:
