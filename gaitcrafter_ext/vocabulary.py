@@ -38,13 +38,8 @@ class ClipKey:
         """The covariate of the take: ``"nm"`` of ``"nm-01"``."""
         return condition_of(self.take)
 
-    @property
-    def relative_path(self) -> PurePosixPath:
-        """Where the clip lies under the root: ``001/nm-01/090/090.pkl``."""
-        return self.path()
-
     def path(self, file: str = DEFAULT_FILE) -> PurePosixPath:
-        """The same where the dataset calls the file of a view folder otherwise, e.g. ``{view}-aligned-sils.pkl``."""
+        """Where the clip lies under the root, ``001/nm-01/090/090.pkl``; ``file`` as in a dataset's rules."""
         return PurePosixPath(self.identity, self.take, self.view, file_name(file, self.view))
 
     def __str__(self) -> str:

@@ -54,8 +54,8 @@ class ImitateTeacher(Objective):
         UsageError: It is distilled already.
     """
 
-    def __init__(self, config: GeneratorConfig, name: str) -> None:
-        name = str(trainable(name))
+    def __init__(self, config: GeneratorConfig, name: str | Path) -> None:
+        name = trainable(name)
         self.config, self.teacher = config, GaitCrafterPipeline.from_pretrained(name)
         assert self.teacher.card is not None
         known = self.teacher.card

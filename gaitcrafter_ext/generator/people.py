@@ -126,15 +126,15 @@ class PeopleSpace(ModelMixin, ConfigMixin):
 
     def face_away(
         self, features: NDArray[np.float32], condition: Sequence[str], view_deg: Sequence[float]
-    ) -> NDArray[np.bool_]:
-        """Which clips seen from the side are nearer to the mean of their view when they are mirrored, at most [n]."""
+    ) -> list[bool]:
+        """Of each clip seen from the side, whether it is nearer to the mean of its view when it is mirrored."""
         found = []
         for row, name, degrees in zip(features, condition, view_deg, strict=True):
             if abs(math.sin(math.radians(degrees))) > SIDEWAYS:  # not where the angle is unknown, NaN
                 mean = self.mean[self._cell(name, degrees)].cpu().numpy()
                 mirrored = row.reshape(GEI_ROWS, GEI_COLUMNS)[:, ::-1].ravel()
-                found.append(np.square(mirrored - mean).sum() < np.square(row - mean).sum())
-        return np.array(found, dtype=bool)
+                found.append(bool(np.square(mirrored - mean).sum() < np.square(row - mean).sum()))
+        return found
 
     def _cell(self, condition: str, view_deg: float) -> tuple[int, int]:
         """Condition and view of the encoder to use: the nearest that has learned something."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.silhouettes.clip import WIDTH
 
 #: Pieces smaller than these shares of a frame's largest one are specks: beside it, and above or below it, where a foot
 #: may be that the network did not join to its leg.
@@ -33,8 +34,6 @@ FRAMES_AT_ONCE = 32
 
 #: Enough to walk from the head to either foot.
 STRIDES = 96
-
-WIDTH = 64
 
 
 def postprocess(sample: Tensor) -> NDArray[np.uint8]:

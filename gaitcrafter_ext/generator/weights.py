@@ -192,13 +192,13 @@ def locate(name: str | Path) -> Path:
 
 
 def is_packaged(name: str | Path) -> bool:
-    """Whether weights are asked for by the name of packaged ones."""
-    return str(name) in _PACKAGED
+    """Whether weights are asked for by the name of packaged ones, see :func:`locate`."""
+    return name in _PACKAGED
 
 
 def trainable(name: str | Path) -> str | Path:
     """The weights to train on where ``name`` is asked for: behind the bundled ones, those they were distilled from."""
-    return TEACHER if str(name) == BUNDLED else name
+    return TEACHER if name == BUNDLED else name
 
 
 def read_card(folder: str | Path) -> Card:

@@ -115,18 +115,18 @@ def people_like(card: Card, weights: Path, store: SilhouetteStore, names: Collec
             clips[key.identity].append(key)
     if lost := [name for name, keys in clips.items() if not keys]:
         raise MissingError(f"--like: {store.root} holds no clip of {lost[0]}; leave them out, or add clips")
-    away: list[bool] = []
-    people = {name: _read(card, space, store, keys, away) for name, keys in clips.items()}
+    read = {name: _read(card, space, store, keys) for name, keys in clips.items()}
+    away = [faces_away for _, theirs in read.values() for faces_away in theirs]
     if len(away) >= FEWEST_SIDEWAYS and np.mean(away) > MIRRORED:
         raise DataError(
             f"--like: {store.root}: {sum(away)} of {len(away)} clips from the side face the other way than those that "
             "the weights know; mirror their frames (frames[:, :, ::-1]), or give such views the angle that they show"
         )
-    return people
+    return {name: who for name, (who, _) in read.items()}
 
 
-def _read(card: Card, space: PeopleSpace, store: SilhouetteStore, keys: list[ClipKey], away: list[bool]) -> Identity:
-    """Read a person; ``away`` takes, of each clip from the side, whether it faces the other way."""
+def _read(card: Card, space: PeopleSpace, store: SilhouetteStore, keys: list[ClipKey]) -> tuple[Identity, list[bool]]:
+    """A person, and of each clip from the side whether it faces the other way."""
     from gaitcrafter_ext.generator.people import gei_features
 
     chosen = [keys[index] for index in np.unique(np.linspace(0, len(keys) - 1, MOST_CLIPS).astype(int))]
@@ -136,8 +136,8 @@ def _read(card: Card, space: PeopleSpace, store: SilhouetteStore, keys: list[Cli
     conditions = [card.dataset.condition_of(key.take) for key in chosen]
     degrees = [float("nan") if angle is None else angle for angle in angles]
     code = space.encode(features, conditions, degrees)
-    away += space.face_away(features, conditions, degrees).tolist()
     seen = [clip for clip, angle in zip(clips, angles, strict=True) if is_reliable_deg(angle)]
     cycles = [cycle for clip in seen if np.isfinite(cycle := cycle_of(clip[:, ::2, ::2]).frames)]
     cadence = Cadence(round(float(np.median(cycles)), 3), 0.0) if cycles else None
-    return Identity(code=tuple(round(float(value), 4) for value in code), cadence=cadence)
+    who = Identity(code=tuple(round(float(value), 4) for value in code), cadence=cadence)
+    return who, space.face_away(features, conditions, degrees)

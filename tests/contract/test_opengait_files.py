@@ -68,7 +68,7 @@ def test_align_equals_opengaits_pretreatment(theirs: Pretreat, tmp_path: Path) -
         path, mask, key = tmp_path / f"{number:03d}.png", random_mask(rng), ClipKey("001", "nm-01", f"{number:03d}")
         cv2.imwrite(str(path), mask)
         theirs(key, [path], tmp_path / "theirs")
-        written = tmp_path / "theirs" / key.relative_path
+        written = tmp_path / "theirs" / key.path()
         ours = align(mask)
         assert (ours is not None) == written.is_file()
         if ours is not None:

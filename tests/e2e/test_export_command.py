@@ -95,7 +95,7 @@ def assert_as_made(made: Path, clips: dict[str, np.ndarray], said: list[dict[str
     records = {str(record.key): record for record in manifest.read(made / "manifest.jsonl")}
     assert clips.keys() == records.keys()
     for name, record in records.items():
-        assert (clips[name] == read_clip(made / "pkl" / record.key.relative_path)).all()
+        assert (clips[name] == read_clip(made / "pkl" / record.key.path())).all()
     facts = {
         key: {name: value for name, value in vars(each).items() if name != "frames"} for key, each in records.items()
     }

@@ -143,7 +143,7 @@ def test_complete_makes_only_what_the_root_lacks(
     assert not (tmp_path / "out").exists()
     lacking = [ClipKey("sim-001", "nm-02", "090"), ClipKey("sim-003", "nm-01", "000")]
     for key in lacking:
-        (real / key.relative_path).unlink()
+        (real / key.path()).unlink()
     before = everything(real)
     assert complete(real, tmp_path / "out", weights) == 0
     assert SilhouetteStore(tmp_path / "out" / "pkl").keys() == lacking

@@ -275,4 +275,4 @@ def test_clips_from_the_side_that_face_the_other_way_are_found() -> None:
     face[:, :9] = 1
     space.mean[:] = torch.from_numpy(face.ravel())
     features = np.stack([face.ravel(), face[:, ::-1].ravel(), face[:, ::-1].ravel(), face[:, ::-1].ravel()])
-    assert space.face_away(features, ["nm"] * 4, [90.0, 90.0, 0.0, float("nan")]).tolist() == [False, True]
+    assert space.face_away(features, ["nm"] * 4, [90.0, 90.0, 0.0, float("nan")]) == [False, True]

@@ -104,6 +104,7 @@ def test_the_bundled_weights_are_whole_and_a_students_and_what_it_learned_from_i
     assert student.training["teacher"]["fingerprint"] == teacher.fingerprint
     assert student.everybody() == teacher.everybody()
     assert trainable("somewhere/else") == "somewhere/else"
+    assert trainable(Path("bundled")) == Path("bundled")  # a folder of that name, as for locate
 
 
 BUNDLED = locate("bundled")

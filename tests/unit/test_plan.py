@@ -195,6 +195,6 @@ def test_people_are_read_with_code_and_cadence_from_whatever_clips_there_are(tmp
 def test_a_tree_of_people_who_face_the_other_way_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = write_tiny_weights(tmp_path / "weights")
     store = SilhouetteStore(walking_tree(tmp_path / "pkl", ("a", "b"), ("nm-01", "cl-01")))
-    monkeypatch.setattr(PeopleSpace, "face_away", lambda self, features, *_: np.ones(len(features), bool))
+    monkeypatch.setattr(PeopleSpace, "face_away", lambda self, features, *_: [True] * len(features))
     with pytest.raises(DataError, match=r"pkl: \d+ of \d+ clips .* face the other way .*mirror"):
         people_like(read_card(weights), weights, store, ["a", "b"])

@@ -64,7 +64,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_leaves_clips_a_partition_and_a_manifest_that_says_how_each_was_made(made: Path) -> None:
     plan, folder = small_plan(), OutputFolder(made)
-    clips = [f"pkl/{key.relative_path}" for key in plan.keys]
+    clips = [f"pkl/{key.path()}" for key in plan.keys]
     beside = ["contact_sheet.png", "manifest.jsonl", "partition.json", "plan.json"]  # and two that name the folder
     assert sorted(tree_bytes(made)) == sorted(clips + beside)
     assert Partition.load(made / "partition.json") == Partition(("sim-002", "syn-0001", "syn-0002"), ())
