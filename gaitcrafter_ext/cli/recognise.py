@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gaitcrafter_ext.cli._options import COUNT, SWITCH, add_actions, number, options, refuse_file
 from gaitcrafter_ext.errors import ConflictError, DataError, UsageError
 from gaitcrafter_ext.generator.weights import names_in
-from gaitcrafter_ext.hardware import pick_device
+from gaitcrafter_ext.hardware import pick_device, resolve_precision
 from gaitcrafter_ext.recognition.config import MODELS, TrainingConfig, preset
 from gaitcrafter_ext.recognition.data import training_set
 from gaitcrafter_ext.recognition.evaluation import Roles, assign_roles, evaluate, protocol_for
@@ -266,7 +266,10 @@ def _report(
             " use the partition it was trained with"
         )
     clips = (data.store.read_real(key) for key in tqdm(keys, desc="embedding", unit="clip"))
-    features = label(embed_frames(network, clips, pick_device(args.device)), keys)
+    device = pick_device(args.device)
+    # As it was trained, as OpenGait tests too, unless this machine only imitates bfloat16.
+    precision = resolve_precision("auto", device) if card.training.get("precision") == "bfloat16" else "float32"
+    features = label(embed_frames(network, clips, device, precision), keys)
     table = evaluate(features, roles, args.metric)
     content = {**_about(args, card), **asdict(table), "protocol": asdict(roles.protocol)}
     text = json.dumps(content, indent=2)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.hardware import pick_device
+from gaitcrafter_ext.hardware import autocast, pick_device
 from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.checkpoint import load_recogniser
 from gaitcrafter_ext.recognition.data import cut, to_sils
@@ -37,14 +37,20 @@ TREE_TAKES = ("nm-01", "nm-02")
 
 @torch.inference_mode()
 def embed_frames(
-    network: nn.Module, clips: Iterable[npt.NDArray[np.uint8]], device: torch.device | str = "cpu"
+    network: nn.Module,
+    clips: Iterable[npt.NDArray[np.uint8]],
+    device: torch.device | str = "cpu",
+    precision: str = "float32",
 ) -> npt.NDArray[np.float32]:
     """Embed clips, uint8 [T, 64, 64] each, of which 720 frames at most count: float32 [N, channels, parts]."""
-    network.eval().to(device)
+    place = torch.device(device)
+    network.eval().to(place)
     parts = []
     for frames in _batches(clips):
-        sils = to_sils(np.concatenate(frames), device)
-        parts.append(network(sils, [len(clip) for clip in frames]).embeddings.cpu().numpy())
+        sils = to_sils(np.concatenate(frames), place)
+        with autocast(precision, place):
+            embeddings = network(sils, [len(clip) for clip in frames]).embeddings
+        parts.append(embeddings.float().cpu().numpy())
     return np.concatenate(parts) if parts else np.zeros((0, 0, 0), np.float32)
 
 

@@ -9,6 +9,7 @@ import pickle
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -25,6 +26,7 @@ from gaitcrafter_ext.recognition.checkpoint import (
     save_recogniser,
 )
 from gaitcrafter_ext.recognition.config import GaitBaseConfig, GaitSetConfig, NetworkConfig
+from gaitcrafter_ext.recognition.embedding import embed_frames
 from gaitcrafter_ext.recognition.losses import cross_entropy_loss, triplet_loss
 from gaitcrafter_ext.recognition.networks import (
     SeparateBNNecks,
@@ -94,6 +96,15 @@ def test_training_step_in_bfloat16_has_nearly_the_gradient_of_float32(config: Ne
         return torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
 
     assert F.cosine_similarity(gradient(False), gradient(True), dim=0) > 0.9
+
+
+@pytest.mark.parametrize("config", SMALL)
+def test_embeddings_in_bfloat16_are_near_those_in_float32(config: NetworkConfig) -> None:
+    network = build_network(config, classes=3)
+    clips = np.random.default_rng(0).integers(0, 256, (2, 4, 64, 64), dtype=np.uint8)
+    full, half = embed_frames(network, clips), embed_frames(network, clips, precision="bfloat16")
+    assert half.dtype == np.float32
+    assert 0 < np.linalg.norm(half - full) < 0.05 * np.linalg.norm(full)
 
 
 def naive_triplets(embeddings: torch.Tensor, labels: list[int]) -> float:
