@@ -75,12 +75,15 @@ class Judge:
         rows = [[vectors[who, take, view] - self.view_mean[view] for take in takes for view in VIEWS] for who in people]
         return np.stack([_unit(np.mean(row, axis=0)) for row in rows])
 
-    def rank1(self, vectors: Vectors, people: list[str], gallery: NDArray[np.float32]) -> str:
-        hits = [
+    def hits(self, vectors: Vectors, people: list[str], gallery: NDArray[np.float32]) -> NDArray[np.bool_]:
+        found = [
             people[int((gallery @ _unit(vector - self.view_mean[view])).argmax())] == who
             for (who, _, view), vector in vectors.items()
         ]
-        return _share(np.array(hits), [who for who, _, _ in vectors])
+        return np.array(found)
+
+    def rank1(self, vectors: Vectors, people: list[str], gallery: NDArray[np.float32]) -> str:
+        return _share(self.hits(vectors, people, gallery), [who for who, _, _ in vectors])
 
 
 class Maker:
@@ -185,7 +188,7 @@ def _known(judge: Judge, made: Vectors, people: list[str], gallery: Any, strange
     for condition in ("nm", "bg", "cl"):
         part = {key: vector for key, vector in made.items() if key[1].startswith(condition)}
         print(f"generated known people, {condition}: rank-1 {judge.rank1(part, people, gallery)}", flush=True)
-    radius = _radius(strangers)
+    radius = radius_of(strangers)
     drawn = judge.centroids(chosen, made, ("nm-03",))
     for name, vectors in (("strangers", strangers[: len(chosen)]), ("generated known people", drawn)):
         kept = greedily_unique(vectors, radius)
@@ -199,13 +202,13 @@ def _novel(judge: Judge, make: Maker, count: int, gallery: Any) -> None:
         made = judge.vectors(make(Selection((), count, ("nm-01",), VIEWS, blend)))
         people = list(dict.fromkeys(key[0] for key in made))
         vectors = judge.centroids(people, made, ("nm-01",))
-        kept, near = greedily_unique(vectors, _radius(strangers)), 1 - (vectors @ known.T).max(axis=1) < leak
+        kept, near = greedily_unique(vectors, radius_of(strangers)), 1 - (vectors @ known.T).max(axis=1) < leak
         print(f"novel, {name}: unique {_share(kept, people)}, leak {_share(near, people)}", flush=True)
 
 
 def _like(judge: Judge, make: Maker, store: SilhouetteStore, people: list[str], gallery: Any, count: int) -> None:
     for name, takes in (("two plain takes", ("nm-03", "nm-04")), ("one take in a coat", ("cl-02",))):
-        seen = _Takes(store, takes)
+        seen = Takes(store, takes)
         like = people_like(make.card, make.weights, seen, people[:count])  # type: ignore[arg-type]
         made = judge.vectors(make(Selection((), 0, ("nm-03", "cl-03"), VIEWS, like=like)))
         for condition in ("nm", "cl"):
@@ -214,7 +217,7 @@ def _like(judge: Judge, make: Maker, store: SilhouetteStore, people: list[str], 
             print(f"people never trained on, from {name} in four views, {condition}: rank-1 {shown}", flush=True)
 
 
-class _Takes:
+class Takes:
     """Some takes of a tree."""
 
     def __init__(self, store: SilhouetteStore, takes: tuple[str, ...]) -> None:
@@ -232,7 +235,7 @@ def _simulate(work: Path, name: str, subjects: int, seed: int) -> SilhouetteStor
     return SilhouetteStore(work / name / "pkl")
 
 
-def _radius(strangers: NDArray[np.float32]) -> float:
+def radius_of(strangers: NDArray[np.float32]) -> float:
     """Distance that 1 % of the pairs of strangers are nearer than."""
     return float(np.quantile(1 - (strangers @ strangers.T)[np.triu_indices(len(strangers), 1)], 0.01))
 

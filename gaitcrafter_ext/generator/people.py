@@ -157,18 +157,21 @@ class PeopleSpace(ModelMixin, ConfigMixin):
         identities: Sequence[str],
         conditions: Sequence[str],
         code_dim: int = CODE_DIM,
+        codes: Floats | None = None,
     ) -> PeopleSpace:
         """Learn the space of a data set: a clip's GEI a row, [n, 768], with indices of its person and condition [n].
 
         ``view_deg`` [n] is NaN where unknown. Codes come from the first condition; people without a clip of it are
-        placed as strangers are. Dimensions of the code beyond what the people span stay 0.
+        placed as strangers are. Dimensions of the code beyond what the people span stay 0. Given ``codes``
+        [identities, code_dim] of another origin, only the encoder is learned.
         """
         angles = sorted({float(angle) for angle in view_deg if math.isfinite(angle)})
         known = [*angles, *([None] if np.isnan(view_deg).any() else [])]
         view = np.array([known.index(None if math.isnan(angle) else float(angle)) for angle in view_deg])
         space = cls(tuple(identities), tuple(conditions), tuple(known), code_dim)
         plain = condition == condition.min()
-        codes = _principal_codes(features[plain], person[plain], view[plain], len(identities), len(known), code_dim)
+        if codes is None:
+            codes = _principal_codes(features[plain], person[plain], view[plain], len(identities), len(known), code_dim)
         space.codes.copy_(torch.from_numpy(codes))
         has_code = np.isin(person, person[plain])
         left: dict[tuple[int, int], dict[int, Floats]] = {}
