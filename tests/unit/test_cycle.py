@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.clips import thumbnails
-from gaitcrafter_ext.silhouettes.cycle import cycle_of, gait_phases
+from gaitcrafter_ext.silhouettes.cycle import FPS, cycle_of, gait_phases
 from gaitcrafter_ext.simulation import cohort
 from tests.stick_walkers import stick_clip
 
@@ -63,6 +63,15 @@ def test_the_cycle_of_a_drawn_walker_is_read_to_a_fraction_of_a_frame() -> None:
             read = cycle_of(thumbnails(stick_clip(1, cycle, frames, phase)))
             assert read.frames == pytest.approx(cycle, abs=tolerance)
             assert read.strength > 0.7
+
+
+@pytest.mark.parametrize("cycle", [19.8, 36.5, 39.5])
+def test_a_slow_walk_and_a_run_of_half_its_cycle_are_told_apart(cycle: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    vary = cohort.vary_gait
+    monkeypatch.setattr(cohort, "vary_gait", lambda *given: replace(vary(*given), cycle_s=cycle / FPS))
+    for number in (1, 2):
+        clips = cohort.render_take(77, cohort.person(77, number), "nm-01", ("054", "090", "126"), 60)
+        assert [cycle_of(clip).frames for clip in clips.values()] == pytest.approx([cycle] * 3, abs=0.8)
 
 
 def test_a_clip_that_is_frozen_or_too_short_has_no_cycle_and_a_shuffled_one_a_weak_one() -> None:
