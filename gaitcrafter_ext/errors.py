@@ -45,7 +45,7 @@ class WeightsError(GaitCrafterError, ValueError):
 def suggest(name: str, allowed: Sequence[str]) -> str:
     """The tail of an error message: the allowed names, the nearest one first where there is one."""
     near = difflib.get_close_matches(name, allowed, n=1)
-    return (f"did you mean '{near[0]}'? " if near else "") + f"allowed: {listed(allowed, 12)}"
+    return (f"did you mean '{near[0]}'? " if near else "") + f"allowed: {listed(allowed, 16)}"
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:

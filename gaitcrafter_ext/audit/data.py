@@ -220,7 +220,7 @@ def sort_clips(trees: Trees, folder: str, card: Card | None, most: int, partitio
 
 
 def _mixes(folder: str, card: Card | None) -> tuple[Mixes, list[str]]:
-    """Blends from the manifest of a run, or from its parts while it is unfinished; a caveat of that."""
+    """Blends from the manifest of a run, or from its parts while it is unfinished; caveats of that."""
     root = Path(folder)
     made = OutputFolder(root.parent if root.name == "pkl" else root)
     found, records = made.manifests(), made.records()
@@ -232,6 +232,7 @@ def _mixes(folder: str, card: Card | None) -> tuple[Mixes, list[str]]:
         )
     unfinished = bool(found) and found[-1].name != MANIFEST
     caveats = ["the synthetic run is not finished: some of its clips are missing"] if unfinished else []
+    caveats += [] if found else ["no manifest beside the clips: whom novel people are blends of is not known"]
     return {record.identity: record.mix for record in records}, caveats
 
 

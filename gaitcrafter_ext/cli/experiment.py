@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -200,13 +201,24 @@ def _check_weights(args: argparse.Namespace, setting: Setting) -> None:
 def _call(words: tuple[str, ...]) -> None:
     """Run a command in a process of its own, whose memory is then free; its report goes to stderr.
 
+    Where this one is interrupted or terminated, the command is too, and may save its state before it ends.
+
     Raises:
         GaitCrafterError: It failed; it has said why.
     """
     package = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-m", "gaitcrafter_ext", *words]
-    code = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, stdout=STDERR, check=False).returncode
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stdout=STDERR)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if code == 130:
         raise KeyboardInterrupt
     if code:

@@ -349,17 +349,16 @@ def _few_labels(lab: Lab) -> None:
     data = lab.data()
     names, count = data.people.train, len(data.people.train)
     for labels in lab.setting.labels:
-        few = replace(data.people, train=names[:labels])
-        part = data if labels == count else lab.split(f"{labels}", data.root, few)
+        part = lab.split(f"{labels}", data.root, replace(data.people, train=names[:labels]))
         weights = lab.weights(f"{labels}", part)
         given = lab.setting.weights is not None
         # The novel people of given weights are the same whoever is known.
         novel = lab.novel_people(f"novel-{count}" if given else f"novel-{count}-of-{labels}", weights, count)
-        real = "real" if labels == count else f"{labels} real"
+        real = f"{labels} real"
         lab.arm(real, part, early=True)
         lab.arm(f"{real} + novel", part, novel, against=real)
         if given:
-            same = lab.same_people("same" if labels == count else f"same-{labels}", weights, part)
+            same = lab.same_people(f"same-{labels}", weights, part)
             lab.arm(f"{real} + same people", part, same, against=real)
         if lab.setting.fine_tune:
             tuned = lab.novel_people(f"tuned-{labels}", lab.fine_tuned(f"{labels}", part), count)

@@ -53,8 +53,8 @@ def plan_merge(
     real = real_people(dataset, root, partition)
     if real.absent or not real.train + real.test:
         raise MissingError(
-            f"--partition: {partition} names {len(real.train + real.test)} people, of whom {len(real.absent)} are not "
-            f"in {real.root} ({listed(real.absent) or 'it is empty'}); correct it, or name their folder by --real"
+            f"--partition: {partition}: {len(real.absent) or 'all'} of its people are not in {real.root} "
+            f"({listed(real.absent) or 'it names none'}); correct it, or name their folder by --real"
         )
     sources = [open_source(entry, real, file) for entry in synthetic]
     files = dict(clip_files(real.root, real.test if without_real else real.train + real.test, file))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -115,3 +118,15 @@ def test_a_step_is_a_command_in_a_process_of_its_own(capfd: pytest.CaptureFixtur
     assert capfd.readouterr().err.startswith("gaitcrafter ")
     with pytest.raises(GaitCrafterError, match=r"'walk x' failed \(exit 2\)"):
         _call(("walk", "x"))
+
+
+def test_a_terminated_experiment_ends_the_command_that_it_runs(tmp_path: Path) -> None:
+    words = ["experiment", "clip-length", "--out", str(tmp_path), "--subjects", "60", "--train", "50"]
+    with subprocess.Popen([sys.executable, "-m", "gaitcrafter_ext", *words], stderr=subprocess.DEVNULL) as process:
+        while not any(tmp_path.glob("cohort/pkl/*")):
+            time.sleep(0.1)
+        process.terminate()
+        assert process.wait() == 130
+    made = len(list(tmp_path.glob("cohort/pkl/*/*/*")))
+    time.sleep(1.5)
+    assert made == len(list(tmp_path.glob("cohort/pkl/*/*/*"))) < 60 * 30

@@ -123,7 +123,7 @@ def test_few_labels_know_exactly_those_people(tmp_path: Path) -> None:
     assert {_value(words, "--init") for words in _commands(lab, "train")} == {"bundled"}
     assert [arm.name for arm in lab.arms] == [
         *("2 real", "2 real + novel", "2 real + same people", "2 real + novel, fine-tuned"),
-        *("real", "real + novel", "real + same people", "real + novel, fine-tuned", FLOOR),
+        *("4 real", "4 real + novel", "4 real + same people", "4 real + novel, fine-tuned", FLOOR),
     ]
 
 
