@@ -108,6 +108,7 @@ def test_recipes_tell_the_generators_people_and_parents(tmp_path: Path) -> None:
     found = splits(tmp_path / "part", ("syn-0001",), Partition(("000", "001"), ("002",)))
     assert found.parents == {"syn-0001": ("000", "001")}
     assert any("not finished" in each for each in found.caveats)
+    (tmp_path / "bare").mkdir()
     bare = splits(tmp_path / "bare", ("000",), Partition(("000", "001")))
     assert any("no manifest beside the clips" in each for each in bare.caveats)
 
