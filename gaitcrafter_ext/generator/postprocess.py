@@ -26,6 +26,11 @@ SPECK, SPECK_BEYOND = 0.1, 0.02
 #: levels in the mean (simulated people) and 0.9 (KTH), with 4.6 and 4.9 % of grey pixels where they have 4.8 and 5.3.
 STEEP = 5
 
+#: Real silhouettes reach the first row in some frames and the last in others, by a scalp or a sole; an answer that is
+#: the mean of what may be stays below zero there nearly always. So much nearer are these rows: with it the first and
+#: last rows lie outside the range of real clips in 15 and 12 % of clips of the bundled weights, without in 44 and 51 %.
+FIRST_ROW, LAST_ROW = 0.2, 0.3
+
 #: Fine pixels in a pixel, each way, and the whole number that stands for 1 in a level set.
 FINE, UNIT = 4, 2048
 
@@ -48,9 +53,11 @@ def postprocess(sample: Tensor) -> NDArray[np.uint8]:
     Raises:
         DataError: Values are not finite.
     """
-    flat = sample.detach().float().flatten(0, -3)
+    flat = sample.detach().to(torch.float32, copy=True).flatten(0, -3)
     if not bool(torch.isfinite(flat).all()):
         raise DataError("cannot draw a clip with values that are not finite (NaN or infinite)")
+    flat[:, 0] += FIRST_ROW
+    flat[:, -1] += LAST_ROW
     person, on_cpu = (flat > 0).to(torch.uint8), flat.device.type == "cpu"
     # A CPU looks for pieces in every frame; a GPU leaves to it the few frames in which it finds several.
     for frame in range(len(flat)) if on_cpu else _in_pieces(person > 0).tolist():

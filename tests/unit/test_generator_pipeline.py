@@ -16,7 +16,15 @@ import torch
 from gaitcrafter_ext.errors import DataError, UsageError, WeightsError
 from gaitcrafter_ext.generator.framework import DiffusionPipeline
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
-from gaitcrafter_ext.generator.postprocess import FINE, STEEP, _in_pieces, clean_mask, postprocess
+from gaitcrafter_ext.generator.postprocess import (
+    FINE,
+    FIRST_ROW,
+    LAST_ROW,
+    STEEP,
+    _in_pieces,
+    clean_mask,
+    postprocess,
+)
 from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST, SHORTEST, windows
 from gaitcrafter_ext.generator.weights import SamplingDefaults, read_card
 from tests.tiny import PEOPLE, tiny_pipeline
@@ -183,6 +191,9 @@ def answer(top: int = 0, bottom: int = 64, level: float = 0.9) -> torch.Tensor:
 
 def naive(frame: np.ndarray) -> np.ndarray:
     """Frame by frame with OpenCV: float32 [64, 48] -> float32 in [-1, 1]."""
+    nearer = np.zeros((64, 1), np.float32)
+    nearer[0], nearer[-1] = FIRST_ROW, LAST_ROW
+    frame = frame + nearer
     person, near = clean_mask((frame > 0).astype(np.uint8)), np.ones((3, 3), np.uint8)
     inside, outside = cv2.erode(person, near) > 0, cv2.dilate(person, near) == 0
     signed = np.where(person > 0, np.abs(frame), -np.abs(frame))
@@ -208,10 +219,18 @@ def test_specks_go_and_large_pieces_and_feet_stay() -> None:
     sample[0, 20:40, 40:46] = 0.9  # a piece of a sixth of the person
     sample[0, 60:64, 18:26] = 0.9  # a foot that is not joined to its leg
     done = postprocess(sample)[0]
-    assert not done[:, : 18 + 8].any()
+    assert (done[1:-1, : 18 + 8] < 5).all()  # outlines bend a little at the first and last row
     assert not done[50:, 40:].any()
     assert (done[21:39, 49:53] == 255).all()
     assert (done[61:63, 27:33] == 255).all()
+
+
+def test_the_first_and_last_row_are_drawn_where_the_network_is_undecided_about_them() -> None:
+    sample = answer(1, 63)
+    sample[0, [0, -1], 18:30] = torch.tensor([[-0.9 * FIRST_ROW], [-0.9 * LAST_ROW]])
+    assert (postprocess(sample)[0][[0, -1], 30:34] > 127).all()
+    sample[0, [0, -1], 18:30] = -0.9
+    assert (postprocess(sample)[0][[0, -1], 30:34] < 128).all()
 
 
 def test_an_empty_frame_leaves_its_neighbours_alone_and_numbers_that_are_not_finite_are_refused() -> None:
