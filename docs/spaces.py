@@ -1,6 +1,7 @@
 """Spaces of people at equal training: the table "Spaces of people" in docs/results.md.
 
     python docs/spaces.py --work spaces
+    python docs/spaces.py --work spaces --populations 102 --variants gei-32-noise-0.125    # a part, to share them out
 
 Small generators learn the same people from the same clips, each with other identity codes: principal components of gait
 energy images (GEI), of a recogniser's prototypes, or random ones. That recogniser learned people of yet another cohort
@@ -35,11 +36,13 @@ from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.plan import Selection
 from gaitcrafter_ext.synthesis.real_people import people_like
 
-#: People of a population; the takes they are learned from, and those that judge.
-PEOPLE, LEARNED, JUDGED = 60, ("nm-01", "nm-02", "bg-01", "cl-01", "cl-02"), ("nm-03", "nm-04", "nm-05")
+#: The takes that people are learned from, and those that judge.
+LEARNED, JUDGED = ("nm-01", "nm-02", "bg-01", "cl-01", "cl-02"), ("nm-03", "nm-04", "nm-05")
 TAKES = "nm=5,bg=1,cl=2"
-POPULATIONS, RECOGNISER_SEED = (101, 102, 103), 104
-LIKE, NOVEL = 40, 40
+POPULATIONS = (101, 102, 103)
+OTHERS, OTHERS_SEED = 60, 104
+#: People of whom clips are generated: known ones, novel ones, others than those learned.
+KNOWN, NOVEL, LIKE = 60, 40, 40
 
 
 @dataclass(frozen=True)
@@ -124,14 +127,20 @@ class Bench:
         self.gallery = {name: judge.centroids(self.people[name], real[name], JUDGED) for name in real}
         self.real = real
 
+    def chance(self) -> dict[str, float]:
+        """What a guess scores."""
+        known, strangers = (100 / len(self.people[name]) for name in ("known", "strangers"))
+        return {"known, nm": known, "known, cl": known, "like, nm": strangers}
+
     def ceiling(self) -> dict[str, float]:
         """What clips of the people themselves score."""
-        some = {
-            key: vector for key, vector in self.real["strangers"].items() if key[0] in self.people["strangers"][:LIKE]
-        }
+        known, some = (
+            {key: vector for key, vector in self.real[name].items() if key[0] in self.people[name][:count]}
+            for name, count in (("known", KNOWN), ("strangers", LIKE))
+        )
         return {
-            "known, nm": self._rank1(self.real["known"], "known", "nm-01"),
-            "known, cl": self._rank1(self.real["known"], "known", "cl-01"),
+            "known, nm": self._rank1(known, "known", "nm-01"),
+            "known, cl": self._rank1(known, "known", "cl-01"),
             "blends unique": self._unique(self.gallery["strangers"][:NOVEL]),
             "blends leak": 5.0,
             "like, nm": self._rank1(some, "strangers", "nm-01"),
@@ -140,7 +149,7 @@ class Bench:
     def figures(self, weights: Path, like: bool) -> dict[str, float]:
         """What the clips of a generator score, in percent."""
         make = Maker(str(weights), None, None)
-        known = self.judge.vectors(make(Selection(tuple(self.people["known"]), 0, ("nm-01", "cl-01"), VIEWS)))
+        known = self.judge.vectors(make(Selection(tuple(self.people["known"][:KNOWN]), 0, ("nm-01", "cl-01"), VIEWS)))
         found = {f"known, {name}": self._rank1(known, "known", f"{name}-01") for name in ("nm", "cl")}
         novel = self.judge.vectors(make(Selection((), NOVEL, ("nm-01",), VIEWS)))
         centroids = self.judge.centroids(list(dict.fromkeys(key[0] for key in novel)), novel, ("nm-01",))
@@ -179,10 +188,10 @@ def _gaitcrafter(*words: str | Path) -> None:
 
 
 def small_recogniser(work: Path) -> torch.nn.Module:
-    """A small GaitSet that learned 60 other people."""
+    """A small GaitSet that learned other people."""
     cohort, folder = work / "others", work / "recogniser"
     if not (folder / "recogniser.json").is_file():
-        simulate(cohort, PEOPLE, RECOGNISER_SEED)
+        simulate(cohort, OTHERS, OTHERS_SEED)
         where = ("--data", cohort / "pkl", "--partition", cohort / "partition.json", "--out", folder)
         kind = ("--model", "gaitset", "--preset", "small", "--iterations", "400", "--no-test")
         _gaitcrafter("recognise", "train", *where, *kind)
@@ -191,7 +200,7 @@ def small_recogniser(work: Path) -> torch.nn.Module:
 
 def table(results: dict[str, list[dict[str, float]]]) -> str:
     """A row a variant: mean over the populations, and each."""
-    columns = list(next(iter(results.values()))[0])
+    columns = list(results["real clips"][0])
     rows = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for name, found in results.items():
         cells = [[each[column] for each in found if column in each] for column in columns]
@@ -203,19 +212,26 @@ def table(results: dict[str, list[dict[str, float]]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("spaces"))
+    parser.add_argument("--people", type=int, default=200, help="of each population")
     parser.add_argument("--clips", type=int, default=4000, help="each generator is trained on so many")
-    parser.add_argument("--populations", type=int, default=len(POPULATIONS))
-    parser.add_argument("--variants", type=int, default=len(VARIANTS), help="only the first so many")
+    parser.add_argument("--populations", type=int, nargs="+", default=POPULATIONS, metavar="SEED")
+    names = [str(variant) for variant in VARIANTS]
+    parser.add_argument("--variants", nargs="+", default=names, choices=names, metavar="NAME", help=", ".join(names))
     args = parser.parse_args()
+    chosen = [variant for variant in VARIANTS if str(variant) in args.variants]
+    # Whitened codes of as many dimensions as people, less one, are all equally far apart: no kind of them is another.
+    if args.people < 2 * (widest := max(variant.dim for variant in chosen)):
+        parser.error(f"--people: {args.people}; allowed: {2 * widest} or more, twice the dimensions of a code")
     recogniser, judge = small_recogniser(args.work), Judge()
     strangers = simulate(args.work / "strangers", STRANGERS, STRANGER_SEED)
     results: dict[str, list[dict[str, float]]] = {}
-    for seed in POPULATIONS[: args.populations]:
-        store = simulate(args.work / f"population-{seed}", PEOPLE, seed)
+    for seed in args.populations:
+        store = simulate(args.work / f"population-{seed}-{args.people}", args.people, seed)
         bench = Bench(judge, store, strangers)
         results.setdefault("real clips", []).append(bench.ceiling())
-        for variant in VARIANTS[: args.variants]:
-            folder = args.work / f"{variant}-{seed}"
+        results.setdefault("chance", []).append(bench.chance())
+        for variant in chosen:
+            folder = args.work / f"{variant}-{seed}-{args.people}-people-{args.clips}-clips"
             done = folder / "figures.json"
             if not done.is_file():
                 learn(variant, store, recogniser, args.clips, folder)

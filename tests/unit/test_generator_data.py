@@ -256,6 +256,16 @@ def test_a_person_who_was_never_seen_in_plain_clothes_is_placed_by_the_others(sp
     assert np.corrcoef(found, expected)[0, 1] > 0.5
 
 
+def test_given_codes_are_kept_and_others_are_placed_among_them() -> None:
+    clips, again = walks(), walks(seed=1)
+    turned = clips.fit().codes.numpy().astype(np.float64)[:, ::-1] * np.array([-1.0, 1.0])[np.arange(DIM) % 2]
+    cells = (clips.features, clips.person, clips.condition, clips.view_deg)
+    given = PeopleSpace.fit(*cells, NAMES, CONDITIONS, DIM, turned.copy())
+    np.testing.assert_allclose(given.codes.numpy(), turned, atol=1e-6)
+    placed = torch.stack([again[again.person == who].encode(given) for who in range(len(NAMES))])
+    assert (torch.cdist(placed, given.codes).argmin(dim=1) == torch.arange(len(NAMES))).float().mean() > 0.9
+
+
 def test_few_people_and_a_single_one_have_codes_too() -> None:
     clips = walks()
     three = clips[clips.person < 3].fit(NAMES[:3])
