@@ -46,11 +46,13 @@ def control(folder: OutputFolder, rng: np.random.Generator, progress: Progress =
     records = [record for record in every.values() if record.cycle is not None]
     if not records:
         raise DataError(f"{folder.root}: no clip was asked for with a gait cycle; nothing to compare")
+    angles = {} if (plan := folder.plan()) is None else plan.views
     errors, overlaps = defaultdict[str, list[float]](list), list[tuple[Floats, NDArray[np.bool_]]]()
     for number, record in enumerate(records):
         progress(number, len(records))
         clip = read_clip(folder.path(record.key))
-        errors[record.view].append(abs(cycle_of(clip[:, ::2, ::2]).frames - (record.cycle or 0.0)))
+        cycle = cycle_of(clip[:, ::2, ::2], angles.get(record.view)).frames
+        errors[record.view].append(abs(cycle - (record.cycle or 0.0)))
         starts = windows(record.frames)  # where a window begins, or the one before ends
         borders = {*starts, *(start + 2 * STRIDE for start in starts)}
         overlaps.append((_overlap(clip), np.isin(np.arange(1, record.frames), list(borders))))

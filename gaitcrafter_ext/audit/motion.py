@@ -234,7 +234,7 @@ def _cycles(clips: Clips) -> dict[Who, list[float]]:
     """Cycles of each person in each condition, of views that tell."""
     found = defaultdict[Who, list[float]](list)
     for clip in clips:
-        if is_reliable_deg(clip.view_deg) and np.isfinite(cycle := cycle_of(clip.frames).frames):
+        if is_reliable_deg(clip.view_deg) and np.isfinite(cycle := cycle_of(clip.frames, clip.view_deg).frames):
             found[clip.key.identity, clip.condition].append(cycle)
     return found
 

@@ -5,10 +5,11 @@ pixels at once, and the cycle that explains most of their motion is taken: the m
 white noise (Quinn & Hannan, "The Estimation and Tracking of Frequency", 2001), with a slight ridge, because thirty
 frames hold little more than one cycle. A straight trend in time is taken off first (walkers come nearer or turn). Seen
 from the side left and right steps look alike, so that little but the second and fourth harmonic is there; a cycle is
-two steps then too. What little else there is tells a slow walk of 36 to 40 frames from a run of 18 to 20, by an F test
-of the odd harmonics, which needs 45 frames. Simulated walkers of known cadence, 30 frames: mean error 0.3 frames from
-the side and 0.4 to 0.6 obliquely (036-144); 0.7 to 0.9 near the front, where readings of so short a clip also lean to
-the middle of the range: :func:`is_reliable_deg` names these views. With 60 frames it is below 0.2 at every view.
+two steps then too: where the first outweighs the second, it was a step. In a clip of unknown view an F test of the odd
+harmonics tells a slow walk of 36 to 44 frames from a run of 18 to 22, which needs 45 frames. Simulated walkers of known
+cadence, 30 frames: mean error 0.3 frames from the side and 0.4 to 0.6 obliquely (036-144); 0.7 to 0.9 near the front,
+where readings of so short a clip also lean to the middle of the range: :func:`is_reliable_deg` names these views. With
+60 frames it is below 0.2 at every view.
 
 *Phase* (:func:`gait_phases`). The legs' horizontal spread peaks twice a cycle, so the second harmonic of the spread
 gives the phase up to half a cycle: which foot is in front stays open. The centre of the legs moves once a cycle (sway,
@@ -34,8 +35,8 @@ Floats = NDArray[np.float64]
 #: Frames a second of CASIA-B, KTH and the simulated cohort.
 FPS = 25
 
-#: Cycles that are looked for, frames: 0.72 to 1.6 seconds.
-SHORTEST, LONGEST, STEP = 18.0, 40.0, 0.1
+#: Cycles that are looked for, frames: 0.72 to 1.76 seconds.
+SHORTEST, LONGEST, STEP = 18.0, 44.0, 0.1
 
 #: A clip must show about a cycle.
 FRAMES_MIN = 20
@@ -43,14 +44,18 @@ FRAMES_MIN = 20
 HARMONICS = (1, 2, 3, 4)
 RIDGE = 0.02
 
-#: A slow drift beside the steps passes for 3/2 of a cycle: cycles longer than this (1.36 s) must explain so much more.
-SLOW, MARGIN = 34.0, 0.15
+#: A slow drift beside the steps passes for 3/2 of a cycle: cycles longer than this (1.36 s) must explain so much more,
+#: where a clip shows fewer than :data:`ENOUGH` of them.
+SLOW, MARGIN, ENOUGH = 34.0, 0.15, 1.4
 
 #: Harmonics of a cycle that its two steps differ by, and the F statistic from which they are taken to be there.
 ODD, DIFFERENT = (1, 3), 1.75
 
 #: Within so many degrees of walking straight at or from the camera, legs hide each other.
 FRONTAL_DEG = 20.0
+
+#: Within so many degrees of walking straight past the camera, left and right steps look alike.
+SIDE_DEG = 25.0
 
 #: First row of the legs.
 LEGS = 44
@@ -81,8 +86,15 @@ def is_reliable_deg(degrees: float | None) -> bool:
     return min(turned, 180.0 - turned) > FRONTAL_DEG
 
 
-def cycle_of(frames: NDArray[np.uint8]) -> Cycle:
+def is_from_the_side(degrees: float) -> bool:
+    """Whether a view is within 25 degrees of 90 or 270; NaN is not."""
+    return abs(degrees % 180.0 - 90.0) <= SIDE_DEG
+
+
+def cycle_of(frames: NDArray[np.uint8], view_deg: float | None = None) -> Cycle:
     """Gait cycle of a clip, uint8 [T, h, w], 0-255, the body upright; 32 x 32 is fine enough.
+
+    ``view_deg`` helps to tell a cycle from one of its steps; None or NaN where it is unknown.
 
     Returns:
         The cycle to a fraction of a frame; NaN and strength 0 for fewer than 20 frames or none that move.
@@ -97,11 +109,19 @@ def cycle_of(frames: NDArray[np.uint8]) -> Cycle:
     if total < 1e-9 * legs.size:
         return Cycle(math.nan, 0.0)
     explained = ((products @ waves) * waves).sum(axis=(1, 2)) / total
-    best = int((explained - MARGIN * (lengths > SLOW)).argmax())
-    if 2 * lengths[best] <= LONGEST and _steps_differ(products, straight, 2 * float(lengths[best])):
+    best = int((explained - MARGIN * (lengths > max(SLOW, len(frames) / ENOUGH))).argmax())
+    if 2 * lengths[best] <= LONGEST and _is_a_step(products, straight, float(lengths[best]), view_deg):
         best = int(np.abs(lengths - 2 * lengths[best]).argmin())
     best = _uphill(explained, best)
     return Cycle(float(lengths[best]), float(explained[best]))
+
+
+def _is_a_step(products: Floats, straight: Floats, length: float, view_deg: float | None) -> bool:
+    """Whether a cycle that was found is half of one. From oblique views that does not happen: their steps differ."""
+    if view_deg is None or math.isnan(view_deg):
+        return _steps_differ(products, straight, 2 * length)
+    first, second = (_energy(products, _basis(straight, length, (harmonic,))) for harmonic in (1, 2))
+    return is_from_the_side(view_deg) and first > second
 
 
 def _steps_differ(products: Floats, straight: Floats, length: float) -> bool:
@@ -168,7 +188,7 @@ def gait_phases(
     n, takes = len(clips), int(take.max(initial=-1)) + 1
     reliable = np.array([is_reliable_deg(float(degrees)) for degrees in view_deg], dtype=bool)
     joint = _share_a_clock(clips, take, takes) if shared_clock else np.zeros(takes, dtype=bool)
-    cycle = _cycles(clips, take, reliable, joint)[take]
+    cycle = _cycles(clips, take, view_deg, reliable, joint)[take]
     first, second = np.zeros(n, np.complex128), np.zeros(n, np.complex128)
     for index in np.flatnonzero(np.isfinite(cycle)).tolist():
         first[index], second[index] = _leg_harmonics(clips[index], float(cycle[index]))
@@ -216,15 +236,21 @@ def _share_a_clock(clips: Sequence[NDArray[np.uint8]], take: NDArray[np.int64], 
 
 
 def _cycles(
-    clips: Sequence[NDArray[np.uint8]], take: NDArray[np.int64], reliable: NDArray[np.bool_], joint: NDArray[np.bool_]
+    clips: Sequence[NDArray[np.uint8]],
+    take: NDArray[np.int64],
+    view_deg: NDArray[np.float32],
+    reliable: NDArray[np.bool_],
+    joint: NDArray[np.bool_],
 ) -> Floats:
     """Gait cycle of each take: of its views together where they share a clock, else the median of its views."""
     found = np.full(len(joint), np.nan)
     order = np.flatnonzero(reliable)[np.argsort(take[reliable], kind="stable")]
     for chosen in np.split(order, np.flatnonzero(np.diff(take[order])) + 1) if len(order) else ():
-        number, shown = take[chosen[0]], [clips[index][:, ::2, ::2] for index in chosen]
-        groups = [np.concatenate(shown, axis=2)] if joint[number] else shown
-        each = [cycle for group in groups if math.isfinite(cycle := cycle_of(group).frames)]
+        number, seen = take[chosen[0]], view_deg[chosen].tolist()
+        shown = [clips[index][:, ::2, ::2] for index in chosen]
+        if joint[number]:  # an oblique view tells left from right for all
+            shown, seen = [np.concatenate(shown, axis=2)], [seen[0] if all(map(is_from_the_side, seen)) else math.nan]
+        each = [cycle for pair in zip(shown, seen, strict=True) if math.isfinite(cycle := cycle_of(*pair).frames)]
         found[number] = np.median(each) if each else np.nan
     return found
 

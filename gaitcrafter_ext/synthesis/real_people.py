@@ -136,8 +136,8 @@ def _read(card: Card, space: PeopleSpace, store: SilhouetteStore, keys: list[Cli
     conditions = [card.dataset.condition_of(key.take) for key in chosen]
     degrees = [float("nan") if angle is None else angle for angle in angles]
     code = space.encode(features, conditions, degrees)
-    seen = [clip for clip, angle in zip(clips, angles, strict=True) if is_reliable_deg(angle)]
-    cycles = [cycle for clip in seen if np.isfinite(cycle := cycle_of(clip[:, ::2, ::2]).frames)]
+    seen = [(clip[:, ::2, ::2], angle) for clip, angle in zip(clips, angles, strict=True) if is_reliable_deg(angle)]
+    cycles = [cycle for clip, angle in seen if np.isfinite(cycle := cycle_of(clip, angle).frames)]
     cadence = Cadence(round(float(np.median(cycles)), 3), 0.0) if cycles else None
     who = Identity(code=tuple(round(float(value), 4) for value in code), cadence=cadence)
     return who, space.face_away(features, conditions, degrees)

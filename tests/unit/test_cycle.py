@@ -72,6 +72,16 @@ def test_a_slow_walk_and_a_run_of_half_its_cycle_are_told_apart(cycle: float, mo
     for number in (1, 2):
         clips = cohort.render_take(77, cohort.person(77, number), "nm-01", ("054", "090", "126"), 60)
         assert [cycle_of(clip).frames for clip in clips.values()] == pytest.approx([cycle] * 3, abs=0.8)
+        seen = [cycle_of(clip, float(view)).frames for view, clip in clips.items()]
+        assert seen == pytest.approx([cycle] * 3, abs=0.8)
+
+
+def test_a_step_seen_from_the_side_is_not_taken_for_a_cycle() -> None:
+    for cycle in (18.0, 20.0, 36.0, 40.0):
+        clip = thumbnails(stick_clip(1, cycle, 60, 0.2))
+        for view_deg in (90.0, 270.0):
+            assert cycle_of(clip, view_deg).frames == pytest.approx(cycle, abs=0.4)
+    assert cycle_of(clip).frames == pytest.approx(20.0, abs=0.2)  # its steps do not differ, and no view tells why
 
 
 def test_a_clip_that_is_frozen_or_too_short_has_no_cycle_and_a_shuffled_one_a_weak_one() -> None:
