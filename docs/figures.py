@@ -141,8 +141,10 @@ def main() -> None:
     parser.add_argument("--identity-scale", type=float, help="default: the weights'")
     parser.add_argument("--known-only", action="store_true", help="leave out novel people and those never trained on")
     args = parser.parse_args()
-    cohorts = {"known": _simulate(args.work, "known", 50, KNOWN_SEED)}
-    cohorts["strangers"] = _simulate(args.work, "strangers", STRANGERS, STRANGER_SEED)
+    cohorts = {
+        name: simulate(args.work / name, people, seed, TAKES[name], ("000", *VIEWS))
+        for name, people, seed in (("known", 50, KNOWN_SEED), ("strangers", STRANGERS, STRANGER_SEED))
+    }
     judge, real = Judge(), {}
     for name, store in cohorts.items():
         wanted = {*OTHERS, *GALLERY[name], *(take for takes in PROBES[name].values() for take in takes)}
@@ -228,11 +230,14 @@ class Takes:
         return (key for key in self.store if key.take in self.takes)
 
 
-def _simulate(work: Path, name: str, subjects: int, seed: int) -> SilhouetteStore:
-    command = [sys.executable, "-m", "gaitcrafter_ext", "simulate", "--out", str(work / name), "--frames", "40"]
-    command += ["--subjects", str(subjects), "--train", str(subjects), "--views", "000,054,090,144"]
-    subprocess.run([*command, "--takes", TAKES[name], "--seed", str(seed)], check=True, stdout=subprocess.DEVNULL)
-    return SilhouetteStore(work / name / "pkl")
+def simulate(folder: Path, people: int, seed: int, takes: str, views: tuple[str, ...]) -> SilhouetteStore:
+    who = ("--subjects", str(people), "--train", str(people), "--seed", str(seed))
+    gaitcrafter("simulate", "--out", folder, "--frames", "40", *who, "--takes", takes, "--views", ",".join(views))
+    return SilhouetteStore(folder / "pkl")
+
+
+def gaitcrafter(*words: str | Path) -> None:
+    subprocess.run([sys.executable, "-m", "gaitcrafter_ext", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
 
 
 def radius_of(strangers: NDArray[np.float32]) -> float:

@@ -1,4 +1,4 @@
-"""Spaces of people at equal training: the table "Spaces of people" in docs/results.md.
+"""Spaces of people at equal training: a table of what each kind of identity code gives.
 
     python docs/spaces.py --work spaces
     python docs/spaces.py --work spaces --populations 102 --variants gei-32-noise-0.125    # a part, to share them out
@@ -13,14 +13,23 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from figures import STRANGER_SEED, STRANGERS, VIEWS, Judge, Maker, Takes, Vectors, radius_of
+from figures import (
+    STRANGER_SEED,
+    STRANGERS,
+    VIEWS,
+    Judge,
+    Maker,
+    Takes,
+    Vectors,
+    gaitcrafter,
+    radius_of,
+    simulate,
+)
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
@@ -177,24 +186,14 @@ def _vectors(judge: Judge, store: SilhouetteStore) -> Vectors:
     return judge.vectors({(key.identity, key.take, key.view): store.read(key) for key in keys})
 
 
-def simulate(folder: Path, people: int, seed: int) -> SilhouetteStore:
-    words = ["--subjects", str(people), "--train", str(people), "--views", ",".join(VIEWS), "--takes", TAKES]
-    _gaitcrafter("simulate", "--out", folder, "--frames", "40", "--seed", str(seed), *words)
-    return SilhouetteStore(folder / "pkl")
-
-
-def _gaitcrafter(*words: str | Path) -> None:
-    subprocess.run([sys.executable, "-m", "gaitcrafter_ext", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
-
-
 def small_recogniser(work: Path) -> torch.nn.Module:
     """A small GaitSet that learned other people."""
     cohort, folder = work / "others", work / "recogniser"
     if not (folder / "recogniser.json").is_file():
-        simulate(cohort, OTHERS, OTHERS_SEED)
+        simulate(cohort, OTHERS, OTHERS_SEED, TAKES, VIEWS)
         where = ("--data", cohort / "pkl", "--partition", cohort / "partition.json", "--out", folder)
         kind = ("--model", "gaitset", "--preset", "small", "--iterations", "400", "--no-test")
-        _gaitcrafter("recognise", "train", *where, *kind)
+        gaitcrafter("recognise", "train", *where, *kind)
     return load_recogniser(folder)[0]
 
 
@@ -223,10 +222,10 @@ def main() -> None:
     if args.people < 2 * (widest := max(variant.dim for variant in chosen)):
         parser.error(f"--people: {args.people}; allowed: {2 * widest} or more, twice the dimensions of a code")
     recogniser, judge = small_recogniser(args.work), Judge()
-    strangers = simulate(args.work / "strangers", STRANGERS, STRANGER_SEED)
+    strangers = simulate(args.work / "strangers", STRANGERS, STRANGER_SEED, TAKES, VIEWS)
     results: dict[str, list[dict[str, float]]] = {}
     for seed in args.populations:
-        store = simulate(args.work / f"population-{seed}-{args.people}", args.people, seed)
+        store = simulate(args.work / f"population-{seed}-{args.people}", args.people, seed, TAKES, VIEWS)
         bench = Bench(judge, store, strangers)
         results.setdefault("real clips", []).append(bench.ceiling())
         results.setdefault("chance", []).append(bench.chance())

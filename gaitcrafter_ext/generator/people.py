@@ -163,7 +163,7 @@ class PeopleSpace(ModelMixin, ConfigMixin):
 
         ``view_deg`` [n] is NaN where unknown. Codes come from the first condition; people without a clip of it are
         placed as strangers are. Dimensions of the code beyond what the people span stay 0. Given ``codes``
-        [identities, code_dim] of another origin, only the encoder is learned.
+        [identities, code_dim] stand in for the principal components.
         """
         angles = sorted({float(angle) for angle in view_deg if math.isfinite(angle)})
         known = [*angles, *([None] if np.isnan(view_deg).any() else [])]

@@ -108,7 +108,7 @@ def cycle_of(frames: NDArray[np.uint8], view_deg: float | None = None) -> Cycle:
     total = float(np.trace(products))
     if total < 1e-9 * legs.size:
         return Cycle(math.nan, 0.0)
-    explained = ((products @ waves) * waves).sum(axis=(1, 2)) / total
+    explained = _energy(products, waves) / total
     best = int((explained - MARGIN * (lengths > max(SLOW, len(frames) / ENOUGH))).argmax())
     if 2 * lengths[best] <= LONGEST and _is_a_step(products, straight, float(lengths[best]), view_deg):
         best = int(np.abs(lengths - 2 * lengths[best]).argmin())
@@ -121,7 +121,7 @@ def _is_a_step(products: Floats, straight: Floats, length: float, view_deg: floa
     if view_deg is None or math.isnan(view_deg):
         return _steps_differ(products, straight, 2 * length)
     first, second = (_energy(products, _basis(straight, length, (harmonic,))) for harmonic in (1, 2))
-    return is_from_the_side(view_deg) and first > second
+    return is_from_the_side(view_deg) and bool(first > second)
 
 
 def _steps_differ(products: Floats, straight: Floats, length: float) -> bool:
@@ -133,11 +133,12 @@ def _steps_differ(products: Floats, straight: Floats, length: float) -> bool:
     alike, total = _energy(products, _basis(straight, length, even)), float(np.trace(products))
     odd = _energy(products, _basis(straight, length, (*ODD, *even))) - alike
     left = len(products) - straight.shape[1] - 2 * len(even)
-    return odd / (2 * len(ODD)) > DIFFERENT * (total - alike) / left
+    return bool(odd / (2 * len(ODD)) > DIFFERENT * (total - alike) / left)
 
 
-def _energy(products: Floats, waves: Floats) -> float:
-    return float(((products @ waves) * waves).sum())
+def _energy(products: Floats, waves: Floats) -> Floats:
+    """How much of the frames' energy waves [..., T, 2 H] explain: [...]."""
+    return np.asarray(((products @ waves) * waves).sum(axis=(-2, -1)))
 
 
 def _uphill(values: Floats, place: int) -> int:
