@@ -50,6 +50,7 @@ LEARNED, JUDGED = ("nm-01", "nm-02", "bg-01", "cl-01", "cl-02"), ("nm-03", "nm-0
 TAKES = "nm=5,bg=1,cl=2"
 POPULATIONS = (101, 102, 103)
 OTHERS, OTHERS_SEED = 60, 104
+BATCH = 32
 #: People of whom clips are generated: known ones, novel ones, others than those learned.
 KNOWN, NOVEL, LIKE = 60, 40, 40
 
@@ -109,7 +110,7 @@ class Clips(ClipDataset):
 
 def generator_config(variant: Variant, clips: int) -> GeneratorConfig:
     config = load_config("simulated-small")
-    training = replace(config.training, max_clips=clips, code_noise=variant.noise, held_out_takes=0)
+    training = replace(config.training, max_clips=clips, batch_size=BATCH, code_noise=variant.noise, held_out_takes=0)
     return replace(config, model=replace(config.model, code_dim=variant.dim), training=training)
 
 
@@ -212,7 +213,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("spaces"))
     parser.add_argument("--people", type=int, default=200, help="of each population")
-    parser.add_argument("--clips", type=int, default=4000, help="each generator is trained on so many")
+    parser.add_argument("--clips", type=int, default=16000, help="each generator is trained on so many")
     parser.add_argument("--populations", type=int, nargs="+", default=POPULATIONS, metavar="SEED")
     names = [str(variant) for variant in VARIANTS]
     parser.add_argument("--variants", nargs="+", default=names, choices=names, metavar="NAME", help=", ".join(names))

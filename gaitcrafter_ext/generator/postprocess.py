@@ -60,8 +60,10 @@ def postprocess(sample: Tensor) -> NDArray[np.uint8]:
     flat[:, -1] += LAST_ROW
     person, on_cpu = (flat > 0).to(torch.uint8), flat.device.type == "cpu"
     # A CPU looks for pieces in every frame; a GPU leaves to it the few frames in which it finds several.
-    for frame in range(len(flat)) if on_cpu else _in_pieces(person > 0).tolist():
-        person[frame] = torch.from_numpy(clean_mask(person[frame].cpu().numpy()))
+    some = torch.arange(len(flat)) if on_cpu else _in_pieces(person > 0)
+    cleaned = [torch.from_numpy(clean_mask(mask)) for mask in person[some].cpu().numpy()]
+    if cleaned:
+        person[some] = torch.stack(cleaned).to(person.device)
     at_once = FRAMES_AT_ONCE if on_cpu else len(flat)
     parts = zip(flat.split(at_once), person.split(at_once), strict=True)
     drawn = torch.cat([antialias(*part) for part in parts]).to("cpu").numpy().reshape(sample.shape)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,7 +110,7 @@ def _make(
 
     def save(batch: list[ClipRequest], clips: NDArray[np.uint8]) -> None:
         # Named in the shard's manifest part before they appear.
-        manifest.append(folder.part(shard), *(_record(plan, *made) for made in zip(batch, clips, strict=True)))
+        manifest.append(folder.part(shard), *disk.map(partial(_record, plan), batch, clips))
         paths = [folder.path(request.key) for request in batch]
         list(disk.map(lambda path, frames: write_clip(path, frames, staging=staging), paths, clips))
 
@@ -176,7 +177,7 @@ def estimate(
 
 def pipeline_sampler(weights: Path, sampling: Sampling, device: str = "auto") -> ClipSampler:
     """Load the pipeline of a weights folder onto one of :data:`DEVICES` and wrap it; torch loads only now."""
-    from gaitcrafter_ext.generator.pipeline import TILES, GaitCrafterPipeline, SampleRequest
+    from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
 
     pipeline = GaitCrafterPipeline.from_pretrained(weights).to(pick_device(device))
     names = ("frames", "steps", "sampler", "guidance", "identity_scale", "precision")
@@ -200,8 +201,7 @@ def pipeline_sampler(weights: Path, sampling: Sampling, device: str = "auto") ->
             clips = np.stack([upsample(clip) for clip in clips])
         return np.stack([trim(clip) for clip in clips]) if sampling.columns == 44 else clips
 
-    # A GPU computes its whole tile whatever is asked for, and draws clips while it samples the next ones.
-    sample.batch = 4 * TILES.get(pipeline.device.type, TILE // 4)  # type: ignore[attr-defined]
+    sample.batch = pipeline.at_once(sampling.frames)  # type: ignore[attr-defined]
     return sample
 
 

@@ -60,6 +60,18 @@ def test_a_clip_is_the_same_in_any_batch_order_and_number(pipeline: GaitCrafterP
     assert pipeline([], 45).clips.shape == (0, 45, 64, 64)
 
 
+def test_batches_side_by_side_leave_the_number_of_threads_as_it_was(pipeline: GaitCrafterPipeline) -> None:
+    before = torch.get_num_threads()
+    together = pipeline(_requests(3), batch_size=1, steps=1).clips
+    assert torch.get_num_threads() == before
+    torch.set_num_threads(before + 2)  # more batches at once
+    try:
+        assert np.array_equal(pipeline(_requests(3), batch_size=1, steps=1).clips, together)
+        assert torch.get_num_threads() == before + 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_windows_cover_every_frame_and_follow_one_another_closely() -> None:
     for frames in range(SHORTEST, LONGEST + 1):
         starts = windows(frames)
