@@ -241,13 +241,12 @@ class GaitCrafterPipeline(DiffusionPipeline):
         run = self._sampler(how, precision)
         scale = _at_least(0.0, how.identity_scale, "identity_scale")
         codes = self.people.codes.cpu()
-        given = [self._given(request, frames, scale, codes) for request in requests]
         size = self._batch(frames) if batch_size is None else _at_least(1, batch_size, "batch_size")
 
         def make(start: int) -> NDArray[np.uint8]:
-            batch = slice(start, start + size)
-            parts = (torch.stack(part) for part in zip(*given[batch], strict=True))
-            return postprocess(run(Conditioning(*parts), [request.seed for request in requests[batch]])[:, :frames])
+            batch = requests[start : start + size]
+            parts = zip(*(self._given(request, frames, scale, codes) for request in batch), strict=True)
+            return postprocess(run(Conditioning(*map(torch.stack, parts)), [each.seed for each in batch])[:, :frames])
 
         with _lanes(self.denoiser.device) as pool:
             clips = list(pool.map(make, range(0, len(requests), size)))
@@ -379,7 +378,8 @@ class _Sampler:
         """Predicted clean windows [n, 30, h, w], tile by tile."""
         x_t = x_t.to(self.denoiser.dtype)
         tiles = [slice(start, start + self.tile) for start in range(0, len(x_t), self.tile)]
-        with torch.autocast(x_t.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        # The cache of cast weights is one for all threads, and would be read before another stream has written it.
+        with torch.autocast(x_t.device.type, torch.bfloat16, self.precision == "bf16", cache_enabled=False):
             return torch.cat([guided(self.denoiser, x_t[tile], t, given.rows(tile), self.guidance) for tile in tiles])
 
     def _fold(self, x_t: Tensor, clean: Tensor) -> Tensor:
