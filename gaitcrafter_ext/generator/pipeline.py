@@ -50,9 +50,10 @@ from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text, 
 #: Windows of a tile on accelerators; ``sampling.TILE`` on a CPU.
 TILES = {"cuda": 128, "mps": 32}
 
-#: Batches on their way at once. On a GPU, one is computed while others are drawn as masks or wait for their noise; on a
-#: CPU, each has a thread of its own, which is faster than all threads together at one batch.
-LANES = {"cuda": 4, "mps": 1}
+#: Batches on their way at once. On a GPU, one is computed while another is drawn as masks or waits for its noise (with
+#: more of them Python's lock is the limit); on a CPU, each has a thread of its own, which is faster than all threads
+#: together at one batch.
+LANES = {"cuda": 2, "mps": 1}
 CPU_LANES = 8
 
 #: Threads that draw noise: a CPU's generator is serial, and one alone keeps a fast GPU waiting.
