@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from gaitcrafter_ext.generator.data import ClipDataset, drop_conditions
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import add_noise, shift_t
 from gaitcrafter_ext.generator.people import PeopleSpace
-from gaitcrafter_ext.generator.training import Examples, HeldOut, Objective, keyed, noise_like
+from gaitcrafter_ext.generator.training import Examples, HeldOut, keyed, noise_like
 from gaitcrafter_ext.generator.weights import (
     PEOPLE_NAME,
     WEIGHTS_NAME,
@@ -45,9 +46,8 @@ class InitialWeights:
     People are placed in the space that the weights know (:meth:`ClipDataset.encode_people`), so that those whom the
     network has never seen begin near people who look like them.
 
-    Raises:
-        UsageError: They are distilled, or know people of the same dataset who are not among those to train on: the new
-            weights would know them too, and test people would no longer be unseen.
+    ``UsageError`` where they are distilled, or know people of the same dataset who are not among those to train on: the
+    new weights would know them too, and test people would no longer be unseen.
     """
 
     def __init__(self, name: str | Path, dataset: str, people: tuple[str, ...]) -> None:
@@ -85,8 +85,8 @@ class InitialWeights:
         denoiser.load_state_dict({**ours, **taken, rows: conditions})
 
 
-class DenoiseClips(Objective):
-    """Examples from a dataset of clips, validated on ``held_out`` ones.
+class DenoiseClips:
+    """An objective: examples from a dataset of clips, validated on ``held_out`` ones.
 
     ``initial`` are weights to begin with instead of random ones, ``held`` the names of all clips that were kept from
     training, short ones too.
@@ -100,8 +100,7 @@ class DenoiseClips(Objective):
         initial: InitialWeights | None = None,
         held: Sequence[ClipKey] = (),
     ) -> None:
-        self.config, self.dataset, self.validation, self.initial = config, dataset, held_out, initial
-        self.held = held
+        self.config, self.dataset, self.validation, self.initial, self.held = config, dataset, held_out, initial, held
         self.people = dataset.encode_people(initial.people) if initial else dataset.fit_people(config.model.code_dim)
         for clips in filter(None, (dataset, held_out)):
             clips.codes = self.people.codes.clone()
@@ -140,6 +139,7 @@ class DenoiseClips(Objective):
         noise = noise_like(clean.shape, self.device, generator)
         return Examples(add_noise(clean, noise, t), t, clean, given._replace(code=given.code + wander))
 
+    @cached_property
     def held_out(self) -> HeldOut | None:
         """The same windows, noise and noise levels at every call; the codes of others for the identity gain."""
         clips, seed = self.validation, self.config.training.seed

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from gaitcrafter_ext.generator.data import drop_conditions
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import guided, shift_t, velocity
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
-from gaitcrafter_ext.generator.training import Examples, HeldOut, Objective, keyed, noise_like
+from gaitcrafter_ext.generator.training import Examples, HeldOut, keyed, noise_like
 from gaitcrafter_ext.generator.weights import Card, SamplingDefaults, trainable
 
 #: Shares of people of the weights and of people drawn from the space; the others are blends of up to so many parents.
@@ -47,11 +48,10 @@ SPREAD = 1.4
 VALIDATION = 8
 
 
-class ImitateTeacher(Objective):
-    """Examples from the trajectories of a teacher, ``"bundled"``, a folder of weights, or a repository of the Hub.
+class ImitateTeacher:
+    """An objective: examples from the trajectories of a teacher, which must not be distilled itself (``UsageError``).
 
-    Raises:
-        UsageError: It is distilled already.
+    It is named as weights are: ``"bundled"``, a folder, or a repository of the Hub.
     """
 
     def __init__(self, config: GeneratorConfig, name: str | Path) -> None:
@@ -138,6 +138,7 @@ class ImitateTeacher(Objective):
         repeated = Conditioning(*(torch.cat([part] * steps) for part in given))
         return Examples(torch.cat(starts[:-1]), t, torch.cat(targets), repeated)
 
+    @cached_property
     @torch.no_grad()
     def held_out(self) -> HeldOut:
         """Trajectories of fixed noise; the codes of others for the identity gain."""

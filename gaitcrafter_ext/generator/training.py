@@ -11,13 +11,11 @@ import ctypes
 import math
 import sys
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -92,38 +90,31 @@ class HeldOut:
         return float(torch.cat(losses).mean())
 
 
-class Objective(ABC):
+class Objective(Protocol):
     """What a denoiser is trained to do.
 
-    Attributes:
-        people: The space of people.
-        shift: How far the noise levels lean to high noise.
-        facts: Fingerprints of what it is trained on and began with; a resumed run must have the same.
-        origin: What the weights descend from, for their card; anything JSON can hold.
+    ``shift`` is how far the noise levels lean to high noise. ``facts`` are fingerprints of what it is trained on and
+    began with; a resumed run must have the same. ``origin`` is what the weights descend from, for their card.
     """
 
     people: PeopleSpace
     shift: float
-    facts: Mapping[str, str]
-    origin: Mapping[str, Any]
+    facts: dict[str, str]
+    origin: dict[str, Any]
 
-    @abstractmethod
+    @property
+    def held_out(self) -> HeldOut | None:
+        """What validates; made with some effort, so not before it is needed."""
+
     def network(self) -> GaitUNet:
         """The network to begin with; the same at every call."""
 
-    @abstractmethod
     def to(self, device: torch.device) -> None:
         """Make examples there."""
 
-    @abstractmethod
     def examples(self, rng: np.random.Generator) -> Examples:
         """Those of one step of one process."""
 
-    @abstractmethod
-    def held_out(self) -> HeldOut | None:
-        """What validates."""
-
-    @abstractmethod
     def card(self, training: dict[str, Any]) -> Card:
         """Card of the weights, before their checksums."""
 
@@ -131,11 +122,9 @@ class Objective(ABC):
 class Trainer:
     """Trains a denoiser; state and logs are kept in ``folder``.
 
-    ``restart`` deletes the state of an earlier run there, once everything else is found to be right.
-
-    Raises:
-        ConflictError: ``folder`` holds the state of a run with another configuration or other data.
-        UsageError: The precision is not possible on this device, or the initial weights are of another size.
+    ``restart`` deletes the state of an earlier run there, once everything else is found to be right; without it,
+    ``ConflictError`` where that had another configuration or other data. ``UsageError`` where the precision is not
+    possible on this device, or the initial weights are of another size.
     """
 
     def __init__(self, config: GeneratorConfig, objective: Objective, folder: Path, restart: bool = False) -> None:
@@ -145,32 +134,23 @@ class Trainer:
         denoiser = objective.network()
         self.size = denoiser.config
         self.ema = EMAModel(denoiser.parameters(), decay=settings.ema_decay, foreach=True)
-        decay, betas = settings.weight_decay, (0.9, 0.99)
-        optimizer = torch.optim.AdamW(
-            denoiser.parameters(), settings.learning_rate, betas, weight_decay=decay, fused=True
-        )
+        decay, rate = settings.weight_decay, settings.learning_rate
+        optimizer = torch.optim.AdamW(denoiser.parameters(), rate, (0.9, 0.99), weight_decay=decay, fused=True)
         self.denoiser, self.optimizer = self.accelerator.prepare(denoiser, optimizer)
         self.progress = Progress()
         self.accelerator.register_for_checkpointing(self.ema, self.progress)
-        self.state = StateFolder(folder, config, dict(objective.facts), self.accelerator)
+        self.state = StateFolder(folder, config, objective.facts, self.accelerator)
         if restart or not self.state.resume():
             self.state.begin(restart)
         self.ema.to(self.accelerator.device)  # a state that was saved is read to the CPU
         objective.to(self.accelerator.device)
         self.accelerator.init_trackers("logs")
 
-    @cached_property
-    def held_out(self) -> HeldOut | None:
-        """What validates; a teacher makes it with some effort, so not before it is needed."""
-        return self.objective.held_out()
-
     def run(self, max_minutes: float | None = None) -> Iterator[Validation]:
         """Train until ``max_clips``, ``max_minutes`` of this call, or SIGINT/SIGTERM; yields at each validation.
 
-        The state is saved every ``save_minutes`` and at the end.
-
-        Raises:
-            DataError: The loss is no longer finite; a state that was saved is kept.
+        The state is saved every ``save_minutes`` and at the end. ``DataError`` where the loss is no longer finite; a
+        state that was saved is kept.
         """
         settings, started = self.config.training, time.monotonic()
         before, saved, losses = self.progress.seconds, started, list[Tensor]()
@@ -255,7 +235,8 @@ class Trainer:
         found = Validation()
         if self.accelerator.is_main_process:
             with self.accelerator.autocast():
-                found = self.held_out(self.averaged()) if self.held_out else found
+                if held_out := self.objective.held_out:
+                    found = held_out(self.averaged())
         self.progress.curve.append((self.progress.clips, training_loss, *found))
         scalars = {"loss/train": training_loss, "loss/held_out": found.loss, "identity_gain": found.identity_gain}
         self.accelerator.log(scalars, step=self.progress.clips)
@@ -264,14 +245,8 @@ class Trainer:
 
     def _bar(self) -> tqdm[Any]:
         """Progress in clips, with rate and time left, on stderr."""
-        return tqdm(
-            total=self.config.training.max_clips,
-            initial=self.progress.clips,
-            unit="clip",
-            desc="training",
-            disable=not self.accelerator.is_main_process,
-            mininterval=2.0,
-        )
+        total, done, quiet = self.config.training.max_clips, self.progress.clips, not self.accelerator.is_main_process
+        return tqdm(total=total, initial=done, unit="clip", desc="training", disable=quiet, mininterval=2.0)
 
 
 def keyed(rng: np.random.Generator) -> torch.Generator:
