@@ -18,7 +18,7 @@ from gaitcrafter_ext.experiments.designs import DESIGNS, SIZES, Setting, default
 from gaitcrafter_ext.experiments.results import collect, plot, summary
 from gaitcrafter_ext.experiments.steps import Step, run_steps
 from gaitcrafter_ext.generator.config import load_config
-from gaitcrafter_ext.generator.weights import is_packaged, locate, read_card
+from gaitcrafter_ext.generator.weights import PACKAGED, locate, read_card
 from gaitcrafter_ext.recognition.config import preset
 from gaitcrafter_ext.recognition.evaluation import assign_roles, protocol_for
 from gaitcrafter_ext.recognition.mixing_schedule import read_schedule
@@ -141,7 +141,7 @@ def _chosen(args: argparse.Namespace) -> dict[str, Any]:
     if args.partition:
         chosen |= {"partition": Partition.load(args.partition), "weights": None}
     if args.weights:
-        named = args.weights if is_packaged(args.weights) else Path(args.weights)
+        named = args.weights if args.weights in PACKAGED else Path(args.weights)
         chosen["weights"] = None if args.weights == "none" else named
     if args.preset and not args.iterations:
         chosen["iterations"] = None  # a schedule that is asked for brings its own length

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from gaitcrafter_ext.errors import DataError, GaitCrafterError
+from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.generator.conditioning import Conditioning
 from gaitcrafter_ext.generator.people import MIDDLE, PeopleSpace, gei_features
 from gaitcrafter_ext.generator.sampling import FRAMES
-from gaitcrafter_ext.generator.weights import Vocabulary
+from gaitcrafter_ext.generator.weights import Vocabulary, refused_writes
 from gaitcrafter_ext.silhouettes.cycle import gait_phases
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
-from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write, storage_error
+from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 
@@ -69,9 +69,7 @@ class ClipDataset:
     The name of the file, ``cache``, is deleted once it is mapped, so that its space is freed with the process, however
     that ends. Processes that share a file (:func:`readers`) give one name, whose beginning it bears.
 
-    Raises:
-        DataError: No clip is long enough, or a file is damaged.
-        StorageError: The cache cannot be written.
+    ``DataError`` where no clip is long enough or a file is damaged, ``StorageError`` where the cache cannot be written.
     """
 
     def __init__(
@@ -96,9 +94,8 @@ class ClipDataset:
         degrees = {view: dataset.view_deg(view) for view in sorted({key.view for key in self.keys})}
         self.view_deg = np.array([degrees[key.view] for key in self.keys], dtype=np.float32)  # None becomes NaN
         view = np.array([list(degrees).index(key.view) for key in self.keys])
-        takes = dict.fromkeys((key.identity, key.take) for key in self.keys)
-        number = dict(zip(takes, range(len(takes)), strict=True))
-        self.take = np.array([number[key.identity, key.take] for key in self.keys])
+        takes: dict[tuple[str, str], int] = {}
+        self.take = np.array([takes.setdefault((key.identity, key.take), len(takes)) for key in self.keys])
         clips = [mapped[first : first + length] for first, length in zip(self.first, self.length, strict=True)]
         self.phases = gait_phases(clips, self.take, view, self.view_deg, dataset.shared_clock)
         self.codes = torch.zeros(len(vocabulary.identities), 1)
@@ -202,7 +199,7 @@ def _mapped(store: SilhouetteStore, keys: Sequence[ClipKey], cache: Path) -> tup
     asked = hashlib.blake2b(repr((store.root, list(map(str, keys)))).encode(), digest_size=8)
     file = cache.with_name(f"{start}{asked.hexdigest()}.u8")
     facts, seen = file.with_suffix(".npz"), file.with_suffix(".seen")
-    with FileLock(cache.with_suffix(".lock"), str(cache), math.inf):
+    with FileLock(cache.with_suffix(".lock"), str(cache), math.inf), refused_writes(file):
         _delete(path for path in cache.parent.glob(f"{cache.stem}-*") if not path.name.startswith(start))
         try:
             if not facts.is_file():  # written last
@@ -215,10 +212,8 @@ def _mapped(store: SilhouetteStore, keys: Sequence[ClipKey], cache: Path) -> tup
                 marks.write(b".")
             if seen.stat().st_size >= readers():
                 _delete([file, facts, seen])
-        except BaseException as error:
+        except BaseException:
             _delete([file, facts, seen])
-            if isinstance(error, OSError) and not isinstance(error, GaitCrafterError):
-                raise storage_error(file, error) from error
             raise
     return mapped, packed
 
@@ -240,7 +235,7 @@ def _pack(store: SilhouetteStore, keys: Sequence[ClipKey], cache: Path) -> _Pack
     lengths: list[int] = []
     features: list[NDArray[np.float32]] = []
     digest = hashlib.blake2b(digest_size=8)
-    try:
+    with refused_writes(cache):
         cache.parent.mkdir(parents=True, exist_ok=True)
         with (
             ThreadPoolExecutor(max_workers=4) as pool,
@@ -260,10 +255,6 @@ def _pack(store: SilhouetteStore, keys: Sequence[ClipKey], cache: Path) -> _Pack
                     kept.append(row)
                     lengths.append(len(clip))
                     features.append(gei_features(clip))
-    except GaitCrafterError:  # a clip's, in our words already
-        raise
-    except OSError as error:
-        raise storage_error(cache, error) from error
     if not kept:
         raise DataError(f"{store.root}: none of {len(keys)} clips has {FRAMES} frames or more; longer ones are needed")
     if len(kept) < len(keys):

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ from torch import Tensor
 from gaitcrafter_ext.errors import UsageError, WeightsError, suggest
 from gaitcrafter_ext.generator.conditioning import Conditioning
 from gaitcrafter_ext.generator.framework import BaseOutput, DiffusionPipeline, diffusers_logging
-from gaitcrafter_ext.generator.hub import fetch, model_card, push
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import guided, velocity
 from gaitcrafter_ext.generator.people import PeopleSpace
@@ -41,7 +40,10 @@ from gaitcrafter_ext.generator.weights import (
     SamplingDefaults,
     check_weights,
     checksum,
+    fetch,
     mixed_cadence,
+    model_card,
+    push,
     read_card,
     refused_writes,
 )
@@ -79,7 +81,7 @@ class SampleRequest:
     seed: int
     cycle: float | None = None
     start: float = 0.0
-    code: Sequence[float] = field(default=())
+    code: Sequence[float] = ()
 
 
 @dataclass
@@ -119,15 +121,9 @@ class GaitCrafterPipeline(DiffusionPipeline):
     ) -> None:
         super().__init__()
         self.register_modules(denoiser=denoiser, people=people, scheduler=scheduler)
-        self.register_to_config(
-            conditions=conditions or list(people.config.conditions),
-            cadence=cadence or {},
-            sampler=sampler,
-            steps=steps,
-            guidance=guidance,
-            identity_scale=identity_scale,
-            baked_in=baked_in,
-        )
+        how = {"steps": steps, "guidance": guidance, "identity_scale": identity_scale, "baked_in": baked_in}
+        conditions = conditions or list(people.config.conditions)
+        self.register_to_config(conditions=conditions, cadence=cadence or {}, sampler=sampler, **how)
         self.card = None
 
     @classmethod
@@ -136,10 +132,8 @@ class GaitCrafterPipeline(DiffusionPipeline):
 
         ``folder`` is ``"bundled"``, a folder that ``train --out`` or ``save_pretrained`` wrote, or a repository of the
         Hugging Face Hub, ``owner/name``. Options go on to ``diffusers``, e.g. ``dtype``; full precision by default.
-
-        Raises:
-            MissingError: No weights are there.
-            WeightsError: They are truncated, changed, or of another version.
+        ``MissingError`` where no weights are there, ``WeightsError`` where they are truncated, changed, or of another
+        version.
         """
         path = fetch(folder)
         card = read_card(path)
@@ -158,9 +152,8 @@ class GaitCrafterPipeline(DiffusionPipeline):
     def save_pretrained(self, folder: str | Path, **options: Any) -> None:
         """Write the weights, the card last: a kill leaves the old ones or such as are refused, never mixed ones.
 
-        Raises:
-            UsageError: The pipeline has no card to write (it was made of parts).
-            StorageError: The disk refused.
+        ``UsageError`` where the pipeline has no card to write (it was made of parts), ``StorageError`` where the disk
+        refuses.
         """
         if self.card is None:
             raise UsageError("save_pretrained: a pipeline made of parts has no card; set pipeline.card first")
@@ -182,21 +175,12 @@ class GaitCrafterPipeline(DiffusionPipeline):
         token: str | None = None,
         report: str | Path | None = None,
     ) -> str:
-        """Upload the weights with a model card made of theirs.
+        """Upload the weights with a model card made of theirs; returns the upload's address.
 
-        Args:
-            repo_id: Repository of the Hugging Face Hub, ``owner/name``; made where missing.
-            licence: Of the weights; that of the training data decides it.
-            private: Whether a repository that is made is private.
-            token: Access token; by default the one that ``hf auth login`` stored.
-            report: ``report.json`` of ``evaluate card``, for the card's figures.
-
-        Returns:
-            Address of the upload.
-
-        Raises:
-            UsageError: The pipeline has no card (it was made of parts).
-            StorageError: The upload failed.
+        The repository ``owner/name`` of the Hugging Face Hub is made where it is missing, ``private`` or not. The
+        ``licence`` is that of the weights, which the training data decides, ``token`` by default the one that ``hf auth
+        login`` stored, ``report`` the ``report.json`` of ``evaluate card``, for the card's figures. ``UsageError``
+        where the pipeline has no card (it was made of parts), ``StorageError`` where the upload fails.
         """
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder)

@@ -58,14 +58,12 @@ def is_training(folder: Path) -> bool:
 def stop_requests() -> Iterator[list[int]]:
     """A list that becomes non-empty when the process is asked to stop; a second request is obeyed at once."""
     received: list[int] = []
-    previous: dict[int, Any] = {}
 
     def note(number: int, _frame: Any) -> None:
         received.append(number)
         signal.signal(number, previous[number])
 
-    for name in (signal.SIGINT, signal.SIGTERM):
-        previous[name] = signal.signal(name, note)
+    previous: dict[int, Any] = {name: signal.signal(name, note) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield received
     finally:
@@ -90,11 +88,7 @@ class StateFolder:
         return next((state for state in states if (state / PROGRESS_NAME).is_file()), None)
 
     def save(self, progress: Progress) -> None:
-        """Write the state beside the old one, then swap: a kill leaves one of the two whole.
-
-        Raises:
-            StorageError: The disk refuses; the old state is kept.
-        """
+        """Write the state beside the old one, then swap: a kill or a full disk (``StorageError``) leaves one whole."""
         current, old = (self.folder / name for name in STATES)
         fresh = self.folder / FRESH
         if self.accelerator.is_main_process:
@@ -112,11 +106,7 @@ class StateFolder:
         self.accelerator.wait_for_everyone()
 
     def begin(self, restart: bool) -> None:
-        """Mark the folder as a training's; with ``restart`` first delete what an earlier one kept, and nothing else.
-
-        Raises:
-            StorageError: The disk refuses.
-        """
+        """Mark the folder as a training's; with ``restart`` first delete what an earlier one kept, and nothing else."""
         if self.accelerator.is_main_process:
             if restart:
                 for name in (*STATES, FRESH):
@@ -127,11 +117,7 @@ class StateFolder:
         self.accelerator.wait_for_everyone()
 
     def resume(self) -> bool:
-        """Load the newest whole state; returns whether there was one.
-
-        Raises:
-            ConflictError: It is that of another configuration, or of other data.
-        """
+        """Load the newest whole state, if there is one; ``ConflictError`` where it has other settings or other data."""
         if self.saved is None:
             return False
         path = self.saved / PROGRESS_NAME

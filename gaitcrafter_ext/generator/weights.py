@@ -1,4 +1,4 @@
-"""A weights folder and its card: what the weights know, what they were trained on, how. Torch-free.
+"""Weights, in a folder or on the Hugging Face Hub, and their card: what they know, from whom, how. Torch-free.
 
 The folder is what ``diffusers`` writes (``model_index.json``, ``denoiser/``, ``people/``, ``scheduler/``) plus
 ``card.json``. The card is written last and carries the files' checksums, so half-written weights are told from whole
@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError, UsageError, WeightsError
+from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError, StorageError, UsageError, WeightsError
 from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import storage_error
@@ -37,7 +37,9 @@ CARD_NAME = "card.json"
 WEIGHTS_NAME = "denoiser/diffusion_pytorch_model.safetensors"
 PEOPLE_NAME = "people/diffusion_pytorch_model.safetensors"
 
-_PACKAGED = {name: Path(__file__).parent / name for name in (BUNDLED, TEACHER)}
+PACKAGED = {name: Path(__file__).parent / name for name in (BUNDLED, TEACHER)}
+
+REPO_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @record
@@ -184,16 +186,23 @@ def refused_writes(folder: Path) -> Iterator[None]:
 
 def locate(name: str | Path) -> Path:
     """Folder of the weights called ``name``: a packaged name as text, or a folder's path; raises ``MissingError``."""
-    folder = _PACKAGED.get(name, Path(name)) if isinstance(name, str) else name  # a path is one, whatever it is called
+    folder = PACKAGED.get(name, Path(name)) if isinstance(name, str) else name  # a path is one, whatever it is called
     if not (folder / CARD_NAME).is_file():
-        allowed = ", ".join(f"'{packaged}'" for packaged in _PACKAGED)
+        allowed = ", ".join(f"'{packaged}'" for packaged in PACKAGED)
         raise MissingError(f"no weights at '{name}'; allowed: {allowed} or a folder written by 'train --out'")
     return folder
 
 
-def is_packaged(name: str | Path) -> bool:
-    """Whether weights are asked for by the name of packaged ones, see :func:`locate`."""
-    return name in _PACKAGED
+def fetch(name: str | Path) -> Path:
+    """As :func:`locate`; where there is no such folder, ``owner/name`` is fetched from the Hugging Face Hub."""
+    if name in PACKAGED or Path(name).exists() or not REPO_ID.fullmatch(str(name)):
+        return locate(name)
+    from huggingface_hub import snapshot_download
+
+    try:
+        return locate(snapshot_download(str(name), allow_patterns=["*.json", "*.safetensors"]))
+    except (OSError, ValueError) as error:
+        raise MissingError(f"there is no folder '{name}', and no such repository of weights ({_line(error)})") from None
 
 
 def trainable(name: str | Path) -> str | Path:
@@ -202,12 +211,7 @@ def trainable(name: str | Path) -> str | Path:
 
 
 def read_card(folder: str | Path) -> Card:
-    """Read the card of a weights folder.
-
-    Raises:
-        MissingError: There is no such folder, or no card in it.
-        WeightsError: The card is torn or of another format version.
-    """
+    """The card of a weights folder; ``MissingError`` where there is none, ``WeightsError`` where it cannot be used."""
     path = locate(folder) / CARD_NAME
     try:
         values = read_json(path)
@@ -245,3 +249,71 @@ def mixed_cadence(mix: Mapping[str, float], cadence: Mapping[str, Sequence[float
     mean = sum(share * cadence[name][0] for name, share in known.items()) / total
     variance = sum(share * cadence[name][1] ** 2 for name, share in known.items()) / total
     return mean, math.sqrt(variance)
+
+
+def push(folder: Path, repo_id: str, private: bool | None, token: str | None) -> str:
+    """Upload a weights folder to a repository, made where it is missing; returns the upload's address."""
+    from huggingface_hub import HfApi
+
+    api = HfApi(token=token)
+    try:
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        done = api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload weights")
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{repo_id}: the upload failed ({_line(error)})") from None
+    return str(done.commit_url)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def model_card(card: Card, repo_id: str, licence: str, report: str | Path | None) -> str:
+    """The text of the repository's ``README.md``; ``report`` is ``report.json`` of ``evaluate card``."""
+    words, known, how = card.vocabulary, card.trained_on, card.sampling
+    angles = f"{len(words.views)} views ({', '.join(words.views)})"
+    figures = _figures(read_json(report) if report else {})
+    return f"""\
+---
+license: {licence}
+library_name: diffusers
+tags: [gait-recognition, video-diffusion, silhouettes, gaitcrafter]
+---
+# {repo_id}
+
+A video diffusion model of gait silhouettes (GaitCrafter, arXiv 2508.13300): clips of 64 x 64 pixels, conditioned on
+identity, condition, view and gait phase.
+
+## Data
+
+{len(words.identities)} people of {known.dataset}; conditions {", ".join(words.conditions)}; {angles}.
+{len(known.before)} other people were seen by weights that these began with. Whether clips and weights may be passed on
+is for the licence of the training data to say.
+
+## Use
+
+```python
+from gaitcrafter_ext import GaitCrafterPipeline, SampleRequest
+
+pipeline = GaitCrafterPipeline.from_pretrained("{repo_id}")
+clips = pipeline([SampleRequest({{pipeline.identities[0]: 1.0}}, "{words.conditions[0]}", None, seed=0)]).clips
+```
+
+Intended for research on gait recognition. Clips of a known person are that person's biometric data, and blends resemble
+their parents. Not for imitating people, and not for tests on people whom the weights saw.
+
+## Figures
+
+{figures}
+
+Fingerprint {card.fingerprint}; {how.steps} steps of {how.sampler}, guidance
+{how.guidance:g}{" (both baked in)" * how.baked_in}, identity scale {how.identity_scale:g}.
+"""
+
+
+def _figures(report: dict[str, Any]) -> str:
+    """Rows of an identity card as a table."""
+    columns = ("question", "measure", "features", "value", "low", "high")
+    rows = [f"| {' | '.join(str(row[name]) for name in columns)} |" for row in report.get("rows", [])]
+    head = ["| question | measure | on | value | low | high |", "|---|---|---|---|---|---|"]
+    return "\n".join(head + rows) if rows else "None were given; `gaitcrafter evaluate card` measures them."

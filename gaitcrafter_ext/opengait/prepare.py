@@ -14,7 +14,7 @@ from typing import Any
 
 from gaitcrafter_ext.errors import DataError, MissingError, UsageError, listed
 from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST
-from gaitcrafter_ext.generator.weights import is_packaged
+from gaitcrafter_ext.generator.weights import PACKAGED
 from gaitcrafter_ext.hardware import this_process
 from gaitcrafter_ext.opengait.checkout import Checkout
 from gaitcrafter_ext.opengait.config_keys import OUR_SAMPLER, apply_arm, read_entries, read_sampler
@@ -99,7 +99,7 @@ def find_paths(data: dict[str, Any], folders: Sequence[Path]) -> None:
             data[name] = found(data[name])
     for entry in _entries(data):
         for name in ("root", "partition", "weights", "like", "filter"):
-            if isinstance(entry.get(name), str) and not is_packaged(entry[name]):
+            if isinstance(entry.get(name), str) and entry[name] not in PACKAGED:
                 entry[name] = found(entry[name])
 
 

@@ -13,7 +13,6 @@ from unittest import mock
 import pytest
 
 from gaitcrafter_ext.errors import MissingError, StorageError, WeightsError
-from gaitcrafter_ext.generator.hub import fetch
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
 from gaitcrafter_ext.generator.weights import (
     CARD_NAME,
@@ -22,6 +21,7 @@ from gaitcrafter_ext.generator.weights import (
     Vocabulary,
     check_weights,
     checksum,
+    fetch,
     locate,
     read_card,
     trainable,
