@@ -123,10 +123,8 @@ STUDENT = {"max_clips": 100_000, "learning_rate": 1e-4, "warmup_steps": 100, "co
 def load_config(name: str | Path | None, student: bool = False) -> GeneratorConfig:
     """Read a preset of the package or a YAML file; what it leaves out keeps its default, a ``student``'s or the usual.
 
-    Raises:
-        MissingError: There is no such preset or file.
-        DataError: It is not YAML.
-        UsageError: A key is unknown, or a value has another type or lies outside its range.
+    ``MissingError`` where there is no such preset or file, ``DataError`` where it is not YAML, ``UsageError`` where a
+    key is unknown, or a value has another type or lies outside its range.
     """
     path = None if name is None else preset_path(name)
     values = {} if path is None else read_yaml(path)

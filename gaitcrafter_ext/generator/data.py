@@ -157,7 +157,6 @@ class ClipDataset:
         """These people's places in a space that exists: the same encoder; people whom it knows keep their rows."""
         config, words = space.config, self.vocabulary
         placed = PeopleSpace(words.identities, config.conditions, config.view_deg, config.code_dim)
-        kept = {name: tensor for name, tensor in space.state_dict().items() if name != "codes"}
         codes = []
         for number, name in enumerate(words.identities):
             mine = self.person == number
@@ -165,7 +164,7 @@ class ClipDataset:
             known = space.row.get(name)
             seen = (self.features[mine], conditions, self.view_deg[mine].tolist())
             codes.append(space.encode(*seen) if known is None else space.codes[known])
-        placed.load_state_dict({**kept, "codes": torch.stack(codes).float()})
+        placed.load_state_dict({**space.state_dict(), "codes": torch.stack(codes).float()})
         return placed
 
 
@@ -231,9 +230,7 @@ def _delete(files: Iterable[Path]) -> None:
 
 def _pack(store: SilhouetteStore, keys: Sequence[ClipKey], cache: Path) -> _Packed:
     """Write the middle columns of all clips that are long enough into one file."""
-    kept: list[int] = []
-    lengths: list[int] = []
-    features: list[NDArray[np.float32]] = []
+    found: list[tuple[int, int, NDArray[np.float32]]] = []
     digest = hashlib.blake2b(digest_size=8)
     with refused_writes(cache):
         cache.parent.mkdir(parents=True, exist_ok=True)
@@ -252,14 +249,13 @@ def _pack(store: SilhouetteStore, keys: Sequence[ClipKey], cache: Path) -> _Pack
                     file.write(middle.data)
                     digest.update(str(key).encode())
                     digest.update(middle.data)
-                    kept.append(row)
-                    lengths.append(len(clip))
-                    features.append(gei_features(clip))
-    if not kept:
+                    found.append((row, len(clip), gei_features(clip)))
+    if not found:
         raise DataError(f"{store.root}: none of {len(keys)} clips has {FRAMES} frames or more; longer ones are needed")
-    if len(kept) < len(keys):
-        logger.warning("%d of %d clips are shorter than %d frames: left out", len(keys) - len(kept), len(keys), FRAMES)
-    return _Packed(np.array(kept), np.array(lengths), np.stack(features), digest.hexdigest())
+    if short := len(keys) - len(found):
+        logger.warning("%d of %d clips are shorter than %d frames: left out", short, len(keys), FRAMES)
+    kept, lengths, features = (np.array(column) for column in zip(*found, strict=True))
+    return _Packed(kept, lengths, features, digest.hexdigest())
 
 
 def drop_conditions(given: Conditioning, shares: Sequence[float], rng: np.random.Generator) -> Conditioning:

@@ -58,17 +58,15 @@ class ImitateTeacher:
         name = trainable(name)
         self.config, self.teacher = config, GaitCrafterPipeline.from_pretrained(name)
         assert self.teacher.card is not None
-        known = self.teacher.card
+        self.taught = known = self.teacher.card
         if known.sampling.baked_in:
             raise UsageError(f"--distill: {name} is distilled already; name the weights that it was distilled from")
         how = config.distillation
-        self.taught = known
         self.guidance = known.sampling.guidance if how.guidance is None else how.guidance
         self.people, self.shift = self.teacher.people, self.teacher.shift
         self.facts = {"teacher": known.fingerprint}
-        self.origin = {
-            "teacher": {"name": Path(name).name, "fingerprint": known.fingerprint, "training": known.training}
-        }
+        teacher = {"name": Path(name).name, "fingerprint": known.fingerprint, "training": known.training}
+        self.origin = {"teacher": teacher}
         self.times = shift_t(1 - torch.arange(how.teacher_steps + 1) / how.teacher_steps, self.shift).tolist()
         self.cycles = np.array([known.cadence.get(name, (math.nan,))[0] for name in known.vocabulary.identities])
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gaitcrafter_ext.generator.conditioning import Conditioner, NoiseLevelEmbedding, PhaseEmbedding
+from gaitcrafter_ext.generator.config import HEAD_CHANNELS
 from gaitcrafter_ext.generator.framework import ConfigMixin, ModelMixin, register_to_config
 
 __all__ = ["GaitUNet"]
@@ -31,9 +32,8 @@ MAX_LAG = 14
 def patchify(clips: Tensor) -> Tensor:
     """Pixels into channels: ``[b, t, h, w]`` -> ``[b, t/2, h/4, w/4, 32]``."""
     b, t, h, w = clips.shape
-    blocks = clips.reshape(
-        b, t // PATCH_FRAMES, PATCH_FRAMES, h // PATCH_PIXELS, PATCH_PIXELS, w // PATCH_PIXELS, PATCH_PIXELS
-    )
+    size = PATCH_PIXELS
+    blocks = clips.reshape(b, t // PATCH_FRAMES, PATCH_FRAMES, h // size, size, w // size, size)
     return blocks.permute(0, 1, 3, 5, 2, 4, 6).flatten(4)
 
 
@@ -106,16 +106,15 @@ class GlobalAttention(nn.Module):
     of cadence, a person's own.
     """
 
-    def __init__(self, channels: int, embedding: int, head_channels: int = 64) -> None:
+    def __init__(self, channels: int, embedding: int) -> None:
         super().__init__()
-        self.heads = channels // head_channels
+        self.heads = channels // HEAD_CHANNELS
         self.norm = AdaLN(channels, embedding)
         self.lags = nn.Linear(embedding, self.heads * (MAX_LAG + 1))
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = nn.Linear(channels, channels)
-        for layer in (self.lags, self.out):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        for parameter in (*self.lags.parameters(), *self.out.parameters()):
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         b, t, h, w, c = x.shape
@@ -166,10 +165,10 @@ class Upsample(nn.Module):
 class Refinement(nn.Module):
     """Two small convolutions on whole pixels: patches know nothing of each other's borders. Zero-initialised."""
 
-    def __init__(self, channels: int = 8) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.expand = nn.Conv2d(1, channels, 3, padding=1)
-        self.reduce = nn.Conv2d(channels, 1, 3, padding=1)
+        self.expand = nn.Conv2d(1, 8, 3, padding=1)
+        self.reduce = nn.Conv2d(8, 1, 3, padding=1)
         for parameter in self.reduce.parameters():
             nn.init.zeros_(parameter)
 

@@ -102,12 +102,10 @@ class PeopleSpace(ModelMixin, ConfigMixin):
         return torch.randn(self.codes.shape[1], generator=generator) * used
 
     def encode(self, features: NDArray[np.float32], condition: Sequence[str], view_deg: Sequence[float]) -> Tensor:
-        """Code [code_dim] of one person.
+        """Code [code_dim] of one person, of whom ``features`` [n, 768] are the :func:`gei_features` of clips.
 
-        Args:
-            features: float32 [n, 768], :func:`gei_features` of their clips.
-            condition: [n], names; one that the space does not know is read as the first that it does.
-            view_deg: [n], NaN where unknown; the nearest view with an encoder is taken.
+        A condition that the space does not know is read as the first that it does, a view, NaN where unknown, as the
+        nearest with an encoder.
         """
         means, precisions = [], []
         for row, name, degrees in zip(features, condition, view_deg, strict=True):

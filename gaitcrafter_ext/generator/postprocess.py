@@ -42,16 +42,9 @@ STRIDES = 96
 
 
 def postprocess(sample: Tensor) -> NDArray[np.uint8]:
-    """Make silhouettes of a sampler's answer, each frame by itself.
+    """Make silhouettes of a sampler's answer, each frame by itself: float [..., 64, columns] to uint8 [..., 64, 64].
 
-    Args:
-        sample: Float [..., 64, columns], the person above zero; any device, where the outlines are drawn.
-
-    Returns:
-        uint8 [..., 64, 64].
-
-    Raises:
-        DataError: Values are not finite.
+    The person is above zero. Outlines are drawn on the answer's own device. ``DataError`` where it is not finite.
     """
     flat = sample.detach().to(torch.float32, copy=True).flatten(0, -3)
     if not bool(torch.isfinite(flat).all()):
@@ -96,12 +89,7 @@ def _in_pieces(person: Tensor) -> Tensor:
 def antialias(frames: Tensor, person: Tensor) -> Tensor:
     """Draw the outlines of masks where ``frames`` cross zero: bilinear fine pixels, steepened, averaged again.
 
-    Args:
-        frames: float32 [n, h, w].
-        person: uint8 [n, h, w], the masks, 0 or 1.
-
-    Returns:
-        uint8 [n, h, w], 0-255.
+    ``frames`` are float32 [n, h, w], the masks, ``person``, uint8 0 or 1; returns uint8 [n, h, w], 0-255.
     """
     mask = person > 0
     inside, outside = ~_dilated(~mask), ~_dilated(mask)
