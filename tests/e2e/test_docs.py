@@ -139,7 +139,7 @@ NOT_RUN = {
     r"make ": "makes an environment; CI runs `make`",
     r"gaitcrafter (filter|synthesize .*--filter)": "clips of 1,000 people first; tests/e2e/test_filter_command.py",
     r".*--engine ray": "needs Ray",
-    r"gaitcrafter train --distill": "minutes on a GPU; tests/unit/test_generator_distillation.py",
+    r"gaitcrafter train --distill": "minutes on a GPU; tests/unit/test_generator_training.py",
     r"python (?!tools/)": "twenty minutes and more",
     r".*opengait.* --opengait|python tools/(train|simulate|opengait)|cd OpenGait": "make test-opengait does the same",
     r"torchrun|accelerate|sbatch|srun": "several processes; test_train_command.py, test_synthesize_command.py",

@@ -1,7 +1,8 @@
-"""Training of a tiny network: what is learned, resumed, refused and kept."""
+"""Training of a tiny network, on clips or by a teacher: what is learned, resumed, refused and kept."""
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from dataclasses import replace
@@ -14,10 +15,14 @@ from accelerate.state import AcceleratorState
 
 from gaitcrafter_ext.errors import ConflictError, DataError, StorageError, UsageError
 from gaitcrafter_ext.generator import training
-from gaitcrafter_ext.generator.config import GeneratorConfig, TrainingConfig, load_config
+from gaitcrafter_ext.generator.config import DistillationConfig, GeneratorConfig, TrainingConfig, load_config
 from gaitcrafter_ext.generator.denoising import DenoiseClips, InitialWeights
+from gaitcrafter_ext.generator.distillation import ImitateTeacher
 from gaitcrafter_ext.generator.network import GaitUNet
-from gaitcrafter_ext.generator.training import Trainer, learning_rate
+from gaitcrafter_ext.generator.objective import guided, velocity
+from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
+from gaitcrafter_ext.generator.training import Examples, Trainer, learning_rate
+from gaitcrafter_ext.generator.weights import read_card
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 from tests.refusals import full_disk
@@ -143,16 +148,15 @@ def test_training_in_bfloat16_runs_and_a_precision_that_the_device_lacks_is_refu
     assert np.isfinite(trainer.progress.curve).all()
 
 
-def _initial(folder: Path, people: tuple[str, ...], config: GeneratorConfig) -> InitialWeights:
+def _initial(folder: Path, people: tuple[str, ...]) -> InitialWeights:
     tiny_pipeline(people).save_pretrained(folder)
-    return InitialWeights(folder, config.dataset.name, PEOPLE)
+    return InitialWeights(folder, "tiny", PEOPLE)
 
 
 def test_a_training_begins_with_the_weights_and_people_given(tree: Path, tmp_path: Path) -> None:
     config = _config(max_clips=4, warmup_steps=10**9)
-    initial = _initial(tmp_path / "init", PEOPLE[1:], config)
-    swapped = replace(initial.card.vocabulary, conditions=("cl", "nm"))
-    initial.card = replace(initial.card, vocabulary=swapped)
+    initial = _initial(tmp_path / "init", PEOPLE[1:])
+    initial.card = replace(initial.card, vocabulary=replace(initial.card.vocabulary, conditions=("cl", "nm")))
     trainer = _trainer(tree, config, tmp_path / "run", initial)
     given, begun = tiny_pipeline().denoiser.state_dict(), trainer.averaged().state_dict()
     rows = "conditioner.condition"
@@ -163,13 +167,12 @@ def test_a_training_begins_with_the_weights_and_people_given(tree: Path, tmp_pat
 
 
 def test_weights_of_another_size_or_with_other_people_of_the_dataset_are_refused(tree: Path, tmp_path: Path) -> None:
-    config = _config()
-    initial = _initial(tmp_path / "init", PEOPLE[:1], config)
+    initial, config = _initial(tmp_path / "init", PEOPLE[:1]), _config()
     other = replace(config, model=replace(config.model, embedding=32))
     with pytest.raises(UsageError, match=r"of another size; set 'model: \{channels: \[8, 64\], .*code_dim: 4\}' in"):
         _trainer(tree, other, tmp_path / "run", initial)
     with pytest.raises(UsageError, match=r"has seen 1 people of 'tiny' outside TRAIN_SET \(sim-009"):
-        _initial(tmp_path / "init", (PEOPLE[0], "sim-009"), config)
+        _initial(tmp_path / "init", (PEOPLE[0], "sim-009"))
 
 
 def test_the_card_names_everybody_across_a_chain_of_trainings(tree: Path, tmp_path: Path) -> None:
@@ -178,10 +181,8 @@ def test_the_card_names_everybody_across_a_chain_of_trainings(tree: Path, tmp_pa
     first.save_pretrained(tmp_path / "first")
     expected = {"zero/p0", "one/p1", "one/p2", *(f"tiny/{name}" for name in PEOPLE)}
     for name, begun in (("second", "first"), ("third", "second")):
-        trainer = _run(
-            _trainer(tree, config, tmp_path / f"run-{name}", InitialWeights(tmp_path / begun, "tiny", PEOPLE))
-        )
-        pipeline = trainer.pipeline({})
+        initial = InitialWeights(tmp_path / begun, "tiny", PEOPLE)
+        pipeline = _run(_trainer(tree, config, tmp_path / f"run-{name}", initial)).pipeline({})
         pipeline.save_pretrained(tmp_path / name)
         assert pipeline.card is not None
         assert pipeline.card.everybody() == expected
@@ -191,20 +192,99 @@ def test_the_card_names_everybody_across_a_chain_of_trainings(tree: Path, tmp_pa
         _trainer(tree, config, tmp_path / "run-third", InitialWeights(tmp_path / "first", "tiny", PEOPLE))
 
 
-def _write(folder: Path, text: str) -> Path:
-    path = folder / "config.yaml"
-    path.write_text(text)
-    return path
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("teacher")
+    pipeline = tiny_pipeline()
+    pipeline.card = replace(pipeline.card, trained_on=replace(pipeline.card.trained_on, before=("zero/p0",)))
+    pipeline.save_pretrained(folder)
+    return folder
 
 
-def test_a_file_changes_only_what_it_names(tmp_path: Path) -> None:
-    config = load_config(_write(tmp_path, "training: {learning_rate: 1, warmup_steps: 0, validate_every: 1}\n"))
+def _imitation(teacher: Path, **training: object) -> ImitateTeacher:
+    config = replace(_config(**{"ema_decay": 0.5, **training}), distillation=DistillationConfig(2, 4, guidance=3.0))
+    return ImitateTeacher(config, str(teacher))
+
+
+def _sample(denoiser: GaitUNet, shown: Examples, guidance: float = 1.0) -> torch.Tensor:
+    """Two Euler steps from the noise of a trajectory."""
+    x_t, given = shown.x_t[:8], shown.given.rows(slice(8))
+    with torch.no_grad():
+        for t, later in ((1.0, 0.75), (0.75, 0.0)):
+            x_t = x_t + (later - t) * velocity(x_t, guided(denoiser, x_t, t, given, guidance), t)
+    return x_t
+
+
+@pytest.mark.slow
+def test_a_student_is_nearer_to_the_guided_teacher_than_the_teacher_in_as_few_steps(
+    teacher: Path, tmp_path: Path
+) -> None:
+    objective = _imitation(teacher, max_clips=30, batch_size=2, learning_rate=5e-4, code_noise=0.0)
+    trainer = Trainer(objective.config, objective, tmp_path)
+    shown = objective._trajectory(objective.requests(8, np.random.default_rng(7)), torch.Generator().manual_seed(7))
+    undistilled = (_sample(objective.teacher.denoiser, shown, 3.0) - shown.target[8:]).square().mean()
+    assert (_sample(_run(trainer).averaged(), shown) - shown.target[8:]).square().mean() < 0.5 * undistilled
+
+
+def test_a_perfect_student_lands_where_the_teacher_does(teacher: Path) -> None:
+    """The examples of a trajectory, answered exactly, lead from its noise to its last state."""
+    objective = _imitation(teacher, batch_size=2)
+    with torch.no_grad():
+        shown = objective.examples(np.random.default_rng(0))
+        t = shown.t[:2, None, None, None], shown.t[2:, None, None, None]
+        state = shown.x_t[:2] + (t[1] - t[0]) * (shown.x_t[:2] - shown.target[:2]) / t[0]
+        torch.testing.assert_close(state, shown.x_t[2:], atol=1e-5, rtol=0)
+        assert torch.equal(shown.given.code[:2], shown.given.code[2:])
+        again = objective.examples(np.random.default_rng(0))
+    assert torch.equal(again.target, shown.target)
+    assert shown.t.tolist() == pytest.approx([1.0] * 2 + [0.75] * 2)
+
+
+def test_a_student_begins_as_a_copy_that_does_not_bear_its_teachers_folder(
+    teacher: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("diffusers"), "propagate", True)
+    objective = _imitation(teacher)
+    student = objective.network()
+    assert _same_weights(student, objective.teacher.denoiser)
+    assert str(teacher) not in str(student.config)
+    assert not caplog.records  # diffusers warns of a change of precision, also to the same one
+
+
+def test_weights_of_a_student_name_its_teachers_people_and_refuse_other_sampling(teacher: Path, tmp_path: Path) -> None:
+    objective = _imitation(teacher)
+    Trainer(objective.config, objective, tmp_path).pipeline({}).save_pretrained(tmp_path / "student")
+    card, taught = read_card(tmp_path / "student"), read_card(teacher)
+    assert (card.trained_on, card.vocabulary, card.cadence) == (taught.trained_on, taught.vocabulary, taught.cadence)
+    assert (card.sampling.steps, card.sampling.guidance, card.sampling.baked_in) == (2, 3.0, True)
+    student = GaitCrafterPipeline.from_pretrained(tmp_path / "student")
+    calls: list[int] = []
+    student.denoiser.register_forward_hook(lambda module, given, out: calls.append(len(out)))
+    request = SampleRequest({PEOPLE[0]: 1.0}, "nm", 90.0, 0)
+    named = student([request], steps=2, sampler="euler", guidance=3.0).clips
+    assert np.array_equal(student([request]).clips, named)
+    assert calls == [8, 8] * 2
+    for option in ({"steps": 3}, {"guidance": 1.0}, {"sampler": "unipc"}):
+        with pytest.raises(UsageError, match=r"2 steps of euler and guidance 3 baked in; leave it out"):
+            student([request], **option)
+    with pytest.raises(UsageError, match="is distilled already; name the weights that it was distilled from"):
+        _imitation(tmp_path / "student")
+    with pytest.raises(UsageError, match="is distilled and trains no further"):
+        InitialWeights(tmp_path / "student", "tiny", PEOPLE)
+    with pytest.raises(UsageError, match=r"teacher_steps is 8; it must be a multiple of distillation\.steps, 3"):
+        DistillationConfig(3)
+
+
+def _load(folder: Path, text: str) -> GeneratorConfig:
+    (folder / "config.yaml").write_text(text)
+    return load_config(folder / "config.yaml")
+
+
+def test_a_file_changes_only_what_it_names_and_what_is_wrong_in_it_is_named(tmp_path: Path) -> None:
+    config = _load(tmp_path, "training: {learning_rate: 1, warmup_steps: 0, validate_every: 1}\n")
     assert (config.training.learning_rate, config.training.warmup_steps) == (1.0, 0)
     assert config.model == GeneratorConfig().model
     assert load_config(None) == GeneratorConfig()
-
-
-def test_wrong_keys_types_and_values_outside_their_range_are_named(tmp_path: Path) -> None:
     for text, message in {
         "training: {batchsize: 4}": "unknown key 'training.batchsize'; did you mean 'batch_size'",
         "traning: {}": "unknown key 'traning'; did you mean 'training'",
@@ -213,7 +293,7 @@ def test_wrong_keys_types_and_values_outside_their_range_are_named(tmp_path: Pat
         "model: {channels: [8, 64]}": r"model.blocks names 3 resolutions, model.channels 2",
     }.items():
         with pytest.raises(UsageError, match=message) as caught:
-            load_config(_write(tmp_path, text))
+            _load(tmp_path, text)
         assert "\n" not in str(caught.value)
     wrong = {
         (0,): ("max_clips", "batch_size", "validate_every", "save_minutes", "feet", "noise_shift"),
@@ -225,4 +305,4 @@ def test_wrong_keys_types_and_values_outside_their_range_are_named(tmp_path: Pat
         for key in keys:
             for value in values:
                 with pytest.raises(UsageError, match=rf"'training\.{key}' is "):
-                    load_config(_write(tmp_path, f"training: {{{key}: {value}}}"))
+                    _load(tmp_path, f"training: {{{key}: {value}}}")
