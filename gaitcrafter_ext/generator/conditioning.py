@@ -49,13 +49,6 @@ class Conditioning(NamedTuple):
         return Conditioning(*nothing, phase)
 
 
-def view_features(view_deg: Tensor) -> Tensor:
-    """Sines and cosines of the view and its multiples, ``[b]`` degrees -> ``[b, 8]``: an angle, not a class."""
-    multiples = torch.arange(1, VIEW_HARMONICS + 1, device=view_deg.device, dtype=torch.float32)
-    angle = torch.deg2rad(view_deg.float())[:, None] * multiples
-    return torch.cat([angle.cos(), angle.sin()], dim=-1)
-
-
 class Conditioner(nn.Module):
     """Identity code, condition and view -> one vector."""
 
@@ -78,8 +71,11 @@ class Conditioner(nn.Module):
         known = self.identity(code.nan_to_num().to(self.no_identity.dtype))
         who = torch.where(has_code, known.float(), self.no_identity.float())
         what = self.condition[condition].float()
-        has_view = torch.isfinite(view_deg)[:, None]
-        where = torch.where(has_view, view_features(view_deg.nan_to_num()), self.no_view.float())
+        # Sines and cosines of the view and its multiples: an angle, not a class.
+        multiples = torch.arange(1, VIEW_HARMONICS + 1, device=view_deg.device, dtype=torch.float32)
+        angle = torch.deg2rad(view_deg.nan_to_num().float())[:, None] * multiples
+        view = torch.cat([angle.cos(), angle.sin()], dim=-1)
+        where = torch.where(torch.isfinite(view_deg)[:, None], view, self.no_view.float())
         dtype = self.no_view.dtype
         return self.mix(torch.cat([who, what, where], dim=-1).to(dtype)) + self.view(where.to(dtype))
 

@@ -59,8 +59,7 @@ class InitialWeights:
                 f"--init: {name} is distilled and trains no further; name the weights it was distilled from"
             )
         known = {entry.partition("/")[2] for entry in self.card.everybody() if entry.partition("/")[0] == dataset}
-        strangers = sorted(known - set(people))
-        if strangers:
+        if strangers := sorted(known - set(people)):
             raise UsageError(
                 f"--init: {name} has seen {len(strangers)} people of '{dataset}' outside TRAIN_SET "
                 f"({', '.join(strangers[:3])}...); start from other weights, or from none"
@@ -134,7 +133,10 @@ class DenoiseClips:
         alone = (settings.drop_identity, settings.drop_condition, settings.drop_view, settings.drop_phase)
         given = drop_conditions(given, (settings.drop_all, *alone), rng).to(self.device)
         clean, generator = clean.to(self.device, non_blocking=True), keyed(rng)
-        t = shift_t(_stratified(settings.batch_size, generator), settings.noise_shift).to(self.device)
+        # One noise level in each of as many equal parts of [0, 1], in random order, makes the loss less noisy.
+        offsets = torch.rand(settings.batch_size, generator=generator)
+        even = (torch.randperm(settings.batch_size, generator=generator) + offsets) / settings.batch_size
+        t = shift_t(even, settings.noise_shift).to(self.device)
         wander = settings.code_noise * torch.randn(given.code.shape, generator=generator).to(self.device)
         noise = noise_like(clean.shape, self.device, generator)
         return Examples(add_noise(clean, noise, t), t, clean, given._replace(code=given.code + wander))
@@ -167,9 +169,3 @@ class DenoiseClips:
         )
         cadence = self.dataset.cadence
         return Card(words, trained_on, config.dataset, cadence, training=training, code_dim=config.model.code_dim)
-
-
-def _stratified(size: int, generator: torch.Generator) -> torch.Tensor:
-    """``size`` uniform numbers, one in each of ``size`` equal parts of [0, 1], in random order: less noisy a loss."""
-    offsets = torch.rand(size, generator=generator)
-    return (torch.randperm(size, generator=generator) + offsets) / size

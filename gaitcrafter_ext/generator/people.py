@@ -140,8 +140,7 @@ class PeopleSpace(ModelMixin, ConfigMixin):
         rows = [names.index(condition)] if condition in names else []
         apart = [_degrees_between(view_deg, known) for known in self.config.view_deg]
         for row in (*rows, *range(len(names))):
-            learned = (self.error[row].mean(dim=-1) < 1).nonzero()[:, 0].tolist()
-            if learned:
+            if learned := (self.error[row].mean(dim=-1) < 1).nonzero()[:, 0].tolist():
                 return row, min(learned, key=apart.__getitem__)
         return 0, 0
 
@@ -172,11 +171,11 @@ class PeopleSpace(ModelMixin, ConfigMixin):
             codes = _principal_codes(features[plain], person[plain], view[plain], len(identities), len(known), code_dim)
         space.codes.copy_(torch.from_numpy(codes))
         has_code = np.isin(person, person[plain])
-        left: dict[tuple[int, int], dict[int, Floats]] = {}
+        left: list[dict[int, Floats]] = []
         for cell in sorted({*zip(condition[has_code].tolist(), view[has_code].tolist(), strict=True)}):
             mine = has_code & (condition == cell[0]) & (view == cell[1])
-            left[cell] = space._fit_cell(cell, features[mine].astype(np.float64), person[mine], codes)
-        space.correlation.fill_(_correlation(list(left.values())))
+            left.append(space._fit_cell(cell, features[mine].astype(np.float64), person[mine], codes))
+        space.correlation.fill_(_correlation(left))
         for who in np.unique(person[~has_code]):
             mine = person == who
             names = [conditions[index] for index in condition[mine]]
@@ -197,11 +196,10 @@ class PeopleSpace(ModelMixin, ConfigMixin):
             for who, row in zip(person[out], (x[out] - mean) @ readout - codes[person[out]], strict=True):
                 residual.setdefault(int(who), []).append(row)
         mean, readout = _ridge(x, codes[person])
-        errors = {who: np.mean(rows, axis=0) for who, rows in residual.items()}
         variance = np.mean([row**2 for rows in residual.values() for row in rows], axis=0)
         self.mean[cell], self.readout[cell] = torch.from_numpy(mean).float(), torch.from_numpy(readout).float()
         self.error[cell] = torch.from_numpy(np.clip(variance, 1e-3, 1.0)).float()
-        return errors
+        return {who: np.mean(rows, axis=0) for who, rows in residual.items()}
 
 
 def _principal_codes(

@@ -106,10 +106,8 @@ class Card:
     """All of ``card.json``.
 
     Attributes:
-        dataset: How the folders of their dataset are read.
         cadence: Gait cycle of each person whose clips tell it: mean and standard deviation between takes, frames.
         training: How they were made: command, configuration, clips, minutes, loss curve.
-        code_dim: Length of an identity code.
         files: Path in the folder -> SHA-256, hex.
     """
 
