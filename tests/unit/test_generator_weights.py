@@ -26,6 +26,7 @@ from gaitcrafter_ext.generator.weights import (
     read_card,
     trainable,
 )
+from tests.tiny import tiny_pipeline
 
 CARD = Card(
     Vocabulary(("sim-001", "sim-002"), ("nm", "cl"), {"000": 0.0, "any": None}),
@@ -36,33 +37,26 @@ CARD = Card(
 )
 
 
-def _folder(path: Path, card: Card = CARD) -> Path:
-    (path / CARD_NAME).write_text(card.to_json())
-    return path
-
-
 def test_a_card_reads_back_and_names_everybody_whom_these_weights_or_earlier_ones_saw(tmp_path: Path) -> None:
-    assert read_card(_folder(tmp_path)) == CARD
+    (tmp_path / CARD_NAME).write_text(CARD.to_json())
+    assert read_card(tmp_path) == CARD
     assert CARD.everybody() == {"tiny/sim-001", "tiny/sim-002", "other/p1"}
     assert replace(CARD, training={}, files=dict(reversed(CARD.files.items()))).fingerprint == CARD.fingerprint
     assert replace(CARD, files={**CARD.files, "a": "3" * 64}).fingerprint != CARD.fingerprint
 
 
 def test_values_outside_their_range_and_unknown_keys_are_refused(tmp_path: Path) -> None:
-    for keys, value, message in (
-        (("sampling", "sampler"), "heun", "'sampling.sampler' is 'heun'"),
-        (("cadence", "sim-001"), [0, 1], "'cadence.sim-001.0' is 0"),
-        (("cadence", "sim-001"), [float("nan"), 1], "'cadence.sim-001.0' is nan"),
-        (("vocabulary",), ["nm"], "'vocabulary' is a list"),
-        (("vocabulary", "conditons"), [], "unknown key 'vocabulary.conditons'; did you mean 'conditions'"),
-        (("format",), 2, "is of format 2, this version reads 3; train again"),
+    values = json.loads(CARD.to_json())
+    misspelt = {**values["vocabulary"], "conditons": []}
+    for change, message in (
+        ({"sampling": {"sampler": "heun"}}, "'sampling.sampler' is 'heun'"),
+        ({"cadence": {"sim-001": [0, 1]}}, "'cadence.sim-001.0' is 0"),
+        ({"cadence": {"sim-001": [float("nan"), 1]}}, "'cadence.sim-001.0' is nan"),
+        ({"vocabulary": ["nm"]}, "'vocabulary' is a list"),
+        ({"vocabulary": misspelt}, "unknown key 'vocabulary.conditons'; did you mean 'conditions'"),
+        ({"format": 2}, "is of format 2, this version reads 3; train again"),
     ):
-        values = json.loads(CARD.to_json())
-        inner = values
-        for key in keys[:-1]:
-            inner = inner[key]
-        inner[keys[-1]] = value
-        (tmp_path / CARD_NAME).write_text(json.dumps(values))
+        (tmp_path / CARD_NAME).write_text(json.dumps({**values, **change}))
         with pytest.raises(WeightsError, match=message) as caught:
             read_card(tmp_path)
         assert "\n" not in str(caught.value)
@@ -92,7 +86,7 @@ def test_a_folder_called_as_the_packaged_weights_are_is_a_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("bundled").mkdir()
-    _folder(Path("bundled"))
+    Path("bundled", CARD_NAME).write_text(CARD.to_json())
     assert read_card(locate("./bundled")) == CARD
     assert read_card(locate("bundled")) != CARD
 
@@ -105,9 +99,6 @@ def test_the_bundled_weights_are_whole_and_a_students_and_what_it_learned_from_i
     assert student.everybody() == teacher.everybody()
     assert trainable("somewhere/else") == "somewhere/else"
     assert trainable(Path("bundled")) == Path("bundled")  # a folder of that name, as for locate
-
-
-BUNDLED = locate("bundled")
 
 
 @pytest.fixture
@@ -128,37 +119,27 @@ def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def pipeline() -> Any:
-    return SimpleNamespace(
-        card=read_card(BUNDLED), save_pretrained=lambda folder: shutil.copy(BUNDLED / CARD_NAME, folder)
-    )
-
-
 def test_what_was_pushed_is_fetched_by_its_id_with_a_model_card(remote: Path, tmp_path: Path) -> None:
     row = {"question": "leakage", "measure": "leak", "features": "gei", "value": 0.1, "low": 0, "high": 0.2}
     (tmp_path / "report.json").write_text(json.dumps({"rows": [row]}))
-    push = GaitCrafterPipeline.push_to_hub
-    url = push(pipeline(), "lab/gait", licence="cc0-1.0", report=tmp_path / "report.json")
+    pipeline = tiny_pipeline()
+    url = pipeline.push_to_hub("lab/gait", licence="cc0-1.0", report=tmp_path / "report.json")
     assert url == "https://hub/lab/gait/commit/1"
-    card = read_card(BUNDLED)
-    assert read_card(fetch("lab/gait")) == card
+    assert GaitCrafterPipeline.from_pretrained("lab/gait").card == pipeline.card
     text = (remote / "lab/gait/README.md").read_text()
     assert text.startswith("---\nlicense: cc0-1.0\n")
-    assert f"{len(card.vocabulary.identities)} people of {card.trained_on.dataset}" in text
-    assert "| leakage | leak | gei | 0.1 | 0 | 0.2 |" in text
-    assert 'from_pretrained("lab/gait")' in text
+    for words in ("2 people of tiny", "| leakage | leak | gei | 0.1 | 0 | 0.2 |", 'from_pretrained("lab/gait")'):
+        assert words in text
 
 
 def test_failures_of_the_network_are_one_line(remote: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(
-        MissingError, match=r"no folder 'lab/none', and no such repository of weights .404 for lab/none"
-    ):
+    with pytest.raises(MissingError, match=r"no folder 'lab/none', and no such repository of weights .404 for lab"):
         fetch("lab/none")
     broken = mock.Mock(create_repo=mock.Mock(side_effect=ConnectionError("no route to the Hub")))
     monkeypatch.setattr("huggingface_hub.HfApi", mock.Mock(return_value=broken))
     with pytest.raises(StorageError, match=r"lab/gait: the upload failed .no route"):
-        GaitCrafterPipeline.push_to_hub(pipeline(), "lab/gait")
+        tiny_pipeline().push_to_hub("lab/gait")
     monkeypatch.delattr("huggingface_hub.snapshot_download")
-    assert fetch("bundled") == fetch(BUNDLED) == BUNDLED
+    assert fetch("bundled") == fetch(locate("bundled")) == locate("bundled")
     with pytest.raises(MissingError, match="no weights at 'nowhere'"):
         fetch("nowhere")
