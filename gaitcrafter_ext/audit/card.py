@@ -22,6 +22,9 @@ SCHEMA = 2
 #: No such number.
 NONE = float("nan")
 
+#: What is measured on the frames as they are.
+FRAMES = "frames"
+
 #: The questions of a card, in order.
 QUESTIONS = {
     "identification": "Is it the person asked for?",

@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 import torch
 
-from gaitcrafter_ext.audit.card import NONE, Measure, Row, row
+from gaitcrafter_ext.audit.card import FRAMES, NONE, Measure, Row, row
 from gaitcrafter_ext.audit.clips import Clips, geis, length_of, small_geis, some
 from gaitcrafter_ext.audit.copies import Match
 from gaitcrafter_ext.audit.data import MOST, AuditData
 from gaitcrafter_ext.audit.membership import NOISE_LEVELS, losses_of_weights, membership
-from gaitcrafter_ext.audit.motion import CONTROLS, RangeCheck, cadence, masks, motion
+from gaitcrafter_ext.audit.motion import CONTROLS, cadence, masks, motion
 from gaitcrafter_ext.audit.spaces import PIXELS, OrderedSpace, Space, fit_ordered, fit_style
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.centroids import (
@@ -44,7 +44,7 @@ from gaitcrafter_ext.metrics.variety import (
     two_sample_accuracy,
 )
 
-STYLE, ORDERED, FRAMES = "view and condition style", "ordered frames", "frames"
+STYLE, ORDERED = "view and condition style", "ordered frames"
 
 #: Why some measures cannot be had.
 NOTHING_UNSEEN = "needs real clips that the generator never saw, and nothing was held out"
@@ -77,9 +77,9 @@ def clip_measures(data: AuditData, seed: int) -> list[Measure]:
         Measure("copies", "copies", FRAMES, lambda: _copied(data, *data.matches)),
         Measure("copies", "closer", FRAMES, lambda: _closer(data, *data.matches, rng(5))),
         Measure("likeness", "likeness", ORDERED, lambda: _likeness(data, rng(2))),
-        Measure("motion", "motion", FRAMES, lambda: _motion(data, rng(3))),
-        Measure("motion", "cadence", FRAMES, lambda: _cadence(data, rng(4))),
-        Measure("masks", "masks", FRAMES, lambda: _masks(data, rng(6))),
+        Measure("motion", "motion", FRAMES, lambda: motion(data.clips, rng(3))),
+        Measure("motion", "cadence", FRAMES, lambda: cadence(data.clips, rng(4))),
+        Measure("masks", "masks", FRAMES, lambda: masks(data.clips, rng(6))),
     ]
 
 
@@ -274,47 +274,3 @@ def _balanced(space: OrderedSpace, left: Clips, right: Clips, rng: Rng) -> tuple
     """Features of both sides, as many clips of each view and condition."""
     ours, theirs = balanced([clip.cell for clip in left], [clip.cell for clip in right], rng)
     return space([left[index] for index in ours]), space([right[index] for index in theirs])
-
-
-def _motion(data: AuditData, rng: Rng) -> list[Row]:
-    found = motion(data.clips, rng)
-    spoilt, wrong = (
-        ", ".join(f"{name} {100 * shares[at]:.0f} %" for name, shares in found.controls.items()) for at in (0, 1)
-    )
-    return [
-        row("motion", "motion_outside", FRAMES, found.ranges.synthetic_outside, floor=found.ranges.held_out_outside,
-            chance=found.controls["shuffled"][0],
-            note=f"overlap, flicker or periodicity outside the real 1-99 % range; controls: {spoilt}"),
-        row("motion", "forward", FRAMES, found.synthetic_forward, ceiling=found.held_out_forward, chance=0.5,
-            note=f"{found.synthetic_forward.count} clips, nearer to real ones played forward than backward; controls:"
-                 f" {wrong}"),
-        *_medians("motion", found.ranges),
-    ]  # fmt: skip
-
-
-def _masks(data: AuditData, rng: Rng) -> list[Row]:
-    found = masks(data.clips, rng)
-    note = "outside the real 1-99 % range in at least one of the following"
-    worst = row("masks", "mask_outside", FRAMES, found.synthetic_outside, floor=found.held_out_outside, note=note)
-    return [worst, *_medians("masks", found)]
-
-
-def _medians(question: str, found: RangeCheck) -> list[Row]:
-    return [
-        row(question, each.name, FRAMES, each.synthetic, "number", floor=each.held_out,
-            note=f"median; {100 * each.synthetic_outside:.0f} % outside the real range, real"
-                 f" {100 * each.held_out_outside:.0f} %")
-        for each in found.statistics
-    ]  # fmt: skip
-
-
-def _cadence(data: AuditData, rng: Rng) -> list[Row]:
-    found = cadence(data.clips, rng)
-    gain = found.difference
-    note = (
-        f"mean error of the gait cycle of {found.people} people; floor: the person's"
-        f" training takes; chance: everyone given the median; difference to that {gain.value:.2f} [{gain.low:.2f},"
-        f" {gain.high:.2f}]; {found.left_out} clips left out"
-    )
-    return [row("motion", "cadence_error", FRAMES, found.synthetic, "frames", floor=found.floor.value,
-                chance=found.median.value, note=note)]  # fmt: skip

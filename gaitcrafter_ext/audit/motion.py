@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gaitcrafter_ext.audit.card import FRAMES, Row, row
 from gaitcrafter_ext.audit.clips import (
     Clips,
     Frames,
@@ -48,65 +49,14 @@ CONTROLS: dict[str, Callable[[Frames, Rng], Frames]] = {
 }
 
 
-class Beside(NamedTuple):
-    """One statistic: medians, and the shares outside the 1-99 % range of the training clips of their cell.
-
-    2 % of endlessly many real clips would lie outside.
-    """
-
-    name: str
-    synthetic: Estimate
-    held_out: float
-    synthetic_outside: float
-    held_out_outside: float
-
-
-class RangeCheck(NamedTuple):
-    """Several statistics, and the share of clips outside in at least one; held-out real clips are the floor."""
-
-    statistics: list[Beside]
-    synthetic_outside: Estimate
-    held_out_outside: float
-
-
-class Motion(NamedTuple):
-    """Statistics of motion, and the share of clips nearer to real clips when played forward (chance is one half).
-
-    ``controls`` gives, of held-out clips whose time was spoilt, the share outside the real range and that nearer when
-    played forward.
-    """
-
-    ranges: RangeCheck
-    synthetic_forward: Estimate
-    held_out_forward: float
-    controls: dict[str, tuple[float, float]]
-
-
-class _Statistics:
-    """Statistics float64 [N, S] of clips, with the cell and the person of each."""
-
-    def __init__(self, clips: Clips, rows: Sequence[MaskStatistics] | Sequence[MotionStatistics]) -> None:
-        self.cells, self.people = np.array(["/".join(clip.cell) for clip in clips], dtype=str), _people(clips)
-        self.values = np.array(rows, dtype=np.float64)
-
-    def outside(self, training: _Statistics) -> NDArray[np.bool_]:
-        """Which values lie outside the training range of their cell, bool [N, S]; a hair of rounding does not count."""
-        marks = np.zeros(self.values.shape, dtype=bool)
-        for cell in np.unique(self.cells):
-            low, high = np.percentile(training.values[training.cells == cell], QUANTILES, axis=0)
-            slack, mine = 1e-6 + 1e-6 * np.abs(high), self.values[self.cells == cell]
-            marks[self.cells == cell] = (mine < low - slack) | (mine > high + slack)
-        return marks
-
-
-def masks(clips: Sides, rng: Rng) -> RangeCheck:
+def masks(clips: Sides, rng: Rng) -> list[Row]:
     """Compare masks with those of the training clips of the same view and condition; ``rng`` is the bootstrap's."""
-    ours, theirs, training = _of_known_cells(clips)
-    measured = (_Statistics(side, [clip.masks for clip in side]) for side in (ours, theirs, training))
-    return _check_ranges(MaskStatistics._fields, rng, *measured)
+    sides = [_Side(side, np.array([clip.masks for clip in side])) for side in _of_known_cells(clips)]
+    note = "outside the real 1-99 % range in at least one of the following"
+    return _ranges("masks", "mask_outside", MaskStatistics._fields, rng, *sides, note=note)
 
 
-def motion(clips: Sides, rng: Rng) -> Motion:
+def motion(clips: Sides, rng: Rng) -> list[Row]:
     """Compare motion at the synthetic length; ``rng`` shuffles frames and draws clips too. Otherwise as :func:`masks`.
 
     At most :data:`JUDGED` clips of a kind are played forward and backward.
@@ -114,17 +64,40 @@ def motion(clips: Sides, rng: Rng) -> Motion:
     length, training = length_of(clips[0]), clips[2]
     ours, theirs, known = ([clip.shown(length) for clip in side] for side in _of_known_cells(clips))
     reference, few = _moving(known), some(theirs, JUDGED, rng)
-    controls = {}
+    outside, forward = dict[str, float](), dict[str, float]()
     for name, spoil in CONTROLS.items():
         spoilt = [replace(clip, frames=spoil(clip.frames, rng)) for clip in few]
-        outside = _mean(_anywhere(_moving(spoilt).outside(reference)))
-        controls[name] = outside, _mean(_forward(spoilt, training, rng)[0])
-    return Motion(
-        _check_ranges(MotionStatistics._fields, rng, _moving(ours), _moving(theirs), reference),
-        estimate_share(*_forward(some(ours, JUDGED, rng), training, rng)),
-        _mean(_forward(few, training, rng)[0]),
-        controls,
+        outside[name] = _mean(np.asarray(_moving(spoilt).outside(reference).any(axis=1)))
+        forward[name] = _mean(_forward(spoilt, training, rng)[0])
+    wide, wrong = (
+        ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items()) for shares in (outside, forward)
     )
+    worst, *medians = _ranges(
+        "motion", "motion_outside", MotionStatistics._fields, rng, _moving(ours), _moving(theirs), reference,
+        chance=outside["shuffled"],
+        note=f"overlap, flicker or periodicity outside the real 1-99 % range; controls: {wide}",
+    )  # fmt: skip
+    ahead = estimate_share(*_forward(some(ours, JUDGED, rng), training, rng))
+    note = f"{ahead.count} clips, nearer to real ones played forward than backward; controls: {wrong}"
+    real = _mean(_forward(few, training, rng)[0])
+    return [worst, row("motion", "forward", FRAMES, ahead, ceiling=real, chance=0.5, note=note), *medians]
+
+
+class _Side:
+    """Statistics float64 [N, S] of clips, with the cell and the person of each."""
+
+    def __init__(self, clips: Clips, values: NDArray[np.float64]) -> None:
+        self.cells, self.people = np.array(["/".join(clip.cell) for clip in clips], dtype=str), _people(clips)
+        self.values = values
+
+    def outside(self, training: _Side) -> NDArray[np.bool_]:
+        """Which values lie outside the training range of their cell, bool [N, S]; a hair of rounding does not count."""
+        marks = np.zeros(self.values.shape, dtype=bool)
+        for cell in np.unique(self.cells):
+            low, high = np.percentile(training.values[training.cells == cell], QUANTILES, axis=0)
+            slack, mine = 1e-6 + 1e-6 * np.abs(high), self.values[self.cells == cell]
+            marks[self.cells == cell] = (mine < low - slack) | (mine > high + slack)
+        return marks
 
 
 def _of_known_cells(clips: Sides) -> Sides:
@@ -137,25 +110,27 @@ def _of_known_cells(clips: Sides) -> Sides:
     return synthetic, held_out, clips[2]
 
 
-def _moving(clips: Clips) -> _Statistics:
-    return _Statistics(clips, [motion_statistics(clip.frames) for clip in clips])
+def _moving(clips: Clips) -> _Side:
+    return _Side(clips, np.array([motion_statistics(clip.frames) for clip in clips]))
 
 
-def _check_ranges(
-    names: Sequence[str], rng: Rng, synthetic: _Statistics, held_out: _Statistics, training: _Statistics
-) -> RangeCheck:
-    marks, real_marks = synthetic.outside(training), held_out.outside(training)
-    statistics = [
-        Beside(
-            name,
-            bootstrap_median(synthetic.values[:, column], synthetic.people, rng),
-            float(np.median(held_out.values[:, column])),
-            float(marks[:, column].mean()),
-            float(real_marks[:, column].mean()),
-        )
-        for column, name in enumerate(names)
-    ]
-    return RangeCheck(statistics, estimate_share(_anywhere(marks), synthetic.people), _mean(_anywhere(real_marks)))
+def _ranges(
+    question: str, worst: str, names: Sequence[str], rng: Rng, made: _Side, held_out: _Side, known: _Side, **others: Any
+) -> list[Row]:
+    """The share of clips outside the 1-99 % range of training clips of their cell in a statistic; medians of each.
+
+    Held-out real clips are the floor: of endlessly many, 2 % would lie outside in each statistic.
+    """
+    marks, real = made.outside(known), held_out.outside(known)
+    ours, theirs = (np.asarray(side.any(axis=1)) for side in (marks, real))
+    rows = [row(question, worst, FRAMES, estimate_share(ours, made.people), floor=_mean(theirs), **others)]
+    for column, name in enumerate(names):
+        share, floor = (100 * side[:, column].mean() for side in (marks, real))
+        note = f"median; {share:.0f} % outside the real range, real {floor:.0f} %"
+        median = bootstrap_median(made.values[:, column], made.people, rng)
+        beside = float(np.median(held_out.values[:, column]))
+        rows.append(row(question, name, FRAMES, median, "number", floor=beside, note=note))
+    return rows
 
 
 def _forward(clips: Clips, training: Clips, rng: Rng) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
@@ -180,10 +155,6 @@ def _people(clips: Clips) -> NDArray[np.str_]:
     return np.array([clip.key.identity for clip in clips], dtype=str)
 
 
-def _anywhere(marks: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return np.asarray(np.any(marks, axis=1))
-
-
 def _mean(values: NDArray[Any]) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
@@ -192,25 +163,12 @@ def _mean(values: NDArray[Any]) -> float:
 Who = tuple[str, str]
 
 
-class Cadence(NamedTuple):
-    """Mean absolute error of the gait cycle, frames, with 95 % intervals over ``people``, so many.
+def cadence(clips: Sides, rng: Rng) -> list[Row]:
+    """Mean absolute error of the gait cycle beside that of the training takes, cut as short, and that of the median.
 
-    ``median`` gives everyone the median cycle of the training clips of the condition, ``floor`` is that of the person's
-    training clips cut to the synthetic length; ``difference`` is ``synthetic`` - ``median``, paired: below 0 where the
-    generator knows something of who walks how. ``left_out`` counts synthetic clips of frontal views, without a cycle,
-    or of people without a held-out clip.
+    The difference to the latter is paired: below 0 where the generator knows something of who walks how. Clips of
+    frontal views, without a cycle, or of people without a held-out clip (taken whole) are left out.
     """
-
-    synthetic: Estimate
-    median: Estimate
-    floor: Estimate
-    difference: Estimate
-    people: int
-    left_out: int
-
-
-def cadence(clips: Sides, rng: Rng) -> Cadence:
-    """Compare gait cycles; held-out clips are taken whole, ``rng`` draws the bootstrap's people."""
     synthetic, held_out, training = clips
     length = length_of(synthetic)
     truth, ours, known = map(_cycles, (held_out, synthetic, [clip.shown(length) for clip in training]))
@@ -226,8 +184,13 @@ def cadence(clips: Sides, rng: Rng) -> Cadence:
     plain = [(who[0], abs(typical[who[1]] - target[who])) for who, cycles in shared.items() for _ in cycles]
     floor = [(who[0], abs(cycle - target[who])) for who in shared for cycle in known.get(who, [])]
     gained = [(name, error - base) for (name, error), (_, base) in zip(errors, plain, strict=True)]
-    error, by_median, least, gain = (_estimate(each, rng) for each in (errors, plain, floor, gained))
-    return Cadence(error, by_median, least, gain, people, len(synthetic) - len(errors))
+    error, median, least, gain = (_estimate(each, rng) for each in (errors, plain, floor, gained))
+    note = (
+        f"mean error of the gait cycle of {people} people; floor: the person's"
+        f" training takes; chance: everyone given the median; difference to that {gain.value:.2f} [{gain.low:.2f},"
+        f" {gain.high:.2f}]; {len(synthetic) - len(errors)} clips left out"
+    )
+    return [row("motion", "cadence_error", FRAMES, error, "frames", floor=least.value, chance=median.value, note=note)]
 
 
 def _cycles(clips: Clips) -> dict[Who, list[float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.audit import copies as module
+from gaitcrafter_ext.audit.card import Row
 from gaitcrafter_ext.audit.clips import ClipFeatures, extract, mask_statistics, motion_statistics, small_geis
 from gaitcrafter_ext.audit.copies import Match, best_shift, clip_distances, copies
 from gaitcrafter_ext.audit.membership import clip_losses, losses_of_weights, membership
@@ -148,30 +150,37 @@ def spoilt(name: str) -> list[ClipFeatures]:
     return clips
 
 
+def measured(rows: list[Row]) -> dict[str, Row]:
+    return {row.measure: row for row in rows}
+
+
+def outside(row: Row) -> float:
+    """Share of synthetic clips outside the real range of a statistic."""
+    return int(re.findall(r"median; (\d+) % outside", row.note)[0]) / 100
+
+
 def test_spoilt_masks_fall_outside_the_real_range_and_real_ones_inside() -> None:
     for name, statistic in (("noise", "pieces"), ("broken", "largest"), ("shifted", "centre"), ("empty", "empty")):
-        result = masks((spoilt(name), FOURTH_TAKE, THREE_TAKES), rng())
-        assert result.synthetic_outside.value == 1.0
-        assert {each.name: each.synthetic_outside for each in result.statistics}[statistic] == 1.0
-    result = masks((THREE_TAKES, FOURTH_TAKE, THREE_TAKES), rng())
-    assert max(each.synthetic_outside for each in result.statistics) <= 2 / len(THREE_TAKES)
-    assert result.held_out_outside < 0.7
+        rows = measured(masks((spoilt(name), FOURTH_TAKE, THREE_TAKES), rng()))
+        assert rows["mask_outside"].value == 1.0
+        assert outside(rows[statistic]) == 1.0
+    result = measured(masks((THREE_TAKES, FOURTH_TAKE, THREE_TAKES), rng()))
+    assert result["mask_outside"].floor < 0.7
+    assert all(outside(row) <= 2 / len(THREE_TAKES) for name, row in result.items() if name != "mask_outside")
     coats = stick_people(("cl-01",), people=2, frames=30)
-    assert masks(([*FOURTH_TAKE, *coats], FOURTH_TAKE, THREE_TAKES), rng()).synthetic_outside.count == len(FOURTH_TAKE)
+    assert masks(([*FOURTH_TAKE, *coats], FOURTH_TAKE, THREE_TAKES), rng())[0].count == len(FOURTH_TAKE)
     with pytest.raises(DataError, match="no synthetic clip is of a view and condition"):
         masks((coats, FOURTH_TAKE, THREE_TAKES), rng())
 
 
 def test_walking_clips_move_like_held_out_ones_and_the_controls_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gaitcrafter_ext.audit.motion.JUDGED", 4)  # of many clips some are played backward
-    result = motion((WALKING, FOURTH_TAKE, THREE_TAKES), rng())
-    assert result.synthetic_forward.value == result.held_out_forward == 1.0
-    assert result.synthetic_forward.count == 4
-    for each in result.ranges.statistics:
-        assert each.synthetic.value == pytest.approx(each.held_out, rel=0.1, abs=0.01)
-    assert result.controls["frozen"] == (1.0, 0.5)
-    assert result.controls["shuffled"][0] == 1.0
-    assert result.controls["reversed"][1] == 0.0
+    rows = measured(motion((WALKING, FOURTH_TAKE, THREE_TAKES), rng()))
+    assert (rows["forward"].value, rows["forward"].ceiling, rows["forward"].count) == (1.0, 1.0, 4)
+    for name in ("iou", "flicker", "periodicity"):
+        assert rows[name].value == pytest.approx(rows[name].floor, rel=0.1, abs=0.01)
+    assert "controls: frozen 100 %, shuffled 100 %" in rows["motion_outside"].note
+    assert re.search(r"controls: frozen 50 %, .*, reversed 0 %", rows["forward"].note)
 
 
 TWO_TAKES = stick_people(("nm-01", "nm-02"), people=6)
@@ -183,15 +192,20 @@ def synthetic(cycles: tuple[float, ...]) -> list[ClipFeatures]:
 
 
 def test_people_who_keep_their_cadence_beat_the_median_and_others_do_not() -> None:
-    result = cadence((synthetic(CYCLES), THIRD_TAKE, TWO_TAKES), rng())
-    assert result.synthetic.value < 0.5
-    assert result.synthetic.value == pytest.approx(result.floor.value, abs=0.2)
-    assert result.median.value == pytest.approx(np.mean(np.abs(np.array(CYCLES) - np.median(CYCLES))), abs=0.4)
-    assert result.difference.value == pytest.approx(result.synthetic.value - result.median.value)
-    assert result.difference.high < 0
-    assert result.people == 6
+    (found,) = cadence((synthetic(CYCLES), THIRD_TAKE, TWO_TAKES), rng())
+    assert found.value < 0.5
+    assert found.value == pytest.approx(found.floor, abs=0.2)
+    assert found.chance == pytest.approx(np.mean(np.abs(np.array(CYCLES) - np.median(CYCLES))), abs=0.4)
+    assert "cycle of 6 people" in found.note
+    assert gain(found) == (pytest.approx(found.value - found.chance, abs=0.01), True)
     for cycles in ((26.0,) * 6, CYCLES[3:] + CYCLES[:3]):  # one for all, and swapped
-        assert cadence((synthetic(cycles), THIRD_TAKE, TWO_TAKES), rng()).difference.high > 0
+        assert not gain(*cadence((synthetic(cycles), THIRD_TAKE, TWO_TAKES), rng()))[1]
+
+
+def gain(row: Row) -> tuple[float, bool]:
+    """Difference to everyone given the median, and whether it is surely one for the better."""
+    difference, high = re.findall(r"difference to that (\S+) \[\S+ (\S+)\]", row.note)[0]
+    return float(difference), float(high) < 0
 
 
 def test_frontal_frozen_and_novel_clips_are_left_out_and_one_person_is_refused() -> None:
@@ -199,8 +213,8 @@ def test_frontal_frozen_and_novel_clips_are_left_out_and_one_person_is_refused()
     clips[0] = replace(clips[0], view_deg=0.0)
     clips[1] = replace(clips[1], frames=np.repeat(clips[1].frames[:1], 30, axis=0))
     clips[2] = replace(clips[2], key=replace(clips[2].key, identity="syn-0001"))
-    result = cadence((clips, THIRD_TAKE, TWO_TAKES), rng())
-    assert (result.left_out, result.synthetic.count) == (3, 9)
+    (found,) = cadence((clips, THIRD_TAKE, TWO_TAKES), rng())
+    assert (found.note.endswith("3 clips left out"), found.count) == (True, 9)
     with pytest.raises(DataError, match="1 people have both"):
         cadence((clips[4:6], THIRD_TAKE, TWO_TAKES), rng())
 
