@@ -213,6 +213,16 @@ def length_of(clips: Clips) -> int:
     return common_length([len(clip.frames) for clip in clips])
 
 
+def of_known_cells(clips: Sides) -> Sides:
+    """The clips of views and conditions that there are training clips of."""
+    known = {clip.cell for clip in clips[2]}
+    synthetic, held_out = ([clip for clip in side if clip.cell in known] for side in clips[:2])
+    for kind, side in (("synthetic", synthetic), ("held-out real", held_out)):
+        if not side:
+            raise DataError(f"no {kind} clip is of a view and condition that the training clips have; check the roots")
+    return synthetic, held_out, clips[2]
+
+
 def some(clips: Sequence[Item], most: int, rng: np.random.Generator) -> Sequence[Item]:
     """At most so many of them, drawn at random, in their order."""
     return clips if len(clips) <= most else [clips[row] for row in sorted(rng.permutation(len(clips))[:most])]

@@ -96,31 +96,34 @@ class Splits:
 
 @dataclass(frozen=True)
 class AuditData:
-    """The features of all clips, and where they come from; ``broken`` names files that were left out and why."""
+    """The features of all clips, and where they come from.
+
+    ``kinds`` are synthetic, held-out, training clips and those of others; ``broken`` names files that were left out and
+    why.
+    """
 
     trees: Trees
     splits: Splits
-    synthetic: Clips
-    held_out: Clips
-    training: Clips
-    others: Clips = ()
-    broken: Mapping[str, Mapping[ClipKey, str]] = field(default_factory=dict)
+    kinds: Sequence[Clips]
+    broken: Mapping[str, Mapping[ClipKey, str]]
 
     @property
-    def clips(self) -> Sides:
+    def sides(self) -> Sides:
         """Synthetic, held-out and training clips."""
-        return self.synthetic, self.held_out, self.training
+        synthetic, held_out, training, _ = self.kinds
+        return synthetic, held_out, training
 
     @property
     def trained_on(self) -> Clips:
         """All clips that the generator was trained on, those that stand in for held-out ones included."""
-        return self.training if self.splits.unseen else [*self.training, *self.held_out]
+        _, held_out, training = self.sides
+        return training if self.splits.unseen else [*training, *held_out]
 
     @functools.cached_property
     def matches(self) -> tuple[list[Match], list[Match]]:
         """The nearest training clips of synthetic clips and of some held-out ones; raises as :func:`copies`."""
-        held_out = some(self.held_out, MOST, np.random.default_rng([0, 107]))
-        return copies((self.synthetic, held_out, self.training), self.trained_on)
+        synthetic, held_out, training = self.sides
+        return copies((synthetic, some(held_out, MOST, np.random.default_rng([0, 107])), training), self.trained_on)
 
     @property
     def caveats(self) -> tuple[str, ...]:
@@ -133,8 +136,7 @@ class AuditData:
 
     def counts(self) -> dict[str, Any]:
         """How many people and clips of each kind there are, for the report."""
-        kinds = {"synthetic": self.synthetic, "held_out": self.held_out,
-                 "training": self.training, "others": self.others}  # fmt: skip
+        kinds = dict(zip(("synthetic", "held_out", "training", "others"), self.kinds, strict=True))
         people = {name: {clip.key.identity for clip in clips} for name, clips in kinds.items()}
         return {
             "held_out_rule": self.splits.rule,
@@ -403,8 +405,7 @@ def load_audit_data(
             raise DataError(f"no {kind} clip is left to measure; check the roots")
         found.append(clips)
         length = length or length_of(clips)
-    synthetic, held_out, training, others = found
-    return AuditData(trees, splits, synthetic, held_out, training, others, broken)
+    return AuditData(trees, splits, found, broken)
 
 
 def _people(keys: Iterable[ClipKey]) -> set[str]:

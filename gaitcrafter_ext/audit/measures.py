@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Literal
@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from gaitcrafter_ext.audit.card import FRAMES, NONE, Measure, Row, row
-from gaitcrafter_ext.audit.clips import Clips, geis, length_of, small_geis, some
+from gaitcrafter_ext.audit.clips import Clips, geis, length_of, of_known_cells, small_geis, some
 from gaitcrafter_ext.audit.copies import Match
 from gaitcrafter_ext.audit.data import MOST, AuditData
 from gaitcrafter_ext.audit.membership import NOISE_LEVELS, losses_of_weights, membership
 from gaitcrafter_ext.audit.motion import CONTROLS, cadence, masks, motion
-from gaitcrafter_ext.audit.spaces import PIXELS, OrderedSpace, Space, fit_ordered, fit_style
+from gaitcrafter_ext.audit.spaces import PIXELS, Space, fit_ordered, fit_style
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.centroids import (
     FALSE_MATCH_RATE,
@@ -77,15 +77,15 @@ def clip_measures(data: AuditData, seed: int) -> list[Measure]:
         Measure("copies", "copies", FRAMES, lambda: _copied(data, *data.matches)),
         Measure("copies", "closer", FRAMES, lambda: _closer(data, *data.matches, rng(5))),
         Measure("likeness", "likeness", ORDERED, lambda: _likeness(data, rng(2))),
-        Measure("motion", "motion", FRAMES, lambda: motion(data.clips, rng(3))),
-        Measure("motion", "cadence", FRAMES, lambda: cadence(data.clips, rng(4))),
-        Measure("masks", "masks", FRAMES, lambda: masks(data.clips, rng(6))),
+        Measure("motion", "motion", FRAMES, lambda: motion(data.sides, rng(3))),
+        Measure("motion", "cadence", FRAMES, lambda: cadence(data.sides, rng(4))),
+        Measure("masks", "masks", FRAMES, lambda: masks(data.sides, rng(6))),
     ]
 
 
 def rank_measure(data: AuditData) -> Measure:
     """Rank-1 by pixel GEI."""
-    return Measure("identification", "rank", PIXELS, lambda: _identification(data, PIXELS, *map(geis, data.clips)))
+    return Measure("identification", "rank", PIXELS, lambda: _identification(data, PIXELS, *map(geis, data.sides)))
 
 
 def membership_measure(data: AuditData, weights: str | None, seed: int, device: torch.device) -> Measure:
@@ -173,7 +173,7 @@ def _leakage(space: Space, rng: Rng) -> list[Row]:
 
 
 def _faithfulness(data: AuditData, attribute: Literal["view", "condition"]) -> list[Row]:
-    synthetic, held_out, training = (geis(clips, half=True) for clips in data.clips)
+    synthetic, held_out, training = (geis(clips, half=True) for clips in data.sides)
     made, real, chance = faithfulness(attribute, training, held_out, synthetic)
     note = f"fitted on training clips; ceiling: {data.splits.gallery}"
     features = f"{PIXELS}, discriminants"
@@ -182,8 +182,8 @@ def _faithfulness(data: AuditData, attribute: Literal["view", "condition"]) -> l
 
 def _variety(data: AuditData, rng: Rng) -> list[Row]:
     """Recall by synthetic clips, beside that by real training clips, as many in each condition."""
-    length = length_of(data.synthetic)
-    made, held, known = (small_geis(clips, length) for clips in data.clips)
+    length = length_of(data.kinds[0])
+    made, held, known = (small_geis(clips, length) for clips in data.sides)
     style = fit_style(known)
     ours, theirs = balanced(made.condition.tolist(), known.condition.tolist(), rng)
     (share, counts), (real, _) = (
@@ -245,8 +245,8 @@ def _membership(data: AuditData, weights: str | None, rng: Rng, device: torch.de
 
 def _likeness(data: AuditData, rng: Rng) -> list[Row]:
     """Distances to held-out real clips in ordered features, beside those of as many training clips of each cell."""
-    space = fit_ordered(data.training, data.synthetic)
-    made, held, known = (some(space.knows(clips), MOST, rng) for clips in data.clips)
+    space = fit_ordered(data.sides[2], length_of(data.kinds[0]))
+    made, held, known = (some(clips, MOST, rng) for clips in of_known_cells(data.sides))
     sides = [_balanced(space, clips, held, rng) for clips in (made, known)]
     spoilt = {}
     for name, spoil in CONTROLS.items():
@@ -270,7 +270,9 @@ def _likeness(data: AuditData, rng: Rng) -> list[Row]:
     ]  # fmt: skip
 
 
-def _balanced(space: OrderedSpace, left: Clips, right: Clips, rng: Rng) -> tuple[FeatureSet, FeatureSet]:
+def _balanced(
+    space: Callable[[Clips], FeatureSet], left: Clips, right: Clips, rng: Rng
+) -> tuple[FeatureSet, FeatureSet]:
     """Features of both sides, as many clips of each view and condition."""
     ours, theirs = balanced([clip.cell for clip in left], [clip.cell for clip in right], rng)
     return space([left[index] for index in ours]), space([right[index] for index in theirs])

@@ -25,6 +25,7 @@ from gaitcrafter_ext.audit.clips import (
     Sides,
     length_of,
     motion_statistics,
+    of_known_cells,
     some,
 )
 from gaitcrafter_ext.audit.copies import clip_distances
@@ -51,7 +52,7 @@ CONTROLS: dict[str, Callable[[Frames, Rng], Frames]] = {
 
 def masks(clips: Sides, rng: Rng) -> list[Row]:
     """Compare masks with those of the training clips of the same view and condition; ``rng`` is the bootstrap's."""
-    sides = [_Side(side, np.array([clip.masks for clip in side])) for side in _of_known_cells(clips)]
+    sides = [_Side(side, np.array([clip.masks for clip in side])) for side in of_known_cells(clips)]
     note = "outside the real 1-99 % range in at least one of the following"
     return _ranges("masks", "mask_outside", MaskStatistics._fields, rng, *sides, note=note)
 
@@ -62,7 +63,7 @@ def motion(clips: Sides, rng: Rng) -> list[Row]:
     At most :data:`JUDGED` clips of a kind are played forward and backward.
     """
     length, training = length_of(clips[0]), clips[2]
-    ours, theirs, known = ([clip.shown(length) for clip in side] for side in _of_known_cells(clips))
+    ours, theirs, known = ([clip.shown(length) for clip in side] for side in of_known_cells(clips))
     reference, few = _moving(known), some(theirs, JUDGED, rng)
     outside, forward = dict[str, float](), dict[str, float]()
     for name, spoil in CONTROLS.items():
@@ -98,16 +99,6 @@ class _Side:
             slack, mine = 1e-6 + 1e-6 * np.abs(high), self.values[self.cells == cell]
             marks[self.cells == cell] = (mine < low - slack) | (mine > high + slack)
         return marks
-
-
-def _of_known_cells(clips: Sides) -> Sides:
-    """The clips of views and conditions that there are training clips of."""
-    known = {clip.cell for clip in clips[2]}
-    synthetic, held_out = ([clip for clip in side if clip.cell in known] for side in clips[:2])
-    for kind, side in (("synthetic", synthetic), ("held-out real", held_out)):
-        if not side:
-            raise DataError(f"no {kind} clip is of a view and condition that the training clips have; check the roots")
-    return synthetic, held_out, clips[2]
 
 
 def _moving(clips: Clips) -> _Side:

@@ -83,7 +83,8 @@ def page(card: IdentityCard, data: AuditData, spaces: list[Space]) -> str:
 
 def _pairs(data: AuditData) -> list[tuple[ClipKey, Frames, Frames]]:
     """A synthetic clip's name, a real clip of its person, condition and view, as long, and it: over all such pairs."""
-    real, made = ([clip.key for clip in clips] for clips in ((*data.held_out, *data.training), data.synthetic))
+    synthetic, held_out, training = data.sides
+    real, made = ([clip.key for clip in clips] for clips in ((*held_out, *training), synthetic))
     pairs, found = matching_pairs(replace(data.trees, real_keys=real, synthetic_keys=made)), []
     for theirs, ours in (pairs[index] for index in spread(len(pairs), PAIRS)):
         clip = data.trees.synthetic.read(ours)
@@ -97,7 +98,7 @@ def _novel(data: AuditData, space: Space) -> list[Any]:
     for number, key in enumerate(space.novel.keys):
         if key.identity not in chosen or number % 3 == 0:
             chosen[key.identity] = key
-    length, store = length_of(data.synthetic), data.trees.synthetic
+    length, store = length_of(data.kinds[0]), data.trees.synthetic
     shown = list(chosen.values())[:NOVEL]
     return [_clip(window(store.read(key), length), _name(data, key), "synthetic") for key in shown]
 

@@ -28,7 +28,7 @@ from gaitcrafter_ext.audit.data import AuditData, Splits, Trees
 from gaitcrafter_ext.audit.recognisers import Recogniser
 from gaitcrafter_ext.errors import DataError, GaitCrafterError
 from gaitcrafter_ext.metrics.centroids import matched_takes
-from gaitcrafter_ext.metrics.features import Cell, FeatureSet, flatten_parts, joined
+from gaitcrafter_ext.metrics.features import FeatureSet, flatten_parts, joined
 from gaitcrafter_ext.metrics.identification import fit_discriminants
 from gaitcrafter_ext.recognition.embedding import embed_frames
 from gaitcrafter_ext.silhouettes.clip import window
@@ -89,19 +89,18 @@ class Space:
 
 def pixel_space(data: AuditData) -> Space:
     """Plain GEIs; rank-1 by Euclidean distance of whole ones, as ``evaluate gei`` has it."""
-    length = length_of(data.synthetic)
-    kinds = [small_geis(clips, length) for clips in (data.synthetic, data.held_out, data.training, data.others)]
-    probes = (geis(data.synthetic), geis(data.held_out), geis(data.training))
+    length = length_of(data.kinds[0])
+    kinds = [small_geis(clips, length) for clips in data.kinds]
+    synthetic, held_out, training = map(geis, data.sides)
     made, held, known, others = (centred(kinds[2], each) for each in kinds)
+    probes = (synthetic, held_out, training)
     return Space(PIXELS, made, held, known, others, frozenset(), frozenset(data.splits.generator), probes)
 
 
 def network_space(recogniser: Recogniser, dataset: str, data: AuditData, vectors: Sequence[Floats]) -> Space:
     """What a recogniser made of the clips (:func:`embed_clips`); ``dataset`` stands before the names it knows."""
     found = []
-    for keys, rows, clips in zip(
-        data.splits.kinds, vectors, (data.synthetic, data.held_out, data.training, data.others), strict=True
-    ):
+    for keys, rows, clips in zip(data.splits.kinds, vectors, data.kinds, strict=True):
         row = {key: number for number, key in enumerate(keys)}  # files that could not be read have a row, but no clip
         found.append(labelled(rows[[row[clip.key] for clip in clips]] if clips else [], clips))
     made, held, known, others = (centred(found[2], each) for each in found)
@@ -211,37 +210,8 @@ def principal_components(vectors: Floats, count: int) -> tuple[Floats, Floats, F
     return found.mean_, found.components_[:kept].T, spread[:kept]
 
 
-@dataclass(frozen=True)
-class OrderedSpace:
-    """A fitted space of ordered features of the middle ``length`` frames.
-
-    ``frames`` and ``clips`` are the mean and the components of frames [D], [D, F] and of clips [E], [E, C]; ``means``
-    are those of the training clips of each cell, ``scale`` the spread of each feature within a cell.
-    """
-
-    length: int
-    frames: tuple[Floats, Floats]
-    means: dict[Cell, Floats]
-    scale: Floats
-    clips: tuple[Floats, Floats]
-
-    def __call__(self, clips: Clips) -> FeatureSet:
-        """Features float [N, C] of clips whose cells the space knows (:meth:`knows`)."""
-        raw = [
-            (_lagged(window(clip.frames, self.length), *self.frames) - self.means[clip.cell]) / self.scale
-            for clip in clips
-        ]
-        mean, basis = self.clips
-        return labelled((np.reshape(raw, (len(clips), len(self.scale))) - mean) @ basis, clips)
-
-    def knows(self, clips: Clips) -> Clips:
-        """Those of the clips whose view and condition there were training clips of."""
-        return [clip for clip in clips if clip.cell in self.means]
-
-
-def fit_ordered(training: Clips, synthetic: Clips) -> OrderedSpace:
-    """Fit the space on training clips, at the synthetic clips' length."""
-    length = length_of(synthetic)
+def fit_ordered(training: Clips, length: int) -> Callable[[Clips], FeatureSet]:
+    """Fit ordered features on the middle frames of training clips; the result maps clips of their cells."""
     if len(training) < 3 or length <= max(LAGS):
         raise DataError(
             f"ordered features: {len(training)} training clips, synthetic clips of {length} frames; at least 3 clips"
@@ -249,14 +219,22 @@ def fit_ordered(training: Clips, synthetic: Clips) -> OrderedSpace:
         )
     step = max(1, sum(len(clip.frames) for clip in training) // MOST_FRAMES)
     flat = np.concatenate([_flat(clip.frames) for clip in training])[::step]
-    frames = principal_components(flat, FRAME_COMPONENTS)[:2]
-    raw = np.stack([_lagged(window(clip.frames, length), *frames) for clip in training])
-    cells = np.array(["/".join(clip.cell) for clip in training])
+    centre, axes, _ = principal_components(flat, FRAME_COMPONENTS)
+
+    def lagged(clips: Clips) -> Floats:
+        return np.stack([_lagged(window(clip.frames, length), centre, axes) for clip in clips])
+
+    raw, cells = lagged(training), np.array(["/".join(clip.cell) for clip in training])
     means = {cell: raw[cells == "/".join(cell)].mean(axis=0) for cell in {clip.cell for clip in training}}
     rest = raw - np.stack([means[clip.cell] for clip in training])
     scale = rest.std(axis=0) + 1e-3 * raw.std() + 1e-12
     mean, basis, spread = principal_components(rest / scale, CLIP_COMPONENTS)
-    return OrderedSpace(length, frames, means, scale, (mean, basis / (spread + 1e-12)))
+
+    def features(clips: Clips) -> FeatureSet:
+        rest = lagged(clips) - np.stack([means[clip.cell] for clip in clips])
+        return labelled((rest / scale - mean) @ (basis / (spread + 1e-12)), clips)
+
+    return features
 
 
 def _flat(frames: Frames) -> NDArray[np.float32]:

@@ -221,7 +221,7 @@ def test_frontal_frozen_and_novel_clips_are_left_out_and_one_person_is_refused()
 
 TAKES = ("nm-01", "nm-02", "cl-01", "cl-02")
 TWICE, FRESH = stick_people(TAKES, people=6), stick_people(TAKES, people=6, seed=1)
-SPACE = fit_ordered(TWICE, stick_people(("nm-01",), people=2, frames=45, seed=3))
+SPACE = fit_ordered(TWICE, length=45)
 
 
 def test_the_views_mean_is_taken_off_and_the_rest_is_of_unit_length() -> None:
