@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +14,7 @@ from gaitcrafter_ext.audit.data import Trees
 from gaitcrafter_ext.errors import ConflictError, DataError
 from gaitcrafter_ext.metrics.features import Cell
 from gaitcrafter_ext.metrics.intervals import exact_interval
+from gaitcrafter_ext.metrics.variety import balanced
 from gaitcrafter_ext.records import record
 from gaitcrafter_ext.silhouettes.clip import window
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
@@ -38,23 +38,6 @@ class Row:
     clip: str
 
 
-@dataclass(frozen=True)
-class BlindScore:
-    """How well a viewer told the rows apart: 0.5 is chance; 95 % interval (Clopper & Pearson 1934).
-
-    ``p_value`` is the chance of at least so many hits by coin; the shares taken for real are NaN without such rows.
-    """
-
-    hits: int
-    rows: int
-    share: float
-    low: float
-    high: float
-    p_value: float
-    synthetic_as_real: float
-    real_as_real: float
-
-
 def matching_pairs(trees: Trees) -> list[tuple[ClipKey, ClipKey]]:
     """Each synthetic clip with the first real one of its person, condition and view, where there is one."""
     first: dict[tuple[str, Cell], ClipKey] = {}
@@ -66,14 +49,9 @@ def matching_pairs(trees: Trees) -> list[tuple[ClipKey, ClipKey]]:
 
 def draw_rows(trees: Trees, rows: int, rng: np.random.Generator) -> list[tuple[str, ClipKey]]:
     """As many real as synthetic clips, the same number of each view and condition, in random order: (kind, clip)."""
-    cells = defaultdict[Cell, tuple[list[ClipKey], list[ClipKey]]](lambda: ([], []))
-    for side, keys in enumerate((trees.real_keys, trees.synthetic_keys)):
-        for key in keys:
-            cells[trees.cell(key)][side].append(key)
-    pairs = list[tuple[ClipKey, ClipKey]]()
-    for _, (real, made) in sorted(cells.items()):
-        left, right = rng.permutation(len(real)).tolist(), rng.permutation(len(made)).tolist()
-        pairs += [(real[a], made[b]) for a, b in zip(left, right, strict=False)]
+    real, made = (sorted(keys, key=trees.cell) for keys in (trees.real_keys, trees.synthetic_keys))
+    ours, theirs = balanced([trees.cell(key) for key in real], [trees.cell(key) for key in made], rng)
+    pairs = [(real[left], made[right]) for left, right in zip(ours, theirs, strict=True)]
     if len(pairs) < rows // 2 or not pairs:
         raise DataError(
             f"{rows} rows need {rows // 2} real and as many synthetic clips of the same views and conditions, and there"
@@ -105,8 +83,12 @@ def write_sheet(folder: Path, trees: Trees, drawn: Sequence[tuple[str, ClipKey]]
     return rows
 
 
-def score(key: Sequence[Row], answers: Mapping[str, str]) -> BlindScore:
-    """Count hits of ``answers``, label -> ``real`` or ``synthetic``."""
+def score(key: Sequence[Row], answers: Mapping[str, str]) -> dict[str, float]:
+    """How well ``answers``, label -> ``real`` or ``synthetic``, tell the rows apart.
+
+    ``share`` of hits: 0.5 is chance; ``low`` and ``high`` end its 95 % interval (Clopper & Pearson 1934), ``p_value``
+    is the chance of at least so many hits by coin. The shares taken for real are NaN without such rows.
+    """
     from scipy.stats import binom
 
     truth = {row.label: row.kind for row in key}
@@ -118,6 +100,9 @@ def score(key: Sequence[Row], answers: Mapping[str, str]) -> BlindScore:
     said = np.array([answers[label] == "real" for label in truth])
     real = np.array([kind == "real" for kind in truth.values()])
     hits, rows = int((said == real).sum()), len(real)
-    taken = (float(said[mask].mean()) if mask.any() else float("nan") for mask in (~real, real))
-    p_value = float(binom.sf(hits - 1, rows, 0.5))
-    return BlindScore(hits, rows, hits / rows, *exact_interval(hits, rows), p_value, *taken)
+    low, high = exact_interval(hits, rows)
+    made, known = (float(said[mask].mean()) if mask.any() else float("nan") for mask in (~real, real))
+    return {
+        "hits": hits, "rows": rows, "share": hits / rows, "low": low, "high": high,
+        "p_value": float(binom.sf(hits - 1, rows, 0.5)), "synthetic_as_real": made, "real_as_real": known,
+    }  # fmt: skip

@@ -17,6 +17,9 @@ from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.intervals import Estimate
 from gaitcrafter_ext.records import to_json
 
+#: The files of a report.
+JSON_NAME, HTML_NAME = "report.json", "report.html"
+
 SCHEMA = 2
 
 #: No such number.

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError, GaitCrafterError, listed
-from gaitcrafter_ext.metrics.features import Cell, FeatureSet
+from gaitcrafter_ext.metrics.features import Cell, FeatureSet, Numbers
 from gaitcrafter_ext.silhouettes.clip import gei, window
 from gaitcrafter_ext.silhouettes.cycle import cycle_of
 from gaitcrafter_ext.silhouettes.dataset import UNKNOWN_VIEW, DatasetConfig
@@ -21,6 +21,7 @@ from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey, condition_of
 
 Frames = NDArray[np.uint8]
+Vectors = Sequence[Numbers] | Numbers
 
 #: Called with how many are done, of how many.
 Progress = Callable[[int, int], None]
@@ -236,11 +237,16 @@ def load_geis(
     for number, key in enumerate(keys, 1):
         images.append(gei(store.read_real(key)).ravel() / np.float32(255))
         progress(number, len(keys))
-    labels = [replace(key, view=store.dataset.view_name(key.view)) for key in keys]
-    return FeatureSet.of(images, labels, [condition_in(store.dataset, key.take) for key in keys])
+    return named(store.dataset, images, keys)
 
 
-def labelled(vectors: Sequence[NDArray[np.floating]] | NDArray[np.floating], clips: Clips) -> FeatureSet:
+def named(dataset: DatasetConfig, vectors: Vectors, keys: Sequence[ClipKey]) -> FeatureSet:
+    """Vectors of these clips, in their order, their names read by the dataset's rules."""
+    labels = [replace(key, view=dataset.view_name(key.view)) for key in keys]
+    return FeatureSet.of(vectors, labels, [condition_in(dataset, key.take) for key in keys])
+
+
+def labelled(vectors: Vectors, clips: Clips) -> FeatureSet:
     """Vectors of these clips, in their order."""
     return FeatureSet.of(vectors, [clip.label for clip in clips], [clip.condition for clip in clips])
 

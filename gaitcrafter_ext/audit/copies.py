@@ -11,7 +11,6 @@ of a shift lie on its diagonals.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,7 +19,6 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.clips import Clips, Frames, Sides, length_of
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.metrics.features import Cell
 from gaitcrafter_ext.vocabulary import ClipKey
 
 #: Nearest over second nearest below this is a copy.
@@ -73,31 +71,22 @@ def copies(clips: Sides, trained_on: Clips | None = None) -> tuple[list[Match], 
 
 
 def _nearest(clips: Clips, training: Clips) -> list[Match]:
-    """Match clips within each view and condition; in the order of the clips."""
-    cells = defaultdict[Cell, list[int]](list)
-    for place, clip in enumerate(clips):
-        cells[clip.cell].append(place)
+    """The match of each clip whose view and condition has two training takes or more, in the order of the clips."""
     found: dict[int, Match] = {}
-    for cell, mine in cells.items():
+    for cell in {clip.cell for clip in clips}:
+        places = [place for place, clip in enumerate(clips) if clip.cell == cell]
         there = [clip for clip in training if clip.cell == cell]
-        found.update(zip(mine, _within([clips[place] for place in mine], there), strict=False))
+        takes = np.array([f"{clip.key.identity}/{clip.key.take}" for clip in there])
+        if len(np.unique(takes)) < 2:
+            continue
+        table = clip_distances([clips[place].frames for place in places], [clip.frames for clip in there])
+        for place, distances in zip(places, table, strict=True):
+            first, clip = int(distances.argmin()), clips[place]
+            nearest, distance = there[first], float(distances[first])
+            ratio = distance / float(distances[takes != takes[first]].min()) if distance > SAME else 0.0
+            shift = best_shift(clip.frames, nearest.frames)
+            found[place] = Match(clip.key, "/".join(cell), nearest.key, shift, distance, ratio)
     return [found[place] for place in sorted(found)]
-
-
-def _within(clips: Clips, training: Clips) -> list[Match]:
-    """The match of each clip within one cell; none at all where it lacks a second take."""
-    takes = np.array([f"{clip.key.identity}/{clip.key.take}" for clip in training])
-    if len(np.unique(takes)) < 2:
-        return []
-    table = clip_distances([clip.frames for clip in clips], [clip.frames for clip in training])
-    found = []
-    for clip, distances in zip(clips, table, strict=True):
-        first = int(distances.argmin())
-        nearest, distance = training[first], float(distances[first])
-        ratio = distance / float(distances[takes != takes[first]].min()) if distance > SAME else 0.0
-        shift = best_shift(clip.frames, nearest.frames)
-        found.append(Match(clip.key, "/".join(clip.cell), nearest.key, shift, distance, ratio))
-    return found
 
 
 def clip_distances(clips: Sequence[Frames], others: Sequence[Frames]) -> NDArray[np.float64]:

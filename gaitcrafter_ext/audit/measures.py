@@ -29,8 +29,7 @@ from gaitcrafter_ext.metrics.centroids import (
     matched_takes,
     to_other_centroids,
 )
-from gaitcrafter_ext.metrics.distances import win_rates
-from gaitcrafter_ext.metrics.features import FeatureSet
+from gaitcrafter_ext.metrics.features import FeatureSet, win_rates
 from gaitcrafter_ext.metrics.identification import faithfulness, identification
 from gaitcrafter_ext.metrics.intervals import NOTHING, bootstrap_mean, estimate_share
 from gaitcrafter_ext.metrics.leakage import LEAK_RATE, leakage, parent_retrieval, three_sample

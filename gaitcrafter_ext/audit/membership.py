@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.audit.clips import condition_in
+from gaitcrafter_ext.audit.clips import condition_in, named
 from gaitcrafter_ext.errors import DataError, MissingError, WeightsError
 from gaitcrafter_ext.generator.objective import add_noise
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
 from gaitcrafter_ext.generator.weights import Vocabulary
-from gaitcrafter_ext.metrics.distances import win_rates
-from gaitcrafter_ext.metrics.features import FeatureSet
+from gaitcrafter_ext.metrics.features import FeatureSet, win_rates
 from gaitcrafter_ext.metrics.intervals import Estimate, bootstrap_mean
 from gaitcrafter_ext.silhouettes.clip import WIDTH, window
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -72,14 +70,12 @@ def losses_of_weights(
 def _losses(
     pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Sequence[ClipKey], rng: np.random.Generator
 ) -> FeatureSet:
-    words, frames = _vocabulary(pipeline), pipeline.denoiser.config.frames
+    words, rules, frames = _vocabulary(pipeline), store.dataset, pipeline.denoiser.config.frames
     people, conditions = set(words.identities), set(words.conditions)
-    known = [key for key in keys if key.identity in people and condition_in(store.dataset, key.take) in conditions]
+    known = [key for key in keys if key.identity in people and condition_in(rules, key.take) in conditions]
     drawn = sorted(known[index] for index in rng.permutation(len(known))[:MOST])
     mine = [key for key in drawn if len(store.read(key)) >= frames]
-    labels = [replace(key, view=store.dataset.view_name(key.view)) for key in mine]
-    losses = clip_losses(pipeline, store, mine)
-    return FeatureSet.of(losses[:, None], labels, [condition_in(store.dataset, key.take) for key in mine])
+    return named(rules, clip_losses(pipeline, store, mine)[:, None], mine)
 
 
 def _vocabulary(pipeline: GaitCrafterPipeline) -> Vocabulary:

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from gaitcrafter_ext.audit.blind import matching_pairs
-from gaitcrafter_ext.audit.card import IdentityCard, figure, interval, label
+from gaitcrafter_ext.audit.card import HTML_NAME, JSON_NAME, IdentityCard, figure, interval, label
 from gaitcrafter_ext.audit.clips import Frames, length_of
 from gaitcrafter_ext.audit.copies import Match
 from gaitcrafter_ext.audit.data import AuditData
@@ -28,8 +28,6 @@ from gaitcrafter_ext.silhouettes.clip import gei, window
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
 from gaitcrafter_ext.silhouettes.pictures import spread, strip
 from gaitcrafter_ext.vocabulary import ClipKey
-
-JSON_NAME, HTML_NAME = "report.json", "report.html"
 
 #: Real and synthetic pairs, novel people, and nearest clips that are shown; frames of a strip.
 PAIRS, NOVEL, NEAREST, SHOWN = 8, 8, 6, 12

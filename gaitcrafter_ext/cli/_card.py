@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gaitcrafter_ext.audit.card import IdentityCard, Measure, run_measures
+from gaitcrafter_ext.audit.card import HTML_NAME, JSON_NAME, IdentityCard, Measure, run_measures
 from gaitcrafter_ext.audit.data import AuditData, Splits, Trees, load_audit_data, open_trees, sort_clips
 from gaitcrafter_ext.audit.utility import utility_measure
 from gaitcrafter_ext.cli._options import Progress
@@ -25,8 +25,6 @@ from gaitcrafter_ext.vocabulary import choose
 
 if TYPE_CHECKING:
     from gaitcrafter_ext.audit.spaces import Space
-
-JSON_NAME, HTML_NAME = "report.json", "report.html"
 
 #: Where processes leave what they embedded while they work.
 SHARES = ".shares"

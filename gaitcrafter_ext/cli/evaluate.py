@@ -120,11 +120,11 @@ def _score(args: argparse.Namespace) -> None:
         raise UsageError("--score KEY and --answers FILE belong together")
     key = fill(tuple[Row, ...], read_json(args.score), args.score)
     result = score(key, fill(dict[str, str], read_json(args.answers), args.answers))
-    shares = (result.share, result.low, result.high, result.synthetic_as_real, result.real_as_real)
-    share, low, high, made, real = (f"{100 * value:.0f}" for value in shares)
+    shares = ("share", "low", "high", "synthetic_as_real", "real_as_real")
+    share, low, high, made, real = (f"{100 * result[name]:.0f}" for name in shares)
     text = (
-        f"{result.hits} of {result.rows} rows right: {share} % [{low}, {high}], chance 50 %, p = {result.p_value:.3f}\n"
-        f"taken for real: {made} % of the synthetic rows, {real} % of the real ones"
+        f"{result['hits']} of {result['rows']} rows right: {share} % [{low}, {high}], chance 50 %,"
+        f" p = {result['p_value']:.3f}\ntaken for real: {made} % of the synthetic rows, {real} % of the real ones"
     )
     print(to_json(result, indent=1) if args.json else text)
 

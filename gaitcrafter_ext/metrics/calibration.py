@@ -20,8 +20,7 @@ from gaitcrafter_ext.metrics.centroids import (
     to_other_centroids,
     to_own_centroid,
 )
-from gaitcrafter_ext.metrics.distances import cosine_distances
-from gaitcrafter_ext.metrics.features import Labelled
+from gaitcrafter_ext.metrics.features import Labelled, cosine_distances
 from gaitcrafter_ext.metrics.leakage import LEAK_RATE
 
 Floats = NDArray[np.float32]

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.metrics.distances import cosine_distances
-from gaitcrafter_ext.metrics.features import FeatureSet, Labelled, Labels, as_many_takes, rows_of
+from gaitcrafter_ext.metrics.features import FeatureSet, Labelled, Labels, as_many_takes, cosine_distances, rows_of
 from gaitcrafter_ext.metrics.intervals import Estimate, estimate_share
 
 Floats = NDArray[np.float32]

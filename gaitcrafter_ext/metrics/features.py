@@ -1,4 +1,4 @@
-"""Cached features: one vector a clip (or one a body part), and what each clip is of."""
+"""Cached features: one vector a clip (or one a body part), what each clip is of, and how far apart they are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,11 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.vocabulary import CONDITIONS, ClipKey
 
 Floats = NDArray[np.float32]
+Numbers = NDArray[np.floating]
 Labels = NDArray[np.str_]
+
+#: Euclidean, or one minus the cosine.
+Distance = Literal["euc", "cos"]
 
 #: View and condition.
 Cell = tuple[str, str]
@@ -49,12 +54,7 @@ class FeatureSet:
     view: Labels
 
     @classmethod
-    def of(
-        cls,
-        vectors: Sequence[NDArray[np.floating]] | NDArray[np.floating],
-        keys: Sequence[ClipKey],
-        conditions: Sequence[str],
-    ) -> FeatureSet:
+    def of(cls, vectors: Sequence[Numbers] | Numbers, keys: Sequence[ClipKey], conditions: Sequence[str]) -> FeatureSet:
         """Vectors of named clips, in their order."""
         found = np.stack(list(vectors)).astype(np.float32) if len(vectors) else np.zeros((0, 0), np.float32)
         rows = zip(keys, conditions, strict=True)
@@ -141,3 +141,42 @@ def as_many_takes(
         seen[who] += 1
         mask[index] = seen[who] <= most[who[1]]
     return mask
+
+
+def squared_distances(left: Numbers, right: Numbers) -> Numbers:
+    """Squared Euclidean distance of every pair, [n, D] and [m, D] -> [n, m], by ||a||^2 - 2 a.b + ||b||^2."""
+    found = (left**2).sum(1)[:, None] - 2 * left @ right.T + (right**2).sum(1)[None]
+    return np.asarray(np.maximum(found, 0, out=found))
+
+
+def cosine_distances(left: Floats, right: Floats) -> Floats:
+    """One minus the cosine of every pair of unit vectors, in [0, 2]: [n, D] and [m, D] -> [n, m]."""
+    return (1 - left @ right.T).astype(np.float32)
+
+
+def part_mean_distances(left: Floats, right: Floats, metric: Distance = "euc") -> Floats:
+    """Mean over parts of the distance of every pair, as OpenGait's ``cuda_dist``.
+
+    float32 [n, channels, parts] and [m, channels, parts] -> [n, m].
+    """
+    if metric == "cos":
+        left, right = (
+            side / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), np.float32(1e-12)) for side in (left, right)
+        )
+    total = np.zeros((len(left), len(right)), np.float32)
+    for part in range(left.shape[2]):
+        a, b = left[:, :, part], right[:, :, part]
+        if metric == "cos":
+            total += a @ b.T
+        else:
+            squared = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * (a @ b.T)
+            total += np.sqrt(np.maximum(squared, 0, dtype=np.float32))
+    mean = total / np.float32(left.shape[2])
+    return 1 - mean if metric == "cos" else mean
+
+
+def win_rates(values: Numbers, others: Numbers) -> NDArray[np.float64]:
+    """Share of ``others`` [m] that each of ``values`` [n] is below, ties counted half; its mean is the AUC."""
+    ranked = np.sort(others)
+    below = np.searchsorted(ranked, values, "left") + np.searchsorted(ranked, values, "right")
+    return np.asarray(1 - below / (2 * len(ranked))) if len(ranked) else np.full(len(values), np.nan)

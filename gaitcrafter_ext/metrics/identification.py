@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.metrics.distances import squared_distances
-from gaitcrafter_ext.metrics.features import FeatureSet, Labels, in_order, joined
+from gaitcrafter_ext.metrics.features import FeatureSet, Labels, in_order, joined, squared_distances
 from gaitcrafter_ext.metrics.intervals import Estimate, estimate_share
 
 #: Principal components before the discriminants, and the share of the pooled covariance that is made spherical.

@@ -59,8 +59,7 @@ def bootstrap_mean(values: Values, people: People, rng: np.random.Generator) -> 
     if len(values) == 0:
         return NOTHING
     names, index = np.unique(people, return_inverse=True)
-    sums, total = _totals(values, index, len(names))
-    weights = _draws(len(names), rng)
+    sums, total, weights = np.bincount(index, values), np.bincount(index), _draws(len(names), rng)
     low, high = np.quantile((weights @ sums) / (weights @ total), ENDS)
     return Estimate(float(np.mean(values)), float(low), float(high), len(values))
 
@@ -92,17 +91,10 @@ def _effective_count(hits: Marks | Values, people: People) -> float:
     count, groups, share = len(hits), len(names), float(np.mean(hits))
     if groups == 1 or share in (0.0, 1.0):
         return groups
-    sums, total = _totals(hits, index, groups)
-    variance = float(((sums - share * total) ** 2).sum()) / count**2
+    variance = float(((np.bincount(index, hits) - share * np.bincount(index)) ** 2).sum()) / count**2
     found = share * (1 - share) / variance if variance > 0 else count
     few_groups = float(stdtrit(count - 1, ENDS[1]) / stdtrit(groups - 1, ENDS[1])) ** 2
     return float(np.clip(found * few_groups, 1, count))
-
-
-def _totals(values: Marks | Values, index: NDArray[np.intp], people: int) -> tuple[Values, Values]:
-    """Sum of values (hits) and number of clips of each person."""
-    sums = np.bincount(index, weights=values.astype(np.float64), minlength=people).astype(np.float64)
-    return sums, np.bincount(index, minlength=people).astype(np.float64)
 
 
 def _draws(people: int, rng: np.random.Generator) -> Values:

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics.centroids import Centroids
-from gaitcrafter_ext.metrics.distances import cosine_distances, win_rates
-from gaitcrafter_ext.metrics.features import FeatureSet
+from gaitcrafter_ext.metrics.features import FeatureSet, cosine_distances, win_rates
 from gaitcrafter_ext.metrics.identification import nearest_identity
 from gaitcrafter_ext.metrics.intervals import ENDS, ROUNDS, Estimate, estimate_share
 

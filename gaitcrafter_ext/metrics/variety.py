@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.metrics.distances import squared_distances
-from gaitcrafter_ext.metrics.features import FeatureSet, in_order, joined
+from gaitcrafter_ext.metrics.features import FeatureSet, in_order, joined, squared_distances
 from gaitcrafter_ext.metrics.intervals import ENDS, Estimate, bootstrap_mean, estimate_share
 
 Floats = NDArray[np.floating]

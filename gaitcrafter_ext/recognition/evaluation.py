@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError, listed
-from gaitcrafter_ext.metrics.distances import Distance, part_mean_distances
-from gaitcrafter_ext.metrics.features import Features
+from gaitcrafter_ext.metrics.features import Distance, Features, part_mean_distances
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, Protocol, load_dataset
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gaitcrafter_ext.metrics.centroids import greedily_unique, nearest
-from gaitcrafter_ext.metrics.distances import cosine_distances
+from gaitcrafter_ext.metrics.features import cosine_distances
 from gaitcrafter_ext.synthesis.identities import BlendSettings, novel_identities
 from gaitcrafter_ext.synthesis.selection import Criteria, IdentityFilter, Progress, Screening, Tried, tally
 

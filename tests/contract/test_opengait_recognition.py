@@ -20,8 +20,7 @@ from torch import nn
 
 from gaitcrafter_ext.benchmarks.contenders import opengait_sizes
 from gaitcrafter_ext.benchmarks.speed import Worker
-from gaitcrafter_ext.metrics.distances import Distance
-from gaitcrafter_ext.metrics.features import Features
+from gaitcrafter_ext.metrics.features import Distance, Features
 from gaitcrafter_ext.recognition.checkpoint import load_opengait, save_opengait
 from gaitcrafter_ext.recognition.config import GaitBaseConfig, GaitSetConfig
 from gaitcrafter_ext.recognition.evaluation import Table, assign_roles, evaluate

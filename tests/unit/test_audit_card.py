@@ -148,10 +148,10 @@ def test_hits_are_counted_with_the_exact_interval_and_answers_must_fit_the_key()
     for label in ("row 01", "row 02", "row 03", "row 04", "row 06"):
         answers[label] = "real" if answers[label] == "synthetic" else "synthetic"
     found = score(key, answers)
-    assert (found.hits, found.rows) == (15, 20)
-    assert (found.low, found.high) == pytest.approx((0.509, 0.913), abs=1e-3)
-    assert found.p_value == pytest.approx(0.0207, abs=1e-4)
-    assert (found.synthetic_as_real, found.real_as_real) == (pytest.approx(0.3), pytest.approx(0.8))
+    assert (found["hits"], found["rows"]) == (15, 20)
+    assert (found["low"], found["high"]) == pytest.approx((0.509, 0.913), abs=1e-3)
+    assert found["p_value"] == pytest.approx(0.0207, abs=1e-4)
+    assert (found["synthetic_as_real"], found["real_as_real"]) == pytest.approx((0.3, 0.8))
     for wrong, words in (
         ({"row 20": "fake"}, "'row 20' is answered 'fake'"),
         ({"row 21": "real"}, "name 'row 21', which the key does not"),

@@ -18,8 +18,7 @@ from gaitcrafter_ext.audit.motion import CONTROLS, cadence, masks, motion
 from gaitcrafter_ext.audit.spaces import centred, fit_ordered, fit_style, gather
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.hardware import Process
-from gaitcrafter_ext.metrics.distances import win_rates
-from gaitcrafter_ext.metrics.features import FeatureSet
+from gaitcrafter_ext.metrics.features import FeatureSet, win_rates
 from gaitcrafter_ext.metrics.variety import kid
 from gaitcrafter_ext.silhouettes.parallel import Shared
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
