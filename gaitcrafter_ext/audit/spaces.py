@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.audit.clips import Clips, Frames, common_length, geis, labelled, length_of, small_geis
+from gaitcrafter_ext.audit.clips import Clips, Frames, Progress, common_length, geis, labelled, length_of, small_geis
 from gaitcrafter_ext.audit.data import AuditData, Splits, Trees
 from gaitcrafter_ext.audit.recognisers import Recogniser
 from gaitcrafter_ext.errors import DataError, GaitCrafterError
@@ -110,7 +110,7 @@ def network_space(recogniser: Recogniser, dataset: str, data: AuditData, vectors
 
 
 def embed_clips(
-    recogniser: Recogniser, trees: Trees, splits: Splits, device: torch.device, shared: Shared
+    recogniser: Recogniser, trees: Trees, splits: Splits, device: torch.device, shared: Shared, progress: Progress
 ) -> list[Floats] | None:
     """Vectors [n, D] of all clips of each kind of ``splits``; None but in the first process of those that share them.
 
@@ -129,6 +129,7 @@ def embed_clips(
             for place, found in _readable([clips[row] for row in rows]):
                 good.append(place)
                 yield window(found, length)
+                progress(place + 1, len(rows))
 
         vectors = flatten_parts(embed_frames(recogniser.network, frames(), device))
         every = np.full((len(rows), vectors.shape[1]), np.nan, np.float32)

@@ -50,8 +50,8 @@ def card(args: argparse.Namespace) -> None:
         data = _data(args, trees, splits) if process.rank == 0 else None
         spaces = [] if data is None else [pixel_space(data)]
         for judge in judges:
-            print(f"embedding by {judge.name} ({judge.model})", file=sys.stderr)
-            vectors = embed_clips(judge, trees, splits, device, shared)
+            with Progress(f"embedding by {judge.name} ({judge.model})", "clip") as bar:
+                vectors = embed_clips(judge, trees, splits, device, shared, bar)
             if data is not None and vectors is not None:
                 spaces.append(network_space(judge, dataset, data, vectors))
         if data is not None:
