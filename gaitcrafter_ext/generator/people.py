@@ -23,8 +23,6 @@ from torch import Tensor
 
 from gaitcrafter_ext.generator.framework import ConfigMixin, ModelMixin, register_to_config
 
-CODE_DIM = 64
-
 #: Columns that the generator sees; a GEI is halved each way.
 MIDDLE = slice(8, 56)
 GEI_ROWS, GEI_COLUMNS = 32, 24
@@ -71,7 +69,7 @@ class PeopleSpace(ModelMixin, ConfigMixin):
         identities: Sequence[str],
         conditions: Sequence[str],
         view_deg: Sequence[float | None],
-        code_dim: int = CODE_DIM,
+        code_dim: int,
     ) -> None:
         super().__init__()
         cells = (len(conditions), len(view_deg))
@@ -153,7 +151,7 @@ class PeopleSpace(ModelMixin, ConfigMixin):
         view_deg: NDArray[np.float32],
         identities: Sequence[str],
         conditions: Sequence[str],
-        code_dim: int = CODE_DIM,
+        code_dim: int,
         codes: Floats | None = None,
     ) -> PeopleSpace:
         """Learn the space of a data set: a clip's GEI a row, [n, 768], with indices of its person and condition [n].

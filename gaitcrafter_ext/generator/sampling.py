@@ -38,10 +38,10 @@ def windows(frames: int) -> list[int]:
     return [*range(0, last, STRIDE), last]
 
 
-def check_sampler(name: str, option: str = "--sampler") -> str:
+def check_sampler(name: str) -> str:
     """``name``, if it is a sampler's; raises ``UsageError`` if not."""
     if name not in SAMPLER_NAMES:
-        raise UsageError(f"{option}: unknown '{name}'; {suggest(name, SAMPLER_NAMES)}")
+        raise UsageError(f"--sampler: unknown '{name}'; {suggest(name, SAMPLER_NAMES)}")
     return name
 
 

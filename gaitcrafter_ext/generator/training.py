@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -57,27 +57,16 @@ class Examples:
     given: Conditioning
 
 
-class Validation(NamedTuple):
-    """Mean denoising loss of the averaged weights; NaN where nothing is held out.
-
-    ``identity_gain`` is the share by which it is lower with the true identities than with others: 0 = the model does
-    not tell people apart.
-    """
-
-    loss: float = math.nan
-    identity_gain: float = math.nan
-
-
 class HeldOut:
     """Denoising loss on the same examples at every call; ``swapped`` [b, d] are the codes of other people."""
 
     def __init__(self, examples: Examples, swapped: Tensor) -> None:
         self.examples, self.swapped = examples, swapped
 
-    def __call__(self, denoiser: GaitUNet) -> Validation:
-        """Loss with the true identities, and how much higher it is with other people's."""
+    def __call__(self, denoiser: GaitUNet) -> tuple[float, float]:
+        """Mean loss, and the identity gain: the share by which it is lower than with others' codes."""
         true = self._loss(denoiser, self.examples.given.code)
-        return Validation(true, 1.0 - true / self._loss(denoiser, self.swapped))
+        return true, 1.0 - true / self._loss(denoiser, self.swapped)
 
     @torch.no_grad()
     def _loss(self, denoiser: GaitUNet, code: Tensor) -> float:
@@ -132,7 +121,6 @@ class Trainer:
         settings = config.training
         self.accelerator = _accelerator(settings.precision, folder)
         denoiser = objective.network()
-        self.size = denoiser.config
         self.ema = EMAModel(denoiser.parameters(), decay=settings.ema_decay, foreach=True)
         decay, rate = settings.weight_decay, settings.learning_rate
         optimizer = torch.optim.AdamW(denoiser.parameters(), rate, (0.9, 0.99), weight_decay=decay, fused=True)
@@ -146,7 +134,7 @@ class Trainer:
         objective.to(self.accelerator.device)
         self.accelerator.init_trackers("logs")
 
-    def run(self, max_minutes: float | None = None) -> Iterator[Validation]:
+    def run(self, max_minutes: float | None = None) -> Iterator[None]:
         """Train until ``max_clips``, ``max_minutes`` of this call, or SIGINT/SIGTERM; yields at each validation.
 
         The state is saved every ``save_minutes`` and at the end. ``DataError`` where the loss is no longer finite; a
@@ -163,8 +151,9 @@ class Trainer:
                 now = time.monotonic()
                 self.progress.seconds = before + now - started
                 if self.progress.step % settings.validate_every == 0:
-                    mean, losses = self._mean(losses), []
-                    yield self._validated(mean, bar)
+                    self._validate(self._mean(losses), bar)
+                    losses.clear()
+                    yield
                 if self.accelerator.num_processes > 1 and self.progress.step % GLANCE:
                     continue
                 late = max_minutes is not None and now - started > 60 * max_minutes
@@ -180,7 +169,8 @@ class Trainer:
 
     def averaged(self) -> GaitUNet:
         """The averaged weights in a network of their own."""
-        average: GaitUNet = GaitUNet.from_config(self.size).to(self.accelerator.device)
+        size = self.accelerator.unwrap_model(self.denoiser).config
+        average: GaitUNet = GaitUNet.from_config(size).to(self.accelerator.device)
         self.ema.copy_to(average.parameters())
         return average.eval()
 
@@ -230,18 +220,17 @@ class Trainer:
         progress.clips += settings.batch_size * self.accelerator.num_processes
         return loss.detach()
 
-    def _validated(self, training_loss: float, bar: tqdm[Any]) -> Validation:
-        """Validate the averaged weights, log the figures and show them on the bar."""
-        found = Validation()
+    def _validate(self, training_loss: float, bar: tqdm[Any]) -> None:
+        """Validate the averaged weights, log the figures and show them on the bar; NaN where nothing is held out."""
+        loss, gain = math.nan, math.nan
         if self.accelerator.is_main_process:
             with self.accelerator.autocast():
                 if held_out := self.objective.held_out:
-                    found = held_out(self.averaged())
-        self.progress.curve.append((self.progress.clips, training_loss, *found))
-        scalars = {"loss/train": training_loss, "loss/held_out": found.loss, "identity_gain": found.identity_gain}
+                    loss, gain = held_out(self.averaged())
+        self.progress.curve.append((self.progress.clips, training_loss, loss, gain))
+        scalars = {"loss/train": training_loss, "loss/held_out": loss, "identity_gain": gain}
         self.accelerator.log(scalars, step=self.progress.clips)
         bar.set_postfix({name: f"{value:.3f}" for name, value in scalars.items()})
-        return found
 
     def _bar(self) -> tqdm[Any]:
         """Progress in clips, with rate and time left, on stderr."""
