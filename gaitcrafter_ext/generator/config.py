@@ -13,6 +13,7 @@ from gaitcrafter_ext.records import fill, read_yaml, record
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, preset_path
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -43,46 +44,33 @@ class ModelConfig:
 
 @record
 class TrainingConfig:
-    """How the denoiser is trained.
+    """How the denoiser is trained."""
 
-    Attributes:
-        max_clips: Training ends after this many clips (windows of 30 frames) seen, all processes together.
-        batch_size: Clips a process takes a step on.
-        cooldown: Last share of ``max_clips`` over which it falls back to 0, in a straight line.
-        ema_decay: Decay a step of the averaged weights, reached after a warm-up of its own.
-        drop_all: How often identity, condition and view are left out together (classifier-free dropout): the
-            unconditional model that guidance leads away from.
-        drop_identity: How often it is left out on its own, as the others are.
-        code_noise: Standard deviation of the noise on identity codes, in their unit: people are regions, not points.
-        feet: Weight of the lower third of each frame in the loss.
-        condition_balance: 0 = conditions as often as they are recorded, 1 = all equally often.
-        noise_shift: How far training leans to high noise, see :mod:`gaitcrafter_ext.generator.objective`.
-        held_out_takes: The last so many takes of each condition of each person are never trained on; they validate.
-        precision: ``bf16``, ``fp16`` (CUDA only), ``no`` or ``auto``: bf16 where the machine multiplies it fast, else
-            full precision.
-        validate_every: Steps between validations.
-    """
-
-    max_clips: Count = 2_000_000
-    batch_size: Count = 16
+    max_clips: Count = 2_000_000  # training ends when so many (windows of 30 frames) are seen, all processes together
+    batch_size: Count = 16  # clips a process takes a step on
     learning_rate: Rate = 5e-4
     warmup_steps: Annotated[int, Field(ge=0)] = 200
-    cooldown: Share = 0.2
-    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    cooldown: Share = 0.2  # last share of max_clips over which the rate falls back to 0, in a straight line
+    weight_decay: Fraction = 0.01
     gradient_clip: Rate = 1.0
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9995
-    drop_all: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    drop_identity: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    drop_condition: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    drop_view: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    drop_phase: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    ema_decay: Fraction = 0.9995  # of the averaged weights, a step, reached after a warm-up of its own
+    # How often identity, condition and view are left out together (classifier-free dropout), for the unconditional
+    # model that guidance leads away from; then how often each input is left out on its own.
+    drop_all: Fraction = 0.1
+    drop_identity: Fraction = 0.05
+    drop_condition: Fraction = 0.05
+    drop_view: Fraction = 0.05
+    drop_phase: Fraction = 0.1
+    # Standard deviation of the noise on identity codes, in their unit: people are regions, not points.
     code_noise: Annotated[float, Field(ge=0, le=2)] = 0.125
-    feet: Annotated[float, Field(ge=1, le=10)] = 1.5
-    condition_balance: Share = 0.5
-    noise_shift: Annotated[float, Field(ge=1, le=20)] = 3.0
+    feet: Annotated[float, Field(ge=1, le=10)] = 1.5  # weight of the lower third of each frame in the loss
+    condition_balance: Share = 0.5  # 0 = conditions as often as they are recorded, 1 = all equally often
+    noise_shift: Annotated[float, Field(ge=1, le=20)] = 3.0  # how far training leans to high noise, see objective.py
+    # The last so many takes of each condition of each person are never trained on; they validate.
     held_out_takes: Annotated[int, Field(ge=0)] = 1
+    # fp16 on CUDA only; auto: bf16 where the machine multiplies it fast, else full precision.
     precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
-    validate_every: Count = 500
+    validate_every: Count = 500  # steps
     save_minutes: Rate = 3.0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 

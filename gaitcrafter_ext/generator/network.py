@@ -185,8 +185,6 @@ class GaitUNet(ModelMixin, ConfigMixin):
     ``blocks`` (on each side of the U) are those of each resolution, finest first.
     """
 
-    config_name = "config.json"
-
     @register_to_config
     def __init__(
         self,

@@ -47,21 +47,14 @@ class PeopleSpace(ModelMixin, ConfigMixin):
     """Codes of the people that the weights know, and the encoder that places others among them.
 
     ``view_deg`` are the angles of the views with an encoder, None for the one of unknown angle.
-
-    Attributes:
-        codes: float32 [identities, code_dim], whitened.
-        mean: float32 [conditions, views, 768], mean GEI.
-        readout: float32 [conditions, views, 768, code_dim], regression to the code.
-        error: float32 [conditions, views, code_dim], variance of its error; 1, the prior's, where nothing is known.
-        correlation: float32 scalar, of the errors of two clips of one person.
     """
 
-    config_name = "config.json"
-    codes: Tensor
-    mean: Tensor
-    readout: Tensor
-    error: Tensor
-    correlation: Tensor
+    # All float32.
+    codes: Tensor  # [identities, code_dim], whitened
+    mean: Tensor  # [conditions, views, 768], mean GEI
+    readout: Tensor  # [conditions, views, 768, code_dim], regression to the code
+    error: Tensor  # [conditions, views, code_dim], variance of its error; 1, the prior's, where nothing is known
+    correlation: Tensor  # scalar, of the errors of two clips of one person
 
     @register_to_config
     def __init__(

@@ -53,19 +53,13 @@ class Vocabulary:
 
 @record
 class TrainedOn:
-    """Which people, so that synthetic clips are never tested on people whom their generator saw.
-
-    Attributes:
-        held_out: Takes of these people that were kept from training, as ``identity/take``.
-        takes: Names of all takes trained on; a take of another name was not. Empty where not known.
-        before: ``dataset/identity`` of everybody else that these weights, or those they began with, ever saw.
-    """
+    """Which people, so that synthetic clips are never tested on people whom their generator saw."""
 
     dataset: str
     identities_hash: str
-    held_out: tuple[str, ...] = ()
-    takes: tuple[str, ...] = ()
-    before: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()  # takes of these people that were kept from training, as identity/take
+    takes: tuple[str, ...] = ()  # names of all takes trained on, a take of another name was not; empty: not known
+    before: tuple[str, ...] = ()  # dataset/identity of all others whom these weights, or earlier ones, ever saw
 
 
 @record
@@ -105,10 +99,7 @@ Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class Card:
     """All of ``card.json``.
 
-    Attributes:
-        cadence: Gait cycle of each person whose clips tell it: mean and standard deviation between takes, frames.
-        training: How they were made: command, configuration, clips, minutes, loss curve.
-        files: Path in the folder -> SHA-256, hex.
+    ``cadence`` is the gait cycle of each person whose clips tell it: mean and standard deviation between takes, frames.
     """
 
     vocabulary: Vocabulary
@@ -116,9 +107,9 @@ class Card:
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     cadence: dict[str, tuple[Cycle, Spread]] = field(default_factory=dict)
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
-    training: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)  # command, configuration, clips, minutes, loss curve
     code_dim: Annotated[int, Field(ge=1)] = 64
-    files: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)  # path in the folder -> SHA-256, hex
     format: int = FORMAT
 
     @property
