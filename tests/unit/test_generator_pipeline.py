@@ -120,13 +120,10 @@ def test_phases_and_codes_are_the_requests_or_the_persons(
     assert codes[3].tolist() == [2.0, -4.0, 1.0, 0.0]
 
 
-def test_a_code_asks_for_the_clip_of_its_person_and_weights_have_defaults(pipeline: GaitCrafterPipeline) -> None:
-    person = SampleRequest({PEOPLE[1]: 1.0}, "nm", 90.0, seed=5, cycle=24.0)
-    coded = replace(person, weights={}, code=tuple(pipeline.people.codes[1].tolist()))
-    clips = pipeline([person, coded]).clips
-    assert np.array_equal(clips[0], clips[1])
-    assert np.array_equal(clips, pipeline([person, coded], steps=3, sampler="euler", guidance=2.25).clips)
-    assert not np.array_equal(clips, pipeline([person, coded], steps=3, guidance=1).clips)
+def test_weights_have_defaults(pipeline: GaitCrafterPipeline) -> None:
+    clips = pipeline(_requests(1)).clips
+    assert np.array_equal(clips, pipeline(_requests(1), steps=3, sampler="euler", guidance=2.25).clips)
+    assert not np.array_equal(clips, pipeline(_requests(1), steps=3, guidance=1).clips)
 
 
 @pytest.mark.filterwarnings("ignore:`torch_dtype` is deprecated")
