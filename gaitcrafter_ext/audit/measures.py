@@ -18,6 +18,7 @@ from gaitcrafter_ext.audit.membership import NOISE_LEVELS, losses_of_weights, me
 from gaitcrafter_ext.audit.motion import CONTROLS, cadence, masks, motion
 from gaitcrafter_ext.audit.spaces import PIXELS, Space, fit_ordered, fit_style
 from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.metrics import variety
 from gaitcrafter_ext.metrics.centroids import (
     FALSE_MATCH_RATE,
     Threshold,
@@ -33,15 +34,6 @@ from gaitcrafter_ext.metrics.features import FeatureSet, win_rates
 from gaitcrafter_ext.metrics.identification import faithfulness, identification
 from gaitcrafter_ext.metrics.intervals import NOTHING, bootstrap_mean, estimate_share
 from gaitcrafter_ext.metrics.leakage import LEAK_RATE, leakage, parent_retrieval, three_sample
-from gaitcrafter_ext.metrics.variety import (
-    COVERAGE_NEIGHBOURS,
-    RECALL_NEIGHBOURS,
-    balanced,
-    density_coverage,
-    kid,
-    recall,
-    two_sample_accuracy,
-)
 
 STYLE, ORDERED = "view and condition style", "ordered frames"
 
@@ -85,12 +77,6 @@ def clip_measures(data: AuditData, seed: int) -> list[Measure]:
 def rank_measure(data: AuditData) -> Measure:
     """Rank-1 by pixel GEI."""
     return Measure("identification", "rank", PIXELS, lambda: _identification(data, PIXELS, *map(geis, data.sides)))
-
-
-def membership_measure(data: AuditData, weights: str | None, seed: int, device: torch.device) -> Measure:
-    """The membership attack on the generator."""
-    rng = np.random.default_rng([seed, 200])
-    return Measure("copies", "membership_auc", "generator", lambda: _membership(data, weights, rng, device))
 
 
 def _identification(
@@ -184,12 +170,12 @@ def _variety(data: AuditData, rng: Rng) -> list[Row]:
     length = length_of(data.kinds[0])
     made, held, known = (small_geis(clips, length) for clips in data.sides)
     style = fit_style(known)
-    ours, theirs = balanced(made.condition.tolist(), known.condition.tolist(), rng)
+    ours, theirs = variety.balanced(made.condition.tolist(), known.condition.tolist(), rng)
     (share, counts), (real, _) = (
-        recall(style(held), style(clips)) for clips in (made.where(ours), known.where(theirs))
+        variety.recall(style(held), style(clips)) for clips in (made.where(ours), known.where(theirs))
     )
     balls = " ".join(f"{name} {count}" for name, count in counts.items())
-    note = f"improved recall, k = {RECALL_NEIGHBOURS}; clips a condition: {balls}; ceiling: as many real ones"
+    note = f"improved recall, k = {variety.RECALL_NEIGHBOURS}; clips a condition: {balls}; ceiling: as many real ones"
     return [row("variety", "d_intra", STYLE, share, ceiling=real.value, note=note)]
 
 
@@ -228,18 +214,23 @@ def _of(matches: Sequence[Match], what: str) -> tuple[np.ndarray, np.ndarray]:
     return np.array([getattr(match, what) for match in matches]), people
 
 
-def _membership(data: AuditData, weights: str | None, rng: Rng, device: torch.device) -> list[Row]:
-    if not data.splits.unseen:
-        raise DataError(NOTHING_UNSEEN)
-    splits = data.splits
-    known, new = losses_of_weights(weights, data.trees.real, splits.training, splits.held_out, rng, device)
-    auc = membership(known, new, rng)
-    mean, beside = (float(losses.vectors.mean(dtype=np.float64)) for losses in (known, new))
-    note = (
-        f"denoising loss of {auc.count} training clips at noise levels {' '.join(map(str, NOISE_LEVELS))}: {mean:.4f},"
-        f" of held-out takes of the same people {beside:.4f}; 50 % = cannot be told apart"
-    )
-    return [row("copies", "membership_auc", "generator", auc, chance=0.5, note=note)]
+def membership_measure(data: AuditData, weights: str | None, seed: int, device: torch.device) -> Measure:
+    """The membership attack on the generator."""
+    rng, splits = np.random.default_rng([seed, 200]), data.splits
+
+    def find() -> list[Row]:
+        if not splits.unseen:
+            raise DataError(NOTHING_UNSEEN)
+        known, new = losses_of_weights(weights, data.trees.real, splits.training, splits.held_out, rng, device)
+        auc = membership(known, new, rng)
+        mean, beside = (float(losses.vectors.mean(dtype=np.float64)) for losses in (known, new))
+        note = (
+            f"denoising loss of {auc.count} training clips at noise levels {' '.join(map(str, NOISE_LEVELS))}:"
+            f" {mean:.4f}, of held-out takes of the same people {beside:.4f}; 50 % = cannot be told apart"
+        )
+        return [row("copies", "membership_auc", "generator", auc, chance=0.5, note=note)]
+
+    return Measure("copies", "membership_auc", "generator", find)
 
 
 def _likeness(data: AuditData, rng: Rng) -> list[Row]:
@@ -251,12 +242,12 @@ def _likeness(data: AuditData, rng: Rng) -> list[Row]:
     for name, spoil in CONTROLS.items():
         clips = [replace(clip, frames=spoil(clip.frames, rng)) for clip in known]
         left, right = _balanced(space, clips, held, rng)
-        spoilt[name] = kid(left.vectors, right.vectors, rng).value
-    distance, floor = (kid(left.vectors, right.vectors, rng) for left, right in sides)
-    (density, coverage), (real, real_coverage) = (density_coverage(right, left, rng) for left, right in sides)
-    told, by_chance = (two_sample_accuracy(left, right, rng) for left, right in sides)
+        spoilt[name] = variety.kid(left.vectors, right.vectors, rng).value
+    distance, floor = (variety.kid(left.vectors, right.vectors, rng) for left, right in sides)
+    (density, coverage), (real, real_coverage) = (variety.density_coverage(right, left, rng) for left, right in sides)
+    told, by_chance = (variety.two_sample_accuracy(left, right, rng) for left, right in sides)
     controls = ", ".join(f"{name} {value:.3f}" for name, value in spoilt.items())
-    balls = f"k = {COVERAGE_NEIGHBOURS}"
+    balls = f"k = {variety.COVERAGE_NEIGHBOURS}"
     return [
         row("likeness", "kid", ORDERED, distance, "number", floor=floor.value, chance=spoilt["shuffled"],
             note=f"subsets of {distance.count} clips, the interval is theirs; real clips with time spoilt: {controls}"),
@@ -273,5 +264,5 @@ def _balanced(
     space: Callable[[Clips], FeatureSet], left: Clips, right: Clips, rng: Rng
 ) -> tuple[FeatureSet, FeatureSet]:
     """Features of both sides, as many clips of each view and condition."""
-    ours, theirs = balanced([clip.cell for clip in left], [clip.cell for clip in right], rng)
+    ours, theirs = variety.balanced([clip.cell for clip in left], [clip.cell for clip in right], rng)
     return space([left[index] for index in ours]), space([right[index] for index in theirs])

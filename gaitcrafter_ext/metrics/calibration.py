@@ -13,13 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError, UsageError
-from gaitcrafter_ext.metrics.centroids import (
-    between_centroids,
-    find_centroids,
-    greedily_unique,
-    to_other_centroids,
-    to_own_centroid,
-)
+from gaitcrafter_ext.metrics import centroids
 from gaitcrafter_ext.metrics.features import Labelled, cosine_distances
 from gaitcrafter_ext.metrics.leakage import LEAK_RATE
 
@@ -104,18 +98,18 @@ def calibrate(clips: Labelled, population: Labelled | None = None) -> Calibratio
     Raises:
         DataError: There are too few pairs of people for the lowest rate, or a person has one clip only.
     """
-    vectors = find_centroids(clips).vectors
+    vectors = centroids.find_centroids(clips).vectors
     count = len(vectors)
     if count < LEAST_PEOPLE:
         raise DataError(f"{count} people to calibrate on; a rate of {RATES[0]:g} needs {LEAST_PEOPLE} or more")
     centre, clip = (
         [round(float(np.quantile(found, rate)), 8) for rate in RATES]
-        for found in (between_centroids(clips), to_other_centroids(clips))
+        for found in (centroids.between_centroids(clips), centroids.to_other_centroids(clips))
     )
-    own, radius = to_own_centroid(clips), centre[RATES.index(0.01)]
+    own, radius = centroids.to_own_centroid(clips), centre[RATES.index(0.01)]
 
     def unique(group: Floats, _: Floats) -> float:
-        return float(greedily_unique(group, radius).mean())
+        return float(centroids.greedily_unique(group, radius).mean())
 
     def alone(group: Floats, others: Floats) -> float:
         return float((cosine_distances(others, group) > radius).all(axis=1).mean())
@@ -130,7 +124,7 @@ def calibrate(clips: Labelled, population: Labelled | None = None) -> Calibratio
         genuine=tuple(round(float((own <= value).mean()), 8) for value in clip),
         unique={str(size): _over_groups(vectors, size, unique) for size in GROUPS if size <= count},
         alone={str(size): _over_groups(vectors, size, alone) for size in GROUPS if size < count},
-        leak=_leak_radii(vectors, None if population is None else find_centroids(population).vectors),
+        leak=_leak_radii(vectors, None if population is None else centroids.find_centroids(population).vectors),
     )
 
 
