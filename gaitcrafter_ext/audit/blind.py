@@ -65,9 +65,7 @@ def draw_rows(trees: Trees, rows: int, rng: np.random.Generator) -> list[tuple[s
 def write_sheet(folder: Path, trees: Trees, drawn: Sequence[tuple[str, ClipKey]]) -> list[Row]:
     """Write ``sheet.png`` to show, ``answers.json`` to fill in and ``key.json`` to keep back.
 
-    Raises:
-        ConflictError: The folder holds one of these files.
-        StorageError: The disk refused.
+    Raises ``ConflictError`` where the folder holds one of these, ``StorageError`` where the disk refuses.
     """
     there = [name for name in (SHEET, KEY, ANSWERS) if (folder / name).exists()]
     if there:

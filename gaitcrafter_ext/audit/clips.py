@@ -162,17 +162,15 @@ def motion_statistics(frames: Frames) -> MotionStatistics:
 def read_features(
     store: SilhouetteStore,
     keys: Sequence[ClipKey],
-    length: int | None = None,
-    skip_broken: bool = False,
-    jobs: int = 1,
-    progress: Progress = lambda done, total: None,
+    length: int | None,
+    skip_broken: bool,
+    jobs: int,
+    progress: Progress,
 ) -> tuple[list[ClipFeatures], dict[ClipKey, str]]:
     """Features of the clips that can be read, and the files that cannot with the reason; each clip is read once.
 
-    ``length`` is that at which masks are compared, since a mean over more frames varies less.
-
-    Raises:
-        DataError: There are broken files and they are not to be left out; all were read first, the first are named.
+    ``length`` is that at which masks are compared, since a mean over more frames varies less. Raises a ``DataError``
+    that names broken files, unless they are to be left out; all were read first.
     """
     clips, broken = list[ClipFeatures](), dict[ClipKey, str]()
     found = map_in_order(functools.partial(_try, store, length), keys, jobs)
@@ -198,11 +196,7 @@ def _try(store: SilhouetteStore, length: int | None, key: ClipKey) -> ClipFeatur
 
 
 def common_length(lengths: Sequence[int]) -> int:
-    """The length most clips have, in frames; the shorter one of equally common lengths.
-
-    Raises:
-        DataError: There is no clip.
-    """
+    """The length most clips have, in frames; the shorter one of equally common lengths; ``DataError`` without any."""
     if not lengths:
         raise DataError("there is no synthetic clip to measure; check the root")
     values, counts = np.unique(lengths, return_counts=True)
@@ -229,9 +223,7 @@ def some(clips: Sequence[Item], most: int, rng: np.random.Generator) -> Sequence
     return clips if len(clips) <= most else [clips[row] for row in sorted(rng.permutation(len(clips))[:most])]
 
 
-def load_geis(
-    store: SilhouetteStore, keys: Sequence[ClipKey], progress: Progress = lambda done, total: None
-) -> FeatureSet:
+def load_geis(store: SilhouetteStore, keys: Sequence[ClipKey], progress: Progress) -> FeatureSet:
     """GEIs of a store's clips, in [0, 1]; one clip is in memory at a time."""
     images = []
     for number, key in enumerate(keys, 1):

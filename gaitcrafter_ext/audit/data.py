@@ -148,11 +148,7 @@ class AuditData:
 
 
 def open_tree(root: str, dataset: DatasetConfig | None = None) -> tuple[SilhouetteStore, list[ClipKey]]:
-    """The tree at ``root``, or in its ``pkl`` folder where it has one, and its clips.
-
-    Raises:
-        MissingError: There is no such folder, or no clip in it.
-    """
+    """The tree at ``root``, or in its ``pkl`` folder where it has one, and its clips; ``MissingError`` without any."""
     folder = Path(root)
     store = SilhouetteStore(folder / "pkl" if (folder / "pkl").is_dir() else folder, dataset)
     return store, store.require_keys()
@@ -171,9 +167,8 @@ def open_trees(
     """
     dataset = load_dataset(config) if config or card is None else card.dataset
     (real_store, real_keys), (made_store, made_keys) = open_tree(real, dataset), open_tree(synthetic, dataset)
-    if views != "all":
-        wanted = choose(views, sorted({key.view for key in [*real_keys, *made_keys]}), "--views")
-        real_keys, made_keys = ([key for key in keys if key.view in wanted] for keys in (real_keys, made_keys))
+    wanted = choose(views, sorted({key.view for key in [*real_keys, *made_keys]}), "--views")
+    real_keys, made_keys = ([key for key in keys if key.view in wanted] for keys in (real_keys, made_keys))
     return Trees(real_store, made_store, real_keys, made_keys)
 
 
@@ -387,13 +382,10 @@ def _shuffled(names: Iterable[str]) -> list[str]:
     return np.random.default_rng(0).permutation(sorted(names)).tolist()
 
 
-def load_audit_data(
-    trees: Trees, splits: Splits, skip_broken: bool, jobs: int, progress: Progress = lambda done, total: None
-) -> AuditData:
+def load_audit_data(trees: Trees, splits: Splits, skip_broken: bool, jobs: int, progress: Progress) -> AuditData:
     """Features of all clips; masks of real clips at the length of the synthetic ones.
 
-    Raises:
-        DataError: A file is broken and is not to be left out, or no clip of a kind is left.
+    Raises ``DataError`` where a file is broken and not to be left out, or no clip of a kind is left.
     """
     found, broken = list[Clips](), dict[str, Mapping[ClipKey, str]]()
     total, length = sum(map(len, splits.kinds)), None

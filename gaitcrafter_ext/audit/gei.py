@@ -23,9 +23,8 @@ def gallery_and_probes(
 ) -> tuple[Takes, Takes]:
     """Takes of each: those that the texts name, comma-separated or as patterns, else those of the dataset's protocol.
 
-    Raises:
-        DataError: No clip is of a take that is named.
-        UsageError: A take is in both, or the dataset names its probes clip by clip.
+    Raises ``DataError`` where no clip is of a take that is named, ``UsageError`` where a take is in both, or the
+    dataset names its probes clip by clip.
     """
     takes = sorted({key.take for key in keys})
     enrolled, asked = _takes(gallery, takes, "gallery"), _takes(probes, takes, "probes")

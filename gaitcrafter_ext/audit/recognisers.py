@@ -73,12 +73,8 @@ def open_recognisers(folders: Sequence[str], dataset: str, other_people: bool = 
     """Load what ``recognise train`` or the filter's export wrote, or ``"bundled"``.
 
     ``dataset`` is the real data set, which people of the same names are taken to be of unless they are
-    ``other_people``.
-
-    Raises:
-        DataError: Two folders bear one name.
-        MissingError: There is no recogniser in a folder.
-        WeightsError: It cannot be used.
+    ``other_people``. Raises ``DataError`` where two folders bear one name, ``MissingError`` where there is no
+    recogniser in one, ``WeightsError`` where it cannot be used.
     """
     found = [_open(folder, dataset, other_people) for folder in folders]
     if len({each.name for each in found}) < len(found):
@@ -105,8 +101,7 @@ def _named(dataset: str, people: Sequence[str]) -> tuple[str, ...]:
 def chosen_by(folder: str | Path) -> str:
     """Fingerprint of the recogniser that chose the novel people of a run; empty where none did.
 
-    Raises:
-        DataError: The run's list of chosen people cannot be read.
+    Raises ``DataError`` where the run's list of chosen people cannot be read.
     """
     path = Path(folder) / SELECTED
     return read_selected(path).request.recogniser if path.is_file() else ""
@@ -127,12 +122,9 @@ def filter_people(fingerprint: str, recognisers: Sequence[Recogniser]) -> tuple[
 def check_disjoint(
     generator: set[str], test: set[str], recognisers: Mapping[str, set[str]], filtering: Collection[str] | None
 ) -> list[str]:
-    """Refuse overlap of G, R by name, and F with T; return what must be kept in mind, one sentence each.
+    """Refuse overlap of G, R by name, and F with T (``DataError``); return what must be kept in mind, a sentence each.
 
     F is empty without a filter and None where nothing tells.
-
-    Raises:
-        DataError: The generator, the filter or a recogniser was trained on people of TEST_SET.
     """
     judges, filtered = {f"the recogniser {name}": known for name, known in recognisers.items()}, set(filtering or ())
     other = "give one that was not, or --other-people where its people only bear the same names"

@@ -63,10 +63,7 @@ def utility_rows(folder: str | Path) -> list[Row]:
     """One row a trained arm and figure of every experiment that ``experiment --out`` wrote into a folder.
 
     The interval runs from the lowest to the highest seed; the ceiling is the arm ``real`` of the same experiment.
-
-    Raises:
-        MissingError: There is no experiment in it.
-        DataError: A file is not an experiment's, or a figure in it is no percentage.
+    Raises ``MissingError`` without an experiment, ``DataError`` where a file is none or a figure is no percentage.
     """
     files = sorted(Path(folder).glob("*.json"))
     if not files:

@@ -54,8 +54,7 @@ class Calibration:
     def centre_radius(self, rate: float) -> float:
         """Distance between centroids within which ``rate`` of the pairs of different real people lie.
 
-        Raises:
-            UsageError: The rate is outside of what was calibrated.
+        Raises ``UsageError`` where the rate is outside of what was calibrated.
         """
         return self._at(rate, self.centre)
 
