@@ -56,6 +56,12 @@ def condition_of(take: str) -> str:
     return take.split("-", 1)[0]
 
 
+def in_order(conditions: Iterable[str]) -> list[str]:
+    """Each condition once, the known ones (:data:`CONDITIONS`) first, any others after them by name."""
+    there = set(conditions)
+    return [*(name for name in CONDITIONS if name in there), *sorted(there - set(CONDITIONS))]
+
+
 def take_names(takes: dict[str, int], conditions: Iterable[str] = CONDITIONS) -> list[str]:
     """Take names of the given counts, in order: ``{"nm": 2, "bg": 1}`` -> ``nm-01 nm-02 bg-01``."""
     return [f"{condition}-{number:02d}" for condition in conditions for number in range(1, takes[condition] + 1)]

@@ -34,15 +34,13 @@ BATCH = 8
 def membership(training: FeatureSet, held_out: FeatureSet, rng: np.random.Generator) -> Estimate:
     """AUC within views and conditions of losses, float [N, 1]; ``rng`` draws the bootstrap's people."""
     cells, others = (np.array(["/".join(cell) for cell in side.cells], dtype=str) for side in (training, held_out))
-    common = np.intersect1d(cells, others)
-    if not len(common):
+    wins = np.full(len(training), np.nan)
+    for cell in np.intersect1d(cells, others):
+        wins[cells == cell] = win_rates(training.vectors[cells == cell, 0], held_out.vectors[others == cell, 0])
+    common = np.isfinite(wins)
+    if not common.any():
         raise DataError("membership: no view and condition has both training and held-out clips")
-    rows = [np.flatnonzero(cells == cell) for cell in common]
-    wins = [
-        win_rates(training.vectors[mine, 0], held_out.vectors[others == cell, 0])
-        for cell, mine in zip(common, rows, strict=True)
-    ]
-    return bootstrap_mean(np.concatenate(wins), training.identity[np.concatenate(rows)], rng)
+    return bootstrap_mean(wins[common], training.identity[common], rng)
 
 
 def losses_of_weights(

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.vocabulary import CONDITIONS, ClipKey
+from gaitcrafter_ext.vocabulary import ClipKey
 
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.floating]
@@ -116,12 +116,6 @@ def flatten_parts(embeddings: Floats) -> Floats:
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
     parts = embeddings / np.maximum(lengths, 1e-12) / np.sqrt(max(1, embeddings.shape[2]))
     return parts.reshape(len(parts), parts.shape[1] * parts.shape[2]).astype(np.float32)
-
-
-def in_order(conditions: Labels) -> list[str]:
-    """The conditions that occur: nm, bg, cl first, any others after them by name."""
-    there = set(conditions.tolist())
-    return [*(name for name in CONDITIONS if name in there), *sorted(there - set(CONDITIONS))]
 
 
 def as_many_takes(

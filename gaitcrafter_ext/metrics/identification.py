@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.metrics.features import FeatureSet, Labels, in_order, joined, squared_distances
+from gaitcrafter_ext.metrics.features import FeatureSet, Labels, joined, squared_distances
 from gaitcrafter_ext.metrics.intervals import Estimate, estimate_share
+from gaitcrafter_ext.vocabulary import in_order
 
 #: Principal components before the discriminants, and the share of the pooled covariance that is made spherical.
 COMPONENTS, SHRINKAGE = 300, 0.05
@@ -45,7 +46,7 @@ class Matches:
         condition = self.probes.condition
         return {
             name: estimate_share(self.hits[condition == name], self.probes.identity[condition == name])
-            for name in in_order(condition)
+            for name in in_order(condition.tolist())
         }
 
 

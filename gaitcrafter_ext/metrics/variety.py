@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import DataError
-from gaitcrafter_ext.metrics.features import FeatureSet, in_order, joined, squared_distances
+from gaitcrafter_ext.metrics.features import FeatureSet, joined, squared_distances
 from gaitcrafter_ext.metrics.intervals import ENDS, Estimate, bootstrap_mean, estimate_share
+from gaitcrafter_ext.vocabulary import in_order
 
 Floats = NDArray[np.floating]
 
@@ -78,7 +79,7 @@ def recall(real: FeatureSet, synthetic: FeatureSet) -> tuple[Estimate, dict[str,
     Conditions with no more than k synthetic clips are left out.
     """
     hits, asked = np.zeros(len(real), dtype=bool), np.zeros(len(real), dtype=bool)
-    counts = {name: int((synthetic.condition == name).sum()) for name in in_order(real.condition)}
+    counts = {name: int((synthetic.condition == name).sum()) for name in in_order(real.condition.tolist())}
     counts = {name: count for name, count in counts.items() if count > RECALL_NEIGHBOURS}
     for name in counts:
         ours, theirs = real.condition == name, synthetic.condition == name

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from gaitcrafter_ext.errors import DataError, MissingError, UsageError, suggest
 from gaitcrafter_ext.records import fill, read_yaml, record
-from gaitcrafter_ext.vocabulary import CONDITIONS, DEFAULT_FILE, ClipKey, view_deg
+from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey, in_order, view_deg
 
 #: The one name of all views whose angle is unknown.
 UNKNOWN_VIEW = "any"
@@ -131,9 +131,8 @@ class DatasetConfig:
         return UNKNOWN_VIEW if self.views and self.view_deg(view) is None else view
 
     def ordered_conditions(self, takes: Iterable[str]) -> list[str]:
-        """The conditions of these takes, each once, the known ones (:data:`CONDITIONS`) first."""
-        seen = {self.condition_of(take) for take in set(takes)}
-        return [name for name in CONDITIONS if name in seen] + sorted(seen - set(CONDITIONS))
+        """The conditions of these takes, each once, the known ones first."""
+        return in_order(self.condition_of(take) for take in set(takes))
 
     def take_names(self, takes: Mapping[str, int]) -> list[str]:
         """Names for so many takes of each condition, such as the rules read: ``nm-01``, or ``01``."""

@@ -9,15 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gaitcrafter_ext.audit.data import (
-    Splits,
-    Trees,
-    held_out_of_card,
-    last_takes,
-    open_trees,
-    sort_clips,
-    split,
-)
+from gaitcrafter_ext.audit.data import Splits, Trees, held_out_of_card, last_takes, open_trees, sort_clips, split
 from gaitcrafter_ext.errors import DataError, MissingError
 from gaitcrafter_ext.generator.weights import Card, TrainedOn, Vocabulary
 from gaitcrafter_ext.silhouettes import manifest

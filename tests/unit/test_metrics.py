@@ -21,13 +21,7 @@ from gaitcrafter_ext.metrics.centroids import (
     to_other_centroids,
     to_own_centroid,
 )
-from gaitcrafter_ext.metrics.features import (
-    FeatureSet,
-    cosine_distances,
-    flatten_parts,
-    joined,
-    part_mean_distances,
-)
+from gaitcrafter_ext.metrics.features import FeatureSet, cosine_distances, flatten_parts, joined, part_mean_distances
 from gaitcrafter_ext.metrics.identification import faithfulness, identification, match
 from gaitcrafter_ext.metrics.intervals import bootstrap_mean, bootstrap_median, estimate_share, exact_interval
 from gaitcrafter_ext.metrics.leakage import leakage, parent_retrieval, three_sample
