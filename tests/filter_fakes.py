@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gaitcrafter_ext.generator.weights import checksum
 from gaitcrafter_ext.metrics.calibration import RATES, Calibration
 from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.filter_card import FilterCard, write_filter_card
@@ -32,18 +33,23 @@ def fake_card(centre: float = 0.1, clip: float = 0.1, sha256: str = "ab" * 32) -
     )
 
 
-def write_tiny_filter(folder: Path, centre: float, clip: float) -> Path:
-    """A recogniser of random weights, small, with a card of those radii."""
-    import hashlib
-
-    from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE, Card, save_recogniser
+def write_recogniser(folder: Path, people: tuple[str, ...], iterations: int = 0) -> Path:
+    """A recogniser of random weights, small."""
+    from gaitcrafter_ext.recognition.checkpoint import Card, save_recogniser
     from gaitcrafter_ext.recognition.config import GaitSetConfig
     from gaitcrafter_ext.recognition.networks import build_network
 
     sizes = GaitSetConfig((4, 4, 4), 4, (2, 1))
-    save_recogniser(folder, build_network(sizes, 2), Card(sizes, ("a/1", "a/2")))
-    checksum = hashlib.sha256((folder / MODEL_FILE).read_bytes()).hexdigest()
-    write_filter_card(folder, fake_card(centre, clip, checksum))
+    save_recogniser(folder, build_network(sizes, len(people)), Card(sizes, people, iterations=iterations))
+    return folder
+
+
+def write_tiny_filter(folder: Path, centre: float, clip: float) -> Path:
+    """A small recogniser with a card of those radii."""
+    from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE
+
+    write_recogniser(folder, ("a/1", "a/2"))
+    write_filter_card(folder, fake_card(centre, clip, checksum(folder / MODEL_FILE)))
     return folder
 
 

@@ -55,7 +55,10 @@ def control(folder: OutputFolder, rng: np.random.Generator, progress: Progress =
         errors[record.view].append(abs(cycle - (record.cycle or 0.0)))
         starts = windows(record.frames)  # where a window begins, or the one before ends
         borders = {*starts, *(start + 2 * STRIDE for start in starts)}
-        overlaps.append((_overlap(clip), np.isin(np.arange(1, record.frames), list(borders))))
+        mask = clip > 127
+        union = np.maximum((mask[1:] | mask[:-1]).sum(axis=(1, 2)), 1)
+        iou = (mask[1:] & mask[:-1]).sum(axis=(1, 2)) / union
+        overlaps.append((iou, np.isin(np.arange(1, record.frames), list(borders))))
     values, at = (np.concatenate(parts) for parts in zip(*overlaps, strict=True))
     people = np.repeat([record.identity for record in records], [len(values) for values, _ in overlaps])
     return Control(
@@ -63,13 +66,6 @@ def control(folder: OutputFolder, rng: np.random.Generator, progress: Progress =
         float(np.nanmax(np.concatenate(list(errors.values())))),
         *(bootstrap_mean(values[side], people[side], rng) for side in (at, ~at)),
     )
-
-
-def _overlap(clip: NDArray[np.uint8]) -> Floats:
-    """IoU of successive frames: float64 [T - 1]."""
-    mask = clip > 127
-    either = np.maximum((mask[1:] | mask[:-1]).sum(axis=(1, 2)), 1)
-    return np.asarray((mask[1:] & mask[:-1]).sum(axis=(1, 2)) / either)
 
 
 @dataclass(frozen=True)

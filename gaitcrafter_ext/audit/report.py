@@ -120,7 +120,7 @@ def _aligned(data: AuditData, match: Match) -> list[tuple[str, str]]:
     made = data.trees.synthetic.read(match.clip)
     theirs = data.trees.real.read(match.nearest)[max(0, match.shift) :][: len(made)]
     above = f"{match.clip}, distance {match.distance:.3f}, {match.ratio:.2f} of the second nearest"
-    return [(above, _strip(made)), (f"nearest training clip {match.nearest}", _strip(theirs))]
+    return [(above, _png(strip(made, SHOWN))), (f"nearest training clip {match.nearest}", _png(strip(theirs, SHOWN)))]
 
 
 def _name(data: AuditData, key: ClipKey) -> str:
@@ -131,10 +131,6 @@ def _name(data: AuditData, key: ClipKey) -> str:
 def _clip(frames: Frames, caption: str, kind: str) -> tuple[str, int, str, str]:
     """A clip that walks: all frames in one image, moved by CSS."""
     return _png(frames.transpose(1, 0, 2).reshape(frames.shape[1], -1)), len(frames), caption, kind
-
-
-def _strip(frames: Frames) -> str:
-    return _png(strip(frames, SHOWN))
 
 
 def _png(pixels: Frames) -> str:

@@ -25,6 +25,7 @@ from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
+from tests.filter_fakes import write_recogniser
 from tests.stick_walkers import CYCLES, stick_clip
 
 TAKES = ("nm-01", "nm-02", "nm-03", "nm-04", "cl-01", "cl-02", "cl-03")
@@ -86,16 +87,6 @@ def clips(folder: Path, capsys: pytest.CaptureFixture[str], *words: str, made: s
     return answer | {"rows": {row["measure"]: row for row in answer["rows"]}}
 
 
-def recogniser(people: tuple[str, ...], out: Path) -> str:
-    from gaitcrafter_ext.recognition.checkpoint import Card, save_recogniser
-    from gaitcrafter_ext.recognition.config import GaitSetConfig
-    from gaitcrafter_ext.recognition.networks import build_network
-
-    sizes = GaitSetConfig((4, 6, 8), 12, (4, 2))
-    save_recogniser(out, build_network(sizes, len(people)), Card(sizes, people))
-    return str(out)
-
-
 def complaint(capsys: pytest.CaptureFixture[str]) -> str:
     (line,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("error"))
     return line
@@ -104,7 +95,7 @@ def complaint(capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.fixture(scope="module")
 def report(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report") / "out"
-    honest = recogniser(("000", "001"), out.parent / "honest")
+    honest = str(write_recogniser(out.parent / "honest", ("000", "001")))
     assert card(folder, out, "--weights", "weights", "--recogniser", honest) == 0
     return out
 
@@ -164,7 +155,7 @@ def test_a_report_folder_in_use_or_not_writable_is_refused_before_anything_is_re
 def test_two_processes_of_a_launcher_write_one_report_as_one_does(folder: Path, tmp_path: Path) -> None:
     words = ["evaluate", "card", "--real", str(folder / "real"), "--partition", str(folder / "real" / "partition.json"),
              "--jobs", "1", "--synthetic", str(folder / "made"), "--device", "cpu",
-             "--recogniser", recogniser(("900", "901"), tmp_path / "judge")]  # fmt: skip
+             "--recogniser", str(write_recogniser(tmp_path / "judge", ("900", "901")))]  # fmt: skip
     assert main([*words, "--out", str(tmp_path / "alone")]) == 0
     command = [sys.executable, "-m", "gaitcrafter_ext", *words, "--out", str(tmp_path / "both")]
     both = [
@@ -190,7 +181,7 @@ def test_two_processes_of_a_launcher_write_one_report_as_one_does(folder: Path, 
 
 def test_bad_input_of_a_card_is_one_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Partition((*TRAIN[1:], *TEST), TRAIN[:1]).save(tmp_path / "swapped.json")
-    swapped, leaky = str(tmp_path / "swapped.json"), recogniser(("000", "004"), tmp_path / "leaky")
+    swapped, leaky = str(tmp_path / "swapped.json"), str(write_recogniser(tmp_path / "leaky", ("000", "004")))
     for words, keywords, message in (
         (("--weights", "weights"), {"partition": swapped}, "trained on real/000 of TEST"),
         (("--recogniser", leaky), {}, "leaky was trained on real/004 of TEST_SET"),

@@ -20,17 +20,15 @@ from gaitcrafter_ext.audit.utility import utility_rows
 from gaitcrafter_ext.errors import DataError, MissingError
 from gaitcrafter_ext.generator.weights import checksum
 from gaitcrafter_ext.metrics.intervals import Estimate
-from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE, Card, save_recogniser
-from gaitcrafter_ext.recognition.config import GaitSetConfig
+from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE
 from gaitcrafter_ext.recognition.filter_card import write_filter_card
-from gaitcrafter_ext.recognition.networks import build_network
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, write_clip
 from gaitcrafter_ext.synthesis.folder import SELECTED, OutputFolder
 from gaitcrafter_ext.synthesis.identities import BlendSettings
 from gaitcrafter_ext.synthesis.selection import FilterSettings, Screening, filter_request
 from gaitcrafter_ext.vocabulary import ClipKey
-from tests.filter_fakes import fake_card, try_codes
+from tests.filter_fakes import fake_card, try_codes, write_recogniser
 from tests.synthesis_fakes import CARD, SAMPLING
 
 SHARE = Estimate(0.5, 0.4, 0.6, 10)
@@ -200,9 +198,7 @@ def test_phases_are_read_within_degrees_where_cameras_share_a_clock() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    config = GaitSetConfig((4, 6, 8), 12, (4, 2))
-    save_recogniser(tmp_path / "mine", build_network(config, 2), Card(config, ("001", "002")))
-    return tmp_path / "mine"
+    return write_recogniser(tmp_path / "mine", ("001", "002"))
 
 
 def test_equal_names_are_the_same_person_unless_told_otherwise_and_no_two_recognisers_bear_one(folder: Path) -> None:

@@ -9,15 +9,13 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import DataError, MissingError, WeightsError
-from gaitcrafter_ext.recognition.checkpoint import Card, load_recogniser, save_recogniser
-from gaitcrafter_ext.recognition.config import GaitSetConfig
+from gaitcrafter_ext.recognition.checkpoint import load_recogniser
 from gaitcrafter_ext.recognition.embedding import embed_tree, load_embedder
 from gaitcrafter_ext.recognition.export_filter import export_filter
 from gaitcrafter_ext.recognition.filter_card import locate_filter, read_filter_card, write_filter_card
-from gaitcrafter_ext.recognition.networks import build_network
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
-from tests.filter_fakes import fake_card, write_tiny_filter
+from tests.filter_fakes import fake_card, write_recogniser, write_tiny_filter
 from tests.tiny import tiny_clip
 
 
@@ -34,10 +32,7 @@ def cohort(root: Path, seed: int, people: int) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("run")
-    sizes = GaitSetConfig((4, 4, 4), 4, (2, 1))
-    save_recogniser(run, build_network(sizes, 2), Card(sizes, ("sim-001", "sim-002"), iterations=7))
-    return run
+    return write_recogniser(tmp_path_factory.mktemp("run"), ("sim-001", "sim-002"), iterations=7)
 
 
 def test_a_filter_is_made_and_calibrated_again_on_strangers(tmp_path: Path, trained: Path) -> None:
