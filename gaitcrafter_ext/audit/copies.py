@@ -90,9 +90,9 @@ def _nearest(clips: Clips, training: Clips) -> list[Match]:
 
 
 def clip_distances(clips: Sequence[Frames], others: Sequence[Frames]) -> NDArray[np.float64]:
-    """Least distance over shifts of every pair, uint8 [T_i, h, w] and [L_j, h, w]: float64 [N, M].
+    """Root of the least mean squared difference over shifts, grey levels in [0, 1], of every pair: float64 [N, M].
 
-    It is the root of the mean squared difference of grey levels in [0, 1]: 0 for a copy.
+    Clips are uint8 [T_i, h, w] and [L_j, h, w].
     """
     result, flat = np.zeros((len(clips), len(others))), [_flat(other) for other in others]
     for length in sorted({len(clip) for clip in clips}):

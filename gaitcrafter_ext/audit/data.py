@@ -157,13 +157,9 @@ def open_tree(root: str, dataset: DatasetConfig | None = None) -> tuple[Silhouet
 def open_trees(
     real: str, synthetic: str, views: str = "all", card: Card | None = None, config: str | None = None
 ) -> Trees:
-    """Both trees, cut to the asked views.
+    """Both trees, cut to the asked views; read by the rules of the weights' card, unless a config or preset names others.
 
-    Takes and views are read by the rules that the weights' card holds, unless a config or preset names others.
-
-    Raises:
-        MissingError: There is no such folder or config, or no clip in a folder.
-        UsageError: A view is in neither tree.
+    Raises ``MissingError`` without such a folder, config or any clip, ``UsageError`` where a view is in neither tree.
     """
     dataset = load_dataset(config) if config or card is None else card.dataset
     (real_store, real_keys), (made_store, made_keys) = open_tree(real, dataset), open_tree(synthetic, dataset)
@@ -175,17 +171,13 @@ def open_trees(
 def sort_clips(trees: Trees, folder: str, card: Card | None, most: int, partition: Partition | None = None) -> Splits:
     """Sort the clips of both trees by what they may be used for.
 
-    Args:
-        trees: The clips.
-        folder: Of the synthetic run, whose manifest tells blends and weights.
-        card: Of the weights that made the clips; without it people are known by name and blend.
-        most: How many people are looked at: of those trained on, of novel ones, and of others.
-        partition: Who is trained on and who is tested; real people outside it are not looked at. Without it there are
-            no others.
+    ``folder`` is that of the synthetic run, whose manifest tells blends and weights; ``card`` is of the weights that
+    made the clips, without it people are known by name and blend. At most ``most`` people are looked at of those
+    trained on, of novel ones, and of others. ``partition`` says who is trained on and who is tested: real people
+    outside it are not looked at, and without it there are no others.
 
-    Raises:
-        DataError: Nothing in common, nothing to compare with, or the clips were made by other weights.
-        MissingError: The root lacks a clip that the weights held out.
+    Raises ``DataError`` where nothing is in common, there is nothing to compare with, or other weights made the clips;
+    ``MissingError`` where the root lacks a clip that the weights held out.
     """
     mixes, caveats = _mixes(folder, card)
     named = None if partition is None else {*partition.train, *partition.test}

@@ -58,10 +58,7 @@ def masks(clips: Sides, rng: Rng) -> list[Row]:
 
 
 def motion(clips: Sides, rng: Rng) -> list[Row]:
-    """Compare motion at the synthetic length; ``rng`` shuffles frames and draws clips too. Otherwise as :func:`masks`.
-
-    At most :data:`JUDGED` clips of a kind are played forward and backward.
-    """
+    """Compare motion at the synthetic length, as :func:`masks`; ``rng`` shuffles frames and draws clips too."""
     length, training = length_of(clips[0]), clips[2]
     ours, theirs, known = ([clip.shown(length) for clip in side] for side in of_known_cells(clips))
     reference, few = _moving(known), some(theirs, JUDGED, rng)
@@ -125,10 +122,7 @@ def _ranges(
 
 
 def _forward(clips: Clips, training: Clips, rng: Rng) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
-    """Whether each clip lies nearer to real clips of its cell played forward (1) than backward (0), and whose it is.
-
-    0.5 where both are equally near (frozen clips).
-    """
+    """Whether each clip is nearer to real ones of its cell forward (1) than backward (0; 0.5: neither); whose it is."""
     marks, judged = [np.zeros(0)], list[Any]()
     for cell in sorted({clip.cell for clip in clips}):
         mine = [clip for clip in clips if clip.cell == cell]

@@ -46,8 +46,7 @@ def open_judges(
 ) -> tuple[list[Recogniser], list[str]]:
     """Load the recognisers of a card, after checking who knows whom, and say what must be kept in mind.
 
-    Arguments and errors are those of :func:`open_recognisers` and :func:`check_disjoint`; ``synthetic`` is the folder
-    of the run, which names the recogniser that chose its people.
+    ``synthetic`` is the run's folder; the rest is as for :func:`open_recognisers` and :func:`check_disjoint`.
     """
     judges, chose = open_recognisers(folders, dataset, other_people), chosen_by(synthetic)
     if same := [each.name for each in judges if each.fingerprint == chose]:
@@ -99,10 +98,7 @@ def _named(dataset: str, people: Sequence[str]) -> tuple[str, ...]:
 
 
 def chosen_by(folder: str | Path) -> str:
-    """Fingerprint of the recogniser that chose the novel people of a run; empty where none did.
-
-    Raises ``DataError`` where the run's list of chosen people cannot be read.
-    """
+    """Fingerprint of the recogniser that chose a run's novel people, empty without one; ``DataError`` if unreadable."""
     path = Path(folder) / SELECTED
     return read_selected(path).request.recogniser if path.is_file() else ""
 

@@ -52,10 +52,7 @@ class Calibration:
     leak: Mapping[str, float] = field(default_factory=dict)
 
     def centre_radius(self, rate: float) -> float:
-        """Distance between centroids within which ``rate`` of the pairs of different real people lie.
-
-        Raises ``UsageError`` where the rate is outside of what was calibrated.
-        """
+        """Distance between centroids within which ``rate`` of pairs of real people lie; ``UsageError`` out of range."""
         return self._at(rate, self.centre)
 
     def clip_radius(self, rate: float) -> float:
@@ -87,15 +84,10 @@ class Calibration:
 
 
 def calibrate(clips: Labelled, population: Labelled | None = None) -> Calibration:
-    """Radii and shares of real people, two or more clips each.
+    """Radii and shares of real people, strangers to the recogniser, two or more clips each; ``DataError`` of too few.
 
-    Args:
-        clips: The people, strangers to the recogniser.
-        population: Others, whom all of ``clips`` are strangers to, for the leak radii; without them, some of ``clips``
-            stand for the population and the rest for strangers.
-
-    Raises:
-        DataError: There are too few pairs of people for the lowest rate, or a person has one clip only.
+    For the leak radii all of ``clips`` are strangers to ``population``; without it, some of them stand for it and the
+    rest for strangers.
     """
     vectors = centroids.find_centroids(clips).vectors
     count = len(vectors)

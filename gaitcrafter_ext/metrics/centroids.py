@@ -82,10 +82,7 @@ def nearest(vector: Floats, others: Centroids) -> tuple[str, float]:
 
 
 def greedily_unique(vectors: Floats, radius: float) -> NDArray[np.bool_]:
-    """Which of some unit vectors stay, in order, if each must be farther than ``radius`` from all that stayed.
-
-    The share of people whose centroids stay is U.
-    """
+    """Which unit vectors stay if each must be farther than ``radius`` from all that stayed before; their share is U."""
     close, stays = cosine_distances(vectors, vectors) <= radius, np.zeros(len(vectors), bool)
     for number in range(len(vectors)):
         stays[number] = not (close[number] & stays).any()

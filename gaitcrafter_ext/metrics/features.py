@@ -149,10 +149,7 @@ def cosine_distances(left: Floats, right: Floats) -> Floats:
 
 
 def part_mean_distances(left: Floats, right: Floats, metric: Distance = "euc") -> Floats:
-    """Mean over parts of the distance of every pair, as OpenGait's ``cuda_dist``.
-
-    float32 [n, channels, parts] and [m, channels, parts] -> [n, m].
-    """
+    """Mean over parts of the distance of every pair, as OpenGait's ``cuda_dist``: [n, c, p] and [m, c, p] -> [n, m]."""
     if metric == "cos":
         left, right = (
             side / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), np.float32(1e-12)) for side in (left, right)

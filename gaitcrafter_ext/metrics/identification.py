@@ -26,10 +26,7 @@ COMPONENTS, SHRINKAGE = 300, 0.05
 
 @dataclass(frozen=True)
 class Matches:
-    """Probes whose person is in the gallery at their view, whether each found them (bool [N]), and ``dropped`` others.
-
-    ``people`` counts those of the gallery.
-    """
+    """Probes whose person is in the gallery (of ``people``) at their view, who found them; ``dropped`` are the others."""
 
     probes: FeatureSet
     hits: NDArray[np.bool_]
