@@ -157,7 +157,7 @@ def open_tree(root: str, dataset: DatasetConfig | None = None) -> tuple[Silhouet
 def open_trees(
     real: str, synthetic: str, views: str = "all", card: Card | None = None, config: str | None = None
 ) -> Trees:
-    """Both trees, cut to the asked views; read by the rules of the weights' card, unless a config or preset names others.
+    """Both trees, cut to the asked views, read by the rules of the weights' card unless a config or preset names some.
 
     Raises ``MissingError`` without such a folder, config or any clip, ``UsageError`` where a view is in neither tree.
     """
