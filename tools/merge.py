@@ -1,11 +1,6 @@
 """``gaitcrafter merge`` for people working in a checkout."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from gaitcrafter_ext.cli.main import main
+from _command import run
 
 if __name__ == "__main__":
-    sys.exit(main(["merge", *sys.argv[1:]]))
+    run(__file__)

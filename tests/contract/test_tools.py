@@ -11,19 +11,14 @@ from pathlib import Path
 from gaitcrafter_ext.cli.main import command_names, load_command
 
 TOOLS = Path(__file__).parents[2] / "tools"
-SCRIPTS = {"export_bodies"}  # a maintainer's, of no command
+SCRIPTS = {"export_bodies", "_command"}  # a maintainer's, of no command; what the others share
 NAMES = command_names()
 TEMPLATE = '''"""``gaitcrafter {name}`` for people working in a checkout."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from gaitcrafter_ext.cli.main import main
+from _command import run
 
 if __name__ == "__main__":
-    sys.exit(main(["{name}", *sys.argv[1:]]))
+    run(__file__)
 '''
 
 
