@@ -34,7 +34,7 @@ MEASURES = ("rank", "copies", "cadence", "masks", "motion")
 
 
 def card(args: argparse.Namespace) -> None:
-    """Measure, write both files, print the table or the JSON; of several processes the first one does."""
+    """the identity card: every measure with floor, ceiling and chance, as report.json and report.html"""
     process = this_process()
     _refuse_unwritable(args.out)
     if process.rank == 0:
@@ -123,7 +123,7 @@ def _measured(
 
 
 def clips(args: argparse.Namespace) -> None:
-    """Print the tables, or the JSON object, on stdout."""
+    """copies, cadence, masks, motion and rank-1 of synthetic clips, each beside held-out real clips and chance"""
     wanted = choose(args.measures, MEASURES, "--measures")
     if this_process().rank:
         print("this process has nothing to do: the first one measures, on --jobs cores", file=sys.stderr)

@@ -6,8 +6,8 @@ import argparse
 import math
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from gaitcrafter_ext.errors import UsageError
@@ -81,15 +81,15 @@ def options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> Callab
     return add
 
 
-def add_actions(
-    parser: argparse.ArgumentParser,
-    dest: str,
-    actions: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None], Any]],
-) -> None:
-    """A sub-parser for each action: name -> (help, what declares its options, what runs it)."""
+#: What declares the options of a part of a command, and what runs it, whose docstring is the help.
+Action = tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], None]]
+
+
+def add_actions(parser: argparse.ArgumentParser, dest: str, actions: Mapping[str, Action]) -> None:
+    """A sub-parser for each action by its name."""
     children = parser.add_subparsers(dest=dest, metavar=dest.upper(), required=True)
-    for name, (meaning, declare, _) in actions.items():
-        declare(children.add_parser(name, help=meaning, description=meaning, allow_abbrev=False))
+    for name, (declare, act) in actions.items():
+        declare(children.add_parser(name, help=act.__doc__, description=act.__doc__, allow_abbrev=False))
 
 
 def refuse_file(out: Path) -> None:
@@ -98,7 +98,7 @@ def refuse_file(out: Path) -> None:
         raise UsageError(f"--out: {out} is a file, or lies in one; name a folder")
 
 
-class Progress:
+class Progress(AbstractContextManager["Progress"]):
     """A bar on stderr that a library function drives by ``bar(done, total)``, e.g. of ``"reading"``, ``"clip"``."""
 
     def __init__(self, what: str, unit: str) -> None:
@@ -110,10 +110,5 @@ class Progress:
         self._bar.total = total
         self._bar.update(done - self._bar.n)
 
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.close()

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    ACTIONS[args.measure][2](args)
+    ACTIONS[args.measure][1](args)
     return 0
 
 
@@ -63,6 +63,7 @@ def _add_gei(parser: argparse.ArgumentParser) -> None:
 
 
 def _gei(args: argparse.Namespace) -> None:
+    """rank-1 by nearest gait energy image of the same view; with --probe-root, synthetic probes beside real ones"""
     store, keys = _open(args, args.root)
     gallery, asked = gallery_and_probes(store.dataset, keys, args.gallery, args.probes)
     real = _load(store, keys)
@@ -96,7 +97,7 @@ def _add_blind(parser: argparse.ArgumentParser) -> None:
 
 
 def _blind(args: argparse.Namespace) -> None:
-    """Write a mixed sheet for a viewer who does not know which is which, or score the answers."""
+    """a sheet of real and synthetic rows in random order with its key; with --score, hits of the answers"""
     if args.score or args.answers:
         return _score(args)
     missing = [name for name in ("real", "synthetic", "out") if not getattr(args, name)]
@@ -138,6 +139,7 @@ def _add_pairs(parser: argparse.ArgumentParser) -> None:
 
 
 def _pairs(args: argparse.Namespace) -> None:
+    """a sheet of real clips, each above a synthetic one of the same person, condition and view"""
     trees = open_trees(args.real, args.synthetic, args.views, config=args.config)
     found = matching_pairs(trees)
     if not found:
@@ -159,6 +161,7 @@ def _add_control(parser: argparse.ArgumentParser) -> None:
 
 
 def _control(args: argparse.Namespace) -> None:
+    """gait cycles read beside those asked for, and frame-to-frame overlap at the borders of windows"""
     with Progress("reading", "clip") as bar:
         found = control(OutputFolder(args.synthetic), np.random.default_rng(args.seed), bar)
     if args.json:
@@ -184,6 +187,7 @@ def _add_phases(parser: argparse.ArgumentParser) -> None:
 
 
 def _phases(args: argparse.Namespace) -> None:
+    """error of gait cycle and phase by view, on simulated walkers of known phase"""
     with Progress("walking", "person") as bar:
         rows = phase_errors(args.people, args.takes.split(","), VIEWS, args.frames, args.seed, bar)
     if args.json:
@@ -239,37 +243,12 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
     add("--jobs")
 
 
-#: Name -> help, options, what measures.
 ACTIONS = {
-    "gei": (
-        "rank-1 by nearest gait energy image of the same view; with --probe-root, synthetic probes beside real ones",
-        _add_gei,
-        _gei,
-    ),
-    "clips": (
-        "copies, cadence, masks, motion and rank-1 of synthetic clips, each beside held-out real clips and chance",
-        _add_clips,
-        clips,
-    ),
-    "blind": (
-        "a sheet of real and synthetic rows in random order with its key; with --score, hits of the answers",
-        _add_blind,
-        _blind,
-    ),
-    "pairs": (
-        "a sheet of real clips, each above a synthetic one of the same person, condition and view",
-        _add_pairs,
-        _pairs,
-    ),
-    "phases": ("error of gait cycle and phase by view, on simulated walkers of known phase", _add_phases, _phases),
-    "control": (
-        "gait cycles read beside those asked for, and frame-to-frame overlap at the borders of windows",
-        _add_control,
-        _control,
-    ),
-    "card": (
-        "the identity card: every measure with floor, ceiling and chance, as report.json and report.html",
-        _add_card,
-        card,
-    ),
+    "gei": (_add_gei, _gei),
+    "clips": (_add_clips, clips),
+    "blind": (_add_blind, _blind),
+    "pairs": (_add_pairs, _pairs),
+    "phases": (_add_phases, _phases),
+    "control": (_add_control, _control),
+    "card": (_add_card, card),
 }

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    ACTIONS[args.action][2](args)
+    ACTIONS[args.action][1](args)
     return 0
 
 
@@ -109,7 +109,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
-    """Train (or resume), test, print the table; what cannot be done is refused before anything is deleted."""
+    """train a recogniser on the people of TRAIN_SET, then print its table on those of TEST_SET"""
     from gaitcrafter_ext.generator.training import keep_freed_memory
     from gaitcrafter_ext.recognition.checkpoint import load_recogniser
     from gaitcrafter_ext.recognition.training import sampler_of, train
@@ -120,7 +120,7 @@ def _train(args: argparse.Namespace) -> None:
     sampler_of(config, people)
     tests = not args.no_test and bool(data.partition.test)
     clips = _test_set(data) if tests else None
-    if args.force:
+    if args.force:  # only now that nothing is left to refuse
         _delete_run(out, args.table)
     what = f"{config.model} on {len(people.people)} people, {len(people.clips)} clips, {device}"
     print(f"training {what}", file=sys.stderr)
@@ -135,6 +135,7 @@ def _train(args: argparse.Namespace) -> None:
 
 
 def _test(args: argparse.Namespace) -> None:
+    """print the table of a trained recogniser on the people of TEST_SET"""
     from gaitcrafter_ext.recognition.checkpoint import load_opengait, load_recogniser
 
     data = _open(args)
@@ -144,6 +145,7 @@ def _test(args: argparse.Namespace) -> None:
 
 
 def _export(args: argparse.Namespace) -> None:
+    """write a trained recogniser as an OpenGait checkpoint (.pt)"""
     if args.out.exists() and not args.force:
         raise ConflictError(f"{args.out} is already there; --force overwrites it")
     from gaitcrafter_ext.recognition.checkpoint import load_recogniser, save_opengait
@@ -153,16 +155,7 @@ def _export(args: argparse.Namespace) -> None:
     print(f"{args.out}: OpenGait model {'GaitSet' if card.model == 'gaitset' else 'Baseline'}; set restore_hint to it")
 
 
-#: Name -> help, options, what runs it.
-ACTIONS = {
-    "train": (
-        "train a recogniser on the people of TRAIN_SET, then print its table on those of TEST_SET",
-        _add_train,
-        _train,
-    ),
-    "test": ("print the table of a trained recogniser on the people of TEST_SET", _add_test, _test),
-    "export": ("write a trained recogniser as an OpenGait checkpoint (.pt)", _add_export, _export),
-}
+ACTIONS = {"train": (_add_train, _train), "test": (_add_test, _test), "export": (_add_export, _export)}
 
 
 def _config(args: argparse.Namespace) -> TrainingConfig:
