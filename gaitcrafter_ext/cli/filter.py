@@ -7,19 +7,7 @@ import json
 import math
 from dataclasses import replace
 
-from gaitcrafter_ext.cli._generating import (
-    MOST_PEOPLE,
-    add_blending,
-    add_sampling,
-    add_thresholds,
-    choose_people,
-    facts_of,
-    lines_of,
-    place_known,
-    refuse_shortfall,
-    sampling_of,
-    screening_of,
-)
+from gaitcrafter_ext.cli import _generating as generating
 from gaitcrafter_ext.cli._options import SWITCH, Progress, at_least, options
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError
 from gaitcrafter_ext.generator.weights import check_weights, locate, read_card
@@ -38,10 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = options(parser)
     add("--out", "who was chosen, and why not others", metavar="FILE.json")
     add("--weights")
-    add("--novel", "how many people", type=at_least(1, MOST_PEOPLE), required=True, metavar="N")
-    add_blending(parser.add_argument_group("who"))
-    add_sampling(parser.add_argument_group("how"))
-    add_thresholds(parser)
+    add("--novel", "how many people", type=at_least(1, generating.MOST_PEOPLE), required=True, metavar="N")
+    generating.add_blending(parser.add_argument_group("who"))
+    generating.add_sampling(parser.add_argument_group("how"))
+    generating.add_thresholds(parser)
     add("--compare", "try N people of each way to make them instead, and write a table", **SWITCH)
     add("--force")
     add("--json")
@@ -53,8 +41,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConflictError(f"--out: {args.out} is a folder; name a file, such as {args.out / 'chosen.json'}")
     weights = locate(args.weights)
     card = read_card(weights)
-    sampling = sampling_of(args, card)
-    screening = screening_of(args, weights, card, args.novel, sampling)
+    sampling = generating.sampling_of(args, card)
+    screening = generating.screening_of(args, weights, card, args.novel, sampling)
     earlier = _earlier(args)
     # That of an earlier run, so that another machine finds the same people.
     sampling = settle_precision(sampling, args.device, earlier.request.sampling.precision if earlier else "")
@@ -90,13 +78,13 @@ def _select(args: argparse.Namespace, screening: Screening, shared: Shared, foun
         found = None
     if found is None:
         with shared.working():
-            found = choose_people(screening)
+            found = generating.choose_people(screening)
         if not _write_as_last(args, shared, found.to_json()):
             return
-    facts = {"out": str(args.out), **facts_of(found), "control": dict(found.control)}
-    lines = [f"{args.out}: {len(found.people)} people", *lines_of(found)]
+    facts = {"out": str(args.out), **generating.facts_of(found), "control": dict(found.control)}
+    lines = [f"{args.out}: {len(found.people)} people", *generating.lines_of(found)]
     print(json.dumps(facts) if args.json else "\n".join(lines))
-    refuse_shortfall(found)
+    generating.refuse_shortfall(found)
 
 
 def _write_as_last(args: argparse.Namespace, shared: Shared, text: str) -> bool:
@@ -115,7 +103,7 @@ def _compare(args: argparse.Namespace, screening: Screening, shared: Shared) -> 
     if args.out.exists() and not args.force:
         raise ConflictError(f"{args.out} is already there; --force overwrites it")
     with shared.working():
-        known = place_known(screening)
+        known = generating.place_known(screening)
         with Progress("trying out people", "person") as bar:
             criteria, rows = compare_ways(screening, known, bar)
     facts = {

@@ -42,17 +42,8 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "compose":
         print(compose(args.cfgs, args.set, args.opengait), end="")
         return 0
-    launch(
-        args.opengait,
-        args.cfgs,
-        phase=args.phase,
-        device=args.device,
-        sets=args.set,
-        workdir=args.workdir,
-        iteration=args.iter,
-        log_to_file=args.log_to_file,
-        allow_missing=args.allow_missing,
-    )
+    alike = {name: getattr(args, name) for name in ("phase", "device", "workdir", "log_to_file", "allow_missing")}
+    launch(args.opengait, args.cfgs, sets=args.set, iteration=args.iter, **alike)
     return 0
 
 

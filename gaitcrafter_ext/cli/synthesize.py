@@ -9,20 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gaitcrafter_ext.cli._generating import (
-    MOST_PEOPLE,
-    add_blending,
-    add_sampling,
-    add_thresholds,
-    blend_of,
-    choose_people,
-    facts_of,
-    lines_of,
-    refuse_idle_thresholds,
-    refuse_shortfall,
-    sampling_of,
-    screening_of,
-)
+from gaitcrafter_ext.cli import _generating as generating
 from gaitcrafter_ext.cli._options import COUNT, SWITCH, Progress, at_least, options
 from gaitcrafter_ext.errors import UsageError, suggest
 from gaitcrafter_ext.generator.sampling import TILE
@@ -52,10 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_who(parser)
     _add_what(parser)
     how = parser.add_argument_group("how")
-    add_sampling(how)
+    generating.add_sampling(how)
     batch = f"clips between two savings; multiples of {TILE} are fastest on a CPU (default: {TILE}, on a GPU hundreds)"
     options(how)("--batch-size", batch, type=at_least(1), metavar="B")
-    add_thresholds(parser)
+    generating.add_thresholds(parser)
     shard = "make every N-th clip; shards may share --out (default: all; under a launcher each process its own)"
     add("--shard", shard, metavar="I/N")
     add("--engine", "ray: on $RAY_ADDRESS, whose machines share --out", choices=("local", "ray"), default="local")
@@ -70,8 +57,9 @@ def _add_who(parser: argparse.ArgumentParser) -> None:
     who = parser.add_argument_group("who")
     add = options(who)
     add("--identities", "known people (default: none; with --complete: all)", metavar="A,B|all|none")
-    add("--novel", f"novel people (default: {NOVEL}, with --complete: 0)", type=at_least(0, MOST_PEOPLE), metavar="N")
-    add_blending(who)
+    people = at_least(0, generating.MOST_PEOPLE)
+    add("--novel", f"novel people (default: {NOVEL}, with --complete: 0)", type=people, metavar="N")
+    generating.add_blending(who)
     add("--like", "people from their silhouettes in ROOT, whom the weights never saw", type=Path, metavar="ROOT")
     add("--like-people", "whom of them (default: all, of TRAIN_SET where it is known)", metavar="A,B")
     add("--partition", "of ROOT (default: partition.json in or beside it)")
@@ -98,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     weights = locate(args.weights)
     card = read_card(weights)
     shard = Shard.of_process() if args.shard is None else Shard.parse(args.shard)
-    sampling = sampling_of(args, card, args.size)
+    sampling = generating.sampling_of(args, card, args.size)
     folder = OutputFolder(args.out)
     selection, there = _selection(args, weights, card)
     sampling = settle_precision(sampling, args.device, folder.precision())
@@ -122,12 +110,12 @@ def run(args: argparse.Namespace) -> int:
             done = synthesize(plan, folder, load, shard, **options)
     _say_outcome(args, plan, done, shard, selected)
     if selected is not None:
-        refuse_shortfall(selected)
+        generating.refuse_shortfall(selected)
     return 0
 
 
 def _check_options(args: argparse.Namespace) -> None:
-    refuse_idle_thresholds(args)
+    generating.refuse_idle_thresholds(args)
     if (args.engine != "ray" and args.ray_tasks is not None) or (args.engine == "ray" and args.shard is not None):
         raise UsageError("--engine ray makes its own shards: --ray-tasks with it, --shard without it")
     if args.complete is not None and (args.novel or args.filter is not None):
@@ -155,7 +143,7 @@ def _selection(args: argparse.Namespace, weights: Path, card: Card) -> tuple[Sel
         views = inventory.views if args.views == "all" else views
     novel = NOVEL if args.novel is None and args.complete is None and not like else args.novel or 0
     takes = _takes(args, card, conditions, inventory)
-    selection = Selection(identities, novel, takes, views, blend_of(args, card), like)
+    selection = Selection(identities, novel, takes, views, generating.blend_of(args, card), like)
     return selection, inventory.there if inventory is not None else frozenset()
 
 
@@ -180,16 +168,14 @@ def _selected(
         return _read_selected(args, card, plan, folder)
     wanted = NOVEL if args.novel is None else args.novel
     sampling = replace(plan.sampling, size=64)  # as recognisers see clips
-    screening = screening_of(args, weights, card, wanted, sampling)
+    screening = generating.screening_of(args, weights, card, wanted, sampling)
     if args.dry_run:
         found = folder.selected()
         return found if found is not None and found.request == screening.request else None
-    shared = Shared(folder.trials, Process(shard.index - 1, shard.count))
-    selected = folder.select(
-        plan, screening.request, lambda: choose_people(replace(screening, shared=shared)), args.force
-    )
+    screening = replace(screening, shared=Shared(folder.trials, Process(shard.index - 1, shard.count)))
+    selected = folder.select(plan, screening.request, partial(generating.choose_people, screening), args.force)
     if not selected.people and args.identities in (None, "none"):
-        refuse_shortfall(selected)
+        generating.refuse_shortfall(selected)
     return selected
 
 
@@ -224,8 +210,8 @@ def _say_outcome(
     facts: dict[str, Any] = {"plan": plan.fingerprint, **asdict(done), "complete": done.complete}
     lines = [f"{args.out / 'pkl'}: {done.made} clips made, {done.kept} were there; {len(plan.identities)} people"]
     if selected is not None:
-        facts |= {"filter": facts_of(selected)}
-        lines += [f"filter: {line}" for line in lines_of(selected)]
+        facts |= {"filter": generating.facts_of(selected)}
+        lines += [f"filter: {line}" for line in generating.lines_of(selected)]
     if done.complete:
         made = {"page": PAGE, "partition": PARTITION, "opengait_entry": ENTRY, "contact_sheet": SHEET}
         made["manifest"] = MANIFEST

@@ -272,19 +272,9 @@ class Lab:
         size, folder, table = self.setting, self.root / "recognisers" / run, f"table-{length}.json"
         common = ("--out", folder, "--views", ",".join(size.views), *self._config())
         train = ("recognise", "train", "--data", data.root, "--partition", data.partition, *common)
-        kind = (
-            "--model",
-            size.model,
-            "--preset",
-            size.preset,
-            "--iterations",
-            str(length),
-            *words,
-            "--seed",
-            str(seed),
-        )
+        kind = ("--model", size.model, "--preset", size.preset, "--iterations", str(length), *words)
         after = ("--no-test",) if tested_on else ("--table", table)
-        self._command(f"train-{run}-{length}", *train, *kind, *after)
+        self._command(f"train-{run}-{length}", *train, *kind, "--seed", str(seed), *after)
         if tested_on:
             test = ("recognise", "test", "--data", tested_on.root, "--partition", tested_on.partition, *common)
             self._command(f"test-{run}-{length}", *test, "--table", table)

@@ -99,10 +99,9 @@ def summary(results: Results, question: str) -> str:
         cells = "".join(f"{_spread(arm.figures[name]):>14}" for name in shown)
         rows.append(f"{names[arm.name]:<{width}}{cells}{_gained(arm)}")
     seeds = len(results.arms[0].figures[shown[0]])
-    note = (
-        f"%, mean and standard deviation over {seeds} seed(s) of the recogniser; gains with 95 % intervals over people"
-    )
-    return "\n".join([question, "", *rows, f"{note} and seeds; chance {results.chance:.1f}"])
+    spread = f"%, mean and standard deviation over {seeds} seed(s) of the recogniser"
+    gains = f"gains with 95 % intervals over people and seeds; chance {results.chance:.1f}"
+    return "\n".join([question, "", *rows, f"{spread}; {gains}"])
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -125,13 +124,12 @@ def plot(results: Results, title: str, file: Path) -> None:
     figure = Figure(figsize=(2 + 0.8 * len(results.arms), 3.6), layout="constrained", dpi=90)
     axes = figure.subplots()
     names = list(results.arms[0].figures)
+    width = 0.6 / len(names)
     for place, name in enumerate(names):
-        shift = 0.6 * ((place + 0.5) / len(names) - 0.5)
+        shift = width * (place + 0.5) - 0.3
         for number, arm in enumerate(results.arms):
             values, label = arm.figures[name], name if number == 0 else None
-            axes.bar(
-                number + shift, statistics.fmean(values), 0.6 / len(names), color=f"C{place}", alpha=0.4, label=label
-            )
+            axes.bar(number + shift, statistics.fmean(values), width, color=f"C{place}", alpha=0.4, label=label)
             axes.scatter([number + shift] * len(values), values, s=10, color=f"C{place}")
     axes.axhline(results.chance, color="grey", linestyle="--", linewidth=0.8, label="chance of rank-1")
     axes.set(title=title, ylabel="%", ylim=(0, 100))
