@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 from collections.abc import Callable, Mapping
@@ -96,6 +97,11 @@ def refuse_file(out: Path) -> None:
     """Raise ``UsageError`` where a folder to write is a file, or lies in one."""
     if any(path.is_file() for path in (out, *out.parents)):
         raise UsageError(f"--out: {out} is a file, or lies in one; name a folder")
+
+
+def say(args: argparse.Namespace, facts: Mapping[str, Any], *lines: str) -> None:
+    """Print the facts as one JSON object where ``--json`` asks for it, the lines otherwise."""
+    print(json.dumps(facts) if args.json else "\n".join(lines))
 
 
 class Progress(AbstractContextManager["Progress"]):

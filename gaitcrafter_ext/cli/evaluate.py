@@ -16,7 +16,7 @@ from gaitcrafter_ext.audit.control import control, phase_errors
 from gaitcrafter_ext.audit.data import open_tree, open_trees
 from gaitcrafter_ext.audit.gei import describe, gallery_and_probes, rank_one
 from gaitcrafter_ext.cli._card import MEASURES, card, clips
-from gaitcrafter_ext.cli._options import SWITCH, Progress, add_actions, at_least, options
+from gaitcrafter_ext.cli._options import SWITCH, Progress, add_actions, at_least, options, say
 from gaitcrafter_ext.errors import DataError, UsageError
 from gaitcrafter_ext.metrics.features import FeatureSet
 from gaitcrafter_ext.records import fill, read_json, to_json
@@ -33,9 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_actions(parser, "measure", ACTIONS)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     ACTIONS[args.measure][1](args)
-    return 0
 
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
@@ -108,12 +107,13 @@ def _blind(args: argparse.Namespace) -> None:
     trees = open_trees(args.real, args.synthetic, args.views, config=args.config)
     rows = write_sheet(args.out, trees, draw_rows(trees, args.rows, np.random.default_rng(args.seed)))
     sheet, key = args.out / SHEET, args.out / KEY
-    if args.json:
-        print(json.dumps({"sheet": str(sheet), "key": str(key), "rows": len(rows)}))
-        return
-    print(f"sheet to show:      {sheet}  ({len(rows)} rows, half of them real)")
-    print(f"answers to fill in: {args.out / 'answers.json'}  (real or synthetic for each row)")
-    print(f"key to keep back:   {key}")
+    say(
+        args,
+        {"sheet": str(sheet), "key": str(key), "rows": len(rows)},
+        f"sheet to show:      {sheet}  ({len(rows)} rows, half of them real)",
+        f"answers to fill in: {args.out / 'answers.json'}  (real or synthetic for each row)",
+        f"key to keep back:   {key}",
+    )
 
 
 def _score(args: argparse.Namespace) -> None:
@@ -150,7 +150,7 @@ def _pairs(args: argparse.Namespace) -> None:
         rows += [(f"real  {theirs}", trees.real.read(theirs)[: len(clip)]), (f"synth {ours}", clip)]
     contact_sheet(rows, args.out, frames=args.frames)
     shown = {"sheet": str(args.out), "pairs": len(rows) // 2, "possible": len(found)}
-    print(json.dumps(shown) if args.json else f"{args.out}: {shown['pairs']} of {len(found)} possible pairs")
+    say(args, shown, f"{args.out}: {shown['pairs']} of {len(found)} possible pairs")
 
 
 def _add_control(parser: argparse.ArgumentParser) -> None:
@@ -164,17 +164,14 @@ def _control(args: argparse.Namespace) -> None:
     """gait cycles read beside those asked for, and frame-to-frame overlap at the borders of windows"""
     with Progress("reading", "clip") as bar:
         found = control(OutputFolder(args.synthetic), np.random.default_rng(args.seed), bar)
-    if args.json:
-        print(json.dumps(asdict(found)))
-        return
-    print("view  cycle off by (mean)  clips")
-    for view, (error, count) in found.views.items():
-        print(f"{view:4}  {error:11.2f} frames  {count:5}")
-    print(f"worst clip: {found.worst:.2f} frames")
+    lines = ["view  cycle off by (mean)  clips"]
+    lines += [f"{view:4}  {error:11.2f} frames  {count:5}" for view, (error, count) in found.views.items()]
+    lines.append(f"worst clip: {found.worst:.2f} frames")
     for where, overlap in (("at window borders", found.seams), ("elsewhere", found.elsewhere)):
         if overlap.count:
             interval = f"[{overlap.low:.3f}, {overlap.high:.3f}]"
-            print(f"IoU of successive frames {where}: {overlap.value:.3f} {interval}")
+            lines.append(f"IoU of successive frames {where}: {overlap.value:.3f} {interval}")
+    say(args, asdict(found), *lines)
 
 
 def _add_phases(parser: argparse.ArgumentParser) -> None:

@@ -84,7 +84,7 @@ def _counts(text: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Run what is left of the experiment; print the table, write the results."""
     refuse_file(args.out)
     setting = _setting(args)
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     lines = [step.line for step in lab.steps]
     if args.dry_run:
         print(json.dumps({"steps": lines}, indent=1) if args.json else "\n".join(lines))
-        return 0
+        return
 
     def show(number: int, step: Step) -> None:
         print(f"[{number}/{len(lines)}] {step.line}", file=sys.stderr)
@@ -105,7 +105,6 @@ def run(args: argparse.Namespace) -> int:
         atomic_write_text(args.out / f"{args.name}.{name}", text)
     plot(results, args.name, args.out / f"{args.name}.png")
     print(results.to_json() if args.json else f"{table}\n\nplot: {args.out / f'{args.name}.png'}")
-    return 0
 
 
 def _setting(args: argparse.Namespace) -> Setting:

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--force")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Read, lay out, write."""
     if args.out.exists() and not args.force:
         raise ConflictError(f"--out: {args.out} is there already; choose another file, or overwrite it by --force")
@@ -36,10 +36,9 @@ def run(args: argparse.Namespace) -> int:
     frames = grid([read_clip(path) for path in args.clips], args.columns, args.scale)
     write_animation(args.out, frames, args.fps)
     print(f"{args.out}: {len(args.clips)} clips, {len(frames)} frames of {frames.shape[2]} x {frames.shape[1]} pixels")
-    return 0
 
 
-def _archive(args: argparse.Namespace) -> int:
+def _archive(args: argparse.Namespace) -> None:
     root, out = args.clips[0], args.out
     if len(args.clips) > 1 or not root.is_dir():
         raise UsageError(f"--format {args.format}: name one folder, what 'synthesize' wrote or an OpenGait tree")
@@ -52,4 +51,3 @@ def _archive(args: argparse.Namespace) -> int:
     written = sorted(out.glob("clips-*.tar")) if out.is_dir() else [out]
     megabytes = sum(path.stat().st_size for path in written) / 1e6
     print(f"{out}: {len(written)} file{'s' * (len(written) > 1)}, {megabytes:.1f} MB")
-    return 0

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from dataclasses import replace
 
 from gaitcrafter_ext.cli import _generating as generating
-from gaitcrafter_ext.cli._options import SWITCH, Progress, at_least, options
+from gaitcrafter_ext.cli._options import SWITCH, Progress, at_least, options, say
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError
 from gaitcrafter_ext.generator.weights import check_weights, locate, read_card
 from gaitcrafter_ext.hardware import this_process
@@ -35,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--json")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Choose people and write them to a file, or compare ways to make them."""
     if args.out.is_dir():
         raise ConflictError(f"--out: {args.out} is a folder; name a file, such as {args.out / 'chosen.json'}")
@@ -53,7 +52,6 @@ def run(args: argparse.Namespace) -> int:
         _compare(args, screening, shared)
     else:
         _select(args, screening, shared, earlier)
-    return 0
 
 
 def _earlier(args: argparse.Namespace) -> SelectedIdentities | None:
@@ -82,8 +80,7 @@ def _select(args: argparse.Namespace, screening: Screening, shared: Shared, foun
         if not _write_as_last(args, shared, found.to_json()):
             return
     facts = {"out": str(args.out), **generating.facts_of(found), "control": dict(found.control)}
-    lines = [f"{args.out}: {len(found.people)} people", *generating.lines_of(found)]
-    print(json.dumps(facts) if args.json else "\n".join(lines))
+    say(args, facts, f"{args.out}: {len(found.people)} people", *generating.lines_of(found))
     generating.refuse_shortfall(found)
 
 

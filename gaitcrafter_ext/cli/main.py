@@ -1,7 +1,8 @@
 """``gaitcrafter COMMAND``: finds the command's module, parses its options, reports its errors in one line.
 
-A command is a module of this package with ``HELP``, ``add_arguments(parser)`` and ``run(args) -> int``; a module
-whose name begins with an underscore is none. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+A command is a module of this package with ``HELP``, ``add_arguments(parser)`` and ``run(args)``, which returns the
+exit code or None; a module whose name begins with an underscore is no command. Exit codes: 0 or None done, 1 failed,
+2 wrong usage, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def _dispatch(argv: list[str]) -> int:
         args = parser.parse_args(argv[1:])
     except SystemExit as stop:  # argparse ends the process after --help
         return int(stop.code or 0)
-    return int(command.run(args))
+    return command.run(args) or 0
 
 
 def _print_completion(shells: Sequence[str]) -> int:

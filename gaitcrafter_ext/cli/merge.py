@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from gaitcrafter_ext.cli._options import SWITCH, options
+from gaitcrafter_ext.cli._options import SWITCH, options, say
 from gaitcrafter_ext.errors import MissingError, UsageError
 from gaitcrafter_ext.opengait.config_keys import FolderEntry
 from gaitcrafter_ext.opengait.merging import CLIPS, PARTITION, Merged, merge, plan_merge
@@ -28,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--json")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     if not args.real.is_dir():
         raise MissingError(f"--real: there is no folder {args.real}; name the folder of the real identities")
     _check_out(args)
@@ -36,7 +35,6 @@ def run(args: argparse.Namespace) -> int:
     plan = plan_merge(args.dataset, args.real, args.partition, entries, args.file, args.without_real)
     merge(plan, args.out, args.copy)
     _report(args, plan)
-    return 0
 
 
 def _check_out(args: argparse.Namespace) -> None:
@@ -59,9 +57,10 @@ def _report(args: argparse.Namespace, plan: Merged) -> None:
     out, people = args.out.resolve(), plan.partition
     facts = {"dataset_root": str(out / CLIPS), "dataset_partition": str(out / PARTITION)}
     counts = {"train": len(people.train), "novel": len(plan.novel), "test": len(people.test)}
-    if args.json:
-        print(json.dumps({**facts, **counts, "class_num": counts["train"]}))
-        return
-    print("\n".join(f"{name}: {path}" for name, path in facts.items()))
-    print(f"class_num: {counts['train']}  ({counts['novel']} of them novel; {counts['test']} people to test, all real)")
-    print(f"one file a view folder: no data_in_use; to undo, delete {args.out}")
+    say(
+        args,
+        {**facts, **counts, "class_num": counts["train"]},
+        *(f"{name}: {path}" for name, path in facts.items()),
+        f"class_num: {counts['train']}  ({counts['novel']} of them novel; {counts['test']} people to test, all real)",
+        f"one file a view folder: no data_in_use; to undo, delete {args.out}",
+    )

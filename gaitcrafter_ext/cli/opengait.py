@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 
-from gaitcrafter_ext.cli._options import SWITCH, at_least, options
+from gaitcrafter_ext.cli._options import SWITCH, at_least, options, say
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.opengait.checkout import Checkout
 
@@ -31,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--local_rank", argparse.SUPPRESS, "--local-rank", type=int)  # of a launcher; the environment says it too
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Do what was asked for."""
     if args.action in ("install", "uninstall", "status"):
         return _shim(args)
@@ -41,13 +40,12 @@ def run(args: argparse.Namespace) -> int:
 
     if args.action == "compose":
         print(compose(args.cfgs, args.set, args.opengait), end="")
-        return 0
+        return
     alike = {name: getattr(args, name) for name in ("phase", "device", "workdir", "log_to_file", "allow_missing")}
     launch(args.opengait, args.cfgs, sets=args.set, iteration=args.iter, **alike)
-    return 0
 
 
-def _shim(args: argparse.Namespace) -> int:
+def _shim(args: argparse.Namespace) -> None:
     checkout = Checkout(args.opengait)
     if args.action == "install":
         checkout.install()
@@ -55,5 +53,4 @@ def _shim(args: argparse.Namespace) -> int:
     shim = str(checkout.shim.relative_to(checkout.root))
     facts = {"opengait": str(checkout.root), "commit": checkout.commit, "shim": shim, "current": checkout.is_current}
     text = f"removed {shim}" if removed else checkout.describe()
-    print(json.dumps(facts) if args.json else f"{text}\nOpenGait {checkout.commit} at {checkout.root}")
-    return 0
+    say(args, facts, text, f"OpenGait {checkout.commit} at {checkout.root}")

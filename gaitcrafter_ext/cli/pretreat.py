@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--json")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Align everything; results on stdout, warnings on stderr; ``DataError`` where nothing could be used."""
     source, out = args.input, args.out
     layout = args.layout or _layout(source)
@@ -85,7 +85,6 @@ def run(args: argparse.Namespace) -> int:
     if args.save_sheet:
         sheet_of_store(store, usable, args.save_sheet, args.rows)
     _report(store, results, args.json)
-    return 0
 
 
 def _layout(source: Path) -> str:

@@ -51,9 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_actions(parser, "action", ACTIONS)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     ACTIONS[args.action][1](args)
-    return 0
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:

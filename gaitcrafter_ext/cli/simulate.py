@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import time
 
-from gaitcrafter_ext.cli._options import Progress, options
+from gaitcrafter_ext.cli._options import Progress, options, say
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.silhouettes.parallel import available_cores
 from gaitcrafter_ext.simulation.writing import CohortPlan, write_cohort
@@ -30,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--json")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Simulate and write the cohort; what was written on stdout, progress on stderr."""
     plan = CohortPlan(
         subjects=args.subjects,
@@ -45,15 +44,14 @@ def run(args: argparse.Namespace) -> int:
         for new, old in write_cohort(plan, args.out, args.jobs or available_cores()):
             made, kept = made + new, kept + old
             progress(made + kept, total)
-    if args.json:
-        rate = round(made * plan.frames / (time.perf_counter() - started))
-        counts = {"clips_made": made, "clips_kept": kept, "frames_per_second": rate}
-        print(json.dumps({"out": str(args.out), **dataclasses.asdict(plan), **counts}))
-        return 0
-    clips = f"{made} clips made, {kept} were there; {plan.frames} frames each"
-    print(f"{args.out / 'pkl'}: {plan.subjects} people, {clips}")
-    print(f"{args.out / 'partition.json'}: {plan.train} to train, {plan.subjects - plan.train} to test")
-    return 0
+    rate = round(made * plan.frames / (time.perf_counter() - started))
+    counts = {"clips_made": made, "clips_kept": kept, "frames_per_second": rate}
+    say(
+        args,
+        {"out": str(args.out), **dataclasses.asdict(plan), **counts},
+        f"{args.out / 'pkl'}: {plan.subjects} people, {made} clips made, {kept} were there; {plan.frames} frames each",
+        f"{args.out / 'partition.json'}: {plan.train} to train, {plan.subjects - plan.train} to test",
+    )
 
 
 def parse_takes(text: str, conditions: tuple[str, ...]) -> dict[str, int]:

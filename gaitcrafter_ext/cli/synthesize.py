@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from gaitcrafter_ext.cli import _generating as generating
-from gaitcrafter_ext.cli._options import COUNT, SWITCH, Progress, at_least, options
+from gaitcrafter_ext.cli._options import COUNT, SWITCH, Progress, at_least, options, say
 from gaitcrafter_ext.errors import UsageError, suggest
 from gaitcrafter_ext.generator.sampling import TILE
 from gaitcrafter_ext.generator.weights import Card, check_weights, locate, read_card
@@ -80,7 +78,7 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
     add("--size", "rows of a frame (default: %(default)s)", type=int, choices=(64, 128), default=64)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Choose who, plan, then make, or with ``--dry-run`` tell what it would cost."""
     _check_options(args)
     weights = locate(args.weights)
@@ -93,7 +91,8 @@ def run(args: argparse.Namespace) -> int:
     plan = make_plan(card, selection, sampling, there)
     check_weights(weights, card)
     if not plan.clips:
-        return _say(args, {"planned": 0}, [f"{args.complete} lacks nothing: no clip to make"])
+        say(args, {"out": str(args.out), "planned": 0}, f"{args.complete} lacks nothing: no clip to make")
+        return
     selected = None if args.filter is None else _selected(args, weights, card, plan, folder, shard)
     if selected is not None:
         chosen = replace(selection, selected=selected.people, selected_by=selected.fingerprint)
@@ -101,7 +100,8 @@ def run(args: argparse.Namespace) -> int:
     load = partial(pipeline_sampler, weights, sampling, args.device)
     if args.dry_run:
         folder.check(plan, args.force)
-        return _say_cost(args, plan, estimate(plan, folder, load, shard, args.batch_size))
+        _say_cost(args, plan, estimate(plan, folder, load, shard, args.batch_size))
+        return
     with Progress(f"synthesizing {args.out}", "clip") as bar:
         options = {"chunk": args.batch_size, "force": args.force, "progress": bar}
         if args.engine == "ray":
@@ -111,7 +111,6 @@ def run(args: argparse.Namespace) -> int:
     _say_outcome(args, plan, done, shard, selected)
     if selected is not None:
         generating.refuse_shortfall(selected)
-    return 0
 
 
 def _check_options(args: argparse.Namespace) -> None:
@@ -192,7 +191,7 @@ def _read_selected(args: argparse.Namespace, card: Card, plan: Plan, folder: Out
     return selected if args.dry_run else folder.select(plan, selected.request, lambda: selected, args.force)
 
 
-def _say_cost(args: argparse.Namespace, plan: Plan, cost: Estimate) -> int:
+def _say_cost(args: argparse.Namespace, plan: Plan, cost: Estimate) -> None:
     minutes, seconds = divmod(round(cost.seconds), 60)
     lines = [
         f"plan {plan.fingerprint}: {cost.planned} clips of {len(plan.identities)} people, {cost.to_make} to make now",
@@ -201,13 +200,13 @@ def _say_cost(args: argparse.Namespace, plan: Plan, cost: Estimate) -> int:
     ]
     if args.filter is not None and not plan.filter:
         lines.append("before that the filter chooses the novel people: 4 clips of each candidate; not counted here")
-    return _say(args, {"dry_run": True, "plan": plan.fingerprint, **asdict(cost)}, lines)
+    say(args, {"out": str(args.out), "dry_run": True, "plan": plan.fingerprint, **asdict(cost)}, *lines)
 
 
 def _say_outcome(
     args: argparse.Namespace, plan: Plan, done: Outcome, shard: Shard, selected: SelectedIdentities | None
 ) -> None:
-    facts: dict[str, Any] = {"plan": plan.fingerprint, **asdict(done), "complete": done.complete}
+    facts = {"out": str(args.out), "plan": plan.fingerprint, **asdict(done), "complete": done.complete}
     lines = [f"{args.out / 'pkl'}: {done.made} clips made, {done.kept} were there; {len(plan.identities)} people"]
     if selected is not None:
         facts |= {"filter": generating.facts_of(selected)}
@@ -219,9 +218,4 @@ def _say_outcome(
         lines.append(f"beside it: {', '.join(made.values())}")
     else:
         lines.append(f"shard {shard} is done; {done.planned - done.there} of {done.planned} clips are other shards'")
-    _say(args, facts, lines)
-
-
-def _say(args: argparse.Namespace, facts: dict[str, Any], lines: list[str]) -> int:
-    print(json.dumps({"out": str(args.out), **facts}) if args.json else "\n".join(lines))
-    return 0
+    say(args, facts, *lines)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import math
 import os
@@ -13,7 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gaitcrafter_ext.cli._options import COUNT, number, options, refuse_file
+from gaitcrafter_ext.cli._options import COUNT, number, options, refuse_file, say
 from gaitcrafter_ext.errors import ConflictError, UsageError
 from gaitcrafter_ext.generator.config import GeneratorConfig, load_config
 from gaitcrafter_ext.generator.state import LOCK_PREFIX, is_training
@@ -48,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--json")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Train, writing weights at every validation and at the end."""
     _check_options(args)
     config = load_config(args.config, student=bool(args.distill))
@@ -114,7 +113,7 @@ def _denoising(
     return config, objective
 
 
-def _train(args: argparse.Namespace, config: GeneratorConfig, objective: Callable[[Path], Objective]) -> int:
+def _train(args: argparse.Namespace, config: GeneratorConfig, objective: Callable[[Path], Objective]) -> None:
     from gaitcrafter_ext.generator.data import readers
     from gaitcrafter_ext.generator.training import Trainer
 
@@ -130,7 +129,6 @@ def _train(args: argparse.Namespace, config: GeneratorConfig, objective: Callabl
         if trainer.accelerator.is_main_process:
             _report(args, trainer, _export(args.out, made, trainer))
         trainer.accelerator.end_training()
-    return 0
 
 
 def _command(args: argparse.Namespace) -> str:
@@ -177,4 +175,4 @@ def _report(args: argparse.Namespace, trainer: Trainer, fingerprint: str) -> Non
         "fingerprint": fingerprint,
         "loss_held_out": _figure(progress.curve[-1][2]) if progress.curve else None,
     }
-    print(json.dumps(result) if args.json else "\n".join(f"{name}: {value}" for name, value in result.items()))
+    say(args, result, *(f"{name}: {value}" for name, value in result.items()))
