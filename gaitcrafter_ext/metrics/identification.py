@@ -26,7 +26,7 @@ COMPONENTS, SHRINKAGE = 300, 0.05
 
 @dataclass(frozen=True)
 class Matches:
-    """Probes whose person is in the gallery (of ``people``) at their view, hits found it; others are ``dropped``."""
+    """Probes whose person is in the gallery (of ``people``) at their view; ``hits`` found it, others are dropped."""
 
     probes: FeatureSet
     hits: NDArray[np.bool_]
