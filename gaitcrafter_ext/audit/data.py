@@ -49,14 +49,9 @@ class Trees:
     real_keys: Keys
     synthetic_keys: Keys
 
-    @property
-    def dataset(self) -> DatasetConfig:
-        """The reading rules."""
-        return self.real.dataset
-
     def cell(self, key: ClipKey) -> Cell:
         """View and condition of a clip."""
-        return self.dataset.view_name(key.view), condition_in(self.dataset, key.take)
+        return self.real.dataset.view_name(key.view), condition_in(self.real.dataset, key.take)
 
 
 @dataclass(frozen=True)
@@ -66,8 +61,7 @@ class Splits:
     ``held_out`` are of the people of ``training``, as ``rule`` says; unless ``unseen``, they were trained on as well.
     ``others`` are of people whom the generator never saw. ``passed_over`` counts synthetic clips of other views.
     ``generator`` are the people that it was trained on, as far as is known, ``before`` is ``dataset/identity`` of
-    everyone else that the weights ever saw, ``test`` are those of TEST_SET; ``parents`` are the training people in each
-    synthetic person's blend.
+    everyone else that the weights ever saw, ``test`` are those of TEST_SET; ``parents`` are each synthetic person's.
     """
 
     training: Keys
@@ -80,7 +74,7 @@ class Splits:
     generator: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
-    parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    parents: Mixes = field(default_factory=dict)
     caveats: tuple[str, ...] = ()
 
     @property
@@ -184,9 +178,9 @@ def sort_clips(trees: Trees, folder: str, card: Card | None, most: int, partitio
     keys = [key for key in trees.real_keys if named is None or key.identity in named]
     generator = _generator(trees, card, mixes, keys, partition)
     if card is not None:
-        parts = held_out_of_card(keys, card, trees.real.root, trees.dataset)
+        parts = held_out_of_card(keys, card, trees.real.root, trees.real.dataset)
     else:
-        parts = last_takes(keys, generator, trees.dataset)
+        parts = last_takes(keys, generator, trees.real.dataset)
         caveats.append(f"no weights given: which real clips the generator never saw is guessed ({parts[2]})")
     found, others = split(trees, *parts), list[ClipKey]()
     if partition is not None:
@@ -202,10 +196,10 @@ def sort_clips(trees: Trees, folder: str, card: Card | None, most: int, partitio
         generator=tuple(sorted(generator)),
         before=card.trained_on.before if card else (),
         test=partition.test if partition else (),
-        parents={who: tuple(sorted(_parents(mix))) for who, mix in mixes.items()},
+        parents=mixes,
         caveats=(*found.caveats, *caveats),
     )
-    return _some_people(full, mixes, most)
+    return _some_people(full, most)
 
 
 def _mixes(folder: str, card: Card | None) -> tuple[Mixes, list[str]]:
@@ -223,11 +217,6 @@ def _mixes(folder: str, card: Card | None) -> tuple[Mixes, list[str]]:
     caveats = ["the synthetic run is not finished: some of its clips are missing"] if unfinished else []
     caveats += [] if found else ["no manifest beside the clips: whom novel people are blends of is not known"]
     return {record.identity: record.mix for record in records}, caveats
-
-
-def _parents(mix: Mapping[str, float]) -> list[str]:
-    """Largest share first."""
-    return sorted(mix, key=lambda name: (-mix[name], name))
 
 
 def _generator(trees: Trees, card: Card | None, mixes: Mixes, real: Keys, partition: Partition | None) -> set[str]:
@@ -345,12 +334,13 @@ def _absent(generator: set[str], training: Keys, others: Keys) -> list[str]:
     return caveats
 
 
-def _some_people(splits: Splits, mixes: Mixes, most: int) -> Splits:
+def _some_people(splits: Splits, most: int) -> Splits:
     """At most so many people of each kind: of training people those synthesized and then main parents first."""
     made, real, others = (_people(keys) for keys in (splits.synthetic, splits.training, splits.others))
     known = real | made & set(splits.generator)
     novel = sorted(made - known)[:most]
-    parents = [_parents(mixes[name]) for name in novel if name in mixes]
+    mixes = [splits.parents[name] for name in novel if name in splits.parents]
+    parents = [sorted(mix, key=lambda name: (-mix[name], name)) for mix in mixes]  # largest share first
     main, minor = [each[0] for each in parents if each], [name for each in parents for name in each]
     order = dict.fromkeys([*sorted(made & known), *main, *minor, *_shuffled(known)])
     kept = {*[name for name in order if name in known][:most], *novel, *_shuffled(others)[:most]}
@@ -366,8 +356,8 @@ def _some_people(splits: Splits, mixes: Mixes, most: int) -> Splits:
         if not group <= kept
     ]  # fmt: skip
     synthetic, held_out, training, rest = (tuple(key for key in keys if key.identity in kept) for keys in splits.kinds)
-    fewer = replace(splits, synthetic=synthetic, held_out=held_out, training=training, others=rest)
-    return replace(fewer, caveats=(*splits.caveats, *caveats))
+    said = (*splits.caveats, *caveats)
+    return replace(splits, synthetic=synthetic, held_out=held_out, training=training, others=rest, caveats=said)
 
 
 def _shuffled(names: Iterable[str]) -> list[str]:

@@ -11,6 +11,7 @@ of another seed is another person. Where it does not, equal names are taken to b
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,14 +106,11 @@ def chosen_by(folder: str | Path) -> str:
 
 def filter_people(fingerprint: str, recognisers: Sequence[Recogniser]) -> tuple[str, ...] | None:
     """Whom a filter's recogniser was trained on; None where it is neither among these nor the packaged one."""
-    for each in recognisers:
-        if each.fingerprint == fingerprint:
-            return each.people
-    try:
-        card = read_filter_card(locate_filter(BUNDLED))
-    except GaitCrafterError:
-        return None
-    return card.people if card.fingerprint == fingerprint else None
+    known = {each.fingerprint: each.people for each in recognisers}
+    with contextlib.suppress(GaitCrafterError):
+        packaged = read_filter_card(locate_filter(BUNDLED))
+        known.setdefault(packaged.fingerprint, packaged.people)
+    return known.get(fingerprint)
 
 
 def check_disjoint(

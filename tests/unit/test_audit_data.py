@@ -82,15 +82,16 @@ def test_the_rules_come_from_the_weights_card_unless_a_config_names_others(tmp_p
     numbered = replace(card(), dataset=DatasetConfig(takes_pattern=r"\d+"))
     root = str(tmp_path)
     assert open_trees(root, root, card=numbered).cell(ClipKey("000", "00", "090")) == ("090", "nm")
-    assert open_trees(root, root, card=numbered, config="grew").dataset.name == "GREW"
-    assert open_trees(root, root).dataset == DatasetConfig()
+    assert open_trees(root, root, card=numbered, config="grew").real.dataset.name == "GREW"
+    assert open_trees(root, root).real.dataset == DatasetConfig()
 
 
 def test_recipes_tell_the_generators_people_and_parents(tmp_path: Path) -> None:
-    write_recipes(tmp_path, {"syn-0001": {"000": 0.4, "001": 0.5, "002": 0.1}, "000": {"000": 1.0}})
+    recipes = {"syn-0001": {"000": 0.4, "001": 0.5, "002": 0.1}, "000": {"000": 1.0}}
+    write_recipes(tmp_path, recipes)
     found = splits(tmp_path, ("syn-0001", "000"), Partition(("000", "001"), ("003",)))
     assert found.generator == ("000", "001", "002")
-    assert found.parents == {"syn-0001": ("000", "001", "002"), "000": ("000",)}
+    assert found.parents == recipes
     assert {key.take for key in found.held_out} == {"nm-02", "cl-02"}
     assert names(found.others) == {"003/nm-01", "003/cl-01"}  # as many takes as synthetic people have
     assert any("no weights given" in each for each in found.caveats)
@@ -98,7 +99,7 @@ def test_recipes_tell_the_generators_people_and_parents(tmp_path: Path) -> None:
     assert any("1 of the 3 people" in each for each in splits(tmp_path, ("000",), Partition(("000", "001"))).caveats)
     write_recipes(tmp_path / "part", {"syn-0001": {"000": 0.4, "001": 0.6}}, ".gaitcrafter/shard-1-of-2.jsonl")
     found = splits(tmp_path / "part", ("syn-0001",), Partition(("000", "001"), ("002",)))
-    assert found.parents == {"syn-0001": ("000", "001")}
+    assert found.parents == {"syn-0001": {"000": 0.4, "001": 0.6}}
     assert any("not finished" in each for each in found.caveats)
     (tmp_path / "bare").mkdir()
     bare = splits(tmp_path / "bare", ("000",), Partition(("000", "001")))
