@@ -31,27 +31,27 @@ FOLDS = 5
 RECALL_NEIGHBOURS, COVERAGE_NEIGHBOURS = 3, 5
 
 
-def kid(left: Floats, right: Floats, rng: np.random.Generator, subset: int | None = None) -> Estimate:
+def kid(left: Floats, right: Floats, rng: np.random.Generator) -> Estimate:
     """Kernel distance of two sets, float [N, D] and [M, D]: mean over subsets, about 0 for equal distributions.
 
-    A ``subset`` has 100 clips of each kind where not given, or half of the smaller set; the interval is where 95 % of
-    the subsets lie, and the count is the size of a subset.
+    A subset has 100 clips of each kind, or half of the smaller set; the interval is where 95 % of the subsets lie, and
+    the count is the size of a subset.
     """
     least = min(len(left), len(right))
-    size = min(least, max(2, min(SUBSET, least // 2)) if subset is None else subset)
-    if size < 2:
+    if least < 2:
         raise DataError(f"KID: {len(left)} and {len(right)} clips; at least 2 of each kind are needed")
+    size = max(2, min(SUBSET, least // 2))
 
     def draw(points: Floats) -> Floats:
         return points[rng.choice(len(points), size, replace=False)]
 
-    found = [_squared_mmd(draw(left), draw(right)) for _ in range(SUBSETS)]
+    found = [squared_mmd(draw(left), draw(right)) for _ in range(SUBSETS)]
     low, high = np.quantile(found, ENDS)
     return Estimate(float(np.mean(found)), float(low), float(high), size)
 
 
-def _squared_mmd(left: Floats, right: Floats) -> float:
-    """Unbiased estimate (Gretton et al. 2012, eq. 3)."""
+def squared_mmd(left: Floats, right: Floats) -> float:
+    """Unbiased estimate, of as many points each (Gretton et al. 2012, eq. 3)."""
     size = len(left)
     own = sum(float(table.sum() - np.trace(table)) for table in (_kernel(left, left), _kernel(right, right)))
     return own / (size * (size - 1)) - 2 * float(_kernel(left, right).mean())

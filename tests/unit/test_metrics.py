@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import DataError, UsageError
+from gaitcrafter_ext.metrics import variety
 from gaitcrafter_ext.metrics.calibration import RATES, calibrate
 from gaitcrafter_ext.metrics.centroids import (
     between_centroids,
@@ -25,7 +26,6 @@ from gaitcrafter_ext.metrics.features import FeatureSet, cosine_distances, flatt
 from gaitcrafter_ext.metrics.identification import faithfulness, identification, match
 from gaitcrafter_ext.metrics.intervals import bootstrap_mean, bootstrap_median, estimate_share, exact_interval
 from gaitcrafter_ext.metrics.leakage import leakage, parent_retrieval, three_sample
-from gaitcrafter_ext.metrics.variety import balanced, density_coverage, kid, recall, two_sample_accuracy, within_balls
 from gaitcrafter_ext.vocabulary import ClipKey
 from tests.filter_fakes import features
 
@@ -122,7 +122,7 @@ def test_twenty_people_under_one_name_are_no_person() -> None:
 def test_real_takes_are_matched_to_the_synthetic_number_and_cells_are_balanced() -> None:
     real, few = draw_people(3, seed=8, takes=5), draw_people(2, seed=9, takes=2)
     assert sorted(set(matched_takes(real, few).take.tolist())) == ["nm-01", "nm-02"]
-    left, right = balanced(["a"] * 5 + ["b"] * 2, ["b"] * 4 + ["a"] + ["c"], rng())
+    left, right = variety.balanced(["a"] * 5 + ["b"] * 2, ["b"] * 4 + ["a"] + ["c"], rng())
     assert (len(left), len(right), (left < 5).sum(), 5 in right) == (3, 3, 1, False)
 
 
@@ -201,8 +201,8 @@ def test_too_few_people_or_clips_are_refused() -> None:
         (lambda: consistency(single, 0.1), "none of 4 people has two clips"),
         (lambda: parent_retrieval(novel, TRAINING, {}), r"none of 120 novel clips .* manifest.jsonl"),
         (lambda: three_sample(alone, np.array(["a"]), alone, np.array(["b"])), "no view and condition in common"),
-        (lambda: recall(labelled(cloud(5, 0)), one), "5 real and 1 synthetic clips"),
-        (lambda: two_sample_accuracy(labelled(cloud(9, 0)), one, rng()), "1 people in a set"),
+        (lambda: variety.recall(labelled(cloud(5, 0)), one), "5 real and 1 synthetic clips"),
+        (lambda: variety.two_sample_accuracy(labelled(cloud(9, 0)), one, rng()), "1 people in a set"),
         (lambda: calibrate(draw_people(20)), r"20 people to calibrate on; a rate of 0.001 needs 46 or more"),
     ):
         with pytest.raises(DataError, match=message):
@@ -228,9 +228,9 @@ def test_kid_is_the_mmd_of_a_loop_and_grows_with_the_shift() -> None:
 
     own = sum(kernel(side[i], side[j]) for side in (left, right) for i in range(6) for j in range(6) if i != j) / 30
     cross = sum(kernel(a, b) for a in left for b in right) / 36
-    assert kid(left, right, rng(), 6).value == pytest.approx(own - 2 * cross)
+    assert variety.squared_mmd(left, right) == pytest.approx(own - 2 * cross)
     draws = rng().normal(size=(2, 400, 5))
-    values = [kid(draws[0], draws[1] + shift, rng()).value for shift in (0.0, 0.5, 1.0)]
+    values = [variety.kid(draws[0], draws[1] + shift, rng()).value for shift in (0.0, 0.5, 1.0)]
     assert abs(values[0]) < 0.02
     assert values[0] < values[1] < values[2]
 
@@ -244,38 +244,38 @@ def test_balls_are_those_of_a_loop() -> None:
         ]
         for point in real
     ]
-    assert within_balls(real, made, 3).tolist() == naive
+    assert variety.within_balls(real, made, 3).tolist() == naive
 
 
 def test_the_same_distribution_is_covered_and_a_collapsed_one_is_not() -> None:
     real, same, narrow = labelled(cloud(200, 0)), labelled(cloud(200, 1)), labelled(cloud(200, 1, 0.1))
-    full, _ = recall(real, same)
-    density, coverage = density_coverage(real, same, rng())
+    full, _ = variety.recall(real, same)
+    density, coverage = variety.density_coverage(real, same, rng())
     assert full.low < full.value < full.high
     assert full.value > 0.85
-    assert recall(real, narrow)[0].value < 0.1
+    assert variety.recall(real, narrow)[0].value < 0.1
     assert density.value == pytest.approx(1.0, abs=0.15)
     assert coverage.value > 0.9
     few = labelled(np.repeat(same.vectors[:3], 60, axis=0))
-    assert density_coverage(real, few, rng())[1].value < 0.2
-    far = density_coverage(real, labelled(same.vectors + 9), rng())
+    assert variety.density_coverage(real, few, rng())[1].value < 0.2
+    far = variety.density_coverage(real, labelled(same.vectors + 9), rng())
     assert [each.value for each in far] == [0.0, 0.0]
 
 
 def test_variety_of_another_condition_does_not_count() -> None:
     names = ["nm"] * 50 + ["cl"] * 50
     real, made = (np.concatenate([cloud(50, seed), cloud(50, seed + 1) + 20]) for seed in (0, 2))
-    share, balls = recall(labelled(real, names), labelled(made, names))
+    share, balls = variety.recall(labelled(real, names), labelled(made, names))
     assert share.value > 0.8
     assert list(balls.items()) == [("nm", 50), ("cl", 50)]
-    assert recall(labelled(real, names), labelled(made, names[::-1]))[0].value == 0.0
+    assert variety.recall(labelled(real, names), labelled(made, names[::-1]))[0].value == 0.0
 
 
 def test_a_classifier_tells_shifted_sets_apart_and_equal_ones_not() -> None:
     left, same, far = labelled(cloud(200, 0)), labelled(cloud(200, 1)), labelled(cloud(200, 1) + 3)
-    found = two_sample_accuracy(left, same, rng())
+    found = variety.two_sample_accuracy(left, same, rng())
     assert found.low < 0.5 < found.high
-    assert two_sample_accuracy(left, far, rng()).value > 0.95
+    assert variety.two_sample_accuracy(left, far, rng()).value > 0.95
 
 
 def who_of(count: int, clips: int = 1) -> np.ndarray:
