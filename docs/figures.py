@@ -139,6 +139,7 @@ def main() -> None:
     parser.add_argument("--weights", default="bundled", help="others must know the same people")
     parser.add_argument("--steps", type=int, help="default: the weights'")
     parser.add_argument("--identity-scale", type=float, help="default: the weights'")
+    parser.add_argument("--novel", type=int, help="novel people of each way (default: as --people)")
     parser.add_argument("--known-only", action="store_true", help="leave out novel people and those never trained on")
     args = parser.parse_args()
     cohorts = {
@@ -169,7 +170,7 @@ def main() -> None:
     print(f"recall of real known people's clips: {_recall(judge, chosen, vectors)} by generated ones", flush=True)
     print(f"... {_recall(judge, chosen, others)} by as many real ones", flush=True)
     if not args.known_only:
-        _novel(judge, make, args.people, gallery)
+        _novel(judge, make, args.novel or args.people, gallery)
         _like(judge, make, cohorts["strangers"], people["strangers"], gallery["strangers"], args.people)
 
 
@@ -205,7 +206,15 @@ def _novel(judge: Judge, make: Maker, count: int, gallery: Any) -> None:
         people = list(dict.fromkeys(key[0] for key in made))
         vectors = judge.centroids(people, made, ("nm-01",))
         kept, near = greedily_unique(vectors, radius_of(strangers)), 1 - (vectors @ known.T).max(axis=1) < leak
+        fifty = " and ".join(f"{_unique_of_fifty(some, radius_of(strangers)):.0f} %" for some in (vectors, strangers))
         print(f"novel, {name}: unique {_share(kept, people)}, leak {_share(near, people)}", flush=True)
+        print(f"... unique among fifty of them and among fifty strangers, mean of draws: {fifty}", flush=True)
+
+
+def _unique_of_fifty(vectors: NDArray[np.float32], radius: float) -> float:
+    rng = np.random.default_rng(0)
+    drawn = (vectors[rng.permutation(len(vectors))[:50]] for _ in range(40))
+    return 100 * float(np.mean([greedily_unique(some, radius).mean() for some in drawn]))
 
 
 def _like(judge: Judge, make: Maker, store: SilhouetteStore, people: list[str], gallery: Any, count: int) -> None:
