@@ -133,10 +133,9 @@ def _train(args: argparse.Namespace, config: GeneratorConfig, objective: Callabl
 
 def _command(args: argparse.Namespace) -> str:
     """The command line that makes such weights, with the names of files instead of this machine's paths."""
-    options = [
-        name for name in ("data", "partition", "distill", "config", "init", "name", "out") if getattr(args, name)
-    ]
-    return " ".join(["gaitcrafter train", *(f"--{name} {Path(getattr(args, name)).name}" for name in options)])
+    names = ("data", "partition", "distill", "config", "init", "name", "out")
+    given = [f"--{name} {Path(value).name}" for name in names if (value := getattr(args, name))]
+    return " ".join(["gaitcrafter train", *given])
 
 
 def _description(data: str | None) -> dict[str, Any]:

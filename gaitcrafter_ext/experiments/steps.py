@@ -77,23 +77,14 @@ def reduction(
     return Step(target.name, line, target, facts, do)
 
 
-def run_steps(
-    steps: Sequence[Step],
-    root: Path,
-    call: Call,
-    on_step: Callable[[int, Step], None] = lambda number, step: None,
-) -> int:
+def run_steps(steps: Sequence[Step], root: Path, call: Call, on_step: Callable[[int, Step], None]) -> None:
     """Do every step of the experiment in ``root`` that is not done yet; ``on_step`` hears of each, from 1, before.
-
-    Returns:
-        How many steps were done.
 
     Raises:
         ConflictError: The folder holds steps of other settings, or another process is at work on the same step.
     """
     for step in steps:
         _is_done(step, root)
-    done = 0
     for number, step in enumerate(steps, start=1):
         if _is_done(step, root):
             continue
@@ -103,8 +94,6 @@ def run_steps(
                 continue
             on_step(number, step)
             _do(step, call, root)
-            done += 1
-    return done
 
 
 def _do(step: Step, call: Call, root: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.silhouettes.files import CACHE_VARIABLE
 from gaitcrafter_ext.synthesis.selection import read_selected
-from tests.e2e.test_synthesize_command import ROOT, clip_bytes
+from tests.e2e.test_synthesize_command import clip_bytes, run_ranks
 from tests.filter_fakes import write_tiny_filter
 from tests.synthesis_fakes import write_tiny_weights
 
@@ -123,7 +121,7 @@ def test_too_few_are_written_or_made_and_said_to_be_too_few(
     assert len(clip_bytes(out)) == 2
 
 
-def test_a_wish_that_cannot_be_met_is_refused_before_anything_is_made(
+def test_a_wish_that_cannot_be_met_and_a_dry_run_make_nothing(
     tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for wish, message in (
@@ -135,11 +133,6 @@ def test_a_wish_that_cannot_be_met_is_refused_before_anything_is_made(
         assert ask("filter", tmp_path / "chosen.json", weights, lenient, "--novel", "2", *wish) == 2
         assert message in capsys.readouterr().err
     assert not (tmp_path / "chosen.json").exists()
-
-
-def test_a_dry_run_chooses_no_one(
-    tmp_path: Path, weights: Path, lenient: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
     assert synthesize(tmp_path / "out", weights, lenient, "--filter", "--novel", "2", "--dry-run") == 0
     assert "before that the filter chooses" in capsys.readouterr().out
     assert not (tmp_path / "out").exists()
@@ -160,19 +153,11 @@ def test_ways_to_blend_in_a_table(
 
 @pytest.mark.slow
 def test_processes_of_a_launcher_share_a_choice_that_the_last_one_writes(
-    tmp_path: Path, weights: Path, lenient: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, weights: Path, lenient: Path
 ) -> None:
     wish = ("--weights", str(weights), "--recogniser", str(lenient), "--novel", "12", "--blend", "draw", "--steps", "1")
     assert main(["filter", "--out", str(tmp_path / "alone.json"), *wish]) == 0
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    ranks = []
-    for rank in ("0", "1"):
-        monkeypatch.setenv("RANK", rank)
-        monkeypatch.setenv("LOCAL_RANK", rank)
-        command = [sys.executable, "tools/filter.py", "--out", str(tmp_path / "chosen.json"), *wish]
-        ranks.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
-    said = [process.communicate() for process in ranks]
-    assert [process.returncode for process in ranks] == [0, 0], said
-    assert "12 people asked for" in said[0][0] + said[1][0]
+    said = run_ranks("filter", "--out", str(tmp_path / "chosen.json"), *wish)
+    assert "12 people asked for" in said[0] + said[1]
     assert (tmp_path / "chosen.json").read_bytes() == (tmp_path / "alone.json").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alone.json", "chosen.json"]

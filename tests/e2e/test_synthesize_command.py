@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_clip, read_frames
 from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.vocabulary import ClipKey
+from tests.refusals import assert_refused, content_of
 from tests.synthesis_fakes import TINY_PEOPLE, tree_bytes, walking_tree, write_tiny_weights
 from tests.unit.test_command_line import obey_interrupts
 
@@ -33,10 +35,6 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def clip_bytes(out: Path) -> dict[str, bytes]:
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.glob("pkl/*/*/*/*.pkl"))}
-
-
-def everything(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def synthesize(out: Path, weights: Path, *more: str, who: tuple[str, ...] = WHO) -> int:
@@ -144,10 +142,10 @@ def test_complete_makes_only_what_the_root_lacks(
     lacking = [ClipKey("sim-001", "nm-02", "090"), ClipKey("sim-003", "nm-01", "000")]
     for key in lacking:
         (real / key.path()).unlink()
-    before = everything(real)
+    before = content_of(real)
     assert complete(real, tmp_path / "out", weights) == 0
     assert SilhouetteStore(tmp_path / "out" / "pkl").keys() == lacking
-    assert everything(real) == before
+    assert content_of(real) == before
     assert complete(real, tmp_path / "cl", weights, "--takes", "1", "--conditions", "cl", "--views", "090") == 0
     assert SilhouetteStore(tmp_path / "cl" / "pkl").keys() == [ClipKey(name, "cl-01", "090") for name in TINY_PEOPLE]
 
@@ -207,10 +205,8 @@ def test_a_bad_option_is_one_line_and_writes_nothing(
         (["--filter", "--complete", "real"], "--filter: with --complete"),
         (["--identity", "all"], "unknown argument '--identity'; did you mean '--identities'?"),
     ):
-        assert synthesize(tmp_path / "out", weights, *options, who=()) == 2
-        printed = capsys.readouterr()
-        assert said in printed.err
-        assert (printed.err.count("\n"), printed.out, list(tmp_path.iterdir())) == (1, "", [])
+        command = ["synthesize", "--out", str(tmp_path / "out"), "--weights", str(weights), *options]
+        assert_refused(command, 2, said, tmp_path, capsys)
 
 
 def refused(capsys: pytest.CaptureFixture[str], code: int) -> str:
@@ -231,45 +227,42 @@ def test_unusable_weights_and_a_folder_of_another_plan_are_refused_before_anythi
     assert "does not match the checksum" in refused(capsys, synthesize(tmp_path / "out", damaged))
     assert "no weights at" in refused(capsys, synthesize(tmp_path / "out", tmp_path / "none"))
     assert not (tmp_path / "out").exists()
-    before = everything(made)
+    before = content_of(made)
     for more in ((), ("--dry-run",)):
         assert "another plan (other seed)" in refused(capsys, synthesize(made, weights, "--seed", "5", *more))
-    assert everything(made) == before
+    assert content_of(made) == before
 
 
-def start(out: Path, weights: Path, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "tools/synthesize.py", "--out", str(out), "--weights", str(weights), *WHO, *more]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, preexec_fn=obey_interrupts)
+def start(tool: str, *words: str, **environment: str) -> subprocess.Popen[str]:
+    command, pipe, env = [sys.executable, f"tools/{tool}.py", *words], subprocess.PIPE, {**os.environ, **environment}
+    return subprocess.Popen(command, cwd=ROOT, env=env, stdout=pipe, stderr=pipe, text=True, preexec_fn=obey_interrupts)
+
+
+def run_ranks(tool: str, *words: str) -> list[str]:
+    """What two processes of a launcher say."""
+    ranks = [start(tool, *words, WORLD_SIZE="2", RANK=rank, LOCAL_RANK=rank) for rank in ("0", "1")]
+    said = [process.communicate() for process in ranks]
+    assert [process.returncode for process in ranks] == [0, 0], said
+    return [out for out, _ in said]
 
 
 @pytest.mark.slow
 def test_processes_of_a_launcher_share_a_run_that_the_last_one_finishes(
-    made: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: Path, weights: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    ranks = []
-    for rank in ("0", "1"):
-        monkeypatch.setenv("RANK", rank)
-        monkeypatch.setenv("LOCAL_RANK", rank)
-        ranks.append(start(tmp_path, weights))
-    said = [process.communicate() for process in ranks]
-    assert [process.returncode for process in ranks] == [0, 0], said
-    assert all("6 clips made" in out for out, _ in said)
+    said = run_ranks("synthesize", "--out", str(tmp_path), "--weights", str(weights), *WHO)
+    assert all("6 clips made" in out for out in said)
     assert clip_bytes(tmp_path) == clip_bytes(made)
     assert (tmp_path / "manifest.jsonl").read_bytes() == (made / "manifest.jsonl").read_bytes()
 
 
 @pytest.mark.slow
-def test_tasks_of_a_ray_cluster_share_a_run_of_the_same_bytes(
-    made: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tasks_of_a_ray_cluster_share_a_run_of_the_same_bytes(made: Path, weights: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")  # on a busy machine
-    command = [sys.executable, "tools/synthesize.py", "--out", str(tmp_path / "out"), "--weights", str(weights), *WHO]
-    ran = subprocess.run([*command, "--engine", "ray", "--ray-tasks", "2", "--json"], cwd=ROOT, stdout=subprocess.PIPE)
-    facts = json.loads(ran.stdout.splitlines()[-1])
+    words = ["--out", str(tmp_path / "out"), "--weights", str(weights), *WHO, "--engine", "ray", "--ray-tasks", "2"]
+    patience = {"RAY_raylet_start_wait_time_s": "300"}  # on a busy machine
+    out, _ = start("synthesize", *words, "--json", PYTHONPATH=str(ROOT), **patience).communicate()
+    facts = json.loads(out.splitlines()[-1])
     assert (facts["made"], facts["complete"]) == (12, True)
     assert clip_bytes(tmp_path / "out") == clip_bytes(made)
     assert (tmp_path / "out/manifest.jsonl").read_bytes() == (made / "manifest.jsonl").read_bytes()
@@ -287,10 +280,11 @@ def wait_for_clips(out: Path, count: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_run_resumes_to_the_same_bytes(weights: Path, tmp_path: Path, stop: signal.Signals) -> None:
-    slowly = ("--steps", "40", "--batch-size", "1")
-    with start(tmp_path / "killed", weights, *slowly) as process:
+    wish = ("--weights", str(weights), *WHO, "--steps", "40")
+    slowly = ("synthesize", "--out", str(tmp_path / "killed"), *wish, "--batch-size", "1")
+    with start(*slowly) as process:
         wait_for_clips(tmp_path / "killed", 3)
-        second = start(tmp_path / "killed", weights, *slowly)
+        second = start(*slowly)
         assert "shard 1/1" in second.communicate()[1]
         assert second.returncode == 1
         process.send_signal(stop)
@@ -300,6 +294,6 @@ def test_a_killed_run_resumes_to_the_same_bytes(weights: Path, tmp_path: Path, s
     assert len(clip_bytes(tmp_path / "killed")) < 12
     assert not (tmp_path / "killed" / "manifest.jsonl").exists()
     for out in ("killed", "straight"):
-        with start(tmp_path / out, weights, "--steps", "40") as process:
+        with start("synthesize", "--out", str(tmp_path / out), *wish) as process:
             assert process.wait() == 0
     assert tree_bytes(tmp_path / "killed") == tree_bytes(tmp_path / "straight")
