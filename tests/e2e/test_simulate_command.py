@@ -18,7 +18,7 @@ def simulate(*arguments: object) -> int:
     return main(["simulate", *map(str, arguments)])
 
 
-def test_bytes_do_not_depend_on_the_processes_and_a_rerun_keeps_them(
+def test_what_is_asked_for_is_made_of_the_same_bytes_by_any_processes_and_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert simulate("--out", tmp_path / "1", *SMALL, "--jobs", 1, "--json") == 0
@@ -30,19 +30,12 @@ def test_bytes_do_not_depend_on_the_processes_and_a_rerun_keeps_them(
     capsys.readouterr()
     assert simulate("--out", tmp_path / "1", *SMALL) == 0
     assert "0 clips made, 16 were there" in capsys.readouterr().out
-
-
-def test_conditions_choose_among_the_takes(tmp_path: Path) -> None:
     assert simulate("--out", tmp_path / "c", *SMALL, "--jobs", 1, "--conditions", "cl") == 0
     assert {key.take for key in SilhouetteStore(tmp_path / "c" / "pkl")} == {"cl-01"}
 
 
 def test_wrong_usage_is_one_line_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for option, value in (
-        ("--subjects", "0"),
-        ("--views", "091"),
-        ("--takes", "nm=many"),
-    ):
+    for option, value in (("--subjects", "0"), ("--views", "091"), ("--takes", "nm=many")):
         command = ["simulate", "--out", str(tmp_path / "c"), "--subjects", "2", option, value]
         assert_refused(command, 2, option, tmp_path, capsys)
     paper = tmp_path / "paper.tex"

@@ -257,12 +257,15 @@ def test_processes_of_a_launcher_share_a_run_that_the_last_one_finishes(
 
 
 @pytest.mark.slow
-def test_tasks_of_a_ray_cluster_share_a_run_of_the_same_bytes(made: Path, weights: Path, tmp_path: Path) -> None:
+def test_tasks_of_a_ray_cluster_share_a_run_of_the_same_bytes(
+    made: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("ray")
-    words = ["--out", str(tmp_path / "out"), "--weights", str(weights), *WHO, "--engine", "ray", "--ray-tasks", "2"]
-    patience = {"RAY_raylet_start_wait_time_s": "300"}  # on a busy machine
-    out, _ = start("synthesize", *words, "--json", PYTHONPATH=str(ROOT), **patience).communicate()
-    facts = json.loads(out.splitlines()[-1])
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")  # on a busy machine
+    command = [sys.executable, "tools/synthesize.py", "--out", str(tmp_path / "out"), "--weights", str(weights), *WHO]
+    ran = subprocess.run([*command, "--engine", "ray", "--ray-tasks", "2", "--json"], cwd=ROOT, stdout=subprocess.PIPE)
+    facts = json.loads(ran.stdout.splitlines()[-1])
     assert (facts["made"], facts["complete"]) == (12, True)
     assert clip_bytes(tmp_path / "out") == clip_bytes(made)
     assert (tmp_path / "out/manifest.jsonl").read_bytes() == (made / "manifest.jsonl").read_bytes()
