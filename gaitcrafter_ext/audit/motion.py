@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.card import FRAMES, Row, row
 from gaitcrafter_ext.audit.clips import (
+    ClipFeatures,
     Clips,
     Frames,
     MaskStatistics,
@@ -65,8 +66,8 @@ def motion(clips: Sides, rng: Rng) -> list[Row]:
     outside, forward = dict[str, float](), dict[str, float]()
     for name, spoil in CONTROLS.items():
         spoilt = [replace(clip, frames=spoil(clip.frames, rng)) for clip in few]
-        outside[name] = _mean(np.asarray(_moving(spoilt).outside(reference).any(axis=1)))
-        forward[name] = _mean(_forward(spoilt, training, rng)[0])
+        outside[name] = float(_moving(spoilt).outside(reference).any(axis=1).mean())
+        forward[name] = float(_forward(spoilt, training, rng)[0].mean())
     wide, wrong = (
         ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items()) for shares in (outside, forward)
     )
@@ -77,7 +78,7 @@ def motion(clips: Sides, rng: Rng) -> list[Row]:
     )  # fmt: skip
     ahead = estimate_share(*_forward(some(ours, JUDGED, rng), training, rng))
     note = f"{ahead.count} clips, nearer to real ones played forward than backward; controls: {wrong}"
-    real = _mean(_forward(few, training, rng)[0])
+    real = float(_forward(few, training, rng)[0].mean())
     return [worst, row("motion", "forward", FRAMES, ahead, ceiling=real, chance=0.5, note=note), *medians]
 
 
@@ -111,7 +112,7 @@ def _ranges(
     """
     marks, real = made.outside(known), held_out.outside(known)
     ours, theirs = (np.asarray(side.any(axis=1)) for side in (marks, real))
-    rows = [row(question, worst, FRAMES, estimate_share(ours, made.people), floor=_mean(theirs), **others)]
+    rows = [row(question, worst, FRAMES, estimate_share(ours, made.people), floor=float(theirs.mean()), **others)]
     for column, name in enumerate(names):
         share, floor = (100 * side[:, column].mean() for side in (marks, real))
         note = f"median; {share:.0f} % outside the real range, real {floor:.0f} %"
@@ -123,7 +124,7 @@ def _ranges(
 
 def _forward(clips: Clips, training: Clips, rng: Rng) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
     """Whether each clip is nearer to real ones of its cell forward (1) than backward (0; 0.5: neither); whose it is."""
-    marks, judged = [np.zeros(0)], list[Any]()
+    marks, judged = list[NDArray[np.float64]](), list[ClipFeatures]()
     for cell in sorted({clip.cell for clip in clips}):
         mine = [clip for clip in clips if clip.cell == cell]
         real = [clip.frames for clip in some([clip for clip in training if clip.cell == cell], REFERENCE, rng)]
@@ -140,10 +141,6 @@ def _people(clips: Clips) -> NDArray[np.str_]:
     return np.array([clip.key.identity for clip in clips], dtype=str)
 
 
-def _mean(values: NDArray[Any]) -> float:
-    return float(values.mean()) if len(values) else float("nan")
-
-
 #: A person in one condition.
 Who = tuple[str, str]
 
@@ -157,7 +154,11 @@ def cadence(clips: Sides, rng: Rng) -> list[Row]:
     synthetic, held_out, training = clips
     length = length_of(synthetic)
     truth, ours, known = map(_cycles, (held_out, synthetic, [clip.shown(length) for clip in training]))
-    typical = _typical(_cycles(training))
+    medians = {who: np.median(cycles) for who, cycles in _cycles(training).items()}
+    typical = {
+        condition: float(np.median([median for who, median in medians.items() if who[1] == condition]))
+        for _, condition in medians
+    }
     shared = {who: cycles for who, cycles in ours.items() if who in truth and who[1] in typical}
     if (people := len({identity for identity, _ in shared})) < 2:
         raise DataError(
@@ -185,14 +186,6 @@ def _cycles(clips: Clips) -> dict[Who, list[float]]:
         if is_reliable_deg(clip.view_deg) and np.isfinite(cycle := cycle_of(clip.frames, clip.view_deg).frames):
             found[clip.key.identity, clip.condition].append(cycle)
     return found
-
-
-def _typical(cycles: dict[Who, list[float]]) -> dict[str, float]:
-    """Median cycle of each condition: of each person first, then over people."""
-    medians = defaultdict[str, list[Any]](list)
-    for (_, condition), values in cycles.items():
-        medians[condition].append(np.median(values))
-    return {condition: float(np.median(values)) for condition, values in medians.items()}
 
 
 def _estimate(errors: Sequence[tuple[str, float]], rng: Rng) -> Estimate:
