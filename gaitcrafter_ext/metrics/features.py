@@ -170,4 +170,4 @@ def win_rates(values: Numbers, others: Numbers) -> NDArray[np.float64]:
     """Share of ``others`` [m] that each of ``values`` [n] is below, ties counted half; its mean is the AUC."""
     ranked = np.sort(others)
     below = np.searchsorted(ranked, values, "left") + np.searchsorted(ranked, values, "right")
-    return np.asarray(1 - below / (2 * len(ranked))) if len(ranked) else np.full(len(values), np.nan)
+    return np.asarray(1 - below / (2 * len(ranked)))

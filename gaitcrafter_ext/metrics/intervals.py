@@ -65,9 +65,7 @@ def bootstrap_mean(values: Values, people: People, rng: np.random.Generator) -> 
 
 
 def bootstrap_median(values: Values, people: People, rng: np.random.Generator) -> Estimate:
-    """Median of finite values [N], one a clip."""
-    if len(values) == 0:
-        return NOTHING
+    """Median of finite values [N], one a clip, N > 0."""
     names, index = np.unique(people, return_inverse=True)
     order = np.argsort(values, kind="stable")
     medians = []

@@ -68,7 +68,7 @@ def within_balls(points: Floats, centres: Floats, neighbours: int) -> NDArray[np
     from sklearn.neighbors import NearestNeighbors
 
     if len(centres) <= neighbours:
-        raise DataError(f"{len(centres)} clips: balls of k = {neighbours} neighbours need {neighbours + 1}")
+        raise DataError(f"{len(centres)} clips; balls of k = {neighbours} neighbours need at least {neighbours + 1}")
     radius = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(centres).kneighbors()[0][:, -1]
     return np.asarray(squared_distances(points, centres) <= (radius**2 * (1 + 1e-6))[None])
 
@@ -99,11 +99,6 @@ def density_coverage(real: FeatureSet, synthetic: FeatureSet, rng: np.random.Gen
     Density is the mean over synthetic clips of the number of real balls each lies in, over k: about 1 for real clips.
     Coverage is the share of real clips whose ball holds a synthetic clip.
     """
-    if len(real) <= COVERAGE_NEIGHBOURS or not len(synthetic):
-        raise DataError(
-            f"density and coverage: {len(real)} real and {len(synthetic)} synthetic clips; at least"
-            f" {COVERAGE_NEIGHBOURS + 1} and 1 are needed"
-        )
     inside = within_balls(synthetic.vectors, real.vectors, COVERAGE_NEIGHBOURS)
     density = bootstrap_mean(inside.sum(axis=1) / COVERAGE_NEIGHBOURS, synthetic.identity, rng)
     return density, estimate_share(np.asarray(inside.any(axis=0)), real.identity)

@@ -193,6 +193,7 @@ def test_too_few_people_or_clips_are_refused() -> None:
         (lambda: three_sample(alone, np.array(["a"]), alone, np.array(["b"])), "no view and condition in common"),
         (lambda: variety.recall(labelled(cloud(5, 0)), one), "5 real and 1 synthetic clips"),
         (lambda: variety.two_sample_accuracy(labelled(cloud(9, 0)), one, rng()), "1 people in a set"),
+        (lambda: variety.density_coverage(one, one, rng()), "1 clips; balls of k = 5 neighbours need at least 6"),
         (lambda: calibrate(draw_people(20)), r"20 people to calibrate on; a rate of 0.001 needs 46 or more"),
     ):
         with pytest.raises(DataError, match=message):
