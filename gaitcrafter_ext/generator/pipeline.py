@@ -228,14 +228,18 @@ class GaitCrafterPipeline(DiffusionPipeline):
         codes = self.people.codes.cpu()
         size = self._batch(frames) if batch_size is None else _at_least(1, batch_size, "batch_size")
 
-        def make(start: int) -> NDArray[np.uint8]:
-            batch = requests[start : start + size]
-            parts = zip(*(self._given(request, frames, scale, codes) for request in batch), strict=True)
-            return postprocess(run(Conditioning(*map(torch.stack, parts)), [each.seed for each in batch])[:, :frames])
+        for request in requests:
+            self._check(request)
+        clips = np.empty((len(requests), frames, 64, 64), np.uint8)
+
+        def make(start: int) -> None:
+            batch = slice(start, start + size)
+            sample = run(self._given(requests[batch], frames, scale, codes), [each.seed for each in requests[batch]])
+            clips[batch] = postprocess(sample[:, :frames])
 
         with _lanes(self.denoiser.device) as pool:
-            clips = list(pool.map(make, range(0, len(requests), size)))
-        return GaitCrafterOutput(np.concatenate([np.zeros((0, frames, 64, 64), np.uint8), *clips]))
+            list(pool.map(make, range(0, len(requests), size)))  # raises what any of them did
+        return GaitCrafterOutput(clips)
 
     def at_once(self, frames: int) -> int:
         """Clips of that length in a call that keeps the device busy: some batches for each lane."""
@@ -268,40 +272,42 @@ class GaitCrafterPipeline(DiffusionPipeline):
         """How far the noise levels of training and sampling lean to high noise."""
         return float(self.scheduler.config.get("flow_shift") or self.scheduler.config.shift)
 
-    def _given(self, request: SampleRequest, frames: int, identity_scale: float, codes: Tensor) -> Conditioning:
-        """A request as what the network is conditioned on, one row without its batch dimension."""
-        conditions = tuple(self.config.conditions)
+    def _check(self, request: SampleRequest) -> None:
+        """Refuse what cannot be asked of these weights."""
+        conditions, shares = tuple(self.config.conditions), request.weights.values()
         if request.condition not in conditions:
             known = suggest(request.condition, conditions)
             raise UsageError(f"condition '{request.condition}' is unknown to these weights; {known}")
-        code = self._code(request, codes) * identity_scale
-        own, _ = mixed_cadence(request.weights, self.config.cadence) or (math.nan, 0.0)  # nan: phase not known
-        cycle = own if request.cycle is None else request.cycle
-        if cycle <= 0:
-            raise UsageError(f"cycle: {cycle} frames asked for; allowed: above 0")
-        time = torch.arange(max(frames, FRAMES), dtype=torch.float64)
-        return Conditioning(
-            code,
-            torch.tensor(conditions.index(request.condition)),
-            torch.tensor(math.nan if request.view_deg is None else float(request.view_deg)),
-            (2 * math.pi * time / cycle + request.start).float(),
-        )
-
-    def _code(self, request: SampleRequest, codes: Tensor) -> Tensor:
-        """The request's place in the space of people, [code_dim]."""
+        if request.cycle is not None and request.cycle <= 0:
+            raise UsageError(f"cycle: {request.cycle} frames asked for; allowed: above 0")
         if len(request.code):
             if len(request.code) != self.people.config.code_dim:
                 raise UsageError(f"code: {len(request.code)} numbers; expected {self.people.config.code_dim}")
             if not all(map(math.isfinite, request.code)):
                 raise UsageError("code: a number is not finite; expected finite numbers")
-            return torch.tensor(request.code, dtype=torch.float32)
-        if unknown := sorted(request.weights.keys() - self.people.row.keys()):
+        elif unknown := sorted(request.weights.keys() - self.people.row.keys()):
             known = suggest(unknown[0], self.identities)
             raise UsageError(f"identity '{unknown[0]}' is unknown to these weights; {known}")
-        shares = request.weights.values()
-        if not all(0 <= share < math.inf for share in shares) or not sum(shares) > 0:
+        elif not all(0 <= share < math.inf for share in shares) or not sum(shares) > 0:
             raise UsageError(f"weights: {dict(request.weights)}; expected finite numbers from 0, not all of them 0")
-        return self.people.blend(request.weights, codes)
+
+    def _given(self, requests: Sequence[SampleRequest], frames: int, scale: float, codes: Tensor) -> Conditioning:
+        """Requests as what the network is conditioned on; phases are NaN where no gait cycle is known."""
+        conditions, time = list(self.config.conditions), torch.arange(max(frames, FRAMES), dtype=torch.float64)
+        places = [
+            torch.tensor(each.code) if len(each.code) else self.people.blend(each.weights, codes) for each in requests
+        ]
+        own = [(mixed_cadence(each.weights, self.config.cadence) or (math.nan, 0.0))[0] for each in requests]
+        cycle = [mean if each.cycle is None else each.cycle for each, mean in zip(requests, own, strict=True)]
+        cycles, starts = (
+            torch.tensor(each, dtype=torch.float64)[:, None] for each in (cycle, [each.start for each in requests])
+        )
+        return Conditioning(
+            torch.stack(places) * scale,
+            torch.tensor([conditions.index(each.condition) for each in requests]),
+            torch.tensor([math.nan if each.view_deg is None else float(each.view_deg) for each in requests]),
+            (2 * math.pi * time / cycles + starts).float(),
+        )
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import re
@@ -110,11 +111,10 @@ def test_a_kill_between_a_clips_record_and_its_file_is_mended(tmp_path: Path, mo
 
 
 def test_a_full_disk_half_way_loses_nothing(tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, written, flush = OutputFolder(tmp_path), list[int](), os.fsync
+    folder, calls, flush = OutputFolder(tmp_path), itertools.count(1), os.fsync
 
     def fill_up(handle: int) -> None:
-        written.append(handle)
-        if len(written) == 8:  # the plan took the first, the records the second, each clip takes one
+        if next(calls) == 8:  # the plan took the first, the records the second, each clip takes one
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         flush(handle)
 
