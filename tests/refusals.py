@@ -25,6 +25,15 @@ def assert_refused(
     assert sorted(folder.rglob("*")) == before
 
 
+def refused(capsys: pytest.CaptureFixture[str], code: int, wanted: int = 1) -> str:
+    """The one line of a command that ended with ``code``; a bar may have stood where it stands."""
+    line = capsys.readouterr().err.rpartition("\r")[2]
+    assert code == wanted, line
+    assert line.startswith("error: ")
+    assert line.count("\n") == 1
+    return line
+
+
 def content_of(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 

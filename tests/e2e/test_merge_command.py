@@ -15,7 +15,7 @@ from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, write_clip
 from gaitcrafter_ext.vocabulary import ClipKey
 from tests.opengait_fakes import synthetic_set, write_tree
-from tests.refusals import content_of
+from tests.refusals import content_of, refused
 
 PEOPLE = ("sim-001", "sim-002", "sim-003", "sim-004")
 BLEND = {"sim-001": 0.5, "sim-002": 0.5}
@@ -32,13 +32,6 @@ def sets(tmp_path: Path) -> Path:
 def merge(sets: Path, *more: str, out: str = "merged", synthetic: str = "syn", dataset: str = "simulated") -> int:
     real = ["--real", str(sets / "real/pkl"), "--partition", str(sets / "real/partition.json"), "--dataset", dataset]
     return main(["merge", *real, "--synthetic", str(sets / synthetic), "--out", str(sets / out), *more])
-
-
-def refused(capsys: pytest.CaptureFixture[str], code: int, wanted: int = 1) -> str:
-    error = capsys.readouterr().err
-    assert code == wanted, error
-    assert error.count("\n") == 1
-    return error
 
 
 def test_a_merged_tree_holds_both_and_can_be_deleted(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:

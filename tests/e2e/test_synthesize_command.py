@@ -20,7 +20,7 @@ from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_clip, read_frames
 from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.vocabulary import ClipKey
-from tests.refusals import assert_refused, content_of
+from tests.refusals import assert_refused, content_of, refused
 from tests.synthesis_fakes import TINY_PEOPLE, tree_bytes, walking_tree, write_tiny_weights
 from tests.unit.test_command_line import obey_interrupts
 
@@ -124,10 +124,6 @@ def test_automatic_precision_is_that_of_the_clips_that_are_there_or_else_the_dev
     assert "another plan (other precision)" in refused(capsys, code)
 
 
-def real_tree(root: Path, people: tuple[str, ...] = TINY_PEOPLE) -> Path:
-    return walking_tree(root, people, ("nm-01", "nm-02"))
-
-
 def complete(real: Path, out: Path, weights: Path, *more: str) -> int:
     return synthesize(out, weights, "--complete", str(real), *more, who=())
 
@@ -135,7 +131,7 @@ def complete(real: Path, out: Path, weights: Path, *more: str) -> int:
 def test_complete_makes_only_what_the_root_lacks(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = real_tree(tmp_path / "real", (*TINY_PEOPLE, "a-test-person"))
+    real = walking_tree(tmp_path / "real", (*TINY_PEOPLE, "a-test-person"), ("nm-01", "nm-02"))
     assert complete(real, tmp_path / "out", weights) == 0
     assert "lacks nothing" in capsys.readouterr().out
     assert not (tmp_path / "out").exists()
@@ -162,7 +158,7 @@ def test_complete_reads_takes_without_conditions_by_the_weights_rules(tmp_path: 
 
 
 def test_people_like_those_of_a_tree_keep_their_names_and_cadence(weights: Path, tmp_path: Path) -> None:
-    real = real_tree(tmp_path / "real", ("ann", "bob", "tess"))
+    real = walking_tree(tmp_path / "real", ("ann", "bob", "tess"), ("nm-01", "nm-02"))
     Partition(("ann", "bob"), ("tess",)).save(tmp_path / "partition.json")
     (real / "bob/nm-02/000/000.pkl").unlink()
     like = ("--like", str(real))
@@ -207,15 +203,6 @@ def test_a_bad_option_is_one_line_and_writes_nothing(
     ):
         command = ["synthesize", "--out", str(tmp_path / "out"), "--weights", str(weights), *options]
         assert_refused(command, 2, said, tmp_path, capsys)
-
-
-def refused(capsys: pytest.CaptureFixture[str], code: int) -> str:
-    """The one line of a command that failed with 1; a bar may have stood where it stands."""
-    assert code == 1
-    line = capsys.readouterr().err.rpartition("\r")[2]
-    assert line.count("\n") == 1
-    assert line.startswith("error: ")
-    return line
 
 
 def test_unusable_weights_and_a_folder_of_another_plan_are_refused_before_anything_is_written(
@@ -273,20 +260,16 @@ def test_tasks_of_a_ray_cluster_share_a_run_of_the_same_bytes(
     assert parts == {"shard-1-of-2.jsonl", "shard-2-of-2.jsonl"}
 
 
-def wait_for_clips(out: Path, count: int) -> None:
-    deadline = time.monotonic() + 120
-    while len(clip_bytes(out)) < count:
-        assert time.monotonic() < deadline, "no clip appears"
-        time.sleep(0.01)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_run_resumes_to_the_same_bytes(weights: Path, tmp_path: Path, stop: signal.Signals) -> None:
     wish = ("--weights", str(weights), *WHO, "--steps", "40")
     slowly = ("synthesize", "--out", str(tmp_path / "killed"), *wish, "--batch-size", "1")
+    deadline = time.monotonic() + 120
     with start(*slowly) as process:
-        wait_for_clips(tmp_path / "killed", 3)
+        while len(clip_bytes(tmp_path / "killed")) < 3:
+            assert time.monotonic() < deadline, "no clip appears"
+            time.sleep(0.01)
         second = start(*slowly)
         assert "shard 1/1" in second.communicate()[1]
         assert second.returncode == 1
