@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    import torch
+from scipy.spatial.transform import Rotation
 
 #: Our bones, their parent, anny's bone whose head is the joint, and what else of anny moves with it.
 SEGMENTS: list[tuple[str, str | None, str, tuple[str, ...]]] = [
@@ -100,12 +98,6 @@ def rotation_between(start: NDArray[Any], end: NDArray[Any]) -> NDArray[Any]:
     return np.eye(3) + skew + skew @ skew / (1.0 + cosine)
 
 
-def rotation_y(angle_deg: float) -> NDArray[Any]:
-    """Rotation about the walking axis."""
-    c, s = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
-    return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
-
-
 def stance_rotations(labels: list[str], heads: NDArray[Any]) -> NDArray[Any]:
     """World rotation of each of anny's bones that makes arms, legs and hands hang straight down."""
     at = {label: heads[i] for i, label in enumerate(labels)}
@@ -126,7 +118,7 @@ def stance_rotations(labels: list[str], heads: NDArray[Any]) -> NDArray[Any]:
             if label.startswith("finger") and label.endswith(side):
                 joint = int(label.split("-")[1][0])
                 curl = 12.0 * joint if label.startswith("finger1") else (0.0, 28.0, 62.0, 85.0)[joint]
-                result[i] = rotation_y(sign * curl) @ result[i]
+                result[i] = Rotation.from_euler("y", sign * curl, degrees=True).as_matrix() @ result[i]
     return result
 
 
