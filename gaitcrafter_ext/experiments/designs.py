@@ -109,11 +109,12 @@ def default_mixing(iterations: int) -> str:
 
 @dataclass(frozen=True)
 class Data:
-    """Real clips, the partition file and what stands in it."""
+    """Real clips, the partition file and what stands in it; ``tested_on``: whose test people's clips count instead."""
 
     root: Path
     partition: Path
     people: Partition
+    tested_on: Data | None = None
 
 
 @dataclass(frozen=True)
@@ -199,9 +200,8 @@ class Lab:
         against: str = "",
         share: str | None = "",
         early: bool = False,
-        tested_on: Data | None = None,
     ) -> None:
-        """Recognisers trained on ``data`` and ``synthetic``, tested on the test people's real clips (of ``tested_on``).
+        """Recognisers trained on ``data`` and ``synthetic``, tested on the test people's real clips.
 
         Of several partitions each is trained and tested on, and their mean counts. ``share`` is that of synthetic
         clips: None draws from all alike, the setting's where not given. ``early`` tests at half the iterations too, and
@@ -213,7 +213,7 @@ class Lab:
             words += ["--synthetic-share", share]
         full = self.setting.iterations or preset(self.setting.model, self.setting.preset).iterations
         lengths = (full // 2, full) if early and full > 1 else (full,)
-        self.arms.append(Arm(name, self._tables(name, data, lengths, words, tested_on), against))
+        self.arms.append(Arm(name, self._tables(name, data, lengths, words), against))
 
     def floor(self, data: Data | Sequence[Data]) -> None:
         """The same network, untrained: one iteration at no learning rate."""
@@ -248,12 +248,7 @@ class Lab:
         return ("--config", self.setting.config) if self.setting.config else ()
 
     def _tables(
-        self,
-        name: str,
-        data: Data | Sequence[Data],
-        lengths: Sequence[int],
-        words: Sequence[str | Path],
-        tested_on: Data | None = None,
+        self, name: str, data: Data | Sequence[Data], lengths: Sequence[int], words: Sequence[str | Path]
     ) -> dict[int, tuple[tuple[Path, ...], ...]]:
         """Where the tables will be of one training a seed and part, tested at each length."""
         stem, seeds = name.replace(" + ", " and ").replace(", ", " ").replace(" ", "-"), range(self.setting.seeds)
@@ -261,22 +256,20 @@ class Lab:
 
         def of_seed(length: int, seed: int) -> tuple[Path, ...]:
             runs = ((f"{run}-{seed}", part) for run, part in parts.items())
-            return tuple(self._recogniser(run, length, seed, part, tested_on, words) for run, part in runs)
+            return tuple(self._recogniser(run, length, seed, part, words) for run, part in runs)
 
         return {length: tuple(of_seed(length, seed) for seed in seeds) for length in lengths}
 
-    def _recogniser(
-        self, run: str, length: int, seed: int, data: Data, tested_on: Data | None, words: Sequence[str | Path]
-    ) -> Path:
+    def _recogniser(self, run: str, length: int, seed: int, data: Data, words: Sequence[str | Path]) -> Path:
         """A training of some length, and its test; where the table will be."""
         size, folder, table = self.setting, self.root / "recognisers" / run, f"table-{length}.json"
         common = ("--out", folder, "--views", ",".join(size.views), *self._config())
         train = ("recognise", "train", "--data", data.root, "--partition", data.partition, *common)
         kind = ("--model", size.model, "--preset", size.preset, "--iterations", str(length), *words)
-        after = ("--no-test",) if tested_on else ("--table", table)
+        after = ("--no-test",) if data.tested_on else ("--table", table)
         self._command(f"train-{run}-{length}", *train, *kind, "--seed", str(seed), *after)
-        if tested_on:
-            test = ("recognise", "test", "--data", tested_on.root, "--partition", tested_on.partition, *common)
+        if tested := data.tested_on:
+            test = ("recognise", "test", "--data", tested.root, "--partition", tested.partition, *common)
             self._command(f"test-{run}-{length}", *test, "--table", table)
         return folder / table
 
@@ -420,7 +413,7 @@ def _real_people(lab: Lab) -> None:
 def _clip_length(lab: Lab) -> None:
     data, frames = lab.data(), 2 * lab.setting.frames
     lab.arm("real", data)
-    lab.arm(f"real, {frames} frames", lab.data(frames), against="real", tested_on=data)
+    lab.arm(f"real, {frames} frames", replace(lab.data(frames), tested_on=data), against="real")
     lab.floor(data)
 
 
