@@ -52,7 +52,7 @@ def draw_rows(trees: Trees, rows: int, rng: np.random.Generator) -> list[tuple[s
     real, made = (sorted(keys, key=trees.cell) for keys in (trees.real_keys, trees.synthetic_keys))
     ours, theirs = balanced([trees.cell(key) for key in real], [trees.cell(key) for key in made], rng)
     pairs = [(real[left], made[right]) for left, right in zip(ours, theirs, strict=True)]
-    if len(pairs) < rows // 2 or not pairs:
+    if len(pairs) < rows // 2:
         raise DataError(
             f"{rows} rows need {rows // 2} real and as many synthetic clips of the same views and conditions, and there"
             f" are {len(pairs)}; ask for fewer --rows or more clips"

@@ -81,12 +81,7 @@ class PhaseErrors:
 
 
 def phase_errors(
-    people: int,
-    takes: Sequence[str],
-    views: Sequence[str],
-    frames: int,
-    seed: int,
-    progress: Progress = lambda done, total: None,
+    people: int, takes: Sequence[str], views: Sequence[str], frames: int, seed: int, progress: Progress
 ) -> list[PhaseErrors]:
     """Render walkers and read their phases, each view's clips alone and all views of a take together."""
     clips, take, phase, cycle = list[NDArray[np.uint8]](), list[int](), list[Floats](), list[float]()

@@ -15,7 +15,7 @@ from gaitcrafter_ext.audit.clips import Clips, geis, length_of, of_known_cells, 
 from gaitcrafter_ext.audit.copies import Match
 from gaitcrafter_ext.audit.data import MOST, AuditData
 from gaitcrafter_ext.audit.membership import NOISE_LEVELS, losses_of_weights, membership
-from gaitcrafter_ext.audit.motion import CONTROLS, cadence, masks, motion
+from gaitcrafter_ext.audit.motion import CONTROLS, Rng, cadence, masks, motion
 from gaitcrafter_ext.audit.spaces import PIXELS, Space, fit_ordered, fit_style
 from gaitcrafter_ext.errors import DataError
 from gaitcrafter_ext.metrics import variety
@@ -39,8 +39,6 @@ STYLE, ORDERED = "view and condition style", "ordered frames"
 
 #: Why some measures cannot be had.
 NOTHING_UNSEEN = "needs real clips that the generator never saw, and nothing was held out"
-
-Rng = np.random.Generator
 
 
 def people_measures(data: AuditData, space: Space, seed: int) -> list[Measure]:

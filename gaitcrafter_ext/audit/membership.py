@@ -8,13 +8,14 @@ the same view and condition in which the training clip has the lower loss: 0.5 =
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.audit.clips import condition_in, named
+from gaitcrafter_ext.audit.data import Keys
+from gaitcrafter_ext.audit.motion import Rng
 from gaitcrafter_ext.errors import DataError, MissingError, WeightsError
 from gaitcrafter_ext.generator.objective import add_noise
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
@@ -31,7 +32,7 @@ NOISE_LEVELS, MOST = (0.3, 0.5, 0.7, 0.9), 96
 BATCH = 8
 
 
-def membership(training: FeatureSet, held_out: FeatureSet, rng: np.random.Generator) -> Estimate:
+def membership(training: FeatureSet, held_out: FeatureSet, rng: Rng) -> Estimate:
     """AUC within views and conditions of losses, float [N, 1]; ``rng`` draws the bootstrap's people."""
     cells, others = (np.array(["/".join(cell) for cell in side.cells], dtype=str) for side in (training, held_out))
     wins = np.full(len(training), np.nan)
@@ -44,12 +45,7 @@ def membership(training: FeatureSet, held_out: FeatureSet, rng: np.random.Genera
 
 
 def losses_of_weights(
-    weights: str | None,
-    store: SilhouetteStore,
-    training: Sequence[ClipKey],
-    held_out: Sequence[ClipKey],
-    rng: np.random.Generator,
-    device: torch.device | str = "cpu",
+    weights: str | None, store: SilhouetteStore, training: Keys, held_out: Keys, rng: Rng, device: torch.device | str
 ) -> tuple[FeatureSet, FeatureSet]:
     """Losses of at most :data:`MOST` training and held-out clips that the weights have words for, float32 [N, 1]."""
     if weights is None:
@@ -65,9 +61,7 @@ def losses_of_weights(
     return known, new
 
 
-def _losses(
-    pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Sequence[ClipKey], rng: np.random.Generator
-) -> FeatureSet:
+def _losses(pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Keys, rng: Rng) -> FeatureSet:
     words, rules, frames = _vocabulary(pipeline), store.dataset, pipeline.denoiser.config.frames
     people, conditions = set(words.identities), set(words.conditions)
     known = [key for key in keys if key.identity in people and condition_in(rules, key.take) in conditions]
@@ -82,7 +76,7 @@ def _vocabulary(pipeline: GaitCrafterPipeline) -> Vocabulary:
 
 
 @torch.inference_mode()
-def clip_losses(pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Sequence[ClipKey]) -> NDArray[np.float64]:
+def clip_losses(pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Keys) -> NDArray[np.float64]:
     """Mean squared error of the clean clip that the network predicts, mean over ``NOISE_LEVELS``, float64 [N].
 
     Each clip's noise is keyed by its name, so that a loss does not depend on which other clips are asked about.

@@ -141,10 +141,6 @@ def _people(clips: Clips) -> NDArray[np.str_]:
     return np.array([clip.key.identity for clip in clips], dtype=str)
 
 
-#: A person in one condition.
-Who = tuple[str, str]
-
-
 def cadence(clips: Sides, rng: Rng) -> list[Row]:
     """Mean absolute error of the gait cycle beside that of the training takes, cut as short, and that of the median.
 
@@ -179,9 +175,9 @@ def cadence(clips: Sides, rng: Rng) -> list[Row]:
     return [row("motion", "cadence_error", FRAMES, error, "frames", floor=least.value, chance=median.value, note=note)]
 
 
-def _cycles(clips: Clips) -> dict[Who, list[float]]:
+def _cycles(clips: Clips) -> dict[tuple[str, str], list[float]]:
     """Cycles of each person in each condition, of views that tell."""
-    found = defaultdict[Who, list[float]](list)
+    found = defaultdict[tuple[str, str], list[float]](list)
     for clip in clips:
         if is_reliable_deg(clip.view_deg) and np.isfinite(cycle := cycle_of(clip.frames, clip.view_deg).frames):
             found[clip.key.identity, clip.condition].append(cycle)

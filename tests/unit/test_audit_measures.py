@@ -304,7 +304,7 @@ def test_without_common_cells_or_weights_that_denoise_there_is_no_answer(tmp_pat
         (str(tmp_path / "student"), "distilled and denoise no real clips"),
     ):
         with pytest.raises(DataError, match=message):
-            losses_of_weights(weights, store, [], [], rng)
+            losses_of_weights(weights, store, [], [], rng, "cpu")
 
 
 def test_losses_do_not_depend_on_other_clips(tmp_path: Path) -> None:
