@@ -153,9 +153,7 @@ def row(question: str, measure: str, features: str, estimate: Estimate, unit: st
     return Row(question, measure, features, unit, estimate.value, estimate.low, estimate.high, estimate.count, **others)
 
 
-def run_measures(
-    measures: Sequence[Measure], progress: Progress = lambda done, total: None, **facts: Any
-) -> IdentityCard:
+def run_measures(measures: Sequence[Measure], progress: Progress, **facts: Any) -> IdentityCard:
     """Run every measure; what cannot be had is listed with its reason. ``facts`` are fields of the card."""
     rows, missing = list[Row](), list[Unmeasured]()
     for number, measure in enumerate(measures):

@@ -55,7 +55,7 @@ def measure(question: str, name: str, fails: bool = False) -> Measure:
 
 def test_rows_come_in_the_order_of_the_questions_failures_keep_their_reason_and_json_has_a_schema() -> None:
     asked = [measure("masks", "area"), measure("identification", "rank1"), measure("uniqueness", "u", fails=True)]
-    card = run_measures(asked)
+    card = run_measures(asked, lambda done, total: None)
     assert [each.measure for each in card.rows] == ["rank1", "area"]
     assert [(each.measure, each.why) for each in card.unmeasured] == [("u", "there is no novel person")]
     assert [question for question, _, _ in card.by_question()] == [
