@@ -81,7 +81,6 @@ def _refuse_used_folder(folder: Path, force: bool) -> None:
 
 
 def _splits(args: argparse.Namespace, partition: str | None = None) -> tuple[Trees, Splits]:
-    """Who is who."""
     weights = read_card(locate(args.weights)) if args.weights else None
     trees = open_trees(args.real, args.synthetic, args.views, weights, args.config)
     people = Partition.load(partition) if partition else None
@@ -91,7 +90,6 @@ def _splits(args: argparse.Namespace, partition: str | None = None) -> tuple[Tre
 
 
 def _data(args: argparse.Namespace, trees: Trees, splits: Splits) -> AuditData:
-    """The features of all clips."""
     with Progress("reading", "clip") as bar:
         data = load_audit_data(trees, splits, args.skip_broken, args.jobs or available_cores(), bar)
     for files in data.broken.values():

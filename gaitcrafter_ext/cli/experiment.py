@@ -85,7 +85,6 @@ def _counts(text: str) -> tuple[int, ...]:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Run what is left of the experiment; print the table, write the results."""
     refuse_file(args.out)
     setting = _setting(args)
     lab = design(args.name, args.out, setting)

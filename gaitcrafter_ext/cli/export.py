@@ -28,7 +28,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read, lay out, write."""
     if args.out.exists() and not args.force:
         raise ConflictError(f"--out: {args.out} is there already; choose another file, or overwrite it by --force")
     if args.format is not None:

@@ -35,7 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Choose people and write them to a file, or compare ways to make them."""
     if args.out.is_dir():
         raise ConflictError(f"--out: {args.out} is a folder; name a file, such as {args.out / 'chosen.json'}")
     weights = locate(args.weights)

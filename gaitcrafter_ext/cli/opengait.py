@@ -31,7 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Do what was asked for."""
     if args.action in ("install", "uninstall", "status"):
         return _shim(args)
     if not args.cfgs:

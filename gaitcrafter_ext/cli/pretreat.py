@@ -88,7 +88,6 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _layout(source: Path) -> str:
-    """Find out what the input is."""
     if not source.exists():
         raise MissingError(f"there is no {source}; expected a folder of frames, a tree of such folders, or a video")
     if source.is_file():
@@ -160,7 +159,6 @@ def _warn(results: Sequence[Ingested], most: int = 20) -> None:
 
 
 def _report(store: SilhouetteStore, results: Sequence[Ingested], as_json: bool) -> None:
-    """Print the outcome for people, or as JSON."""
     counts = Counter({"written": 0, "kept": 0, "refused": 0})
     counts.update(result.state for result in results)
     frames = sum(result.frames for result in results)

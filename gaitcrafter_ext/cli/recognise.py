@@ -172,7 +172,6 @@ def _config(args: argparse.Namespace) -> TrainingConfig:
 
 
 def _open(args: argparse.Namespace) -> Data:
-    """Look at the real clips."""
     refuse_file(args.out)
     store, partition = SilhouetteStore(args.data, load_dataset(args.config)), Partition.load(args.partition)
     partition.check(store)
@@ -270,6 +269,5 @@ def _report(
 
 
 def _about(args: argparse.Namespace, card: Card) -> dict[str, Any]:
-    """What was trained, for JSON."""
     given = {"data": args.data, "partition": args.partition, "model": card.model, "iterations": card.iterations}
     return {**given, "trained_on": card.trained_on, "train_people": len(card.people)}

@@ -30,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Simulate and write the cohort; what was written on stdout, progress on stderr."""
     plan = CohortPlan(
         subjects=args.subjects,
         seed=args.seed,

@@ -29,7 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the report; 1 where a file is bad."""
     store = SilhouetteStore(args.root, load_dataset(args.config))
     if args.partition:
         Partition.load(args.partition).check(store)
@@ -44,7 +43,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def describe(report: StoreReport) -> str:
-    """The report as text for people."""
     rows = {
         "per condition": _counts(report.conditions),
         "per view": _counts(report.views),

@@ -121,8 +121,6 @@ def test_a_reader_that_leaves_is_no_error_and_control_c_is_one_line(
     with subprocess.Popen(
         [sys.executable, "-c", script], stdout=pipe, stderr=pipe, preexec_fn=obey_interrupts
     ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
         process.stdout.readline()
         leave(process)
         assert process.stderr.read() == line
