@@ -18,19 +18,11 @@ from gaitcrafter_ext.vocabulary import ClipKey
 
 def fake_card(centre: float = 0.1, clip: float = 0.1, sha256: str = "ab" * 32) -> FilterCard:
     """A calibration with the same radii at every rate, at the views of ``synthesis_fakes.CARD``."""
-    shares = tuple(0.9 for _ in RATES)
-    calibration = Calibration(
-        people=300,
-        clips=4,
-        views=("000", "090"),
-        rates=RATES,
-        centre=tuple(centre for _ in RATES),
-        clip=tuple(clip for _ in RATES),
-        genuine=shares,
-    )
-    return FilterCard(
-        ("simulated-1-seed7/sim-001",), {"dataset": "simulated-1-seed7"}, "other", calibration, (), sha256
-    )
+    everywhere = {"centre": centre, "clip": clip, "genuine": 0.9}
+    shares = {name: (value,) * len(RATES) for name, value in everywhere.items()}
+    calibration = Calibration(people=300, clips=4, views=("000", "090"), rates=RATES, **shares)
+    known, description = ("simulated-1-seed7/sim-001",), {"dataset": "simulated-1-seed7"}
+    return FilterCard(known, description, "other", calibration, (), sha256)
 
 
 def write_recogniser(folder: Path, people: tuple[str, ...], iterations: int = 0) -> Path:
