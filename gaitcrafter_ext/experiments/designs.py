@@ -6,16 +6,20 @@ folder share it.
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from gaitcrafter_ext.errors import UsageError, suggest
-from gaitcrafter_ext.experiments.steps import Step, command, reduction, split
+from gaitcrafter_ext.experiments.steps import Call, Step
 from gaitcrafter_ext.generator.sampling import FRAMES
-from gaitcrafter_ext.generator.weights import Card, locate, read_card
+from gaitcrafter_ext.generator.weights import Card, checksum, locate, read_card
 from gaitcrafter_ext.recognition.config import preset
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, load_dataset
+from gaitcrafter_ext.silhouettes.files import link_folder
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import CONDITIONS, VIEWS
@@ -153,13 +157,26 @@ class Lab:
     def split(self, name: str, root: Path, people: Partition) -> Data:
         """The same clips with another partition."""
         path = self.root / "partitions" / f"{name}.json"
-        self._add(split(self.root, f"partition-{name}", path, people))
+        line = f"# {path}: {len(people.train)} people to train on, {len(people.test)} to test"
+        facts = {"path": self._place(path), **asdict(people)}
+        self._add(f"partition-{name}", line, path, facts, lambda call: people.save(path))
         return Data(root, path, people)
 
     def reduced(self, name: str, data: Data, lacking: Mapping[str, tuple[str, ...]]) -> Data:
-        """The same people, some of whom lack conditions or views."""
-        target = self.root / name
-        self._add(reduction(self.root, target, data.root, lacking, self.setting.dataset))
+        """Links to the same people's clips, but to some conditions and views of some people (``lacking``) none."""
+        source, target, rules = data.root, self.root / name, self.setting.dataset
+
+        def do(call: Call) -> None:
+            for key in SilhouetteStore(source, rules):
+                if {rules.condition_of(key.take), key.view}.isdisjoint(lacking.get(key.identity, ())):
+                    clip, link = (source / str(key)).resolve(), target / str(key)
+                    # Links to what lies beside the tree are relative, so that both may be moved.
+                    beside = source.is_relative_to(target.parent)
+                    link_folder(Path(os.path.relpath(clip, link.parent.resolve())) if beside else clip, link)
+
+        line = f"# {target}: links to {source}, where {len(lacking)} people lack something"
+        facts = {"source": self._place(source), "target": self._place(target), "lacking": dict(lacking)}
+        self._add(name, line, target, facts, do)
         return Data(target, data.partition, data.people)
 
     def weights(self, name: str, data: Data) -> str | Path:
@@ -274,12 +291,26 @@ class Lab:
         return folder / table
 
     def _command(self, name: str, *words: str | Path) -> None:
-        self._add(command(self.root, name, words, self.setting.config))
+        """A command of this package: the words after ``gaitcrafter``, files and folders among them as paths.
 
-    def _add(self, step: Step) -> None:
+        Of the user's config it counts what is in it, not what it is called.
+        """
+        text, config = tuple(map(str, words)), self.setting.config
+        facts = [
+            word if isinstance(word, str) else checksum(word) if word == config else self._place(word) for word in words
+        ]
+        line, output = shlex.join(["gaitcrafter", *text]), Path(words[words.index("--out") + 1])
+        self._add(name, line, output, {"words": facts}, lambda call: call(text))
+
+    def _place(self, path: Path) -> str:
+        """A path named alike from wherever the user is: from ``root`` where it lies in it, absolute elsewhere."""
+        whole, root = (Path(os.path.abspath(each)) for each in (path, self.root))
+        return (whole.relative_to(root) if whole.is_relative_to(root) else whole).as_posix()
+
+    def _add(self, name: str, line: str, output: Path, facts: dict[str, Any], do: Callable[[Call], None]) -> None:
         """Add a step unless it is there already."""
-        if all(step.name != other.name for other in self.steps):
-            self.steps.append(step)
+        if all(name != step.name for step in self.steps):
+            self.steps.append(Step(name, line, output, facts, do))
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 from gaitcrafter_ext.errors import ConflictError, GaitCrafterError, UsageError
-from gaitcrafter_ext.experiments.designs import DESIGNS, FLOOR, Lab, Setting, design
+from gaitcrafter_ext.experiments.designs import DESIGNS, FLOOR, Data, Lab, Setting, design
 from gaitcrafter_ext.experiments.results import collect, gains_over, plot, summary
-from gaitcrafter_ext.experiments.steps import Call, Step, reduction, run_steps
-from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
+from gaitcrafter_ext.experiments.steps import Call, Step, run_steps
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from tests.tiny import tiny_tree
@@ -254,8 +253,10 @@ def test_the_interval_of_a_gain_holds_the_truth_as_often_as_it_says() -> None:
 def test_a_reduced_tree_lacks_what_it_should_and_may_be_moved_with_its_source(tmp_path: Path) -> None:
     root = tmp_path / "x"
     tree, lacking = tiny_tree(root), {"sim-001": ("cl",), "sim-002": ("090",)}
+    lab = Lab(root, SMALL)
+    lab.reduced("reduced", Data(tree / "pkl", tree / "partition.json", SMALL.people), lacking)
     for _ in range(2):
-        reduction(root, root / "reduced", tree / "pkl", lacking, DatasetConfig()).do(Bench())
+        lab.steps[0].do(Bench())
     root.rename(tmp_path / "moved")
     found, whole = ({str(key) for key in SilhouetteStore(tmp_path / "moved" / name)} for name in ("reduced", "pkl"))
     assert whole - found == {name for name in whole if name.startswith("sim-001/cl")} | {
