@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.generator.weights import BUNDLED
+from gaitcrafter_ext.records import to_json
 
 
 def at_least(minimum: int, maximum: int = 2**63 - 1) -> Callable[[str], int]:
@@ -101,7 +101,7 @@ def refuse_file(out: Path) -> None:
 
 def say(args: argparse.Namespace, facts: Mapping[str, Any], *lines: str) -> None:
     """Print the facts as one JSON object where ``--json`` asks for it, the lines otherwise."""
-    print(json.dumps(facts) if args.json else "\n".join(lines))
+    print(to_json(facts) if args.json else "\n".join(lines))
 
 
 class Progress(AbstractContextManager["Progress"]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -188,7 +187,7 @@ def _phases(args: argparse.Namespace) -> None:
     with Progress("walking", "person") as bar:
         rows = phase_errors(args.people, args.takes.split(","), VIEWS, args.frames, args.seed, bar)
     if args.json:
-        print(json.dumps([asdict(row) for row in rows]))
+        print(to_json(rows))
         return
     print("view  cycle off by  phase off by, view alone (flipped)  views together (flipped)")
     for row in rows:

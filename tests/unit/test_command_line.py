@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import errno
+import json
+import math
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from collections.abc import Callable
 import pytest
 
 from gaitcrafter_ext.cli import main as command_line
+from gaitcrafter_ext.cli._options import say
 from gaitcrafter_ext.errors import DataError, UsageError
 
 Run = Callable[[argparse.Namespace], int]
@@ -125,3 +128,8 @@ def test_a_reader_that_leaves_is_no_error_and_control_c_is_one_line(
         leave(process)
         assert process.stderr.read() == line
         assert process.wait() == code
+
+
+def test_what_is_not_a_number_is_null_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    say(argparse.Namespace(json=True), {"found": math.nan, "clips": 3})
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == {"found": None, "clips": 3}
