@@ -18,7 +18,7 @@ from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.metrics.features import Cell, as_many_takes
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, load_dataset
 from gaitcrafter_ext.silhouettes.partition import Partition
-from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore, clips_in, folder_around
 from gaitcrafter_ext.synthesis.folder import MANIFEST, OutputFolder
 from gaitcrafter_ext.vocabulary import ClipKey, choose
 
@@ -143,8 +143,7 @@ class AuditData:
 
 def open_tree(root: str, dataset: DatasetConfig | None = None) -> tuple[SilhouetteStore, list[ClipKey]]:
     """The tree at ``root``, or in its ``pkl`` folder where it has one, and its clips; ``MissingError`` without any."""
-    folder = Path(root)
-    store = SilhouetteStore(folder / "pkl" if (folder / "pkl").is_dir() else folder, dataset)
+    store = SilhouetteStore(clips_in(root), dataset)
     return store, store.require_keys()
 
 
@@ -204,8 +203,7 @@ def sort_clips(trees: Trees, folder: str, card: Card | None, most: int, partitio
 
 def _mixes(folder: str, card: Card | None) -> tuple[Mixes, list[str]]:
     """Blends from the manifest of a run, or from its parts while it is unfinished; caveats of that."""
-    root = Path(folder)
-    made = OutputFolder(root.parent if root.name == "pkl" else root)
+    made = OutputFolder(folder_around(Path(folder)))
     found, records = made.manifests(), made.records()
     made_by = sorted({record.weights for record in records})
     if card is not None and made_by not in ([], [card.fingerprint]):

@@ -24,7 +24,7 @@ from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig, load_dataset
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
 from gaitcrafter_ext.silhouettes.partition import Partition
-from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore, clips_in, folder_around
 from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.vocabulary import ClipKey, choose
 
@@ -183,10 +183,8 @@ def _open(args: argparse.Namespace) -> Data:
 
 def _synthetic(folder: str, partition: Partition, dataset: DatasetConfig) -> SilhouetteStore:
     """The clips that ``synthesize`` wrote: they lie in the folder's ``pkl``; their generator saw no test person."""
-    inner = Path(folder) / "pkl"
-    store = SilhouetteStore(inner if inner.is_dir() else folder, dataset)
-    root = store.root.resolve()
-    made = OutputFolder(root.parent if root.name == "pkl" else root)
+    store = SilhouetteStore(clips_in(folder), dataset)
+    made = OutputFolder(folder_around(store.root.resolve()))
     plan = made.plan()
     seen = {name for record in made.records() for name in record.mix}
     seen |= names_in(plan.seen, plan.dataset) if plan else set()

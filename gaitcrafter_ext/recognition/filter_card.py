@@ -16,6 +16,7 @@ from gaitcrafter_ext.errors import MissingError, WeightsError
 from gaitcrafter_ext.metrics.calibration import Calibration
 from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.files import atomic_write_text, storage_error
+from gaitcrafter_ext.silhouettes.store import folder_around
 
 #: The name under which the packaged recogniser is asked for.
 BUNDLED = "bundled"
@@ -90,7 +91,7 @@ def read_filter_card(folder: Path) -> FilterCard:
 
 def dataset_name(root: Path) -> str:
     """A data set's name: cohort version and seed where ``simulate`` made it, else that of the folder around ``pkl``."""
-    folder = root.resolve().parent if root.name == "pkl" else root.resolve()
+    folder = folder_around(root.resolve())
     try:
         record = json.loads((folder / "cohort.json").read_text(encoding="utf-8"))
         return f"simulated-{record['cohort_version']}-seed{record['seed']}"

@@ -24,6 +24,7 @@ from gaitcrafter_ext.recognition.data import Batch, ClipRef, PKSampler, Training
 from gaitcrafter_ext.recognition.losses import cross_entropy_loss, triplet_loss
 from gaitcrafter_ext.recognition.networks import build_network
 from gaitcrafter_ext.silhouettes.files import atomic_write, storage_error
+from gaitcrafter_ext.silhouettes.store import folder_around
 
 STATE_FILE = "state.pt"
 
@@ -107,7 +108,7 @@ class _Run:
         """What must be equal for a run to be resumed; it may be made longer."""
         options = dataclasses.asdict(self.config)
         del options["iterations"]
-        clips = [[_dataset(clip.store.root), str(clip.key)] for clip in self.people.clips]
+        clips = [[folder_around(clip.store.root.resolve()).name, str(clip.key)] for clip in self.people.clips]
         return json.dumps([options, self.people.people, clips, _fingerprint(self.people.clips)])
 
     def step(self, number: int, batch: Batch) -> Step:
@@ -179,7 +180,7 @@ def _card(config: TrainingConfig, people: TrainingSet) -> Card:
     return Card(
         config.network,
         people.people,
-        tuple(sorted({_dataset(clip.store.root) for clip in people.clips})),
+        tuple(sorted({folder_around(clip.store.root.resolve()).name for clip in people.clips})),
         tuple(sorted({clip.key.view for clip in people.clips})),
         config.iterations,
         dataclasses.asdict(config),
@@ -196,12 +197,6 @@ def _fingerprint(clips: Sequence[ClipRef]) -> str:
         except OSError as error:
             raise storage_error(path, error, "read") from error
     return content.hexdigest()
-
-
-def _dataset(root: Path) -> str:
-    """A data set's name: its folder's, or that of the folder around a ``pkl``."""
-    root = root.resolve()
-    return root.parent.name if root.name == "pkl" else root.name
 
 
 def _prefetched(sampler: PKSampler, numbers: Iterable[int]) -> Iterator[tuple[int, Batch]]:

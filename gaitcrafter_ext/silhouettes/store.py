@@ -64,6 +64,17 @@ def write_clip(
         file.write(data)
 
 
+def clips_in(folder: str | os.PathLike[str]) -> Path:
+    """The tree in a folder: its ``pkl`` where there is one, as ``synthesize`` leaves it, else the folder itself."""
+    inner = Path(folder) / "pkl"
+    return inner if inner.is_dir() else Path(folder)
+
+
+def folder_around(root: Path) -> Path:
+    """What a tree is called by: the folder around a ``pkl``, else the tree itself."""
+    return root.parent if root.name == "pkl" else root
+
+
 class SilhouetteStore:
     """A folder of clips in OpenGait's layout, one folder an identity; ``create`` makes it where it is missing.
 
