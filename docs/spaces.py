@@ -18,18 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from figures import (
-    STRANGER_SEED,
-    STRANGERS,
-    VIEWS,
-    Judge,
-    Maker,
-    Takes,
-    Vectors,
-    gaitcrafter,
-    radius_of,
-    simulate,
-)
+from figures import STRANGER_SEED, STRANGERS, VIEWS, Judge, Maker, Takes, Vectors, gaitcrafter, radius_of, simulate
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 

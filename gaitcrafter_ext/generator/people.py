@@ -58,11 +58,7 @@ class PeopleSpace(ModelMixin, ConfigMixin):
 
     @register_to_config
     def __init__(
-        self,
-        identities: Sequence[str],
-        conditions: Sequence[str],
-        view_deg: Sequence[float | None],
-        code_dim: int,
+        self, identities: Sequence[str], conditions: Sequence[str], view_deg: Sequence[float | None], code_dim: int
     ) -> None:
         super().__init__()
         cells = (len(conditions), len(view_deg))

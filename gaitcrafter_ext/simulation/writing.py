@@ -14,14 +14,7 @@ from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write_text
 from gaitcrafter_ext.silhouettes.parallel import map_in_order
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from gaitcrafter_ext.simulation.cohort import (
-    COHORT_VERSION,
-    FRAMES_MAX,
-    FRAMES_MIN,
-    identity_name,
-    person,
-    render_take,
-)
+from gaitcrafter_ext.simulation.cohort import COHORT_VERSION, FRAMES_MAX, FRAMES_MIN, identity_name, person, render_take
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, VIEWS, ClipKey, take_names
 
 #: The plan as JSON; it marks a folder as ours.

@@ -124,11 +124,7 @@ def main() -> None:
     os.chdir(folder)  # a training notes its class count below the working directory
     run = enter(checkout, folder)
     joined = yaml.safe_load((folder / "joined.yaml").read_text())
-    answer = {
-        "stock": stock_refusals(run, joined),
-        "data": ask_data(folder),
-        "unreadable": unreadable_lists(checkout),
-    }
+    answer = {"stock": stock_refusals(run, joined), "data": ask_data(folder), "unreadable": unreadable_lists(checkout)}
     print(json.dumps(answer))
     torch.distributed.destroy_process_group()
 

@@ -16,15 +16,7 @@ import torch
 from gaitcrafter_ext.errors import DataError, UsageError, WeightsError
 from gaitcrafter_ext.generator.framework import DiffusionPipeline
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline, SampleRequest
-from gaitcrafter_ext.generator.postprocess import (
-    FINE,
-    FIRST_ROW,
-    LAST_ROW,
-    STEEP,
-    _in_pieces,
-    clean_mask,
-    postprocess,
-)
+from gaitcrafter_ext.generator.postprocess import FINE, FIRST_ROW, LAST_ROW, STEEP, _in_pieces, clean_mask, postprocess
 from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST, SHORTEST, windows
 from gaitcrafter_ext.generator.weights import SamplingDefaults, read_card
 from tests.tiny import PEOPLE, tiny_pipeline

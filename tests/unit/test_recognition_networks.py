@@ -28,12 +28,7 @@ from gaitcrafter_ext.recognition.checkpoint import (
 from gaitcrafter_ext.recognition.config import GaitBaseConfig, GaitSetConfig, NetworkConfig
 from gaitcrafter_ext.recognition.embedding import embed_frames
 from gaitcrafter_ext.recognition.losses import cross_entropy_loss, triplet_loss
-from gaitcrafter_ext.recognition.networks import (
-    SeparateBNNecks,
-    build_network,
-    horizontal_pyramid,
-    set_max,
-)
+from gaitcrafter_ext.recognition.networks import SeparateBNNecks, build_network, horizontal_pyramid, set_max
 
 SMALL: list[NetworkConfig] = [
     GaitSetConfig((16, 16, 16), 16),
