@@ -21,7 +21,7 @@ from gaitcrafter_ext.synthesis.on_ray import synthesize_on_ray
 from gaitcrafter_ext.synthesis.plan import Plan, Selection, make_plan
 from gaitcrafter_ext.synthesis.real_people import Inventory, people_like, permitted_people, take_inventory
 from gaitcrafter_ext.synthesis.run import Estimate, Outcome, estimate, pipeline_sampler, settle_precision, synthesize
-from gaitcrafter_ext.synthesis.selection import SelectedIdentities, read_selected
+from gaitcrafter_ext.synthesis.selection import SelectedIdentities, selected_for
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, choose, take_names
 
 HELP = "Make clips of known and novel people, in a tree that OpenGait trains on"
@@ -180,14 +180,7 @@ def _selected(
 
 def _read_selected(args: argparse.Namespace, card: Card, plan: Plan, folder: OutputFolder) -> SelectedIdentities:
     """The people of a file that ``filter`` wrote, selected in the folder too."""
-    selected = read_selected(Path(args.filter))
-    if selected.request.weights != card.fingerprint:
-        raise UsageError(
-            f"--filter: the people of {args.filter} were chosen for weights {selected.request.weights}, these are "
-            f"{card.fingerprint}; run 'filter' again with these weights"
-        )
-    if args.novel is not None and args.novel != len(selected.people):
-        raise UsageError(f"--novel: {args.novel}; {args.filter} holds {len(selected.people)} people: leave --novel out")
+    selected = selected_for(card, Path(args.filter), args.novel)
     return selected if args.dry_run else folder.select(plan, selected.request, lambda: selected, args.force)
 
 

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gaitcrafter_ext.errors import GaitCrafterError, MissingError, StorageError, UsageError
+from gaitcrafter_ext.errors import GaitCrafterError, MissingError, StorageError
 from gaitcrafter_ext.generator.sampling import FRAMES
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.opengait.config_keys import GeneratedEntry
@@ -30,7 +30,7 @@ from gaitcrafter_ext.synthesis.folder import MANIFEST, OutputFolder
 from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, usual_parents
 from gaitcrafter_ext.synthesis.plan import Plan, Selection, make_plan, sampling_by
 from gaitcrafter_ext.synthesis.real_people import people_like
-from gaitcrafter_ext.synthesis.selection import read_selected
+from gaitcrafter_ext.synthesis.selection import selected_for
 from gaitcrafter_ext.vocabulary import choose
 
 #: Environment variable that names the interpreter of the generator's environment.
@@ -67,11 +67,7 @@ def plan_of(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) 
     )
     conditions = choose(entry.conditions, words.conditions, f"{where}.conditions")
     parents = entry.blend_parents or usual_parents(len(words.identities))
-    selected = None if entry.filter is None else read_selected(Path(entry.filter))
-    if selected is not None and selected.request.weights != card.fingerprint:
-        raise UsageError(
-            f"{where}.filter: {entry.filter} chose people of weights {selected.request.weights}; filter again"
-        )
+    chosen = entry.filter and selected_for(card, Path(entry.filter), entry.novel or None, f"{where}.{{}}")
     selection = Selection(
         identities=choose(entry.identities, words.identities, f"{where}.identities"),
         novel=entry.novel,
@@ -79,8 +75,8 @@ def plan_of(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) 
         views=choose(entry.views, list(words.views), f"{where}.views"),
         blend=BlendSettings(parents, entry.concentration, entry.identity_seed, entry.blend),
         like=_like(entry, card, weights, real),
-        selected=None if selected is None else selected.people,
-        selected_by="" if selected is None else selected.fingerprint,
+        selected=chosen.people if chosen else None,
+        selected_by=chosen.fingerprint if chosen else "",
     )
     return make_plan(card, selection, sampling)
 

@@ -176,6 +176,24 @@ def read_selected(path: Path) -> SelectedIdentities:
     return fill(SelectedIdentities, values, path)
 
 
+def selected_for(card: Card, path: Path, novel: int | None, option: str = "--{}") -> SelectedIdentities:
+    """The people of a file that ``filter`` wrote, ``novel`` of them where a number was asked for.
+
+    ``option`` is how the user writes options. ``UsageError`` where they were chosen for other weights, or are more or
+    fewer.
+    """
+    selected = read_selected(path)
+    if selected.request.weights != card.fingerprint:
+        raise UsageError(
+            f"{option.format('filter')}: the people of {path} were chosen for weights {selected.request.weights}, "
+            f"these are {card.fingerprint}; run 'filter' again with these weights"
+        )
+    if novel not in (None, len(selected.people)):
+        asked = option.format("novel")
+        raise UsageError(f"{asked}: {novel}; {path} holds {len(selected.people)} people: leave {asked} out")
+    return selected
+
+
 def filter_request(
     card: Card, judge: FilterCard, settings: FilterSettings, blend: BlendSettings, sampling: Sampling
 ) -> FilterRequest:

@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 
 from gaitcrafter_ext.cli.main import main
+from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.generator.weights import read_card
+from gaitcrafter_ext.opengait.config_keys import GeneratedEntry, read_entries
+from gaitcrafter_ext.opengait.on_demand import plan_of
+from gaitcrafter_ext.opengait.people import RealPeople
 from gaitcrafter_ext.silhouettes.files import CACHE_VARIABLE
 from gaitcrafter_ext.synthesis.selection import read_selected
 from tests.e2e.test_synthesize_command import clip_bytes, run_ranks
@@ -95,6 +100,16 @@ def test_the_people_of_a_file_are_those_of_the_run_unless_it_is_of_other_weights
     assert synthesize(tmp_path / "at once", weights, lenient, "--filter", "--novel", "2") == 0
     assert clip_bytes(tmp_path / "from file") == clip_bytes(tmp_path / "at once")
     assert (tmp_path / "from file" / "identities.json").read_bytes() == chosen.read_bytes()
+    asked = {"weights": str(weights), "filter": str(chosen)}
+    real = RealPeople("other", (), (), (), frozenset(), tmp_path)
+    for novel in (0, 2, 3):
+        (entry,) = read_entries({**asked, "novel": novel} if novel else asked)
+        assert isinstance(entry, GeneratedEntry)
+        if novel == 3:
+            with pytest.raises(UsageError, match=r"data_cfg\.synthetic\.novel: 3; .* holds 2 people"):
+                plan_of(entry, read_card(weights), weights, real)
+        else:
+            assert len(plan_of(entry, read_card(weights), weights, real).people) == 2
     found = json.loads(chosen.read_text())
     found["request"]["weights"] = "0" * 16
     chosen.write_text(json.dumps(found))
