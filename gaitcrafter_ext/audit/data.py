@@ -156,7 +156,7 @@ def open_trees(
     """
     dataset = load_dataset(config) if config or card is None else card.dataset
     (real_store, real_keys), (made_store, made_keys) = open_tree(real, dataset), open_tree(synthetic, dataset)
-    wanted = choose(views, sorted({key.view for key in [*real_keys, *made_keys]}), "--views")
+    wanted = frozenset(choose(views, sorted({key.view for key in [*real_keys, *made_keys]}), "--views"))
     real_keys, made_keys = ([key for key in keys if key.view in wanted] for keys in (real_keys, made_keys))
     return Trees(real_store, made_store, real_keys, made_keys)
 

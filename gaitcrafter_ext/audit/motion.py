@@ -153,7 +153,7 @@ def cadence(clips: Sides, rng: Rng) -> list[Row]:
     medians = {who: np.median(cycles) for who, cycles in _cycles(training).items()}
     typical = {
         condition: float(np.median([median for who, median in medians.items() if who[1] == condition]))
-        for _, condition in medians
+        for condition in {condition for _, condition in medians}
     }
     shared = {who: cycles for who, cycles in ours.items() if who in truth and who[1] in typical}
     if (people := len({identity for identity, _ in shared})) < 2:

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_what(parser)
     how = parser.add_argument_group("how")
     generating.add_sampling(how)
-    batch = f"clips between two savings; multiples of {TILE} are fastest on a CPU (default: {TILE}, on a GPU hundreds)"
+    batch = f"clips between two savings (default: {TILE} a core, fastest on a CPU; on a GPU hundreds)"
     options(how)("--batch-size", batch, type=at_least(1), metavar="B")
     generating.add_thresholds(parser)
     shard = "make every N-th clip; shards may share --out (default: all; under a launcher each process its own)"

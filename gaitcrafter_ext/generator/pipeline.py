@@ -295,7 +295,8 @@ class GaitCrafterPipeline(DiffusionPipeline):
         """Requests as what the network is conditioned on; phases are NaN where no gait cycle is known."""
         conditions, time = list(self.config.conditions), torch.arange(max(frames, FRAMES), dtype=torch.float64)
         places = [
-            torch.tensor(each.code) if len(each.code) else self.people.blend(each.weights, codes) for each in requests
+            torch.tensor(each.code, dtype=torch.float32) if len(each.code) else self.people.blend(each.weights, codes)
+            for each in requests
         ]
         own = [(mixed_cadence(each.weights, self.config.cadence) or (math.nan, 0.0))[0] for each in requests]
         cycle = [mean if each.cycle is None else each.cycle for each, mean in zip(requests, own, strict=True)]
