@@ -31,6 +31,7 @@ from gaitcrafter_ext.generator.data import drop_conditions
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import guided, shift_t, velocity
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
+from gaitcrafter_ext.generator.sampling import scale_of
 from gaitcrafter_ext.generator.training import Examples, HeldOut, keyed, noise_like
 from gaitcrafter_ext.generator.weights import Card, SamplingDefaults, trainable
 
@@ -106,13 +107,15 @@ class ImitateTeacher:
         codes[drawn] = torch.stack([codes[0], *(people.draw(keyed(rng)) for _ in range(int(drawn.sum())))])[1:]
         cycle = (shares * np.where(shares > 0, self.cycles[parents], 0)).sum(axis=1)
         cycle *= _spread(size, rng)
-        codes *= torch.from_numpy(self.taught.sampling.identity_scale * _spread(size, rng)).float()[:, None]
+        factors = _spread(size, rng)
         time = np.arange(self.teacher.denoiser.config.frames)
         phase = 2 * np.pi * (rng.random((size, 1)) + time / cycle[:, None])
         views = [math.nan if degrees is None else degrees for degrees in words.views.values()]
+        conditions = rng.integers(len(words.conditions), size=size)
+        factors *= [scale_of(self.taught.sampling.identity_scale, words.conditions[each]) for each in conditions]
         return Conditioning(
-            codes,
-            torch.from_numpy(rng.integers(len(words.conditions), size=size)),
+            codes * torch.from_numpy(factors).float()[:, None],
+            torch.from_numpy(conditions),
             torch.tensor(rng.choice(views, size), dtype=torch.float32),
             torch.from_numpy(phase.astype(np.float32)),
         )

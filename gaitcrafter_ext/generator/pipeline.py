@@ -31,7 +31,17 @@ from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import guided, velocity
 from gaitcrafter_ext.generator.people import PeopleSpace
 from gaitcrafter_ext.generator.postprocess import postprocess
-from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST, PRECISIONS, SHORTEST, TILE, make_scheduler, windows
+from gaitcrafter_ext.generator.sampling import (
+    FRAMES,
+    LONGEST,
+    PRECISIONS,
+    SHORTEST,
+    TILE,
+    IdentityScale,
+    make_scheduler,
+    scale_of,
+    windows,
+)
 from gaitcrafter_ext.generator.weights import (
     CARD_NAME,
     PEOPLE_NAME,
@@ -116,7 +126,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
         sampler: str = SamplingDefaults.sampler,
         steps: int = SamplingDefaults.steps,
         guidance: float = SamplingDefaults.guidance,
-        identity_scale: float = SamplingDefaults.identity_scale,
+        identity_scale: IdentityScale = SamplingDefaults.identity_scale,
         baked_in: bool = False,
     ) -> None:
         super().__init__()
@@ -200,7 +210,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
         steps: int | None = None,
         sampler: str | None = None,
         guidance: float | None = None,
-        identity_scale: float | None = None,
+        identity_scale: IdentityScale | None = None,
         precision: str = "fp32",
         batch_size: int | None = None,
     ) -> GaitCrafterOutput:
@@ -212,8 +222,8 @@ class GaitCrafterPipeline(DiffusionPipeline):
             steps: Steps of the sampler; ``None`` = the weights' default.
             sampler: One of ``sampling.SAMPLER_NAMES``; ``None`` = the weights' default.
             guidance: Weight of the guidance towards what is asked for, 1 = none; ``None`` = the weights' default.
-            identity_scale: Factor on each code, whose origin is the average person: guidance within the space of
-                people, without which clothes hide who wears them; 1 = as trained, ``None`` = the weights' default.
+            identity_scale: How far people stand from the average one, see :data:`sampling.IdentityScale`; ``None`` =
+                the weights' default.
             precision: One of ``sampling.PRECISIONS``.
             batch_size: Clips in memory at once; no influence on their content.
 
@@ -224,7 +234,8 @@ class GaitCrafterPipeline(DiffusionPipeline):
             raise UsageError(f"frames: {frames}; allowed: {SHORTEST} to {LONGEST}")
         how = self.sampling.choose(sampler, steps, guidance, identity_scale)
         run = self._sampler(how, precision)
-        scale = _at_least(0.0, how.identity_scale, "identity_scale")
+        asked = {name: scale_of(how.identity_scale, name) for name in self.config.conditions}
+        scales = {name: _at_least(0.0, scale, "identity_scale") for name, scale in asked.items()}
         codes = self.people.codes.cpu()
         size = self._batch(frames) if batch_size is None else _at_least(1, batch_size, "batch_size")
 
@@ -234,7 +245,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
 
         def make(start: int) -> None:
             batch = slice(start, start + size)
-            sample = run(self._given(requests[batch], frames, scale, codes), [each.seed for each in requests[batch]])
+            sample = run(self._given(requests[batch], frames, scales, codes), [each.seed for each in requests[batch]])
             clips[batch] = postprocess(sample[:, :frames])
 
         with _lanes(self.denoiser.device) as pool:
@@ -291,7 +302,9 @@ class GaitCrafterPipeline(DiffusionPipeline):
         elif not all(0 <= share < math.inf for share in shares) or not sum(shares) > 0:
             raise UsageError(f"weights: {dict(request.weights)}; expected finite numbers from 0, not all of them 0")
 
-    def _given(self, requests: Sequence[SampleRequest], frames: int, scale: float, codes: Tensor) -> Conditioning:
+    def _given(
+        self, requests: Sequence[SampleRequest], frames: int, scales: Mapping[str, float], codes: Tensor
+    ) -> Conditioning:
         """Requests as what the network is conditioned on; phases are NaN where no gait cycle is known."""
         conditions, time = list(self.config.conditions), torch.arange(max(frames, FRAMES), dtype=torch.float64)
         places = [
@@ -304,7 +317,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
             torch.tensor(each, dtype=torch.float64)[:, None] for each in (cycle, [each.start for each in requests])
         )
         return Conditioning(
-            torch.stack(places) * scale,
+            torch.stack(places) * torch.tensor([scales[each.condition] for each in requests])[:, None],
             torch.tensor([conditions.index(each.condition) for each in requests]),
             torch.tensor([math.nan if each.view_deg is None else float(each.view_deg) for each in requests]),
             (2 * math.pi * time / cycles + starts).float(),

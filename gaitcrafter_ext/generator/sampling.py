@@ -7,7 +7,9 @@ since it averages the slopes at the lowest noise levels, where the network is le
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from gaitcrafter_ext.errors import UsageError, suggest
 
@@ -27,6 +29,17 @@ SAMPLER_NAMES = ("euler", "dpm++2m", "unipc")
 
 #: ``fp32`` gives the same clip on every machine, to a grey level or two; ``bf16`` is faster and does not.
 PRECISIONS = ("fp32", "bf16")
+
+Factor = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
+
+#: Factor on each code, whose origin is the average person: guidance within the space of people, without which clothes
+#: hide who wears them. 1 is as trained. A mapping has one for each condition that it names, 1 for all others.
+IdentityScale = Factor | dict[str, Factor]
+
+
+def scale_of(scale: IdentityScale, condition: str) -> float:
+    """Factor on the codes of clips in that condition."""
+    return scale.get(condition, 1.0) if isinstance(scale, dict) else float(scale)
 
 
 def windows(frames: int) -> list[int]:

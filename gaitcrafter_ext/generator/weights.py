@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError, StorageError, UsageError, WeightsError
+from gaitcrafter_ext.generator.sampling import IdentityScale
 from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import storage_error
@@ -72,11 +73,11 @@ class SamplingDefaults:
     sampler: Literal["euler", "dpm++2m", "unipc"] = "euler"
     steps: Annotated[int, Field(ge=1, le=1000)] = 3
     guidance: Annotated[float, Field(ge=0, le=20)] = 2.25
-    identity_scale: Annotated[float, Field(ge=0, le=10)] = 1.25
+    identity_scale: IdentityScale = 1.25
     baked_in: bool = False
 
     def choose(
-        self, sampler: str | None, steps: int | None, guidance: float | None, identity_scale: float | None
+        self, sampler: str | None, steps: int | None, guidance: float | None, identity_scale: IdentityScale | None
     ) -> SamplingDefaults:
         """These, with what is given in their place; raises ``UsageError`` where another choice is baked in."""
         asked = {"sampler": sampler, "steps": steps, "guidance": guidance, "identity_scale": identity_scale}
@@ -296,7 +297,7 @@ their parents. Not for imitating people, and not for tests on people whom the we
 {figures}
 
 Fingerprint {card.fingerprint}; {how.steps} steps of {how.sampler}, guidance
-{how.guidance:g}{" (both baked in)" * how.baked_in}, identity scale {how.identity_scale:g}.
+{how.guidance:g}{" (both baked in)" * how.baked_in}, identity scale {how.identity_scale}.
 """
 
 

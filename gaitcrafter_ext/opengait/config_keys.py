@@ -12,7 +12,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.generator.sampling import LONGEST, SHORTEST, check_sampler
+from gaitcrafter_ext.generator.sampling import LONGEST, SHORTEST, Factor, check_sampler
 from gaitcrafter_ext.recognition.mixing_schedule import MixingSchedule, check_schedule
 from gaitcrafter_ext.records import fill, record
 from gaitcrafter_ext.synthesis.identities import Strategy
@@ -89,7 +89,7 @@ class GeneratedEntry:
     steps: Positive | None = None
     sampler: Annotated[str, AfterValidator(check_sampler)] | None = None
     guidance: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
-    identity_scale: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
+    identity_scale: Factor | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # auto: every visible GPU
     python: str | None = None  # interpreter of an environment that has the generator's packages

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from gaitcrafter_ext.errors import ConflictError, DataError, UsageError
-from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST, SHORTEST
+from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST, SHORTEST, IdentityScale
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.records import fill, record
 from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, known_identity, novel_identities
@@ -50,7 +50,7 @@ class Sampling:
     cadence: str = ""
     size: Literal[64, 128] = 64
     columns: Literal[44, 64] = 64
-    identity_scale: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    identity_scale: IdentityScale = 1.0
 
     def __post_init__(self) -> None:
         self.cycle(1.0)
@@ -78,7 +78,7 @@ def sampling_by(
     sampler: str | None = None,
     steps: int | None = None,
     guidance: float | None = None,
-    identity_scale: float | None = None,
+    identity_scale: IdentityScale | None = None,
     **others: Any,
 ) -> Sampling:
     """What is given, completed by the weights' defaults; ``others`` are further fields of :class:`Sampling`."""

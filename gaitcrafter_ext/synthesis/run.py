@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gaitcrafter_ext.generator.sampling import TILE
+from gaitcrafter_ext.generator.sampling import TILE, scale_of
 from gaitcrafter_ext.hardware import multiplies_bfloat16, pick_device
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.clip import HEIGHT, WIDTH, trim, upsample
@@ -143,7 +143,7 @@ def _record(plan: Plan, request: ClipRequest, frames: NDArray[np.uint8]) -> Mani
         mix=dict(request.identity.mix),
         cycle=request.cycle,
         start=request.start,
-        identity_scale=plan.sampling.identity_scale,
+        identity_scale=scale_of(plan.sampling.identity_scale, request.condition),
     )
 
 

@@ -101,7 +101,9 @@ def test_phases_and_codes_are_the_requests_or_the_persons(
 
     answering(denoise)
     one, coded = _requests(1)[0], replace(_requests(1)[0], weights={}, code=(1.0, -2.0, 0.5, 0.0))
-    for request, scale in ((one, 1.0), (replace(one, cycle=30.0, start=1.0), 2.0), (one, None), (coded, 2.0)):
+    others = {"cl": 3.0}
+    slow, coat = replace(one, cycle=30.0, start=1.0), replace(one, condition="cl")
+    for request, scale in ((one, 1.0), (slow, 2.0), (one, None), (coded, 2.0), (one, others), (coat, others)):
         pipeline([request], steps=1, guidance=1.0, identity_scale=scale)
     time = torch.arange(30.0)
     torch.testing.assert_close(phases[0], 2 * math.pi * time / 24)
@@ -110,6 +112,8 @@ def test_phases_and_codes_are_the_requests_or_the_persons(
     torch.testing.assert_close(codes[1], 2 * codes[0])  # away from the average person
     torch.testing.assert_close(codes[2], SamplingDefaults.identity_scale * codes[0])
     assert codes[3].tolist() == [2.0, -4.0, 1.0, 0.0]
+    torch.testing.assert_close(codes[4], codes[0])  # a condition that the mapping does not name
+    torch.testing.assert_close(codes[5], 3 * codes[0])
 
 
 def test_weights_have_defaults(pipeline: GaitCrafterPipeline) -> None:
