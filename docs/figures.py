@@ -171,7 +171,7 @@ def main() -> None:
     print(f"... {_recall(judge, chosen, others)} by as many real ones", flush=True)
     if not args.known_only:
         _novel(judge, make, args.novel or args.people, gallery)
-        _like(judge, make, cohorts["strangers"], people["strangers"], gallery["strangers"], args.people)
+        _like(judge, make, cohorts["strangers"], people["strangers"], gallery["strangers"])
 
 
 def _recall(judge: Judge, real: Vectors, other: Vectors) -> str:
@@ -217,10 +217,10 @@ def _unique_of_fifty(vectors: NDArray[np.float32], radius: float) -> float:
     return 100 * float(np.mean([greedily_unique(some, radius).mean() for some in drawn]))
 
 
-def _like(judge: Judge, make: Maker, store: SilhouetteStore, people: list[str], gallery: Any, count: int) -> None:
+def _like(judge: Judge, make: Maker, store: SilhouetteStore, people: list[str], gallery: Any) -> None:
     for name, takes in (("two plain takes", ("nm-03", "nm-04")), ("one take in a coat", ("cl-02",))):
         seen = Takes(store, takes)
-        like = people_like(make.card, make.weights, seen, people[:count])  # type: ignore[arg-type]
+        like = people_like(make.card, make.weights, seen, people)  # type: ignore[arg-type]
         made = judge.vectors(make(Selection((), 0, ("nm-03", "cl-03"), VIEWS, like=like)))
         for condition in ("nm", "cl"):
             part = {key: vector for key, vector in made.items() if key[1].startswith(condition)}

@@ -30,7 +30,7 @@ from gaitcrafter_ext.generator.framework import BaseOutput, DiffusionPipeline, d
 from gaitcrafter_ext.generator.network import GaitUNet
 from gaitcrafter_ext.generator.objective import guided, velocity
 from gaitcrafter_ext.generator.people import PeopleSpace
-from gaitcrafter_ext.generator.postprocess import postprocess
+from gaitcrafter_ext.generator.postprocess import postprocess, ragged
 from gaitcrafter_ext.generator.sampling import (
     FRAMES,
     LONGEST,
@@ -245,8 +245,9 @@ class GaitCrafterPipeline(DiffusionPipeline):
 
         def make(start: int) -> None:
             batch = slice(start, start + size)
-            sample = run(self._given(requests[batch], frames, scales, codes), [each.seed for each in requests[batch]])
-            clips[batch] = postprocess(sample[:, :frames])
+            seeds = [each.seed for each in requests[batch]]
+            sample = run(self._given(requests[batch], frames, scales, codes), seeds)
+            clips[batch] = postprocess(ragged(sample[:, :frames], seeds))
 
         with _lanes(self.denoiser.device) as pool:
             list(pool.map(make, range(0, len(requests), size)))  # raises what any of them did

@@ -26,8 +26,8 @@ from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Version of the plan's text and of how it is sampled; 6: people's distance from the average one is scaled.
-FORMAT = 6
+#: Version of the plan's text and of how it is sampled; 7: first and last rows are ragged, identity scale by condition.
+FORMAT = 7
 
 #: Gait cycles that can be asked for, and to which a person's are held, frames.
 CYCLE_MIN, CYCLE_MAX = 10.0, 80.0
