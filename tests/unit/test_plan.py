@@ -62,7 +62,7 @@ def test_another_text_is_no_plan() -> None:
         Plan.from_json(json.dumps(facts | {"sampling": facts["sampling"] | {"frames": 19}}))
     with pytest.raises(DataError, match="not a plan"):
         Plan.from_json("[]")
-    with pytest.raises(ConflictError, match="a plan of version 4, this program reads 6; choose another --out"):
+    with pytest.raises(ConflictError, match="a plan of version 4, this program reads 7; choose another --out"):
         Plan.from_json('{"format": 4, "clips": []}')
 
 
