@@ -160,9 +160,12 @@ def main() -> None:
             print(f"real {name}, {condition}: rank-1 {judge.rank1(chosen, people[name], gallery[name])}", flush=True)
     make = Maker(args.weights, args.identity_scale, args.steps)
     conditions = Conditions(cohorts["strangers"])
-    print(f"real known people: condition recognised {conditions.shares(_probes(cohorts['known']))}", flush=True)
+    probes = _probes(cohorts["known"])
+    print(f"real known people: condition recognised {conditions.shares(probes)}", flush=True)
     made = make(Selection(tuple(people["known"][: args.people]), 0, ("nm-03", "bg-02", "cl-03"), VIEWS))
     print(f"generated known people: condition recognised {conditions.shares(made)}", flush=True)
+    broken = " and ".join(f"{100 * _broken(clips):.2f} %" for clips in (made, probes))
+    print(f"frames in more than one piece: {broken} of real ones", flush=True)
     vectors = judge.vectors(made)
     _known(judge, vectors, people["known"], gallery["known"], gallery["strangers"])
     chosen = {key: vector for key, vector in real["known"].items() if key[0] in people["known"][: args.people]}
@@ -172,6 +175,12 @@ def main() -> None:
     if not args.known_only:
         _novel(judge, make, args.novel or args.people, gallery)
         _like(judge, make, cohorts["strangers"], people["strangers"], gallery["strangers"])
+
+
+def _broken(clips: dict[Key, NDArray[np.uint8]]) -> float:
+    """Share of frames in more than one piece (8-neighbours, above half white)."""
+    masks = [(frame > 127).astype(np.uint8) for clip in clips.values() for frame in clip[:FRAMES]]
+    return float(np.mean([cv2.connectedComponents(mask, connectivity=8)[0] > 2 for mask in masks]))
 
 
 def _recall(judge: Judge, real: Vectors, other: Vectors) -> str:
