@@ -7,6 +7,7 @@ left is +X; metres. At rest the arms and legs hang straight down.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,6 @@ class Skin:
     bones: Index
     weights: Array
 
-    def __getitem__(self, rows: Index) -> Skin:
-        return Skin(self.bones[rows], self.weights[rows])
-
     def share(self, *bones: int) -> Array:
         """How much of each point these bones move, [points]."""
         return np.asarray((self.weights * np.isin(self.bones, bones)).sum(1))
@@ -58,11 +56,6 @@ class Body:
     #: The head of each bone, [18, 3].
     joints: Array
 
-    @property
-    def skin(self) -> Skin:
-        """What moves the vertices."""
-        return topology()[0]
-
     def joint(self, name: str) -> Array:
         """Rest position of a bone's head, metres."""
         return self.joints[bone(name)]
@@ -72,11 +65,15 @@ class Body:
 def rows(*names: str) -> Index:
     """Vertices that are moved most by the named bones; a name without side means both sides."""
     wanted = [i for i, label in enumerate(BONES) if label in names or label.split(".")[0] in names]
-    return np.flatnonzero(np.isin(topology()[1], wanted))
+    return np.flatnonzero(np.isin(load_basis()["weights"].argmax(1), wanted))
 
 
-def sparse_weights(table: Array) -> Skin:
-    """The largest :data:`INFLUENCES` weights of each row of a [points, bones] table, renormalised."""
+def skin(extra: Sequence[Array] = ()) -> Skin:
+    """What moves the vertices of a body and, after them, points of ``extra`` weights [points, 18].
+
+    Of each point the largest :data:`INFLUENCES` weights, renormalised.
+    """
+    table = np.concatenate([load_basis()["weights"], *extra])
     order = np.argsort(-table, axis=1, kind="stable")[:, :INFLUENCES]
     values = np.take_along_axis(table, order, axis=1)
     return Skin(order, values / values.sum(1, keepdims=True))
@@ -84,42 +81,36 @@ def sparse_weights(table: Array) -> Skin:
 
 @functools.cache
 def load_basis() -> dict[str, NDArray[Any]]:
-    """Mean, components, score Gaussians, faces, weights and parents, as exported."""
+    """What all bodies share, float64 or int64: mean, components, score Gaussians, faces, weights, parents."""
     with np.load(Path(__file__).parent / "assets" / "bodies.npz") as stored:
-        return dict(stored)
+        return {name: array.astype(f"{array.dtype.kind}8") for name, array in stored.items()}
 
 
 @functools.cache
-def topology() -> tuple[Skin, Index, Index]:
-    """What all bodies share: skin, the bone that moves each vertex most, and the faces [F, 3] that are drawn.
-
-    Faces are counter-clockwise seen from outside. Those within the head and within a hand (40 % of them) are left out,
-    as these are drawn as hulls.
-    """
-    table, faces = load_basis()["weights"].astype(np.float64), load_basis()["faces"].astype(np.int64)
-    segment = table.argmax(1)
-    owner = segment[faces]
+def drawn_faces() -> Index:
+    """Faces [F, 3], counter-clockwise seen from outside, without the 40 % in head and hands, which are hulls."""
+    faces = load_basis()["faces"]
+    owner = load_basis()["weights"].argmax(1)[faces]
     within = (owner == owner[:, :1]).all(axis=1) & np.isin(owner[:, 0], [bone(name) for name in SOLID])
-    return sparse_weights(table), segment, faces[~within]
+    return np.asarray(faces[~within])
 
 
 def sample_body(rng: np.random.Generator) -> Body:
     """Draw a body: sex by a fair coin, component scores from that sex's Gaussian."""
-    basis, skin = load_basis(), topology()[0]
+    basis, moved = load_basis(), skin()
     sex = "female" if rng.random() < 0.5 else "male"
-    factor = basis[f"{sex}_factor"].astype(np.float64)
+    factor = basis[f"{sex}_factor"]
     draw = np.clip(rng.standard_normal(len(factor)), -2.2, 2.2)
-    scores = basis[f"{sex}_mean"].astype(np.float64) + (factor * draw).sum(1)
-    components = basis["components"].astype(np.float64)
-    points = basis["mean"].astype(np.float64) + (scores[:, None, None] * components).sum(0)
-    vertices, joints = points[: len(skin.bones)], points[len(skin.bones) :]
+    scores = basis[f"{sex}_mean"] + (factor * draw).sum(1)
+    points = basis["mean"] + (scores[:, None, None] * basis["components"]).sum(0)
+    vertices, joints = points[: len(moved.bones)], points[len(moved.bones) :]
     # Hair, which the mesh has not, makes heads look larger.
-    vertices += skin.share(bone("head"))[:, None] * (rng.uniform(1.02, 1.10) - 1.0) * (vertices - joints[bone("head")])
+    vertices += moved.share(bone("head"))[:, None] * (rng.uniform(1.02, 1.10) - 1.0) * (vertices - joints[bone("head")])
     # Skinning from anny's A-pose to hanging arms draws the shoulders in.
     out_m = rng.uniform(0.008, 0.028)
     for side, sign in (("L", 1.0), ("R", -1.0)):
         arm = [bone(f"{name}.{side}") for name in ("upperarm", "forearm", "hand")]
-        vertices[:, 0] += sign * out_m * skin.share(*arm)
+        vertices[:, 0] += sign * out_m * moved.share(*arm)
         joints[arm, 0] += sign * out_m
     return Body(sex, vertices, joints)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -57,33 +56,20 @@ def project(points: Array, along_m: Array, azimuth_deg: float) -> Array:
     return np.stack([right * scale, (HEIGHT_M - points[..., 2]) * scale])
 
 
-@dataclass(frozen=True)
-class Mesh:
-    """A triangle mesh with its edges: ``edges`` [E, 2] run as in the face ``sides[:, 0]``, and against ``sides[:, 1]``.
-
-    A border edge has the face number F, which does not exist, as its second side.
-    """
-
-    faces: Index
-    edges: Index
-    sides: Index
-
-    @classmethod
-    def of(cls, faces: Index) -> Mesh:
-        """Find the edges of ``faces``, int [F, 3], counter-clockwise seen from outside."""
-        edges: dict[tuple[int, int], list[int]] = {}
-        for number, (a, b, c) in enumerate(faces.tolist()):
-            for start, end in ((a, b), (b, c), (c, a)):
-                if len(edges.get((end, start), (0, 0))) == 1:
-                    edges[end, start].append(number)
-                else:
-                    edges[start, end] = [number]
-        sides = [(own[0], own[1] if len(own) > 1 else len(faces)) for own in edges.values()]
-        return cls(faces, np.array(list(edges), np.int64).reshape(-1, 2), np.array(sides, np.int64).reshape(-1, 2))
+def edges(faces: Index) -> Index:
+    """The three edges of each face [F, 3] in the sense of its corners, [3 F, 2]."""
+    return np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).reshape(-1, 2)
 
 
-def outline(points: Index, mesh: Mesh) -> tuple[Index, Index]:
-    """Edges between faces that look at the camera and faces that look away, in all frames.
+def neighbours(faces: Index) -> Index:
+    """The face across each of the :func:`edges` of ``faces``, [3 F]; the number F, which none has, at a border."""
+    ends = edges(faces).tolist()
+    owner = {(start, end): number // 3 for number, (start, end) in enumerate(ends)}
+    return np.array([owner.get((end, start), len(faces)) for start, end in ends])
+
+
+def outline(points: Index, faces: Index, across: Index) -> tuple[Index, Index]:
+    """Edges of faces that look at the camera, where the face ``across`` them looks away, in all frames.
 
     Between two faces that look at the camera the shared edge is passed in both directions, so it cancels.
 
@@ -91,31 +77,25 @@ def outline(points: Index, mesh: Mesh) -> tuple[Index, Index]:
         Frame [N], and ends int [2, N, 2] (x and y, start and end), all in one sense around what is seen.
     """
     x, y = points
-    a, b, c = mesh.faces.T
-    facing = np.zeros((len(x), len(mesh.faces) + 1), np.int8)
+    a, b, c = faces.T
+    facing = np.zeros((len(x), len(faces) + 1), bool)
     facing[:, :-1] = (x[:, b] - x[:, a]) * (y[:, c] - y[:, a]) < (y[:, b] - y[:, a]) * (x[:, c] - x[:, a])
-    turn = facing[:, mesh.sides[:, 0]] - facing[:, mesh.sides[:, 1]]
-    frame, edge = np.nonzero(turn)
-    forward = turn[frame, edge, None] > 0
-    ends = np.where(forward, mesh.edges[edge], mesh.edges[edge, ::-1])
-    return frame, points[:, frame[:, None], ends]
+    frame, edge = np.nonzero(np.repeat(facing[:, :-1], 3, axis=1) > facing.take(across, axis=1))
+    return frame, points[:, frame[:, None], edges(faces)[edge]]
 
 
 def hull_outline(points: Index, hulls: Sequence[Index]) -> tuple[Index, Index]:
     """The same for the convex hull of each group of points."""
-    rings = [
-        (frame, cv2.convexHull(flat[rows], clockwise=True)[:, 0])
-        for frame, flat in enumerate(points.transpose(1, 2, 0).astype(np.int32)) for rows in hulls
-    ]  # fmt: skip
-    lengths = np.array([len(ring) for _, ring in rings], dtype=np.int64)
-    start = np.concatenate([ring for _, ring in rings]) if rings else np.zeros((0, 2), np.int32)
+    rings = [cv2.convexHull(flat[rows], clockwise=True)[:, 0] for flat in points.transpose(1, 2, 0) for rows in hulls]
+    lengths = np.array([len(ring) for ring in rings])
+    start = np.concatenate(rings)
     following = np.arange(1, len(start) + 1)
     following[np.cumsum(lengths) - 1] -= lengths
-    frames = np.repeat(np.array([frame for frame, _ in rings], dtype=np.int64), lengths)
+    frames = np.repeat(np.arange(len(rings)) // len(hulls), lengths)
     return frames, np.stack([start.T, start[following].T], axis=-1)
 
 
-def fill(points: Array, mesh: Mesh, hulls: Sequence[Index]) -> list[NDArray[np.uint8]]:
+def fill(points: Array, faces: Index, across: Index, hulls: Sequence[Index]) -> list[NDArray[np.uint8]]:
     """Draw what is seen of a mesh and of hulls, by the non-zero winding rule.
 
     Each edge of the outline adds its direction where it crosses the line through the centres of a row of pixels; the
@@ -123,7 +103,8 @@ def fill(points: Array, mesh: Mesh, hulls: Sequence[Index]) -> list[NDArray[np.u
 
     Args:
         points: float64 [2, T, P], pixels.
-        mesh: Its faces are drawn where they look at the camera.
+        faces: int [F, 3], counter-clockwise seen from outside; drawn where they look at the camera.
+        across: Their :func:`neighbours`.
         hulls: Rows of the points of each hull.
 
     Returns:
@@ -133,7 +114,7 @@ def fill(points: Array, mesh: Mesh, hulls: Sequence[Index]) -> list[NDArray[np.u
     sizes = (np.ceil(points.max(2)) - low + MARGIN).astype(int)
     width, height = sizes.max(1)
     fixed = np.rint((points - low[..., None]) * SUBPIXELS).astype(np.int32)
-    parts = outline(fixed, mesh), hull_outline(fixed, hulls)
+    parts = outline(fixed, faces, across), hull_outline(fixed, hulls)
     frame = np.concatenate([part[0] for part in parts])
     (x0, x1), (y0, y1) = np.concatenate([part[1] for part in parts], axis=1).transpose(0, 2, 1)
     first = -(-np.minimum(y0, y1) // SUBPIXELS)

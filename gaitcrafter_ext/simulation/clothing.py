@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from gaitcrafter_ext.simulation.bodies import BONES, Array, Body, Index, Skin, bone, rows, sparse_weights, topology
+from gaitcrafter_ext.simulation.bodies import BONES, Array, Body, Index, Skin, bone, drawn_faces, rows, skin
 from gaitcrafter_ext.simulation.gait import Gait
 
 #: Points of one ring, all around.
@@ -63,10 +63,7 @@ class Outfit:
 
     def rest(self) -> tuple[Array, Skin]:
         """Rest positions of vertices and points, [P, 3], and what moves them."""
-        extra = sparse_weights(np.concatenate([np.zeros((0, len(BONES))), *self.weights]))
-        own = self.body.skin
-        skin = Skin(np.concatenate([own.bones, extra.bones]), np.concatenate([own.weights, extra.weights]))
-        return np.concatenate([self.vertices, *self.points]), skin
+        return np.concatenate([self.vertices, *self.points]), skin(self.weights)
 
 
 def ellipsoid(
@@ -190,7 +187,7 @@ def vary_dress(dress: Dress, rng: np.random.Generator, scale: float) -> Dress:
 def dress_body(outfit: Outfit, dress: Dress, padding_m: float = 0.0, sleeve_radius_m: float = 0.0) -> None:
     """Put on everyday clothes, and a coat's padding and sleeves where it is worn over them."""
     body = outfit.body
-    outfit.vertices = body.vertices + normals(body) * cloth_thickness(dress, padding_m)[:, None]
+    outfit.vertices = body.vertices + normals(body) * cloth_thickness(body, dress, padding_m)[:, None]
     if not dress.skirt_m:
         ankle = dress.leg_width_m
         widen_limb(outfit, ("thigh", "shank"), (0.0, 0.0, ankle + 0.012, ankle + 0.006, ankle))
@@ -209,7 +206,7 @@ def dress_body(outfit: Outfit, dress: Dress, padding_m: float = 0.0, sleeve_radi
 
 def normals(body: Body) -> Array:
     """Unit normals of the body's vertices."""
-    faces = topology()[2]
+    faces = drawn_faces()
     a, b, c = (body.vertices[faces[:, k]] for k in range(3))
     result = np.zeros_like(body.vertices)
     for k in range(3):
@@ -217,9 +214,9 @@ def normals(body: Body) -> Array:
     return np.asarray(result / np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-12))
 
 
-def cloth_thickness(dress: Dress, padding_m: float) -> Array:
+def cloth_thickness(body: Body, dress: Dress, padding_m: float) -> Array:
     """Thickness of what is worn at each vertex, metres, [V]."""
-    thickness = np.zeros(len(topology()[1]))
+    thickness = np.zeros(len(body.vertices))
     for names, value in (
         (("thigh", "shank"), dress.trouser_m if not dress.skirt_m else 0.002),
         (TRUNK, max(dress.top_m, padding_m)),

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.silhouettes.pretreat import align
 from gaitcrafter_ext.simulation.bags import Bag, carry, hanging_bag, sample_bag, vary_bag, wear_backpack
-from gaitcrafter_ext.simulation.bodies import SOLID, Array, Body, Index, rows, sample_body, skin_points, topology
-from gaitcrafter_ext.simulation.camera import Mesh, fill, project, segmentation_noise
+from gaitcrafter_ext.simulation.bodies import SOLID, Array, Body, Index, drawn_faces, rows, sample_body, skin_points
+from gaitcrafter_ext.simulation.camera import fill, neighbours, project, segmentation_noise
 from gaitcrafter_ext.simulation.clothing import (
     Dress,
     Outfit,
@@ -29,8 +29,8 @@ from gaitcrafter_ext.simulation.clothing import (
     wear_coat,
     wear_hair,
 )
-from gaitcrafter_ext.simulation.gait import Gait, Walk, sample_gait, vary_gait, walk
-from gaitcrafter_ext.vocabulary import CONDITIONS, view_deg
+from gaitcrafter_ext.simulation.gait import Gait, Walk, vary_gait, walk
+from gaitcrafter_ext.vocabulary import CONDITIONS, condition_of, view_deg
 
 #: Changes whenever a rendered byte changes.
 COHORT_VERSION = "2"
@@ -75,21 +75,20 @@ def person(seed: int, number: int) -> Person:
     """The n-th person of a seed, from 1."""
     rng = np.random.default_rng([seed, number, STREAM_PERSON])
     body = sample_body(rng)
-    return Person(number, body, sample_gait(rng), sample_dress(rng, body.sex), sample_bag(rng, body.sex))
+    return Person(number, body, vary_gait(Gait(), rng), sample_dress(rng, body.sex), sample_bag(rng, body.sex))
 
 
-def split_take(take: str) -> tuple[str, int]:
-    """Condition and number of a take's name; any number from 1 may be asked for."""
+def take_rng(seed: int, who: Person, take: str, stream: int, *more: int) -> np.random.Generator:
+    """A random stream of a take, of which any number from 1 may be asked for."""
     condition, _, number = take.partition("-")
     if condition not in CONDITIONS or not number.isdigit() or int(number) < 1:
         raise UsageError(f"unknown take '{take}'; allowed: nm, bg or cl and a number from 01, such as nm-07")
-    return condition, int(number)
+    return np.random.default_rng([seed, who.number, stream, CONDITIONS.index(condition), int(number), *more])
 
 
 def pose_take(seed: int, who: Person, take: str, frames: int) -> PosedTake:
     """Dress and walk one take."""
-    condition, number = split_take(take)
-    rng = np.random.default_rng([seed, who.number, STREAM_TAKE, CONDITIONS.index(condition), number])
+    rng, condition = take_rng(seed, who, take, STREAM_TAKE), condition_of(take)
     gait, dress = vary_gait(who.gait, rng, TAKE_SCALE), vary_dress(who.dress, rng, TAKE_SCALE)
     outfit, bag, hooded = Outfit(who.body), None, False
     if condition == "cl":
@@ -122,9 +121,9 @@ def assemble(outfit: Outfit, bag: Bag | None, steps: Walk) -> PosedTake:
 
 
 @functools.cache
-def body_mesh() -> Mesh:
-    """The mesh that all bodies share, without head and hands, which are hulls."""
-    return Mesh.of(topology()[2])
+def body_mesh() -> tuple[Index, Index]:
+    """The faces that all bodies share, and their neighbours."""
+    return drawn_faces(), neighbours(drawn_faces())
 
 
 def render_take(seed: int, who: Person, take: str, views: Iterable[str], frames: int) -> dict[str, NDArray[np.uint8]]:
@@ -141,13 +140,11 @@ def render_take(seed: int, who: Person, take: str, views: Iterable[str], frames:
     if not FRAMES_MIN <= frames <= FRAMES_MAX:
         raise UsageError(f"frames {frames} is out of range; allowed: {FRAMES_MIN} to {FRAMES_MAX}")
     posed = pose_take(seed, who, take, frames)
-    condition, number = split_take(take)
     clips = {}
     for view in views:
         degrees = view_deg(view)
-        key = [seed, who.number, STREAM_VIEW, CONDITIONS.index(condition), number, round(10 * degrees)]
-        rng = np.random.default_rng(key)
-        masks = fill(project(posed.points, posed.walk.along_m, degrees), body_mesh(), posed.hulls)
+        rng = take_rng(seed, who, take, STREAM_VIEW, round(10 * degrees))
+        masks = fill(project(posed.points, posed.walk.along_m, degrees), *body_mesh(), posed.hulls)
         aligned = [align(segmentation_noise(mask, rng)) for mask in masks]
         clips[view] = np.stack([frame for frame in aligned if frame is not None])
     return clips

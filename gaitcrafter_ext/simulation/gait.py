@@ -13,13 +13,13 @@ forward and the knee, a negative one flexes hip, ankle, shoulder and elbow.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.simulation.bodies import BONES, Array, Body, bone, pose_joints
+from gaitcrafter_ext.simulation.bodies import BONES, Array, Body, pose_joints
 
 Complex = NDArray[np.complex128]
 
@@ -68,12 +68,12 @@ def evaluate(coefficients: Complex, phase: Array) -> Array:
 
 def drawn(mean: float, spread: float, *numbers: float) -> Any:
     """A field of :class:`Gait`: mean, spread between people, for pairs that between the sides, lowest, highest."""
-    return field(metadata={"mean": mean, "spread": spread, "between": numbers[:-2], "range": numbers[-2:]})
+    return field(default=mean, metadata={"spread": spread, "between": numbers[:-2], "range": numbers[-2:]})
 
 
 @dataclass(frozen=True)
 class Gait:
-    """How one person (or one take of that person) walks; pairs are [left, right].
+    """How one person (or one take of that person) walks; pairs are [left, right]. ``Gait()`` holds the means.
 
     Lags are in cycles, against the mean curves or, for the arms, against the legs; that of the knee shifts the ankle
     too. Lean is the trunk's forward, stoop the upper back's rounding, tilt the trunk's to the side; the nod of the
@@ -105,42 +105,23 @@ class Gait:
     leg_out_deg: Array = drawn(-1.4, 1.1, 0.4, -3.4, 2.6)
     toe_out_deg: Array = drawn(6.0, 4.5, 2.0, -6.0, 18.0)
     #: Complex harmonics 0..3 of the person's own, by joint.
-    own: dict[str, Complex] = field(default_factory=dict)
+    own: dict[str, Complex] = field(default_factory=lambda: dict.fromkeys(OWN_HARMONICS, np.zeros(4, complex)))
 
 
-def own_harmonics(rng: np.random.Generator, scale: float) -> dict[str, Complex]:
-    """Random low harmonics by joint, degrees."""
-    result = {}
-    for joint, spreads in OWN_HARMONICS.items():
-        draw = rng.standard_normal((4, 2)) * np.array(spreads)[:, None] * scale
-        draw[0, 1] = 0.0
-        result[joint] = draw[:, 0] + 1j * draw[:, 1]
-    return result
-
-
-def draw(around: Gait | None, rng: np.random.Generator, scale: float) -> dict[str, Any]:
-    """Every field but ``own``: that of ``around`` or the mean, moved by ``scale`` times the spread between people."""
+def vary_gait(gait: Gait, rng: np.random.Generator, scale: float = 1.0) -> Gait:
+    """Move every parameter by ``scale`` times its spread between people: of ``Gait()`` a person, of a person a take."""
     values: dict[str, Any] = {}
     for each in fields(Gait)[:-1]:
         step = each.metadata["spread"] * rng.standard_normal()
         for between in each.metadata["between"]:
             step = step + between * rng.standard_normal(2)
-        middle = each.metadata["mean"] if around is None else getattr(around, each.name)
-        values[each.name] = np.clip(middle + scale * step, *each.metadata["range"])
-    return values
-
-
-def sample_gait(rng: np.random.Generator, spread: float = 1.0) -> Gait:
-    """Draw a person's gait; ``spread`` scales the differences between people."""
-    values = draw(None, rng, spread)
-    return Gait(**values, own=own_harmonics(rng, spread))
-
-
-def vary_gait(gait: Gait, rng: np.random.Generator, scale: float) -> Gait:
-    """The same person on another occasion: every parameter moves by ``scale`` times its spread between people."""
-    values = draw(gait, rng, scale)
-    extra = own_harmonics(rng, scale)
-    return replace(gait, **values, own={joint: gait.own[joint] + extra[joint] for joint in gait.own})
+        values[each.name] = np.clip(getattr(gait, each.name) + scale * step, *each.metadata["range"])
+    own = {}
+    for joint, spreads in OWN_HARMONICS.items():
+        draw = rng.standard_normal((4, 2)) * np.array(spreads)[:, None] * scale
+        draw[0, 1] = 0.0
+        own[joint] = gait.own[joint] + (draw[:, 0] + 1j * draw[:, 1])
+    return Gait(**values, own=own)
 
 
 def phase_of(gait: Gait, frames: int, start: float, rng: np.random.Generator) -> Array:
@@ -192,13 +173,8 @@ def compose(*turns: Array) -> Array:
 def local_rotations(gait: Gait, phase: Array) -> Array:
     """Rotation of each bone relative to its parent over a walk, [T, 18, 3, 3]."""
     angles = joint_angles(gait, phase)
-    turns = spine_rotations(gait, angles)
-    for side in (0, 1):
-        turns |= limb_rotations(gait, angles, side)
-    local = np.empty((len(phase), len(BONES), 3, 3))
-    for name, rotation in turns.items():
-        local[:, bone(name)] = rotation
-    return local
+    turns = spine_rotations(gait, angles) | limb_rotations(gait, angles, 0) | limb_rotations(gait, angles, 1)
+    return np.stack([np.broadcast_to(turns[name], (len(phase), 3, 3)) for name in BONES], axis=1)
 
 
 def spine_rotations(gait: Gait, angles: dict[str, Array]) -> dict[str, Array]:
@@ -251,16 +227,12 @@ class Walk:
 
 
 def walk(body: Body, gait: Gait, frames: int, rng: np.random.Generator) -> Walk:
-    """A walk of random start phase, ``frames`` long at :data:`FPS`."""
+    """A walk of random start phase at :data:`FPS`; the length of a stride follows from leg and swing of the thigh."""
     phase = phase_of(gait, frames, rng.random(), rng)
     root = np.zeros((frames, 3))
     root[:, 0] = gait.sway_m * np.sin(2.0 * np.pi * phase)
     world, position = pose_joints(body.joints, local_rotations(gait, phase), root)
-    along = stride_m(body, gait, phase) / gait.cycle_s * np.arange(frames) / FPS
-    return Walk(world, position, along - along.mean(), phase, gait.cycle_s * FPS)
-
-
-def stride_m(body: Body, gait: Gait, phase: Array) -> float:
-    """Length of a stride, metres, from leg length and the range of the thigh."""
     leg = body.joint("thigh.L")[2] - body.joint("foot.L")[2]
-    return float(2.0 * leg * np.radians(np.ptp(joint_angles(gait, phase)["hip"])) * 0.95)
+    stride_m = 2.0 * leg * np.radians(np.ptp(joint_angles(gait, phase)["hip"])) * 0.95
+    along = stride_m / gait.cycle_s * np.arange(frames) / FPS
+    return Walk(world, position, along - along.mean(), phase, gait.cycle_s * FPS)

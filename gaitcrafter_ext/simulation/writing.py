@@ -104,11 +104,9 @@ def write_cohort(plan: CohortPlan, out: Path, jobs: int = 1) -> Iterator[tuple[i
 
 def _check_folder(out: Path, plan: CohortPlan) -> None:
     """Refuse a folder that holds something else, or the same people in other sets."""
-    if out.exists() and not out.is_dir():
-        raise ConflictError(f"{out} is a file; choose another --out")
     old = read_plan(out)
     if old is None:
-        foreign = sorted(p.name for p in out.iterdir() if not p.name.startswith(STAGED_PREFIX)) if out.is_dir() else []
+        foreign = sorted(path.name for path in out.glob("*") if not path.name.startswith(STAGED_PREFIX))
         if foreign:
             raise ConflictError(
                 f"{out} holds files that simulate did not write ({listed(foreign)}); choose an empty --out"

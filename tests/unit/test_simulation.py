@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import cv2
@@ -11,10 +12,10 @@ import pytest
 from gaitcrafter_ext.errors import ConflictError, UsageError
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from gaitcrafter_ext.simulation.bodies import Body, sample_body, skin_points
+from gaitcrafter_ext.simulation.bodies import Body, drawn_faces, sample_body, skin, skin_points
 from gaitcrafter_ext.simulation.camera import MARGIN, SUBPIXELS, fill, project, segmentation_noise, take_bite
 from gaitcrafter_ext.simulation.cohort import FRAMES_MAX, body_mesh, person, pose_take, render_take, true_phase
-from gaitcrafter_ext.simulation.gait import Gait, evaluate, joint_angles, mean_curve, sample_gait, walk
+from gaitcrafter_ext.simulation.gait import Gait, evaluate, joint_angles, mean_curve, vary_gait, walk
 from gaitcrafter_ext.simulation.writing import CohortPlan, read_plan, write_cohort
 from gaitcrafter_ext.vocabulary import ClipKey
 from tests.refusals import content_of
@@ -22,7 +23,7 @@ from tests.refusals import content_of
 
 @pytest.fixture(scope="module")
 def gait() -> Gait:
-    return sample_gait(np.random.default_rng(0), spread=0.0)
+    return vary_gait(Gait(), np.random.default_rng(0), scale=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +49,13 @@ def test_skinning_equals_the_naive_sum(body: Body, gait: Gait) -> None:
     rng = np.random.default_rng(3)
     some = rng.integers(0, len(body.vertices), 30)
     steps = walk(body, gait, 3, rng)
-    skin = body.skin[some]
+    moved = skin()
     slow = np.zeros((3, 30, 3))
-    for t, p in np.ndindex(3, 30):
-        for b, weight in zip(skin.bones[p], skin.weights[p], strict=True):
-            arm = body.vertices[some[p]] - body.joints[b]
-            slow[t, p] += weight * (steps.world[t, b] @ arm + steps.position[t, b])
-    fast = skin_points(body.vertices[some], skin, body.joints, steps.world, steps.position)
+    for t, (n, p) in itertools.product(range(3), enumerate(some)):
+        for b, weight in zip(moved.bones[p], moved.weights[p], strict=True):
+            arm = body.vertices[p] - body.joints[b]
+            slow[t, n] += weight * (steps.world[t, b] @ arm + steps.position[t, b])
+    fast = skin_points(body.vertices, moved, body.joints, steps.world, steps.position)[:, some]
     np.testing.assert_allclose(fast, slow, atol=2e-4)  # weights below 1e-4 are left out
 
 
@@ -102,11 +103,11 @@ def covered(ring: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def test_the_outline_is_that_of_all_front_faces_and_hulls_filled_one_by_one() -> None:
     posed = pose_take(0, person(0, 5), "cl-01", 5)
     flat = project(posed.points, posed.walk.along_m, 54.0) / 3
-    mesh = body_mesh()
-    mask, points = fill(flat, mesh, posed.hulls)[2], flat[:, 2].T
+    faces = drawn_faces()
+    mask, points = fill(flat, *body_mesh(), posed.hulls)[2], flat[:, 2].T
     points = np.rint((points - np.floor(points.min(0)) + MARGIN) * SUBPIXELS) / SUBPIXELS
-    a, b = (points[mesh.faces[:, k]] - points[mesh.faces[:, 0]] for k in (1, 2))
-    rings = [points[face] for face in mesh.faces[a[:, 0] * b[:, 1] < a[:, 1] * b[:, 0]]]
+    a, b = (points[faces[:, k]] - points[faces[:, 0]] for k in (1, 2))
+    rings = [points[face] for face in faces[a[:, 0] * b[:, 1] < a[:, 1] * b[:, 0]]]
     rings += [cv2.convexHull(points[hull].astype(np.float32))[:, 0] for hull in posed.hulls]
     expected = np.any([covered(ring, mask.shape) for ring in rings], axis=0)
     assert set(np.unique(mask)) == {0, 255}
