@@ -77,31 +77,24 @@ def ellipsoid(
     return np.asarray(centre + points.reshape(-1, 3) * np.asarray(radii))
 
 
-def trunk_profile(body: Body, heights: Array) -> Array:
-    """Half width, front and back reach of the naked trunk (below the crotch: of both thighs) at heights.
+def drape_profile(body: Body, heights: Array, thickness: float, drape: float) -> Array:
+    """Half width, front and back reach of the clothed trunk (below the crotch: of both thighs), [heights, 3], metres.
 
-    Returns:
-        float64 [heights, 3], metres: |x|, -y (front), +y (back), smoothed over 9 cm.
+    By the share ``drape`` they do not fall on the way down; over 9 cm the widest counts.
     """
     points = body.vertices[rows(*TRUNK, "thigh", "shank")]
-    result = np.zeros((len(heights), 3))
+    tight = np.full((len(heights), 3), thickness)
     for i, z in enumerate(heights):
         near = points[np.abs(points[:, 2] - z) < 0.045]
         if len(near):
-            result[i] = np.abs(near[:, 0]).max(), (-near[:, 1]).max(), near[:, 1].max()
-    return result
+            tight[i] += np.abs(near[:, 0]).max(), (-near[:, 1]).max(), near[:, 1].max()
+    return np.asarray(tight + drape * (np.maximum.accumulate(tight, axis=0) - tight))
 
 
-def drape_profile(body: Body, heights: Array, thickness: float, drape: float) -> Array:
-    """Trunk profile with cloth: its width and its reach to front and back do not fall on the way down."""
-    naked = trunk_profile(body, heights) + thickness
-    return np.asarray(naked + drape * (np.maximum.accumulate(naked, axis=0) - naked))
-
-
-def rings(profile: Array, heights: Array, squareness: float = 2.4) -> Array:
+def rings(profile: Array, heights: Array) -> Array:
     """Rings of points around the trunk, [rings, RING_POINTS, 3], from a profile (half width, front, back)."""
     angle = np.linspace(0.0, 2.0 * np.pi, RING_POINTS, endpoint=False)
-    x, y = (np.sign(part) * np.abs(part) ** (2.0 / squareness) for part in (np.cos(angle), np.sin(angle)))
+    x, y = (np.sign(part) * np.abs(part) ** (2.0 / 2.4) for part in (np.cos(angle), np.sin(angle)))  # squarish
     wide, front, back = profile[:, :1], profile[:, 1:2], profile[:, 2:]
     depth = np.where(y > 0, back, front)
     z = np.broadcast_to(heights[:, None], (len(heights), RING_POINTS))
@@ -184,15 +177,25 @@ def vary_dress(dress: Dress, rng: np.random.Generator, scale: float) -> Dress:
     )
 
 
-def dress_body(outfit: Outfit, dress: Dress, padding_m: float = 0.0, sleeve_radius_m: float = 0.0) -> None:
-    """Put on everyday clothes, and a coat's padding and sleeves where it is worn over them."""
+def wear(outfit: Outfit, dress: Dress, coat: Coat | None) -> None:
+    """Put on everyday clothes, a coat over them, and hair where no hood is drawn over it."""
+    dress_body(outfit, dress, coat)
+    if coat:
+        wear_coat(outfit, coat)
+    if not (coat and coat.collar == "hood-up"):
+        wear_hair(outfit, dress.hair, dress.hair_m)
+
+
+def dress_body(outfit: Outfit, dress: Dress, coat: Coat | None) -> None:
+    """Put on everyday clothes, and the padding and sleeves of a coat over them."""
     body = outfit.body
-    outfit.vertices = body.vertices + normals(body) * cloth_thickness(body, dress, padding_m)[:, None]
+    thickness = cloth_thickness(body, dress, coat.thickness_m if coat else 0.0)
+    outfit.vertices = body.vertices + normals(body) * thickness[:, None]
     if not dress.skirt_m:
         ankle = dress.leg_width_m
         widen_limb(outfit, ("thigh", "shank"), (0.0, 0.0, ankle + 0.012, ankle + 0.006, ankle))
-    if sleeve_radius_m:
-        sleeve = sleeve_radius_m
+    if coat:
+        sleeve = coat.sleeve_radius_m
         widen_limb(outfit, ("upperarm", "forearm"), (0.0, sleeve, sleeve, 0.92 * sleeve, 0.85 * sleeve))
     hip = body.joint("pelvis")[2]
     heights = np.linspace(armpit(body), hip - dress.hem_m, 7)

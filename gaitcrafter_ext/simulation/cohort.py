@@ -18,17 +18,7 @@ from gaitcrafter_ext.silhouettes.pretreat import align
 from gaitcrafter_ext.simulation.bags import Bag, carry, hanging_bag, sample_bag, vary_bag, wear_backpack
 from gaitcrafter_ext.simulation.bodies import SOLID, Array, Body, Index, drawn_faces, rows, sample_body, skin_points
 from gaitcrafter_ext.simulation.camera import fill, neighbours, project, segmentation_noise
-from gaitcrafter_ext.simulation.clothing import (
-    Dress,
-    Outfit,
-    coat_gait,
-    dress_body,
-    sample_coat,
-    sample_dress,
-    vary_dress,
-    wear_coat,
-    wear_hair,
-)
+from gaitcrafter_ext.simulation.clothing import Dress, Outfit, coat_gait, sample_coat, sample_dress, vary_dress, wear
 from gaitcrafter_ext.simulation.gait import Gait, Walk, vary_gait, walk
 from gaitcrafter_ext.vocabulary import CONDITIONS, condition_of, view_deg
 
@@ -90,19 +80,14 @@ def pose_take(seed: int, who: Person, take: str, frames: int) -> PosedTake:
     """Dress and walk one take."""
     rng, condition = take_rng(seed, who, take, STREAM_TAKE), condition_of(take)
     gait, dress = vary_gait(who.gait, rng, TAKE_SCALE), vary_dress(who.dress, rng, TAKE_SCALE)
-    outfit, bag, hooded = Outfit(who.body), None, False
+    outfit, coat, bag = Outfit(who.body), None, None
     if condition == "cl":
         coat = sample_coat(rng)
-        gait, hooded = coat_gait(gait, coat, rng), coat.collar == "hood-up"
-        dress_body(outfit, dress, coat.thickness_m, coat.sleeve_radius_m)
-        wear_coat(outfit, coat)
-    else:
-        dress_body(outfit, dress)
-    if condition == "bg":
+        gait = coat_gait(gait, coat, rng)
+    elif condition == "bg":
         bag = vary_bag(who.bag, rng)
         gait = carry(gait, bag, rng)
-    if not hooded:
-        wear_hair(outfit, dress.hair, dress.hair_m)
+    wear(outfit, dress, coat)
     return assemble(outfit, bag, walk(who.body, gait, frames, rng))
 
 
