@@ -10,7 +10,7 @@ import numpy as np
 
 from gaitcrafter_ext.simulation.bodies import Array, bone, rows
 from gaitcrafter_ext.simulation.clothing import Outfit
-from gaitcrafter_ext.simulation.gait import Gait, Walk
+from gaitcrafter_ext.simulation.gait import Gait, Walk, turn
 
 #: Of each kind lowest and highest size, metres (across, along the walk, up). The strap of a shoulder bag runs over one
 #: shoulder, the bag hangs at the hip; a handbag hangs in the crook of the arm, a case in the hand.
@@ -110,13 +110,10 @@ def hanging_bag(outfit: Outfit, bag: Bag, steps: Walk) -> Array:
     anchor, hang, limb = hanging_place(outfit, bag, steps)
     # Element [1, 2] of a limb's rotation is the sine of its forward swing.
     pitch = -bag.swing * steps.world[:, bone(limb), 1, 2]
-    offset = box(np.zeros(3), bag.size_m, roundness=0.3) + hang
-    y = offset[:, 1] * np.cos(pitch)[:, None] - offset[:, 2] * np.sin(pitch)[:, None]
-    z = offset[:, 1] * np.sin(pitch)[:, None] + offset[:, 2] * np.cos(pitch)[:, None]
-    x = np.broadcast_to(offset[:, 0], y.shape)
+    points = np.einsum("tij,pj->tpi", turn(0, np.degrees(pitch)), box(hang, bag.size_m, roundness=0.3))
     heading = steps.world[:, bone("pelvis"), :2, :2]
-    xy = heading[:, None, :, 0] * x[..., None] + heading[:, None, :, 1] * y[..., None]
-    return np.asarray(np.concatenate([xy, z[..., None]], axis=-1) + anchor[:, None])
+    points[..., :2] = np.einsum("tij,tpj->tpi", heading, points[..., :2])
+    return np.asarray(points + anchor[:, None])
 
 
 def hanging_place(outfit: Outfit, bag: Bag, steps: Walk) -> tuple[Array, Array, str]:

@@ -27,8 +27,8 @@ HAIR_SHARES = {
     "female": (0.10, 0.10, 0.22, 0.24, 0.22, 0.10, 0.0, 0.02),
 }
 
-COLLARS = ("none", "flat", "stand", "hood-down", "hood-up", "scarf")
-COLLAR_SHARES = (0.10, 0.26, 0.22, 0.24, 0.08, 0.10)
+#: How often each is worn.
+COLLARS = {"none": 0.10, "flat": 0.26, "stand": 0.22, "hood-down": 0.24, "hood-up": 0.08, "scarf": 0.10}
 
 #: Hems of jackets, short coats and long coats, metres below the pelvis joint, and how often each is worn.
 COAT_HEMS = ((0.10, 0.22), (0.22, 0.42), (0.42, 0.60))
@@ -328,7 +328,7 @@ def sample_coat(rng: np.random.Generator) -> Coat:
         front_m=rng.uniform(0.0, 0.06),
         back_m=rng.uniform(0.0, 0.07),
         belt=rng.uniform(0.2, 0.6) if rng.random() < 0.15 else 0.0,
-        collar=str(rng.choice(COLLARS, p=COLLAR_SHARES)),
+        collar=str(rng.choice(list(COLLARS), p=list(COLLARS.values()))),
         stiffness=rng.uniform(0.2, 0.8),
     )
 

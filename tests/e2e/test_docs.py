@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import itertools
 import json
 import re
 import shlex
@@ -147,50 +148,39 @@ NOT_RUN = {
     r"gaitcrafter benchmark": "builds a tree of 288,596 files; tests/unit/test_benchmark.py",
 }
 
-#: Dataset -> takes and views of each of its people.
+#: Dataset -> its folder and partitions, as the pages call them, and takes and views of each of its people.
 DATASETS = {
-    "casia-b": (take_names(CASIA_B_TAKES), ("000", "090")),
-    "oumvlp": (["00", "01"], ("000", "090")),
-    "gait3d": (["camid0_videoid2", "camid1_videoid1", "camid2_videoid1"], ("seq0",)),
-}
-
-#: The folder and the partition of each, as the pages call them.
-CALLED = {
-    "casia-b": ("CASIA-B-pkl", ("CASIA-B.json", "OpenGait/datasets/CASIA-B/CASIA-B.json")),
-    "oumvlp": ("OUMVLP-pkl", ("OUMVLP.json",)),
-    "gait3d": ("Gait3D-sils-64-64-pkl", ("Gait3D.json",)),
-}
+    "casia-b": ("CASIA-B-pkl", ("CASIA-B.json", "OpenGait/datasets/CASIA-B/CASIA-B.json"), take_names(CASIA_B_TAKES),
+                ("000", "090")),
+    "oumvlp": ("OUMVLP-pkl", ("OUMVLP.json",), ["00", "01"], ("000", "090")),
+    "gait3d": ("Gait3D-sils-64-64-pkl", ("Gait3D.json",), ["camid0_videoid2", "camid1_videoid1", "camid2_videoid1"],
+               ("seq0",)),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What readers have at hand, by the names of the pages: datasets of five people, a zip, masks, a video, clips."""
     root = tmp_path_factory.mktemp("data")
+    for folder in ("masks", "tiny"):
+        (root / folder).mkdir()
     people = ("001", "002", "003", "004", "005")
-    for name, (takes, views) in DATASETS.items():
-        folder, partitions = CALLED[name]
+    for name, (folder, partitions, takes, views) in DATASETS.items():
         store = SilhouetteStore(root / folder, load_dataset(name), create=True)
-        for number, who in enumerate(people):
-            for seed, take in enumerate(takes):
-                for view in views:
-                    clip = stick_clip(number, 24.0 + number, 32, phase=0.1 * seed, seed=seed)
-                    store.write(ClipKey(who, take, view), clip)
+        for (number, who), (seed, take) in itertools.product(enumerate(people), enumerate(takes)):
+            clip = stick_clip(number, 24.0 + number, 32, phase=0.1 * seed, seed=seed)
+            for view in views:
+                store.write(ClipKey(who, take, view), clip)
         for path in partitions:
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
             Partition(people[:3], people[3:]).save(root / path)
-        (root / "tiny").mkdir(exist_ok=True)
         (root / "tiny" / f"{name}.yaml").write_text(tiny_yaml(name))
+    film = cv2.VideoWriter(str(root / "walk.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 25.0, (320, 180), isColor=False)
     with zipfile.ZipFile(root / "GaitDatasetB-silh.zip", "w") as archive:
         for number, frame in enumerate(stick_clip(0, 24.0, 32)):
             png = cv2.imencode(".png", np.pad(frame, 60))[1].tobytes()
             archive.writestr(f"001/nm-01/000/001-nm-01-000-{number:03d}.png", png)
-    film = cv2.VideoWriter(str(root / "walk.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 25.0, (320, 180), isColor=False)
-    (root / "masks").mkdir()
-    for number, frame in enumerate(stick_clip(0, 24.0, 32)):
-        cv2.imwrite(str(root / "masks" / f"{number:03d}.png"), np.pad(frame, 60))
-        picture = np.zeros((180, 320), np.uint8)
-        picture[60:124, 3 * number : 3 * number + 64] = frame
-        film.write(picture)
+            (root / "masks" / f"{number:03d}.png").write_bytes(png)
+            film.write(np.pad(frame, ((60, 56), (3 * number, 256 - 3 * number))))
     film.release()
     for view in ("000", "090"):
         write_clip(root / f"clips/pkl/syn-0001/nm-01/{view}/{view}.pkl", stick_clip(5, 27.0, 30))

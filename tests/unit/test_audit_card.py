@@ -34,13 +34,12 @@ from tests.synthesis_fakes import CARD, SAMPLING
 SHARE = Estimate(0.5, 0.4, 0.6, 10)
 
 ARMS = [
-    {"name": "real", "figures": {"NM rank-1": [60.0, 70.0], "CL rank-1": [20.0, 40.0]}, "against": ""},
-    {
-        "name": "real + novel people",
-        "figures": {"NM rank-1": [66.0, 72.0], "CL rank-1": [50.0, 50.0]},
-        "against": "real",
-    },
-    {"name": "untrained", "figures": {"NM rank-1": [10.0, 12.0], "CL rank-1": [5.0, 5.0]}, "against": ""},
+    {"name": name, "figures": {"NM rank-1": nm, "CL rank-1": cl}, "against": against}
+    for name, nm, cl, against in (
+        ("real", [60.0, 70.0], [20.0, 40.0], ""),
+        ("real + novel people", [66.0, 72.0], [50.0, 50.0], "real"),
+        ("untrained", [10.0, 12.0], [5.0, 5.0], ""),
+    )
 ]
 
 

@@ -176,8 +176,9 @@ class Clips:
     def __getitem__(self, rows: NDArray[np.bool_]) -> Clips:
         return Clips(self.features[rows], self.person[rows], self.condition[rows], self.view_deg[rows])
 
-    def fit(self, names: tuple[str, ...] = NAMES) -> PeopleSpace:
-        return PeopleSpace.fit(self.features, self.person, self.condition, self.view_deg, names, CONDITIONS, DIM)
+    def fit(self, names: tuple[str, ...] = NAMES, codes: NDArray[np.float64] | None = None) -> PeopleSpace:
+        cells = (self.features, self.person, self.condition, self.view_deg)
+        return PeopleSpace.fit(*cells, names, CONDITIONS, DIM, codes)
 
     def encode(self, space: PeopleSpace) -> torch.Tensor:
         return space.encode(self.features, [CONDITIONS[row] for row in self.condition], self.view_deg.tolist())
@@ -251,8 +252,7 @@ def test_a_person_who_was_never_seen_in_plain_clothes_is_placed_by_the_others(sp
 def test_given_codes_are_kept_and_others_are_placed_among_them() -> None:
     clips, again = walks(), walks(seed=1)
     turned = clips.fit().codes.numpy().astype(np.float64)[:, ::-1] * np.array([-1.0, 1.0])[np.arange(DIM) % 2]
-    cells = (clips.features, clips.person, clips.condition, clips.view_deg)
-    given = PeopleSpace.fit(*cells, NAMES, CONDITIONS, DIM, turned.copy())
+    given = clips.fit(codes=turned.copy())
     np.testing.assert_allclose(given.codes.numpy(), turned, atol=1e-6)
     placed = torch.stack([again[again.person == who].encode(given) for who in range(len(NAMES))])
     assert (torch.cdist(placed, given.codes).argmin(dim=1) == torch.arange(len(NAMES))).float().mean() > 0.9

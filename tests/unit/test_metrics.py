@@ -38,14 +38,10 @@ def draw_people(
 ) -> FeatureSet:
     """Unit vectors of ``people`` x ``takes`` that scatter around each person; another seed draws other people."""
     rng = np.random.default_rng(seed)
-    vectors, keys = [], []
-    for person in range(people):
-        place = rng.normal(size=SIZE)
-        place /= np.linalg.norm(place)
-        for take in range(takes):
-            vectors.append(place + scatter * rng.normal(size=SIZE))
-            keys.append(ClipKey(name.format(person), f"nm-{take + 1:02d}", "090"))
-    points = np.stack(vectors)
+    places = rng.normal(size=(people, 1, SIZE))
+    places /= np.linalg.norm(places, axis=-1, keepdims=True)
+    points = (places + scatter * rng.normal(size=(people, takes, SIZE))).reshape(-1, SIZE)
+    keys = [ClipKey(name.format(i), f"nm-{t + 1:02d}", "090") for i in range(people) for t in range(takes)]
     return FeatureSet.of(points / np.linalg.norm(points, axis=1, keepdims=True), keys, ["nm"] * len(keys))
 
 
@@ -367,10 +363,7 @@ def test_real_clips_passed_off_as_synthetic_reach_the_ceiling_and_permuted_names
 def test_view_and_condition_are_read_through_people_and_shuffled_labels_are_not() -> None:
     """People differ more than conditions: the discriminants drop the walking's directions."""
     clips = walking(noise=1.0, seed=0, loud=5.0)
-    fitted_on, held = (
-        clips.only(takes=("nm-01", "nm-02", "bg-01", "cl-01")),
-        clips.only(takes=("nm-06", "bg-02", "cl-02")),
-    )
+    fitted_on, held = clips.only(takes=TAKES[:2] + TAKES[4::2]), clips.only(takes=TAKES[3::2])
     made = walking(noise=1.0, seed=1, loud=5.0)
     for attribute, classes in (("view", 2), ("condition", 3)):
         share, real, chance = faithfulness(attribute, fitted_on, held, made)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from pathlib import Path
 
@@ -129,14 +130,12 @@ def test_noise_stays_at_the_outline_and_a_bite_is_small() -> None:
     assert 3 < (bitten != mask).sum() < 120
 
 
-def plan(**changes: object) -> CohortPlan:
-    values: dict[str, object] = {"subjects": 2, "views": ("090",), "takes": {"nm": 1}, "frames": 5, "train": 1}
-    return CohortPlan(**{**values, **changes})  # type: ignore[arg-type]
+plan = functools.partial(CohortPlan, subjects=2, views=("090",), takes={"nm": 1}, frames=5, train=1)
 
 
 def write(what: CohortPlan, out: Path) -> tuple[int, int]:
-    steps = list(write_cohort(what, out))
-    return sum(made for made, _ in steps), sum(kept for _, kept in steps)
+    made, kept = zip(*write_cohort(what, out), strict=True)
+    return sum(made), sum(kept)
 
 
 def test_clips_have_the_form_of_the_field_and_every_draw_its_own_stream() -> None:
