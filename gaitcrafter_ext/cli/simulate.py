@@ -58,7 +58,7 @@ def parse_takes(text: str, conditions: tuple[str, ...]) -> dict[str, int]:
     counts = dict(CASIA_B_TAKES)
     for part in filter(None, (part.strip() for part in text.split(","))):
         condition, _, count = part.partition("=")
-        if condition not in counts or not count.isdigit() or int(count) > 99:
+        if condition not in counts or not count.isdecimal() or int(count) > 99:
             raise UsageError(f"--takes: '{part}' is not a count of nm, bg or cl; write for example nm=6,bg=2,cl=2")
         counts[condition] = int(count)
     return {condition: counts[condition] for condition in conditions if counts[condition]}

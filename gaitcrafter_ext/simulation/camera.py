@@ -24,7 +24,7 @@ SUBPIXELS = 8
 #: Empty pixels around a mask.
 MARGIN = 6
 
-#: Side of the tile of noise, pixels; a mask may be twice as large.
+#: Side of the tile of noise, pixels.
 FIELD = 256
 
 #: Blur of the mask before noise, and strength of the noise, grey levels.
@@ -141,8 +141,10 @@ def noise_field() -> NDArray[np.float32]:
 def segmentation_noise(mask: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """What background subtraction makes of a mask, uint8: soft, ragged edges, and rarely a bite."""
     soft = cv2.sepFilter2D(mask, cv2.CV_32F, BLUR, BLUR)
-    (height, width), (top, left) = mask.shape, rng.integers(FIELD, size=2)
-    ragged = noise_field()[top : top + height, left : left + width] * np.float32(RAGGED)
+    (height, width), (top, left), field = mask.shape, rng.integers(FIELD, size=2), noise_field()
+    if max(height, width) > 2 * FIELD:  # a long walk leads near to the camera
+        field = np.pad(field, ((0, height), (0, width)), mode="wrap")
+    ragged = field[top : top + height, left : left + width] * np.float32(RAGGED)
     cv2.add(soft, ragged, dst=soft, mask=cv2.inRange(soft, 4.0, 251.0))
     noisy = cv2.addWeighted(soft, EDGE_GAIN, soft, 0.0, 127.5 - EDGE_GAIN * EDGE, dtype=cv2.CV_8U)
     if rng.random() < BITE:

@@ -71,7 +71,7 @@ def person(seed: int, number: int) -> Person:
 def take_rng(seed: int, who: Person, take: str, stream: int, *more: int) -> np.random.Generator:
     """A random stream of a take, of which any number from 1 may be asked for."""
     condition, _, number = take.partition("-")
-    if condition not in CONDITIONS or not number.isdigit() or int(number) < 1:
+    if condition not in CONDITIONS or not number.isdecimal() or int(number) < 1:
         raise UsageError(f"unknown take '{take}'; allowed: nm, bg or cl and a number from 01, such as nm-07")
     return np.random.default_rng([seed, who.number, stream, CONDITIONS.index(condition), int(number), *more])
 

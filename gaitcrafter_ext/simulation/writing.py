@@ -95,8 +95,8 @@ def write_cohort(plan: CohortPlan, out: Path, jobs: int = 1) -> Iterator[tuple[i
         StorageError: The disk refused.
     """
     _check_folder(out, plan)
+    atomic_write_text(out / RECORD, json.dumps(asdict(plan), indent=1) + "\n")  # first: it marks what follows as ours
     store = SilhouetteStore(out / "pkl", create=True)
-    atomic_write_text(out / RECORD, json.dumps(asdict(plan), indent=1) + "\n")
     tasks = [(number, take) for number in range(1, plan.subjects + 1) for take in plan.take_names()]
     yield from map_in_order(functools.partial(_write_take, plan, store), tasks, jobs, chunk=2)
     plan.partition().save(out / "partition.json")
@@ -114,7 +114,8 @@ def _check_folder(out: Path, plan: CohortPlan) -> None:
     elif not plan.includes(old):
         raise ConflictError(
             f"{out} holds another cohort (version {old.cohort_version}, seed {old.seed}, {old.frames} frames, "
-            f"{old.subjects} subjects); choose another --out, or delete it"
+            f"{old.subjects} subjects, {len(old.take_names())} takes, {len(old.views)} views); "
+            "choose another --out, or delete it"
         )
     elif (path := out / "partition.json").is_file():
         there, planned = Partition.load(path), plan.partition()

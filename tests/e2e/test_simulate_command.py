@@ -9,7 +9,7 @@ import pytest
 
 from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from tests.refusals import assert_refused, content_of, full_disk
+from tests.refusals import assert_refused, content_of, full_disk, refused
 
 SMALL = ("--subjects", "2", "--views", "054,090", "--takes", "nm=2,bg=1,cl=1", "--frames", "5")
 
@@ -32,7 +32,7 @@ def test_what_is_asked_for_is_made_of_the_same_bytes_by_any_processes(
 
 
 def test_wrong_usage_is_one_line_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for option, value in (("--subjects", "0"), ("--views", "091"), ("--takes", "nm=many")):
+    for option, value in (("--subjects", "0"), ("--views", "091"), ("--takes", "nm=many"), ("--takes", "nm=²")):
         command = ["simulate", "--out", str(tmp_path / "c"), "--subjects", "2", option, value]
         assert_refused(command, 2, option, tmp_path, capsys)
     paper = tmp_path / "paper.tex"
@@ -42,9 +42,10 @@ def test_wrong_usage_is_one_line_and_writes_nothing(tmp_path: Path, capsys: pyte
 
 
 def test_a_full_disk_is_one_line_and_the_next_run_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with full_disk(5000):  # a clip has 20 kB
-        assert simulate("--out", tmp_path / "c", *SMALL, "--jobs", 1) == 1
-    assert "free space" in capsys.readouterr().err.strip().splitlines()[-1]
-    assert not list((tmp_path / "c" / "pkl").rglob("*.*"))
+    for largest in (100, 5000):  # a clip has 20 kB
+        with full_disk(largest):
+            code = simulate("--out", tmp_path / "c", *SMALL, "--jobs", 1)
+        assert "free space" in refused(capsys, code)
+        assert not list((tmp_path / "c" / "pkl").rglob("*.*"))
     assert simulate("--out", tmp_path / "c", *SMALL, "--jobs", 1) == 0
     assert "16 clips made" in capsys.readouterr().out

@@ -125,6 +125,7 @@ def test_noise_stays_at_the_outline_and_a_bite_is_small() -> None:
         assert (noisy[core] == 255).all()
         assert (noisy[~near] == 0).all()
         assert 5 < (np.abs(noisy.astype(int) - mask) > 127).sum() < 0.05 * (mask > 0).sum()
+    assert segmentation_noise(cv2.resize(mask, (800, 960)), rng).shape == (960, 800), "near to the camera"
     bitten = mask.copy()
     take_bite(bitten, rng)
     assert 3 < (bitten != mask).sum() < 120
@@ -183,7 +184,7 @@ def test_the_left_foot_is_ahead_at_phase_0_and_the_right_half_a_cycle_later() ->
 
 
 def test_what_cannot_be_simulated_is_refused() -> None:
-    for take in ("nm-00", "xx-01"):
+    for take in ("nm-00", "nm-²", "xx-01"):
         with pytest.raises(UsageError, match="unknown take"):
             render_take(0, person(0, 1), take, ["090"], 5)
     with pytest.raises(UsageError, match="out of range"):
