@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
         frames=args.frames,
         train=round(0.6 * args.subjects) if args.train is None else args.train,
     )
-    started, made, kept, total = time.perf_counter(), 0, 0, len(plan.clips())
+    started, made, kept, total = time.perf_counter(), 0, 0, plan.subjects * len(plan.take_names()) * len(plan.views)
     with Progress("simulating", "clip") as progress:
         for new, old in write_cohort(plan, args.out, args.jobs or available_cores()):
             made, kept = made + new, kept + old

@@ -120,17 +120,12 @@ def test_processes_of_one_torchrun_map_one_file(tmp_path: Path, monkeypatch: pyt
     assert not list(root.glob("c-*"))
 
 
-def test_the_fingerprint_tells_pixels_and_names_apart(tmp_path: Path) -> None:
+def test_the_fingerprint_tells_names_apart_too(tmp_path: Path) -> None:
     root = tiny_tree(tmp_path)
     first = _read(root).fingerprint
     assert _read(root).fingerprint == first
-    store, key = SilhouetteStore(root / "pkl"), ClipKey(PEOPLE[1], "nm-02", "090")
-    clip = store.read(key)
-    store.write(key, np.where(np.arange(clip.size).reshape(clip.shape) == 64 * 32 + 32, 7, clip).astype(np.uint8))
-    changed = _read(root).fingerprint
-    store.write(key, clip)
     (root / "pkl" / PEOPLE[1]).rename(root / "pkl" / "sim-003")
-    assert len({first, changed, _read(root).fingerprint}) == 3
+    assert _read(root).fingerprint != first
 
 
 def test_short_clips_and_unknown_ones_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -198,12 +198,13 @@ def test_a_rerun_makes_only_what_is_missing_and_a_cohort_may_grow(tmp_path: Path
     first = plan(views=("054", "090"), takes={"nm": 1, "cl": 1}, subjects=1)
     assert write(first, tmp_path) == (4, 0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cohort.json", "partition.json", "pkl"]
-    assert set(SilhouetteStore(tmp_path / "pkl").keys()) == first.clips()
+    made = [ClipKey("sim-001", take, view) for take in ("cl-01", "nm-01") for view in ("054", "090")]
+    assert SilhouetteStore(tmp_path / "pkl").keys() == made
     assert Partition.load(tmp_path / "partition.json") == Partition(("sim-001",), ())
     assert read_plan(tmp_path) == first
     assert plan(subjects=1, seed=7).identities() == ["sim7-001"]
     before = content_of(tmp_path / "pkl")
-    SilhouetteStore(tmp_path / "pkl").path(ClipKey("sim-001", "cl-01", "054")).unlink()
+    SilhouetteStore(tmp_path / "pkl").path(made[0]).unlink()
     assert write(first, tmp_path) == (1, 3)
     assert content_of(tmp_path / "pkl") == before
     assert write(plan(views=("054", "090"), takes={"nm": 2, "cl": 1}), tmp_path) == (8, 4)
@@ -226,7 +227,7 @@ def test_another_cohort_or_other_files_are_left_alone(tmp_path: Path) -> None:
         write(plan(), tmp_path)
     write(plan(), tmp_path / "c")
     before = content_of(tmp_path)
-    for other in (plan(seed=1), plan(frames=6), plan(subjects=1)):
+    for other in (plan(seed=1), plan(frames=6), plan(subjects=1), plan(takes={"cl": 1}), plan(views=("000",))):
         with pytest.raises(ConflictError, match="another cohort"):
             write(other, tmp_path / "c")
     assert content_of(tmp_path) == before
