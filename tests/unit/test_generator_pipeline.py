@@ -150,26 +150,21 @@ def test_a_pipeline_made_of_parts_needs_a_card_to_be_saved(pipeline: GaitCrafter
 
 
 def test_requests_and_options_that_the_weights_cannot_serve_are_refused(pipeline: GaitCrafterPipeline) -> None:
-    requests: dict[str, dict[str, object]] = {
-        "identity 'sim-01' is unknown to these weights; did you mean 'sim-001'": {"weights": {"sim-01": 1.0}},
-        "weights: .*finite numbers from 0": {"weights": {PEOPLE[0]: -0.5, PEOPLE[1]: 1.5}},
-        "condition 'bg' is unknown to these weights": {"condition": "bg"},
-        "code: 2 numbers; expected 4": {"code": (0.0, 1.0)},
-        "cycle: 0.0 frames asked for": {"cycle": 0.0},
-    }
-    for message, changes in requests.items():
+    (request,) = _requests(1)
+    for message, changed, options in (
+        ("identity 'sim-01' is unknown to these weights; did you mean 'sim-001'", {"weights": {"sim-01": 1.0}}, {}),
+        ("weights: .*finite numbers from 0", {"weights": {PEOPLE[0]: -0.5, PEOPLE[1]: 1.5}}, {}),
+        ("condition 'bg' is unknown to these weights", {"condition": "bg"}, {}),
+        ("code: 2 numbers; expected 4", {"code": (0.0, 1.0)}, {}),
+        ("cycle: 0.0 frames asked for", {"cycle": 0.0}, {}),
+        ("frames: 19; allowed: 20 to 600", {}, {"frames": 19}),
+        ("steps: 0 asked for; allowed: 1 or more", {}, {"steps": 0}),
+        ("guidance: -1.0 asked for", {}, {"guidance": -1.0}),
+        ("unknown 'ddim'", {}, {"sampler": "ddim"}),
+        ("precision: unknown 'fp8'", {}, {"precision": "fp8"}),
+    ):
         with pytest.raises(UsageError, match=message):
-            pipeline([replace(_requests(1)[0], **changes)], steps=1)  # type: ignore[arg-type]
-    options: dict[str, dict[str, object]] = {
-        "frames: 19; allowed: 20 to 600": {"frames": 19},
-        "steps: 0 asked for; allowed: 1 or more": {"steps": 0},
-        "guidance: -1.0 asked for": {"guidance": -1.0},
-        "unknown 'ddim'": {"sampler": "ddim"},
-        "precision: unknown 'fp8'": {"precision": "fp8"},
-    }
-    for message, option in options.items():
-        with pytest.raises(UsageError, match=message):
-            pipeline(_requests(1), **option)
+            pipeline([replace(request, **changed)], **options)
 
 
 def test_damaged_weights_are_refused_in_one_line(pipeline: GaitCrafterPipeline, tmp_path: Path) -> None:
