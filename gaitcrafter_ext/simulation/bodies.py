@@ -81,14 +81,14 @@ def skin(extra: Sequence[Array] = ()) -> Skin:
 
 @functools.cache
 def load_basis() -> dict[str, NDArray[Any]]:
-    """What all bodies share, float64 or int64: mean, components, score Gaussians, faces, weights, parents."""
+    """Numbers that all bodies share, float64 or int64: mean, components, score Gaussians, faces, weights, parents."""
     with np.load(Path(__file__).parent / "assets" / "bodies.npz") as stored:
-        return {name: array.astype(f"{array.dtype.kind}8") for name, array in stored.items()}
+        return {name: data.astype(f"{data.dtype.kind}8") for name, data in stored.items() if data.dtype.kind in "fi"}
 
 
 @functools.cache
 def drawn_faces() -> Index:
-    """Faces [F, 3], counter-clockwise seen from outside, without the 40 % in head and hands, which are hulls."""
+    """Faces [F, 3], counter-clockwise seen from outside, but the 40 % in head and hands, which are drawn as hulls."""
     faces = load_basis()["faces"]
     owner = load_basis()["weights"].argmax(1)[faces]
     within = (owner == owner[:, :1]).all(axis=1) & np.isin(owner[:, 0], [bone(name) for name in SOLID])

@@ -213,7 +213,7 @@ def check_python(block: str) -> None:
         return
     names: dict[str, object] = {}
     exec(block, names)
-    assert re.findall(r"uint8 (\[[\d, ]+\])", block) == [str(list(names["clips"].shape))]  # type: ignore[attr-defined]
+    assert re.findall(r"uint8 (\[[\d, ]+\])", block) == [str(list(names["clips"].shape))]
 
 
 @pytest.mark.slow

@@ -366,10 +366,10 @@ def test_view_and_condition_are_read_through_people_and_shuffled_labels_are_not(
     fitted_on, held = clips.only(takes=TAKES[:2] + TAKES[4::2]), clips.only(takes=TAKES[3::2])
     made = walking(noise=1.0, seed=1, loud=5.0)
     for attribute, classes in (("view", 2), ("condition", 3)):
-        share, real, chance = faithfulness(attribute, fitted_on, held, made)  # type: ignore[arg-type]
+        share, real, chance = faithfulness(attribute, fitted_on, held, made)
         shuffled = replace(made, **{attribute: np.random.default_rng(0).permutation(getattr(made, attribute))})
         assert share.value > 0.9
         assert real.count == len(held)
         assert chance == pytest.approx(1 / classes)
-        wrong, _, _ = faithfulness(attribute, fitted_on, held, shuffled)  # type: ignore[arg-type]
+        wrong, _, _ = faithfulness(attribute, fitted_on, held, shuffled)
         assert wrong.value < share.value - 0.3
