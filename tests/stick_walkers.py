@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -48,20 +50,13 @@ def _frame(turn: float, swing: float, knee_bend: float, trunk: int, person: int)
 
 
 def stick_people(
-    takes: tuple[str, ...],
-    people: int = 4,
-    frames: int = 60,
-    views: tuple[str, ...] = ("090",),
-    seed: int = 0,
-    cycles: tuple[float, ...] = CYCLES,
+    takes: tuple[str, ...], people: int = 4, frames: int = 60, seed: int = 0, cycles: tuple[float, ...] = CYCLES
 ) -> list[ClipFeatures]:
     """Features of every person's takes; another ``seed`` walks other takes of the same people."""
     clips = []
-    for person in range(people):
-        for number, take in enumerate(takes):
-            rng = np.random.default_rng([seed, person, number])
-            cycle = cycles[person] + 0.15 * rng.normal()
-            extra = CONDITION_EXTRA[take[:2]]
-            clip = stick_clip(person, cycle, frames, rng.random(), extra, 100 * seed + number)
-            clips += [extract(ClipKey(f"{person:03d}", take, view), clip) for view in views]
+    for person, (number, take) in itertools.product(range(people), enumerate(takes)):
+        rng = np.random.default_rng([seed, person, number])
+        cycle = cycles[person] + 0.15 * rng.normal()
+        clip = stick_clip(person, cycle, frames, rng.random(), CONDITION_EXTRA[take[:2]], 100 * seed + number)
+        clips.append(extract(ClipKey(f"{person:03d}", take, "090"), clip))
     return clips

@@ -74,9 +74,9 @@ def tiny_dataset(root: Path, config: GeneratorConfig, held_out: bool = False) ->
     return ClipDataset(store, held if held_out else training, config.dataset, root / "clips.u8", words)
 
 
-def tiny_network(conditions: int = 2) -> GaitUNet:
+def tiny_network() -> GaitUNet:
     """A network whose numbers come from numpy: none is zero, and they are the same on every machine."""
-    denoiser = GaitUNet(conditions=conditions, **SIZE).eval()
+    denoiser = GaitUNet(conditions=2, **SIZE).eval()
     rng, state = np.random.default_rng(0), denoiser.state_dict()
     for name in sorted(state):
         state[name] = torch.from_numpy(0.1 * rng.standard_normal(state[name].shape)).to(state[name].dtype)
@@ -84,12 +84,12 @@ def tiny_network(conditions: int = 2) -> GaitUNet:
     return denoiser
 
 
-def tiny_pipeline(people: tuple[str, ...] = PEOPLE, cadence: tuple[float, float] = (24.0, 0.5)) -> GaitCrafterPipeline:
+def tiny_pipeline(people: tuple[str, ...] = PEOPLE) -> GaitCrafterPipeline:
     """Weights that know these people, nm and cl, 000 and 090, with their card; all numbers random, seeds fixed."""
     space = PeopleSpace(people, ("nm", "cl"), (0.0, 90.0), MODEL.code_dim)
     codes = np.random.default_rng(1).standard_normal((len(people), MODEL.code_dim))
     space.codes.copy_(torch.from_numpy(codes))
-    walks = dict.fromkeys(people, cadence)
+    walks = dict.fromkeys(people, (24.0, 0.5))
     pipeline = GaitCrafterPipeline(tiny_network(), space, make_scheduler("euler", 3.0), ["nm", "cl"], walks)
     words = Vocabulary(people, ("nm", "cl"), {"000": 0.0, "090": 90.0})
     trained_on = TrainedOn("tiny", identities_hash(people), (f"{people[0]}/nm-03",))

@@ -66,11 +66,9 @@ class Outfit:
         return np.concatenate([self.vertices, *self.points]), skin(self.weights)
 
 
-def ellipsoid(
-    centre: Array, radii: Sequence[float] | Array, low: float = -1.0, high: float = 1.0, squareness: float = 2.0
-) -> Array:
-    """Points on a (super)ellipsoid between two relative heights in [-1, 1]; 60 points."""
-    height = np.linspace(low, high, 5)[:, None]
+def ellipsoid(centre: Array, radii: Sequence[float] | Array, low: float = -1.0, squareness: float = 2.0) -> Array:
+    """Points on a (super)ellipsoid from a relative height in [-1, 1] to its top; 60 points."""
+    height = np.linspace(low, 1.0, 5)[:, None]
     around = np.linspace(0.0, 2.0 * np.pi, 12, endpoint=False)[None, :]
     width = np.maximum(1.0 - np.abs(height) ** squareness, 0.0) ** (1.0 / squareness)
     points = np.stack([width * np.cos(around), width * np.sin(around), np.broadcast_to(height, (5, 12))], axis=-1)

@@ -23,9 +23,9 @@ PEOPLE, TAKES = ("000", "001", "002", "003"), ("nm-01", "nm-02", "cl-01", "cl-02
 REAL = [ClipKey(name, take, view) for name in PEOPLE for take in TAKES for view in ("054", "090")]
 
 
-def trees(root: Path, made: list[ClipKey], real: list[ClipKey] = REAL, dataset: DatasetConfig | None = None) -> Trees:
-    store = SilhouetteStore(root, dataset)
-    return Trees(store, store, real, made)
+def trees(root: Path, made: list[ClipKey]) -> Trees:
+    store = SilhouetteStore(root)
+    return Trees(store, store, REAL, made)
 
 
 def clips(*people: str, take: str = "nm-01", view: str = "090") -> list[ClipKey]:

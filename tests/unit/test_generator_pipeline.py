@@ -182,10 +182,10 @@ def test_damaged_weights_are_refused_in_one_line(pipeline: GaitCrafterPipeline, 
     GaitCrafterPipeline.from_pretrained(tmp_path)
 
 
-def answer(top: int = 0, bottom: int = 64, level: float = 0.9) -> torch.Tensor:
+def answer(top: int = 0, bottom: int = 64) -> torch.Tensor:
     """A bar of 12 columns on background: float32 [1, 64, 48]."""
-    frame = torch.full((1, 64, 48), -level)
-    frame[:, top:bottom, 18:30] = level
+    frame = torch.full((1, 64, 48), -0.9)
+    frame[:, top:bottom, 18:30] = 0.9
     return frame
 
 
