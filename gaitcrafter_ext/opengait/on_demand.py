@@ -15,20 +15,22 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from gaitcrafter_ext.errors import GaitCrafterError, MissingError, StorageError
 from gaitcrafter_ext.generator.sampling import FRAMES
 from gaitcrafter_ext.generator.weights import Card
+from gaitcrafter_ext.hardware import this_process
 from gaitcrafter_ext.opengait.config_keys import GeneratedEntry
 from gaitcrafter_ext.opengait.device import VISIBLE_VARIABLE, notify
 from gaitcrafter_ext.opengait.people import RealPeople
 from gaitcrafter_ext.silhouettes.files import FileLock, atomic_write_text, cache_root
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from gaitcrafter_ext.synthesis.folder import MANIFEST, OutputFolder
+from gaitcrafter_ext.synthesis.folder import MANIFEST, PLAN, OutputFolder, Shard
 from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, usual_parents
-from gaitcrafter_ext.synthesis.plan import Plan, Selection, make_plan, sampling_by
+from gaitcrafter_ext.synthesis.plan import ClipSampler, Plan, Selection, make_plan, sampling_by
 from gaitcrafter_ext.synthesis.real_people import people_like
 from gaitcrafter_ext.synthesis.selection import selected_for
 from gaitcrafter_ext.vocabulary import choose
@@ -36,17 +38,17 @@ from gaitcrafter_ext.vocabulary import choose
 #: Environment variable that names the interpreter of the generator's environment.
 PYTHON_VARIABLE = "GAITCRAFTER_PYTHON"
 
-#: Loads the package from its folder, and from nowhere else, then runs the generator.
+#: Loads the package from its folder, and from nowhere else, then makes the clips.
 BOOT = """
-import importlib.util, runpy, sys
-folder, module = sys.argv[1], "gaitcrafter_ext.opengait.generate"
+import importlib.util, sys
+folder, *arguments = sys.argv[1:]
 sys.path[:] = [entry for entry in sys.path if entry]
 spec = importlib.util.spec_from_file_location(
     "gaitcrafter_ext", folder + "/__init__.py", submodule_search_locations=[folder])
 package = sys.modules["gaitcrafter_ext"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(package)
-sys.argv = [module, *sys.argv[2:]]
-runpy.run_module(module, run_name="__main__", alter_sys=True)
+from gaitcrafter_ext.opengait.on_demand import main
+main(*arguments)
 """
 
 
@@ -135,39 +137,36 @@ def _make(plan: Plan, folder: OutputFolder, weights: Path, python: str | None, d
     interpreter = shutil.which(os.path.expanduser(named))
     if interpreter is None:
         raise MissingError(f"there is no interpreter '{named}'; set 'python:' or {PYTHON_VARIABLE} to one that is")
-    wanted = folder.root.with_suffix(".plan.json")
-    atomic_write_text(wanted, plan.to_json())
+    atomic_write_text(folder.root / PLAN, plan.to_json())
     what = f"{len(plan.clips)} clips of {len(plan.identities)} people"
     notify(f"making {what} in {folder.root}, once; later runs reuse them", every_process=True)
-    run_generators(interpreter, [((str(wanted), str(weights), str(folder.root), device), None)])
-    wanted.unlink(missing_ok=True)
+    run_generators(interpreter, (str(folder.root), str(weights), device))
 
 
-def run_generators(python: str, calls: Sequence[tuple[Sequence[str], str | None]]) -> None:
-    """Run generators side by side until all have ended, each with its arguments and GPU (None: all that are visible).
+def run_generators(python: str, arguments: Sequence[str], count: int = 1) -> None:
+    """Run so many generators side by side until all have ended.
 
     Raises:
         GaitCrafterError: What the first of them reported that failed.
     """
     with contextlib.ExitStack() as running:
-        children = [running.enter_context(start_generator(python, arguments, gpu)) for arguments, gpu in calls]
+        children = [running.enter_context(start_generator(python, arguments, rank, count)) for rank in range(count)]
         reports = [child.stdout.read().strip() if child.stdout else "" for child in children]
-        codes = [child.wait() for child in children]
-    for report, code in zip(reports, codes, strict=True):
-        if code:
-            reason = report or f"ended with code {code}"
+    for child, report in zip(children, reports, strict=True):
+        if child.returncode:
+            reason = report or f"ended with code {child.returncode}"
             raise GaitCrafterError(f"making the clips: {reason}; what was made is kept, and the same command goes on")
 
 
-def start_generator(python: str, arguments: Sequence[str], gpu: str | None = None) -> subprocess.Popen[str]:
-    """Start ``generate``; its stdin and stdout are pipes, its stderr is ours.
+def start_generator(python: str, arguments: Sequence[str], rank: int = 0, count: int = 1) -> subprocess.Popen[str]:
+    """Start one of ``count`` generators, see ``main``; its stdin and stdout are pipes, its stderr is ours.
 
     It runs the code of this very package, whichever interpreter runs it (OpenGait's environment may be too old for the
     generator); only third-party packages come from the other environment. The pipe to its stdin closes when this
     process ends, however it ends, and the generator ends then, too. It is no rank of the run that starts it.
     """
-    environment = {name: each for name, each in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
-    visible = environment.pop(VISIBLE_VARIABLE, None) if gpu is None else gpu
+    environment = {**os.environ, "RANK": str(rank), "WORLD_SIZE": str(count), "LOCAL_RANK": str(rank)}
+    visible = environment.pop(VISIBLE_VARIABLE, None)
     if visible == "all":
         environment.pop("CUDA_VISIBLE_DEVICES", None)
     elif visible is not None:
@@ -177,3 +176,49 @@ def start_generator(python: str, arguments: Sequence[str], gpu: str | None = Non
         return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     except OSError as error:
         raise StorageError(f"cannot start {python}: {error.strerror or error}") from error
+
+
+def main(*arguments: str) -> None:
+    """The child process, see ``make_clips``; it ends when its stdin closes, that is, when its parent ends.
+
+    Progress goes to stderr; why it failed is one line on stdout, for the process that started this one.
+    """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        make_clips(*arguments)
+    except ImportError as error:
+        advice = f"name an interpreter that has it by 'python:' or {PYTHON_VARIABLE}, or make the clips before"
+        print(f"the generator needs a package that {sys.executable} lacks ({error}); {advice}")
+        sys.exit(1)
+    except (GaitCrafterError, OSError) as error:
+        print(" ".join(str(error).split()))
+        sys.exit(1)
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(143)
+
+
+def make_clips(root: str, weights: str, device: str) -> None:
+    """Make the clips of a folder's plan, or this process's shard; of several GPUs each gets a process of its own."""
+    import torch
+    from tqdm import tqdm
+
+    from gaitcrafter_ext.synthesis.run import pipeline_sampler, synthesize
+
+    gpus, process, folder = torch.cuda.device_count(), this_process(), OutputFolder(root)
+    if device in ("auto", "cuda") and gpus > 1 and process.count == 1:
+        return run_generators(sys.executable, (root, weights, "auto"), gpus)
+    plan, hidden = Plan.from_json((folder.root / PLAN).read_text(encoding="utf-8")), process.rank > 0
+    with tqdm(desc="synthesizing", unit="clip", file=sys.stderr, leave=False, mininterval=0.5, disable=hidden) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        def load() -> ClipSampler:
+            return pipeline_sampler(Path(weights), plan.sampling, device)
+
+        synthesize(plan, folder, load, Shard.of_process(), progress=show)

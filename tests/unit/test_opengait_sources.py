@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from gaitcrafter_ext.errors import ConflictError, DataError, GaitCrafterError, MissingError, UsageError, WeightsError
 from gaitcrafter_ext.generator.weights import locate, read_card
-from gaitcrafter_ext.opengait import generate, on_demand, sources
+from gaitcrafter_ext.opengait import on_demand, sources
 from gaitcrafter_ext.opengait.config_keys import FolderEntry, GeneratedEntry, read_entries
-from gaitcrafter_ext.opengait.on_demand import get_or_synthesize, plan_of, run_generators, start_generator
+from gaitcrafter_ext.opengait.on_demand import get_or_synthesize, make_clips, plan_of, run_generators, start_generator
 from gaitcrafter_ext.opengait.people import RealPeople, check_origin, person_of, real_people
 from gaitcrafter_ext.opengait.sources import Source, fit, frame_size, joined, open_source
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -245,23 +246,28 @@ def test_whoever_asks_at_the_same_time_waits_for_the_clips(home: Path, monkeypat
 
 @pytest.mark.slow
 def test_a_shard_on_each_gpu_makes_the_same_clips_as_one_process(
-    home: Path, other: RealPeople, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, other: RealPeople, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = planned(other, novel=2, conditions="nm", views="090")
     whole = get_or_synthesize(plan, locate("bundled-teacher"), device="cpu")
-    (tmp_path / "plan.json").write_text(plan.to_json())
-    monkeypatch.setattr(generate, "visible_gpus", lambda: ["0", "1"])
-    out = tmp_path / "shards"
-    assert generate.main([str(tmp_path / "plan.json"), str(locate("bundled-teacher")), str(out), "auto"]) == 0
-    assert all(OutputFolder(out).path(key).read_bytes() == whole.path(key).read_bytes() for key in plan.keys)
+    shards = OutputFolder(home / "shards")
+    shards.root.mkdir()
+    (shards.root / "plan.json").write_text(plan.to_json())
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    make_clips(str(shards.root), str(locate("bundled-teacher")), "auto")
+    assert all(shards.path(key).read_bytes() == whole.path(key).read_bytes() for key in plan.keys)
 
 
 def test_why_a_generator_failed_becomes_the_error(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(GaitCrafterError, match=r"making the clips: .*nowhere.*the same command goes on"):
-        get_or_synthesize(small_plan(), home / "nowhere")
+        run_generators(sys.executable, ("nowhere", "weights", "cpu"))
+    (home / "cv2.py").write_text("import no_such_package")
+    monkeypatch.setenv("PYTHONPATH", str(home))
+    with pytest.raises(GaitCrafterError, match=r"the generator needs a package .*no_such_package.*GAITCRAFTER_PYTHON"):
+        run_generators(sys.executable, ("folder", "weights", "cpu"))
     monkeypatch.setattr(on_demand, "BOOT", "raise SystemExit(9)")
     with pytest.raises(GaitCrafterError, match="ended with code 9"):
-        run_generators(sys.executable, [((), None)])
+        run_generators(sys.executable, ())
     monkeypatch.setenv("GAITCRAFTER_PYTHON", "no-such-python")
     with pytest.raises(MissingError, match="no-such-python"):
         get_or_synthesize(small_plan(), home)
@@ -269,11 +275,7 @@ def test_why_a_generator_failed_becomes_the_error(home: Path, monkeypatch: pytes
 
 def test_a_generator_ends_when_its_parent_does(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text(small_plan().to_json())
-    arguments = [str(tmp_path / "plan.json"), str(tmp_path / "fifo"), str(tmp_path / "out"), "cpu"]
-    with start_generator(sys.executable, arguments) as child:
+    with start_generator(sys.executable, [str(tmp_path), str(tmp_path / "weights"), "cpu"]) as child:
         assert child.stdin is not None
         child.stdin.close()
-        deadline = time.monotonic() + 60
-        while child.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert child.returncode == 143
+        assert child.wait(60) == 143
