@@ -42,27 +42,23 @@ _SHIM = (
 
 Written by `gaitcrafter opengait install`; take it away by `gaitcrafter opengait uninstall`, or delete it.
 """
-import importlib.util as _util
-import os as _os
-import sys as _sys
+import importlib.util
+import os
+import sys
 
-_PACKAGE = {package!r}
+if importlib.util.find_spec("gaitcrafter_ext") is None:
+    folder = {package!r}
+    file = os.path.join(folder, "__init__.py")
+    if not os.path.isfile(file):
+        sys.exit("error: gaitcrafter_ext is neither installed here nor at " + folder
+                 + "; install the shim again, or delete " + __file__)
+    spec = importlib.util.spec_from_file_location("gaitcrafter_ext", file, submodule_search_locations=[folder])
+    sys.modules["gaitcrafter_ext"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["gaitcrafter_ext"])
 
+from gaitcrafter_ext.opengait import plugin
 
-def _introduce():
-    if _util.find_spec("gaitcrafter_ext") is None:
-        if not _os.path.isfile(_os.path.join(_PACKAGE, "__init__.py")):
-            _sys.exit("error: gaitcrafter_ext is neither installed here nor at " + _PACKAGE
-                      + "; install the shim again, or delete " + __file__)
-        spec = _util.spec_from_file_location(
-            "gaitcrafter_ext", _os.path.join(_PACKAGE, "__init__.py"), submodule_search_locations=[_PACKAGE])
-        _sys.modules["gaitcrafter_ext"] = _util.module_from_spec(spec)
-        spec.loader.exec_module(_sys.modules["gaitcrafter_ext"])
-    from gaitcrafter_ext.opengait import plugin
-    plugin.register_from_shim(__file__)
-
-
-_introduce()
+plugin.register_from_shim(__file__)
 '''
 )
 

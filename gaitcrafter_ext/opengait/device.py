@@ -51,6 +51,7 @@ def patch_device(device: str) -> None:
         distributed.init_process_group = lambda _, *args, **kwargs: initialise("gloo", *args, **kwargs)
     if device == "cuda":
         return
+    notify(f"no GPU in use: OpenGait runs on the {device.upper()}")
     processes = this_process().count
     if device == "mps" and processes > 1:
         raise UsageError("--device mps: one process only; start without torchrun")

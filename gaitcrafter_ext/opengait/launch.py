@@ -15,10 +15,8 @@ from typing import Any
 import yaml
 
 from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError
-from gaitcrafter_ext.hardware import pick_device
 from gaitcrafter_ext.opengait.checkout import Checkout
 from gaitcrafter_ext.opengait.config_keys import apply_arm, parse_override
-from gaitcrafter_ext.opengait.device import patch_device, prepare_environment
 from gaitcrafter_ext.opengait.plugin import caller_folders, last_line, register
 from gaitcrafter_ext.opengait.prepare import Run, data_cfgs, find_paths
 from gaitcrafter_ext.records import read_yaml
@@ -46,17 +44,14 @@ def launch(
     config, *arms = (_find_config(name, checkout) for name in cfgs)
     place = Path(workdir).resolve() if workdir else checkout.root
     folders = (*([place] if workdir else []), *caller_folders(checkout.root, config, *arms))
-    prepare_environment(device)
     try:
         place.mkdir(parents=True, exist_ok=True)
         os.chdir(place)
     except OSError as error:
         raise storage_error(place, error, "work in") from error
     sys.path.insert(0, str(checkout.package))
-    patch_device(pick_device(device).type)
     changes = (*map(_read_arm, arms), *overrides)
-    register(Run(checkout, phase, folders, changes, iteration, allow_missing))
-    importlib.import_module("modeling.models")
+    register(Run(checkout, phase, folders, changes, iteration, allow_missing), device)
     importlib.import_module("utils").config_loader(str(config))
     sys.argv = [str(checkout.package / "main.py"), "--cfgs", str(config), "--phase", phase]
     sys.argv += ([] if iteration is None else ["--iter", str(iteration)]) + ["--log_to_file"] * log_to_file

@@ -12,7 +12,7 @@ from pathlib import Path
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, UsageError, listed
 from gaitcrafter_ext.opengait.config_keys import FolderEntry
 from gaitcrafter_ext.opengait.people import SyntheticPerson, real_people
-from gaitcrafter_ext.opengait.sources import clip_files, frame_size, joined, open_source
+from gaitcrafter_ext.opengait.sources import chosen, frame_size, joined, open_source, view_files
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, storage_error
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import read_pickle
@@ -57,7 +57,8 @@ def plan_merge(
             f"({listed(real.absent) or 'it names none'}); correct it, or name their folder by --real"
         )
     sources = [open_source(entry, real, file) for entry in synthetic]
-    files = dict(clip_files(real.root, real.test if without_real else real.train + real.test, file))
+    stay = real.test if without_real else real.train + real.test
+    files = dict(chosen(real.root, view_files(real.root, stay), file))
     _check_heights([(root, list(files.values()))] + [
         (entry.root, [path for _, path in source.clips()]) for entry, source in zip(synthetic, sources, strict=True)
     ])  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import functools
 import importlib
@@ -15,19 +16,20 @@ from gaitcrafter_ext.errors import GaitCrafterError
 from gaitcrafter_ext.hardware import pick_device
 from gaitcrafter_ext.opengait.checkout import Checkout
 from gaitcrafter_ext.opengait.config_keys import OUR_SAMPLER
-from gaitcrafter_ext.opengait.device import notify, patch_device, patch_saving, prepare_environment
+from gaitcrafter_ext.opengait.device import patch_device, patch_saving, prepare_environment
 from gaitcrafter_ext.opengait.prepare import Run, prepare
 from gaitcrafter_ext.opengait.stubs import install_stubs
 
-_MARK = "_gaitcrafter_run"
 
+def register(run: Run, device: str = "auto") -> None:
+    """Bring this process to a device, and replace what OpenGait looks up in it by name.
 
-def register(run: Run) -> None:
-    """Replace, in this process, what OpenGait looks up by name; ``<checkout>/opengait`` must be on ``sys.path``."""
-    install_stubs()
+    ``<checkout>/opengait`` must be on ``sys.path``; without ``torchrun`` this becomes a single process.
+    """
+    prepare_environment(device)
+    patch_device(pick_device(device).type)
     patch_saving()
-    utils: Any = importlib.import_module("utils")
-    setattr(utils, _MARK, run)
+    install_stubs()
     data_set = importlib.import_module("gaitcrafter_ext.opengait.dataset").GaitDataSet
     for name in ("modeling.base_model", "modeling.multidataset_model"):
         if importlib.util.find_spec(name) is not None:
@@ -35,6 +37,7 @@ def register(run: Run) -> None:
     sampler = importlib.import_module("gaitcrafter_ext.opengait.sampler").RealSyntheticTripletSampler
     vars(importlib.import_module("data.sampler"))[OUR_SAMPLER] = sampler
     vars(importlib.import_module("evaluation.evaluator"))["open"] = _opener(run.checkout.root)
+    utils: Any = importlib.import_module("utils")
     utils.config_loader = _preparing(utils.config_loader, run)
 
 
@@ -67,45 +70,27 @@ def _opener(root: Path) -> Any:
 def register_from_shim(shim: str, *_: object) -> None:
     """What the shim file calls when OpenGait imports it: everything the launcher would have done by then.
 
-    Without a GPU the process is brought to the CPU, without ``torchrun`` to a single process. Configs without
-    ``synthetic`` people are left alone. ``shim`` is ``<checkout>/opengait/modeling/models/<name>.py``.
+    Configs without ``synthetic`` people are left alone. ``shim`` is ``<checkout>/opengait/modeling/models/<name>.py``;
+    shims of 0.1 say their version, too.
     """
-    if hasattr(sys.modules.get("utils"), _MARK):  # by the launcher
+    if hasattr(sys.modules.get("data.sampler"), OUR_SAMPLER):  # by the launcher
         return
-    _report_in_one_line()
-    root, given = Path(shim).resolve().parents[3], _argv_options()
-    try:
-        checkout = Checkout(root)
-        prepare_environment()
-        device = pick_device("auto").type
-        if device != "cuda":
-            notify(f"no GPU here: OpenGait runs on the {device.upper()}")
-        patch_device(device)
-        phase, iteration = given.get("--phase", "train"), given.get("--iter", "")
-        configs = [Path(given["--cfgs"]).resolve()] if "--cfgs" in given else []
-        started = int(iteration) if iteration.isdecimal() else None  # 0, where it is said, is the untrained network
-        register(Run(checkout, phase, caller_folders(root, *configs), iteration=started, strict=False))
-    except GaitCrafterError as error:
-        sys.exit(f"error: {last_line(error)}")
+    sys.excepthook = _report
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("--cfgs", type=Path, action="append", default=[])
+    options.add_argument("--phase", default="train")
+    options.add_argument("--iter", type=int)  # 0, where it is said, is the untrained network
+    given, _rest = options.parse_known_args()
+    root = Path(shim).resolve().parents[3]
+    register(Run(Checkout(root), given.phase, caller_folders(root, *given.cfgs), iteration=given.iter, strict=False))
 
 
-def _argv_options() -> dict[str, str]:
-    """Options of the running ``main.py`` that have a value."""
-    words = [part for word in sys.argv[1:] for part in word.split("=", 1)]
-    return {word: value for word, value in zip(words, words[1:]) if word.startswith("--")}  # noqa: B905, RUF007
-
-
-def _report_in_one_line() -> None:
-    """Let an error of ours that is not caught end the process with one line instead of a traceback."""
-    before = sys.excepthook
-
-    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        if isinstance(error, GaitCrafterError):
-            print(f"error: {last_line(error)}", file=sys.stderr)
-        else:
-            before(kind, error, trace)
-
-    sys.excepthook = hook
+def _report(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """An error of ours that is not caught ends the process with one line, others with a traceback."""
+    if isinstance(error, GaitCrafterError):
+        print(f"error: {last_line(error)}", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def last_line(error: BaseException) -> str:
@@ -118,4 +103,4 @@ def last_line(error: BaseException) -> str:
 
 def caller_folders(checkout: Path, *configs: Path) -> tuple[Path, ...]:
     """Where relative paths are looked up: here, in the checkout, beside the configs."""
-    return tuple(dict.fromkeys([Path.cwd(), checkout, *(config.parent for config in configs)]))
+    return tuple(dict.fromkeys([Path.cwd(), checkout, *(config.resolve().parent for config in configs)]))

@@ -18,7 +18,7 @@ from gaitcrafter_ext.opengait.on_demand import get_or_synthesize, plan_of
 from gaitcrafter_ext.opengait.people import RealPeople, SyntheticPerson, check_origin, person_of
 from gaitcrafter_ext.silhouettes.clip import SIZES, normalise, trim, upsample
 from gaitcrafter_ext.silhouettes.partition import Partition
-from gaitcrafter_ext.silhouettes.store import entry_names, folder_names, read_frames, view_folders
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore, entry_names, folder_around, read_frames, view_folders
 from gaitcrafter_ext.synthesis.folder import OutputFolder
 from gaitcrafter_ext.vocabulary import ClipKey, condition_of, file_name
 
@@ -70,25 +70,24 @@ def _tagged(take: str, count: int) -> str:
 def _folder(entry: FolderEntry, real: RealPeople, pattern: str | None) -> Source:
     root = Path(entry.root)
     names = _train_people(entry, root)
-    plan = OutputFolder(root.parent).plan() if root.name == "pkl" else None
-    known = {} if plan is None else plan.people
-    people = tuple(
-        person_of(name, known.get(name), plan.weights if plan and name in known else str(root.resolve()))
-        for name in names
-    )
-    parents = {f"{plan.dataset}/{parent}" for who in known.values() for parent in who.mix} if plan else set()
-    seen = names_in(parents.union(plan.seen) if plan else (), real.dataset)
-    check_origin(entry.root, plan.dataset if plan else "", seen, people, real)
-    folders = list(_view_files(root, names))
-    several = any(len(files) > 1 for _, files in folders)
-    file = entry.file or (pattern if several else None)  # a set of its own files may call them otherwise
+    folders = list(view_files(root, names))
     if not folders:
         inner = root / "pkl"
         layout = f"did you mean {inner}?" if inner.is_dir() else "expected <identity>/<take>/<view>/<view>.pkl"
         raise MissingError(f"{root} holds no clip; {layout}")
+    plan = OutputFolder(folder_around(root)).plan()
+    dataset, known, seen = (plan.dataset, plan.people, set(plan.seen)) if plan else ("", {}, set())
+    people = tuple(
+        person_of(name, known.get(name), plan.weights if plan and name in known else str(root.resolve()))
+        for name in names
+    )
+    seen |= {f"{dataset}/{parent}" for who in known.values() for parent in who.mix}
+    check_origin(entry.root, dataset, names_in(seen, real.dataset), people, real)
+    several = any(len(files) > 1 for _, files in folders)
+    file = entry.file or (pattern if several else None)  # a set of its own files may call them otherwise
 
     def clips() -> list[NamedClip]:
-        return [(key, _chosen(root, key, files, file)) for key, files in folders]
+        return chosen(root, folders, file)
 
     if file or not several:
         for _, path in clips()[:: max(1, len(folders) // CHECKED)]:
@@ -97,9 +96,7 @@ def _folder(entry: FolderEntry, real: RealPeople, pattern: str | None) -> Source
 
 
 def _train_people(entry: FolderEntry, root: Path) -> Sequence[str]:
-    if not root.is_dir():
-        raise MissingError(f"there is no folder {root}; expected a root of <identity>/<take>/<view>/<view>.pkl")
-    there = folder_names(root)
+    there = SilhouetteStore(root).identities()
     if entry.partition is None:
         return there
     train = Partition.load(entry.partition).train
@@ -112,16 +109,7 @@ def _train_people(entry: FolderEntry, root: Path) -> Sequence[str]:
     return train
 
 
-def clip_files(root: Path, people: Collection[str], file: str | None) -> list[NamedClip]:
-    """The clips of some people: the files called ``file``, without a name the only ones of their view folders.
-
-    Raises:
-        DataError: A view folder holds none that is called so, or several without a name.
-    """
-    return [(key, _chosen(root, key, files, file)) for key, files in _view_files(root, people)]
-
-
-def _view_files(root: Path, people: Collection[str]) -> Iterator[tuple[ClipKey, list[str]]]:
+def view_files(root: Path, people: Collection[str]) -> Iterator[tuple[ClipKey, list[str]]]:
     """The files of each view folder that is not empty; names that begin with a dot are passed over."""
     wanted = frozenset(people)
     for key in view_folders(root):
@@ -131,12 +119,16 @@ def _view_files(root: Path, people: Collection[str]) -> Iterator[tuple[ClipKey, 
                 yield key, files
 
 
-def _chosen(root: Path, key: ClipKey, files: Sequence[str], file: str | None) -> Path:
-    name = file_name(file, key.view) if file else files[0] if len(files) == 1 else ""
-    if name not in files:
-        found = f"{root / str(key)} holds {len(files)} file{'s' * (len(files) > 1)} ({listed(files, 4)})"
-        raise DataError(f"{found}, none called '{name}'; name the silhouettes by 'file': {{view}}-sils.pkl")
-    return Path(f"{root}/{key}/{name}")
+def chosen(root: Path, folders: Iterable[tuple[ClipKey, list[str]]], file: str | None) -> list[NamedClip]:
+    """Of each view folder the file called ``file``, without a name its only one; ``DataError`` where there is none."""
+    clips = []
+    for key, files in folders:
+        name = file_name(file, key.view) if file else files[0] if len(files) == 1 else ""
+        if name not in files:
+            found = f"{root / str(key)} holds {len(files)} file{'s' * (len(files) > 1)} ({listed(files, 4)})"
+            raise DataError(f"{found}, none called '{name}'; name the silhouettes by 'file': {{view}}-sils.pkl")
+        clips.append((key, Path(f"{root}/{key}/{name}")))
+    return clips
 
 
 def _generated(entry: GeneratedEntry, real: RealPeople) -> Source:

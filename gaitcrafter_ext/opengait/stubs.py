@@ -75,29 +75,28 @@ class _StubModule(ModuleType):
     """A module that has every name; each is a class that cannot be made."""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _stub_class(f"{self.__name__}.{name}")
+        return _stub_class(self.__name__, name)
 
 
 class _StubMeta(type):
     """Lets attributes of a stub be named, too: ``stub.a.b``."""
 
     def __getattr__(cls, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _stub_class(f"{cls._dotted}.{name}")
+        return _stub_class(cls._dotted, name)
 
 
-def _stub_class(dotted: str) -> type:
+def _stub_class(place: str, name: str) -> type:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    package, dotted = place.split(".")[0], f"{place}.{name}"
+
     def refuse(cls: Any, *_: object, **__: object) -> NoReturn:
-        package = dotted.split(".")[0]
         raise MissingError(
             f"{dotted} is needed here, and the package '{package}' is not installed; run: pip install "
             f"{OPTIONAL[package]}"
         )
 
-    return _StubMeta(dotted.rsplit(".", 1)[-1], (), {"__new__": refuse, "_dotted": dotted})
+    return _StubMeta(name, (), {"__new__": refuse, "_dotted": dotted})
 
 
 def _make_grid(pictures: Any, **_: Any) -> Any:

@@ -22,18 +22,15 @@ import yaml
 
 from gaitcrafter_ext.errors import GaitCrafterError
 from gaitcrafter_ext.opengait.checkout import Checkout
-from gaitcrafter_ext.opengait.device import patch_device, prepare_environment
 from gaitcrafter_ext.opengait.plugin import register
 from gaitcrafter_ext.opengait.prepare import Run, prepare
 
 
 def enter(checkout: Checkout, folder: Path) -> Run:
     """Make this process an OpenGait process that knows us."""
-    prepare_environment()
     sys.path.insert(0, str(checkout.package))
-    patch_device("cpu")
     run = Run(checkout, "train", (folder, checkout.root))
-    register(run)
+    register(run, "cpu")
     torch.distributed.init_process_group("nccl", init_method="env://")  # as main.py says; gloo answers
     importlib.import_module("modeling.models")
     importlib.import_module("utils").get_msg_mgr().init_manager(str(folder / "log"), False, 1)
