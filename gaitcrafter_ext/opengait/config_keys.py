@@ -5,7 +5,7 @@ OpenGait drops a key that it does not know without a word; ours are refused, wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -110,29 +110,36 @@ class Mixing:
     start_iter: Natural = 0
 
 
+def entries_of(value: Any) -> list[dict[str, Any]]:
+    """The value of ``data_cfg.synthetic``, as yet unread: a list of entries, or a single one; None is none."""
+    entries = [value] if isinstance(value, dict) else [] if value is None else value
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise UsageError(
+            f"data_cfg.synthetic: found {value!r}; expected a list of entries with 'root' or 'weights' each"
+        )
+    return entries
+
+
 def read_entries(value: Any) -> tuple[Entry, ...]:
-    """Read the value of ``data_cfg.synthetic``: a list of entries, or a single one; None is none.
+    """Read the value of ``data_cfg.synthetic``.
 
     Raises:
         UsageError: A key or value is not allowed, or two entries are the same.
     """
-    where = "data_cfg.synthetic"
-    entries = [value] if isinstance(value, Mapping) else [] if value is None else value
-    if not isinstance(entries, Sequence) or isinstance(entries, str):
-        raise UsageError(f"{where}: found {value!r}; expected a list of entries with 'root' or 'weights' each")
-    found = tuple(_entry(entry, f"{where}[{number}]") for number, entry in enumerate(entries))
-    for number, entry in enumerate(found):
-        if entry in found[:number]:
-            raise UsageError(f"{where}[{number}]: the same as an earlier entry, which would double its clips")
-    return found
+    found: list[Entry] = []
+    for number, entry in enumerate(entries_of(value)):
+        found.append(_entry(entry, where := f"data_cfg.synthetic[{number}]"))
+        if found[-1] in found[:-1]:
+            raise UsageError(f"{where}: the same as an earlier entry, which would double its clips")
+    return tuple(found)
 
 
-def _entry(entry: Any, where: str) -> Entry:
-    if not isinstance(entry, Mapping) or ("root" in entry) == ("weights" in entry):
+def _entry(entry: dict[str, Any], where: str) -> Entry:
+    if ("root" in entry) == ("weights" in entry):
         raise UsageError(f"{where}: an entry names either 'root' (clips that are there) or 'weights' (made on demand)")
     if "root" in entry:
-        return fill(FolderEntry, dict(entry), where, UsageError)
-    made = fill(GeneratedEntry, dict(entry), where, UsageError)
+        return fill(FolderEntry, entry, where, UsageError)
+    made = fill(GeneratedEntry, entry, where, UsageError)
     if not made.novel and made.identities == "none" and made.like is None and made.filter is None:
         raise UsageError(f"{where}: no people asked for; set 'novel: 50' or 'identities: all'")
     return made
@@ -141,13 +148,12 @@ def _entry(entry: Any, where: str) -> Entry:
 def read_sampler(section: Mapping[str, Any]) -> Mixing | None:
     """The arguments of our sampler in ``trainer_cfg.sampler``, or the batch size of OpenGait's ``TripletSampler``."""
     if section.get("type") == OUR_SAMPLER:
-        return read_mixing({key: value for key, value in section.items() if not key.startswith(HOST_KEYS)})
-    return read_mixing({"batch_size": section.get("batch_size")}) if section.get("type") == "TripletSampler" else None
-
-
-def read_mixing(values: Mapping[str, Any]) -> Mixing:
-    """Check arguments of our sampler."""
-    return fill(Mixing, dict(values), "trainer_cfg.sampler", UsageError)
+        ours = {key: value for key, value in section.items() if not key.startswith(HOST_KEYS)}
+    elif section.get("type") == "TripletSampler":
+        ours = {"batch_size": section.get("batch_size")}
+    else:
+        return None
+    return fill(Mixing, ours, "trainer_cfg.sampler", UsageError)
 
 
 def apply_arm(cfgs: dict[str, Any], arm: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST
 from gaitcrafter_ext.generator.weights import PACKAGED
 from gaitcrafter_ext.hardware import this_process
 from gaitcrafter_ext.opengait.checkout import Checkout
-from gaitcrafter_ext.opengait.config_keys import OUR_SAMPLER, apply_arm, read_entries, read_sampler
+from gaitcrafter_ext.opengait.config_keys import OUR_SAMPLER, apply_arm, entries_of, read_entries, read_sampler
 from gaitcrafter_ext.opengait.device import notify
 from gaitcrafter_ext.opengait.people import RealPeople, real_people
 from gaitcrafter_ext.opengait.sampler import check_enough
@@ -64,7 +64,7 @@ def prepare(cfgs: dict[str, Any], run: Run) -> dict[str, Any]:
         _check_views(cfgs, real[0])  # OpenGait tests on the first data set of a list
     _settle_frames(cfgs, data)
     _settle_schedule(cfgs, run)
-    if not _labels_are_identities(cfgs):
+    if cfgs["evaluator_cfg"].get("eval_func") in ("evaluate_scoliosis", "evaluate_segmentation"):
         if synthetic:
             raise UsageError(
                 f"data_cfg.synthetic: by {cfgs['evaluator_cfg']['eval_func']}, this config's labels are no identities, "
@@ -97,16 +97,10 @@ def find_paths(data: dict[str, Any], folders: Sequence[Path]) -> None:
     for name in ("dataset_root", "dataset_partition"):
         if data.get(name):
             data[name] = found(data[name])
-    for entry in _entries(data):
+    for entry in entries_of(data.get("synthetic")):
         for name in ("root", "partition", "weights", "like", "filter"):
             if isinstance(entry.get(name), str) and entry[name] not in PACKAGED:
                 entry[name] = found(entry[name])
-
-
-def _entries(data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The entries under ``synthetic``, as yet unread."""
-    value = data.get("synthetic") or []
-    return [entry for entry in ([value] if isinstance(value, dict) else value) if isinstance(entry, dict)]
 
 
 def _look_up(data: Mapping[str, Any], run: Run) -> RealPeople:
@@ -151,7 +145,7 @@ def _settle_frames(cfgs: Mapping[str, Any], data: Sequence[Mapping[str, Any]]) -
     if not str(sampler.get("sample_type", "")).startswith("fixed_ordered"):
         return
     wanted = int(sampler.get("frames_num_fixed") or 0) + int(sampler.get("frames_skip_num") or 0)
-    for entry in (entry for each in data for entry in _entries(each) if "weights" in entry):
+    for entry in (entry for each in data for entry in entries_of(each.get("synthetic")) if "weights" in entry):
         frames = entry.setdefault("frames", min(max(wanted, FRAMES), LONGEST))
         if isinstance(frames, int) and frames < wanted:
             notify(f"ordered sampling takes {wanted} frames; shorter synthetic clips are repeated, with a jump")
@@ -170,11 +164,6 @@ def _settle_schedule(cfgs: Mapping[str, Any], run: Run) -> None:
     start = trainer.get("restore_hint") if run.iteration is None else run.iteration
     if isinstance(start, int):
         sampler.setdefault("start_iter", start)
-
-
-def _labels_are_identities(cfgs: Mapping[str, Any]) -> bool:
-    """Whether the class count is a number of people."""
-    return cfgs["evaluator_cfg"].get("eval_func") not in ("evaluate_scoliosis", "evaluate_segmentation")
 
 
 def _settle_people(cfgs: dict[str, Any], data: Sequence[dict[str, Any]], real: Sequence[RealPeople], run: Run) -> None:

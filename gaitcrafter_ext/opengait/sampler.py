@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from gaitcrafter_ext.errors import UsageError
-from gaitcrafter_ext.opengait.config_keys import Mixing, read_mixing
+from gaitcrafter_ext.opengait.config_keys import Mixing
 from gaitcrafter_ext.recognition.mixing_schedule import round_at_random, share_at
+from gaitcrafter_ext.records import fill
 
 Share = float | Sequence[Sequence[float]]
 
@@ -49,7 +50,7 @@ class RealSyntheticTripletSampler(torch.utils.data.Sampler[list[int]]):
         self.dataset = dataset
         given = {"batch_size": batch_size, "batch_shuffle": batch_shuffle, "seed": seed, "start_iter": start_iter}
         shares = {"synthetic_people": synthetic_people, "synthetic_takes": synthetic_takes}
-        self.mixing = read_mixing(given | shares)
+        self.mixing = fill(Mixing, given | shares, "trainer_cfg.sampler", UsageError)
         self.batch_size = list(self.mixing.batch_size)
         self.rank, self.world_size = torch.distributed.get_rank(), torch.distributed.get_world_size()
         synthetic: frozenset[int] = getattr(dataset, "synthetic_indices", frozenset())

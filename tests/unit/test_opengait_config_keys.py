@@ -208,6 +208,7 @@ def test_what_would_fail_later_is_refused_in_one_line(data: Path, checkout: Chec
         ("data_cfg.dataset_root=your_path", "--set data_cfg.dataset_root="),
         ("data_cfg.dataset_partition=absent.json", "sim-070; take them out"),
         ("data_cfg.dataset_name=", "data_cfg.dataset_name: not set"),
+        ("data_cfg.synthetic=3", "found 3; expected a list of entries"),
         ("data_cfg.synthetic_only=true", "no data_cfg.synthetic"),
         ("trainer_cfg.sampler.batch_size=[9, 2]", "batch_size=[4,2]"),
         (f"trainer_cfg.sampler={half}", "needs up to 2 novel synthetic people, 0 are there"),
