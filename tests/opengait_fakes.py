@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -120,20 +118,6 @@ def config(root: Path, model: str = "GaitSet", **data: Any) -> dict[str, Any]:
         },
         "evaluator_cfg": {"restore_hint": 2, "save_name": "tiny", "sampler": {"batch_size": 16}},
     }
-
-
-def environment() -> dict[str, str]:
-    """For an OpenGait process: one thread, no rank, torchvision also from beside the checkout."""
-    beside = str(CHECKOUT.parent / "torchvision")
-    path = os.pathsep.join(part for part in (os.environ.get("PYTHONPATH", ""), beside) if part)
-    kept = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
-    return {**kept, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
-
-
-def run_tool(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """``tools/opengait.py`` in a process of its own."""
-    command = [sys.executable, str(REPOSITORY / "tools" / "opengait.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment())
 
 
 def write_config(path: Path, values: dict[str, Any]) -> Path:

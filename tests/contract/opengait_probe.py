@@ -98,7 +98,6 @@ def values(result: dict, *names: str) -> list[float]:
 
 def main() -> None:
     checkout, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    sys.path.append(str(checkout.parent / "torchvision"))  # where the environment has none
     torch.Tensor.cuda = lambda self, *args, **kwargs: self
     open_opengait(Checkout(checkout))
     ask = dict(np.load(folder / "ask.npz"))

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import logging
+import importlib
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
 
 import cv2
 import numpy as np
@@ -22,33 +20,18 @@ from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import ClipKey
 from tests.opengait_fakes import CHECKOUT
 
-pytestmark = pytest.mark.opengait
-
+# The script leaves closing to chance.
+pytestmark = [pytest.mark.opengait, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 Pretreat = Callable[[ClipKey, list[Path], Path], None]
 
 
-@pytest.fixture(scope="module")
-def theirs() -> Pretreat:
+@pytest.fixture
+def theirs(monkeypatch: pytest.MonkeyPatch) -> Pretreat:
     """OpenGait's own pretreatment of one walk: its name, its pictures, where to write."""
-    spec = importlib.util.spec_from_file_location("opengait_pretreatment", CHECKOUT / "datasets" / "pretreatment.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-    def pretreat(key: ClipKey, pictures: list[Path], out: Path) -> None:
-        opened: list[IO[Any]] = []
-        module.open = lambda *given: _opened(opened, *given)
-        logging.disable(logging.WARNING)
-        try:
-            module.imgs2pickle(((key.identity, key.take, key.view), pictures), str(out))
-        finally:
-            logging.disable(logging.NOTSET)
-            for file in opened:
-                file.close()
-
-    return pretreat
+    monkeypatch.syspath_prepend(CHECKOUT / "datasets")
+    pretreat = importlib.import_module("pretreatment").imgs2pickle
+    return lambda key, pictures, out: pretreat(((key.identity, key.take, key.view), pictures), str(out))
 
 
 def random_mask(rng: np.random.Generator) -> np.ndarray:
@@ -96,9 +79,3 @@ def test_a_whole_raw_tree_gives_the_same_clips(theirs: Pretreat, tmp_path: Path)
     assert store.keys() == expected.keys()
     assert len(store.keys()) == 4
     assert all(np.array_equal(store.read(key), expected.read(key)) for key in expected)
-
-
-def _opened(files: list[IO[Any]], path: str, mode: str) -> IO[Any]:
-    """``open`` that remembers what it opened, since the script leaves closing to chance."""
-    files.append(open(path, mode))  # noqa: SIM115
-    return files[-1]

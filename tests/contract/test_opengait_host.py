@@ -1,7 +1,6 @@
 """OpenGait, unmodified, with us in it: data, names, training and testing on a real checkout.
 
-``make test-opengait`` runs them; $OPENGAIT_ROOT names the checkout. torchvision, which GaitBase needs, is taken from
-the environment or from a folder of that name beside the checkout.
+``make test-opengait`` runs them; $OPENGAIT_ROOT names the checkout. GaitBase needs torchvision.
 """
 
 from __future__ import annotations
@@ -13,41 +12,39 @@ import pickle
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.opengait.config_keys import FolderEntry
 from gaitcrafter_ext.opengait.merging import merge, plan_merge
+from gaitcrafter_ext.opengait.prepare import class_counts
+from gaitcrafter_ext.records import read_yaml
 from gaitcrafter_ext.silhouettes.dataset import load_dataset
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
+from gaitcrafter_ext.synthesis.output import opengait_entry
 from tests.opengait_fakes import (
     CHECKOUT,
     REPOSITORY,
     clip,
     config,
-    environment,
-    run_tool,
     synthetic_set,
     write_config,
     write_tree,
 )
+from tests.synthesis_fakes import small_plan
 
 pytestmark = pytest.mark.opengait
-
-needs_torchvision = pytest.mark.skipif(
-    importlib.util.find_spec("torchvision") is None and not (CHECKOUT.parent / "torchvision").is_dir(),
-    reason="OpenGait's GaitBase needs torchvision",
-)
 
 PEOPLE = tuple(f"sim-{number:03d}" for number in range(1, 7))
 RECIPES = {
@@ -56,7 +53,6 @@ RECIPES = {
     "syn-0002": {"sim-002": 0.5, "sim-003": 0.5},
 }
 NOVEL = ["simulated-~syn-0001", "simulated-~syn-0002"]
-MODELS = ("GaitSet", "Baseline", "GaitGL", "DeepGaitV2")
 
 
 @pytest.fixture(scope="module")
@@ -128,10 +124,9 @@ def answer(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
             (folder / how).mkdir(exist_ok=True)
             write_config(folder / how / f"{name}.yaml", cfgs)
     command = [sys.executable, "-m", "tests.contract.launcher_probe", str(CHECKOUT), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=REPOSITORY)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_opengaits_own_configs_take_synthetic_people_unless_labels_are_no_identities(answer: dict[str, Any]) -> None:
@@ -186,34 +181,40 @@ def table(text: str) -> list[float]:
     return [float(number) for number in re.findall(r"([\d.]+)%", lines[-1])]
 
 
-def launch(data: Path, folder: Path, cfgs: dict[str, Any], *more: str) -> subprocess.CompletedProcess[str]:
+def said(command: Sequence[str | Path], code: int = 0, cwd: Path | None = None) -> str:
+    """Stderr of a Python process that ends with ``code``."""
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == code, done.stderr
+    return done.stderr
+
+
+def launcher(folder: Path, cfgs: dict[str, Any]) -> list[str | Path]:
+    """The command that runs a config on the CPU; its output goes to ``folder/work``."""
     path = write_config(folder / "config.yaml", cfgs)
-    return run_tool(
-        *("--opengait", str(CHECKOUT), "--cfgs", str(path), "--device", "cpu", "--workdir", str(folder / "work")), *more
-    )
+    where = ["--opengait", CHECKOUT, "--cfgs", path, "--workdir", folder / "work"]
+    return [REPOSITORY / "tools/opengait.py", *where, "--device", "cpu"]
 
 
 def test_gaitset_trains_saves_restores_and_is_tested(data: Path, tmp_path: Path) -> None:
-    trained = launch(data, tmp_path, joined(data))
-    assert trained.returncode == 0, trained.stderr
-    assert "training on 4 real people (80 clips) and 12 synthetic clips, 2 of the 6 people" in trained.stderr
+    command = launcher(tmp_path, joined(data))
+    assert "training on 4 real people (80 clips) and 12 synthetic clips, 2 of the 6 people" in said(command)
     saved = tmp_path / "work/output/simulated/GaitSet/tiny/checkpoints/tiny-00002.pt"
     assert saved.is_file()
-    tested = launch(data, tmp_path, joined(data), "--phase", "test", "--iter", "2")
-    assert tested.returncode == 0, tested.stderr
-    assert f"Restore Parameters from {saved.relative_to(tmp_path / 'work')}" in tested.stderr
-    assert "batch_size: 16 -> 1" in tested.stderr
-    assert len(table(tested.stderr)) == 3
+    tested = said([*command, "--phase", "test", "--iter", "2"])
+    assert f"Restore Parameters from {saved.relative_to(tmp_path / 'work')}" in tested
+    assert "batch_size: 16 -> 1" in tested
+    assert len(table(tested)) == 3
 
 
-@pytest.mark.parametrize("model", [pytest.param(MODELS[1], marks=needs_torchvision), *MODELS[2:]])
+@pytest.mark.parametrize("model", ["Baseline", "GaitGL", "DeepGaitV2"])
 def test_the_other_models_train_and_are_tested(data: Path, tmp_path: Path, model: str) -> None:
+    if model == "Baseline" and importlib.util.find_spec("torchvision") is None:
+        pytest.skip("OpenGait's GaitBase needs torchvision")
     cfgs = joined(data, model)
     cfgs["trainer_cfg"]["with_test"] = True
-    done = launch(data, tmp_path, cfgs)
-    assert done.returncode == 0, done.stderr
-    assert "class_num: 4 -> 6" in done.stderr
-    assert len(table(done.stderr)) == 3
+    errors = said(launcher(tmp_path, cfgs))
+    assert "class_num: 4 -> 6" in errors
+    assert len(table(errors)) == 3
 
 
 def test_opengaits_own_main_knows_us_by_the_shim_alone(data: Path, tmp_path: Path) -> None:
@@ -222,41 +223,28 @@ def test_opengaits_own_main_knows_us_by_the_shim_alone(data: Path, tmp_path: Pat
         shutil.copytree(CHECKOUT / name, copied / name, ignore=shutil.ignore_patterns("__pycache__"))
     cfgs = joined(data)
     cfgs["trainer_cfg"]["with_test"] = True
-    path = write_config(tmp_path / "config.yaml", cfgs)
-    command = [sys.executable, "opengait/main.py", "--cfgs", str(path), "--phase", "train"]
-
-    def run(*more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*command, *more], capture_output=True, text=True, env=environment(), cwd=copied)
-
+    command = ["opengait/main.py", "--cfgs", write_config(tmp_path / "config.yaml", cfgs)]
     assert main(["opengait", "install", "--opengait", str(copied)]) == 0
-    floor = run("--phase", "test", "--iter", "0")
-    assert floor.returncode == 0, floor.stderr
-    assert "Restore Parameters" not in floor.stderr
-    assert len(table(floor.stderr)) == 3
-    done = run()
-    assert done.returncode == 0, done.stderr
-    assert "12 synthetic clips" in done.stderr
-    assert len(table(done.stderr)) == 3
+    floor = said([*command, "--phase", "test", "--iter", "0"], cwd=copied)
+    assert "Restore Parameters" not in floor
+    assert len(table(floor)) == 3
+    trained = said(command, cwd=copied)
+    assert "12 synthetic clips" in trained
+    assert len(table(trained)) == 3
     cfgs["data_cfg"]["synthetic"][0]["root"] = str(tmp_path / "nowhere")
-    write_config(path, cfgs)
-    refused = run()
-    assert refused.returncode == 1
-    assert "Traceback" not in refused.stderr
-    assert "error: there is no folder" in refused.stderr.splitlines()[-1]
+    write_config(tmp_path / "config.yaml", cfgs)
+    refused = said(command, 1, cwd=copied)
+    assert "Traceback" not in refused
+    assert "error: there is no folder" in refused.splitlines()[-1]
     assert main(["opengait", "uninstall", "--opengait", str(copied)]) == 0
     assert not list((copied / "opengait/modeling/models").rglob("*gaitcrafter*"))
 
 
 def start_torchrun(folder: Path, cfgs: dict[str, Any]) -> subprocess.Popen[str]:
     """Two processes of the launcher, by gloo."""
-    path = write_config(folder / "config.yaml", cfgs)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
-    command += [str(REPOSITORY / "tools/opengait.py"), "--opengait", str(CHECKOUT), "--cfgs", str(path)]
-    command += ["--device", "cpu", "--workdir", str(folder / "work")]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    command = [*torchrun, *launcher(folder, cfgs)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_two_processes_train_and_test_on_clips_that_are_made_once_and_reused(
@@ -271,15 +259,13 @@ def test_two_processes_train_and_test_on_clips_that_are_made_once_and_reused(
         errors = run.communicate()[1]
     assert run.returncode == 0, errors
     assert errors.count("making 6 clips of 3 people") == 1
-    for said in ("synthesizing", "and 6 synthetic clips, 3 of the 7 people", "batch_size: 16 -> 2"):
-        assert said in errors
+    for words in ("synthesizing", "and 6 synthetic clips, 3 of the 7 people", "batch_size: 16 -> 2"):
+        assert words in errors
     assert errors.count("Iteration 00002") == 1
     assert len(table(errors)) == 3
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.pkl")}
     assert len(made) == 6
-    again = launch(data, tmp_path, cfgs)
-    assert again.returncode == 0, again.stderr
-    assert "making" not in again.stderr
+    assert "making" not in said(launcher(tmp_path, cfgs))
     assert {path: path.stat().st_mtime_ns for path in made} == made
 
 
@@ -294,16 +280,14 @@ def test_known_novel_and_imitated_people_join_on_demand(tmp_path: Path, monkeypa
         "synthetic": [{**common, "novel": 1, "cadence": 20}, known, {**common, "like": str(root / "pkl")}],
     }
     cfgs["trainer_cfg"]["sampler"]["synthetic_takes"] = 0.5
-    done = launch(root, tmp_path, cfgs)
-    assert done.returncode == 0, done.stderr
-    assert [f"making {count} clips of {count} people" in done.stderr for count in (1, 2, 3)] == [True] * 3
-    assert "and 6 synthetic clips, 3 of the 6 people" in done.stderr
+    errors = said(launcher(tmp_path, cfgs))
+    assert all(f"making {count} clips of {count} people" in errors for count in (1, 2, 3))
+    assert "and 6 synthetic clips, 3 of the 6 people" in errors
     made = [pickle.loads(path.read_bytes()) for path in (tmp_path / "cache").rglob("090.pkl")]
     assert [frames.shape for frames in made] == [(24, 64, 64)] * 6
     known["identities"] = ["sim2508-0001"]
-    refused = launch(root, tmp_path, cfgs)
-    assert refused.returncode == 2, refused.stderr
-    assert "data_cfg.synthetic.identities: unknown 'sim2508-0001'; did you mean 'sim2508-001'" in refused.stderr
+    refused = said(launcher(tmp_path, cfgs), 2)
+    assert "data_cfg.synthetic.identities: unknown 'sim2508-0001'; did you mean 'sim2508-001'" in refused
 
 
 def test_a_killed_rank_ends_the_run_and_loses_nothing(data: Path, tmp_path: Path) -> None:
@@ -322,3 +306,13 @@ def test_a_killed_rank_ends_the_run_and_loses_nothing(data: Path, tmp_path: Path
     assert run.returncode != 0
     for path in saved.glob("*.pt"):
         assert torch.load(path, weights_only=True)["iteration"] == int(path.stem[-5:])
+
+
+def test_class_counts_stand_where_opengait_has_them_and_data_keys_are_opengaits() -> None:
+    entry, found = yaml.safe_load(opengait_entry(small_plan(), Path("out"))), {}
+    base = ("gaitbase/gaitbase_da_casiab", "deepgaitv2/DeepGaitV2_casiab", "gaitgl/gaitgl", "gaitset/gaitset")
+    for name in (*base, "gaitpart/gaitpart"):
+        config = read_yaml(CHECKOUT / f"configs/{name}.yaml")
+        found[config["model_cfg"]["model"]] = {place for place, _ in class_counts(config, "")}
+    assert {model: {place for place, _ in class_counts(of, "")} for model, of in entry["class_count"].items()} == found
+    assert set(entry["alone"]) <= set(read_yaml(CHECKOUT / "configs/default.yaml")["data_cfg"])

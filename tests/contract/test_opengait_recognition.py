@@ -1,7 +1,6 @@
 """Our GaitSet, GaitBase, losses and protocols agree with an OpenGait checkout's.
 
-``make test-opengait`` runs them; $OPENGAIT_ROOT names the checkout. torchvision, which OpenGait's backbones
-need, is taken from the environment, or from a folder of that name beside the checkout.
+``make test-opengait`` runs them; $OPENGAIT_ROOT names the checkout. OpenGait's backbones need torchvision.
 """
 
 from __future__ import annotations
@@ -165,8 +164,7 @@ def test_tables_agree_to_the_digit(metric: Distance, answer: Answer) -> None:
     assert all(5 < value < 95 for value in (*grew.metrics.values(), *figures) if value < 99)
 
 
-def test_the_benchmark_trains_opengaits_models_with_our_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(CHECKOUT.parent / "torchvision")
+def test_the_benchmark_trains_opengaits_models_with_our_sizes() -> None:
     with Worker("opengait-gaitset", threads=1) as theirs, Worker("gaitset", threads=1) as mine:
         assert theirs.about["parameters"] == mine.about["parameters"]
         assert theirs.measure("recognition", "float32", 0.0)[0] > 0
