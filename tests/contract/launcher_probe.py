@@ -26,17 +26,6 @@ from gaitcrafter_ext.opengait.plugin import register
 from gaitcrafter_ext.opengait.prepare import Run, prepare
 
 
-def enter(checkout: Checkout, folder: Path) -> Run:
-    """Make this process an OpenGait process that knows us."""
-    sys.path.insert(0, str(checkout.package))
-    run = Run(checkout, "train", (folder, checkout.root))
-    register(run, "cpu")
-    torch.distributed.init_process_group("nccl", init_method="env://")  # as main.py says; gloo answers
-    importlib.import_module("modeling.models")
-    importlib.import_module("utils").get_msg_mgr().init_manager(str(folder / "log"), False, 1)
-    return run
-
-
 def stock_refusals(run: Run, joined: dict[str, Any]) -> dict[str, str]:
     """Which of the checkout's own configs refuse a synthetic entry, on a small data set and in small batches."""
     found = {}
@@ -119,7 +108,11 @@ def unreadable_lists(checkout: Checkout) -> list[str]:
 def main() -> None:
     checkout, folder = Checkout(sys.argv[1]), Path(sys.argv[2])
     os.chdir(folder)  # a training notes its class count below the working directory
-    run = enter(checkout, folder)
+    sys.path.insert(0, str(checkout.package))
+    run = Run(checkout, "train", (folder, checkout.root))
+    register(run, "cpu")
+    torch.distributed.init_process_group("nccl", init_method="env://")  # as main.py says; gloo answers
+    importlib.import_module("utils").get_msg_mgr().init_manager(str(folder / "log"), False, 1)
     joined = yaml.safe_load((folder / "joined.yaml").read_text())
     answer = {"stock": stock_refusals(run, joined), "data": ask_data(folder), "unreadable": unreadable_lists(checkout)}
     print(json.dumps(answer))

@@ -33,15 +33,7 @@ from gaitcrafter_ext.silhouettes.dataset import load_dataset
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.output import opengait_entry
-from tests.opengait_fakes import (
-    CHECKOUT,
-    REPOSITORY,
-    clip,
-    config,
-    synthetic_set,
-    write_config,
-    write_tree,
-)
+from tests.opengait_fakes import CHECKOUT, REPOSITORY, clip, config, synthetic_set, write_config, write_tree
 from tests.synthesis_fakes import small_plan
 
 pytestmark = pytest.mark.opengait

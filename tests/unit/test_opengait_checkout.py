@@ -17,7 +17,7 @@ from gaitcrafter_ext.errors import ConflictError, MissingError, UsageError
 from gaitcrafter_ext.opengait import stubs
 from gaitcrafter_ext.opengait.checkout import Checkout
 from tests.opengait_fakes import REPOSITORY, fake_checkout
-from tests.refusals import content_of
+from tests.refusals import assert_refused, content_of
 
 
 @pytest.fixture
@@ -113,10 +113,7 @@ def test_a_wrong_command_is_one_line(
         (["--opengait", str(checkout), "--cfgs", "none.yaml"], 1, "there is no file none.yaml"),
         (["--opengait", str(checkout)], 2, "--cfgs"),
     ):
-        assert main(["opengait", *arguments]) == code
-        error = capsys.readouterr().err
-        assert said in error
-        assert error.count("\n") == 1
+        assert_refused(["opengait", *arguments], code, said, tmp_path, capsys)
 
 
 def test_compose_prints_one_plain_config(checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError, UsageError
 from gaitcrafter_ext.opengait.checkout import Checkout
@@ -19,6 +18,7 @@ from gaitcrafter_ext.opengait.config_keys import (
     read_sampler,
 )
 from gaitcrafter_ext.opengait.prepare import Run, class_counts, prepare
+from gaitcrafter_ext.records import read_yaml
 from gaitcrafter_ext.silhouettes.partition import Partition
 from tests.opengait_fakes import config, fake_checkout, synthetic_set, write_tree
 
@@ -83,28 +83,23 @@ def test_arms_and_overrides_merge_sections_and_replace_lists() -> None:
             parse_override(text)
 
 
-def load(path: Path) -> dict[str, Any]:
-    values: dict[str, Any] = yaml.safe_load(path.read_text())
-    return values
-
-
 def test_ready_arms_change_people_sampler_and_name_of_a_base_only() -> None:
     assert (len(BASES), len(ARMS)) == (8, 12)
-    for arm in map(load, ARMS):
+    for arm in map(read_yaml, ARMS):
         assert read_entries(arm["data_cfg"].pop("synthetic"))
         assert set(arm["data_cfg"]) <= {"synthetic_only", "dataset_partition"}
         assert arm["evaluator_cfg"] == {"save_name": arm["trainer_cfg"]["save_name"]}
         assert set(arm["trainer_cfg"].pop("sampler", {})) <= {"type", "synthetic_people", "synthetic_takes"}
         assert set(arm["trainer_cfg"]) == {"save_name"}
-    base = load(CONFIGS / "gaitset.yaml")
-    apply_arm(base, load(CONFIGS / "arms/casia-b/novel-people.yaml"))
+    base = read_yaml(CONFIGS / "gaitset.yaml")
+    apply_arm(base, read_yaml(CONFIGS / "arms/casia-b/novel-people.yaml"))
     assert base["data_cfg"]["dataset_name"] == "CASIA-B"
     assert base["trainer_cfg"]["sampler"]["batch_size"] == [8, 16]
 
 
 def test_ordered_models_skip_no_frames() -> None:
     for path in BASES:
-        sampler = load(path)["trainer_cfg"]["sampler"]
+        sampler = read_yaml(path)["trainer_cfg"]["sampler"]
         assert ("ordered" in sampler["sample_type"].split("_")) == path.stem.startswith(("gaitgl", "deepgaitv2"))
         assert sampler.get("frames_skip_num", 0) == 0
 
@@ -113,14 +108,14 @@ def test_the_people_of_ready_arms_are_those_that_their_names_say() -> None:
     for folder, counts, tested in (("casia-b", (7, 18, 37), 50), ("simulated", (5, 12, 25), 30)):
         for share, count in zip((10, 25, 50), counts, strict=True):
             path = CONFIGS / "arms" / folder / f"few-labels-{share}.yaml"
-            data = load(path)["data_cfg"]
+            data = read_yaml(path)["data_cfg"]
             partition = Partition.load(path.parent / data["dataset_partition"])
             assert (len(partition.train), len(partition.test)) == (count, tested)
             assert data["synthetic"][0]["weights"] == f"weights/{folder}-{share}"
-    trained = load(CONFIGS / "arms/casia-b/same-people.yaml")["data_cfg"]["synthetic"][0]
+    trained = read_yaml(CONFIGS / "arms/casia-b/same-people.yaml")["data_cfg"]["synthetic"][0]
     assert (trained["weights"], trained["identities"]) == ("weights/casia-b", "all")
-    imitated = load(CONFIGS / "arms/simulated/same-people.yaml")["data_cfg"]["synthetic"][0]
-    root = load(CONFIGS / "gaitset-cpu.yaml")["data_cfg"]["dataset_root"]
+    imitated = read_yaml(CONFIGS / "arms/simulated/same-people.yaml")["data_cfg"]["synthetic"][0]
+    root = read_yaml(CONFIGS / "gaitset-cpu.yaml")["data_cfg"]["dataset_root"]
     assert (imitated["weights"], imitated["like"]) == ("bundled", root)
 
 

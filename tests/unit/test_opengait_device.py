@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from unittest import mock
+
+import pytest
 
 from gaitcrafter_ext.opengait.device import prepare_environment
 from tests.opengait_fakes import REPOSITORY, synthetic_set, write_tree
@@ -80,25 +81,20 @@ torch.distributed.destroy_process_group()
 
 
 def test_cuda_calls_are_answered_by_the_cpu_and_left_alone_on_cuda(tmp_path: Path) -> None:
-    kept = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "MASTER_PORT")}
     command = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, env=kept)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
 
 
-def test_one_gpu_is_chosen_where_torchrun_is_not() -> None:
-    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "CUDA_VISIBLE_DEVICES")
-    with mock.patch.dict(os.environ):
-        for name in names:
-            os.environ.pop(name, None)
-        os.environ["CUDA_VISIBLE_DEVICES"] = "3,4"
+def test_one_gpu_is_chosen_where_torchrun_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone, launched = {"CUDA_VISIBLE_DEVICES": "3,4"}, {"CUDA_VISIBLE_DEVICES": "3,4", "WORLD_SIZE": "2"}
+    for variables in (alone, launched):
+        monkeypatch.setattr(os, "environ", variables)
         prepare_environment("auto")
-        assert [os.environ[name] for name in names[:4]] == ["0", "1", "0", "127.0.0.1"]
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
-        assert os.environ.pop("GAITCRAFTER_VISIBLE_DEVICES") == "3,4"  # for clips on demand
-        os.environ.update(WORLD_SIZE="2", CUDA_VISIBLE_DEVICES="3,4")
-        prepare_environment("auto")
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == "3,4"
+    process = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1"}
+    devices = {"CUDA_VISIBLE_DEVICES": "3", "GAITCRAFTER_VISIBLE_DEVICES": "3,4"}  # all, for clips on demand
+    assert alone == {**process, **devices, "MASTER_PORT": alone["MASTER_PORT"]}
+    assert launched["CUDA_VISIBLE_DEVICES"] == "3,4"
 
 
 # Every other dependency that the package declares; and what those bring.
