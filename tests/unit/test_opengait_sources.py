@@ -167,44 +167,38 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> RealPeople:
-    root = write_tree(tmp_path_factory.mktemp("other"), ("x-1", "x-2"), ("nm-01",), ("090",))
-    return real_people("other", root / "pkl", root / "partition.json")
-
-
-def planned(other: RealPeople, **options: Any) -> Plan:
+def planned(real: RealPeople, **options: Any) -> Plan:
     (entry,) = read_entries({"weights": "bundled-teacher", **options})
     assert isinstance(entry, GeneratedEntry)
     weights = locate(entry.weights)
-    return plan_of(entry, read_card(weights), weights, other)
+    return plan_of(entry, read_card(weights), weights, real)
 
 
-def test_an_entry_becomes_the_plan_that_synthesize_makes(other: RealPeople) -> None:
-    plan = planned(other, novel=2, conditions="nm", views="090", takes=2, frames=60, cadence="x1.1", seed=7, steps=3)
+def test_an_entry_becomes_the_plan_that_synthesize_makes(real: RealPeople) -> None:
+    plan = planned(real, novel=2, conditions="nm", views="090", takes=2, frames=60, cadence="x1.1", seed=7, steps=3)
     assert [name.split("/", 1)[1] for name in plan.clips] == ["nm-01/090", "nm-02/090"] * 2
     sampling = plan.sampling
     assert (sampling.seed, sampling.steps, sampling.frames, sampling.cadence) == (7, 3, 60, "x1.1")
-    default, card = planned(other, novel=1).sampling, read_card(locate("bundled-teacher")).sampling
+    default, card = planned(real, novel=1).sampling, read_card(locate("bundled-teacher")).sampling
     assert asdict(default).items() >= asdict(card).items() - {("baked_in", False)}
     assert {each.name for each in fields(Sampling)} - {"columns"} <= {each.name for each in fields(GeneratedEntry)}
     with pytest.raises(UsageError, match=r"data_cfg\.synthetic\.conditions"):
-        planned(other, novel=1, conditions="xx")
+        planned(real, novel=1, conditions="xx")
 
 
-def test_weights_of_few_people_blend_as_many_as_they_know(other: RealPeople, tmp_path: Path) -> None:
+def test_weights_of_few_people_blend_as_many_as_they_know(real: RealPeople, tmp_path: Path) -> None:
     tiny_pipeline().save_pretrained(tmp_path)
-    assert len(planned(other, weights=str(tmp_path), novel=1).people["syn-0001"].mix) == 2
+    assert len(planned(real, weights=str(tmp_path), novel=1).people["syn-0001"].mix) == 2
 
 
-def test_only_training_people_are_imitated(other: RealPeople, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_training_people_are_imitated(real: RealPeople, monkeypatch: pytest.MonkeyPatch) -> None:
     imitated: list[str] = []
     monkeypatch.setattr(on_demand, "people_like", lambda card, weights, store, names: imitated.extend(names) or {})
-    (other.root / "x-3").mkdir()  # holds no clip
-    few = replace(other, train=("x-1",))  # x-2 is there, but in neither set: few labels
+    (real.root / "sim-005").mkdir()  # holds no clip
+    few = replace(real, train=("sim-001",))  # sim-002 is there, but in neither set: few labels
     with pytest.raises(UsageError, match="no person"):
-        planned(few, like=str(other.root))
-    assert imitated == ["x-1"]
+        planned(few, like=str(real.root))
+    assert imitated == ["sim-001"]
 
 
 def test_clips_are_made_once_and_kept_by_what_was_asked_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,9 +240,9 @@ def test_whoever_asks_at_the_same_time_waits_for_the_clips(home: Path, monkeypat
 
 @pytest.mark.slow
 def test_a_shard_on_each_gpu_makes_the_same_clips_as_one_process(
-    home: Path, other: RealPeople, monkeypatch: pytest.MonkeyPatch
+    home: Path, real: RealPeople, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = planned(other, novel=2, conditions="nm", views="090")
+    plan = planned(real, novel=2, conditions="nm", views="090")
     whole = get_or_synthesize(plan, locate("bundled-teacher"), device="cpu")
     shards = OutputFolder(home / "shards")
     shards.root.mkdir()
