@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.benchmarks.contenders import opengait_sizes
 from gaitcrafter_ext.opengait.checkout import REQUIRED
-from gaitcrafter_ext.recognition.config import GaitBaseConfig, GaitSetConfig
+from gaitcrafter_ext.opengait.config_keys import apply_arm
+from gaitcrafter_ext.opengait.prepare import class_counts
+from gaitcrafter_ext.records import read_yaml
 from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -82,42 +82,17 @@ def synthetic_set(
     return root
 
 
-def config(root: Path, model: str = "GaitSet", **data: Any) -> dict[str, Any]:
-    """A small OpenGait config for a tree of ``write_tree``."""
-    models: dict[str, dict[str, Any]] = {
-        "GaitSet": opengait_sizes("gaitset", asdict(GaitSetConfig((4, 8, 16), 16, (2, 1))), 4),
-        "Baseline": opengait_sizes("gaitbase", asdict(GaitBaseConfig((4, 8, 16, 32), embedding=32, bins=(4,))), 4),
-        "GaitGL": {"channels": [4, 8, 16], "class_num": 4},
-        "DeepGaitV2": {
-            "Backbone": {"mode": "p3d", "in_channels": 1, "layers": [1, 1, 1, 1], "channels": [4, 8, 16, 32]},
-            "SeparateBNNecks": {"class_num": 4},
-        },
-    }
-    triplet = {"type": "TripletLoss", "log_prefix": "triplet", "margin": 0.2, "loss_term_weight": 1.0}
-    softmax = {"type": "CrossEntropyLoss", "log_prefix": "softmax", "scale": 16, "loss_term_weight": 1.0}
-    ordered = model in ("GaitGL", "DeepGaitV2")
-    frames = {"sample_type": "fixed_ordered", "frames_skip_num": 0} if ordered else {"sample_type": "fixed_unordered"}
-    return {
-        "data_cfg": {
-            "dataset_name": "simulated",
-            "test_dataset_name": "CASIA-B",
-            "dataset_root": str(root / "pkl"),
-            "dataset_partition": str(root / "partition.json"),
-            "num_workers": 0,
-            **data,
-        },
-        "model_cfg": {"model": model, **models[model]},
-        "loss_cfg": [triplet] if model == "GaitSet" else [triplet, softmax],
-        "trainer_cfg": {
-            "enable_float16": False,
-            "log_iter": 1,
-            "save_iter": 2,
-            "save_name": "tiny",
-            "total_iter": 2,
-            "sampler": {"type": "TripletSampler", "batch_size": [2, 2], "frames_num_fixed": 6, **frames},
-        },
-        "evaluator_cfg": {"restore_hint": 2, "save_name": "tiny", "sampler": {"batch_size": 16}},
-    }
+def config(root: Path, model: str = "gaitset", **data: Any) -> dict[str, Any]:
+    """The ready config of a model, short, for a tree of ``write_tree``; four classes, and a test batch of 16."""
+    cfgs = read_yaml(REPOSITORY / "opengait_configs" / f"{model}-cpu.yaml")
+    tree = {"dataset_root": str(root / "pkl"), "dataset_partition": str(root / "partition.json"), "num_workers": 0}
+    sampler = {"batch_size": [2, 2], "frames_num_fixed": 6}
+    training = {"log_iter": 1, "save_iter": 2, "total_iter": 2, "sampler": sampler}
+    testing = {"restore_hint": 2, "sampler": {"batch_size": 16}}
+    apply_arm(cfgs, {"data_cfg": {**tree, **data}, "trainer_cfg": training, "evaluator_cfg": testing})
+    for _, section in class_counts(cfgs["model_cfg"]):
+        section["class_num"] = 4
+    return cfgs
 
 
 def write_config(path: Path, values: dict[str, Any]) -> Path:

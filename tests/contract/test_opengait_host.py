@@ -55,7 +55,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def joined(data: Path, model: str = "GaitSet") -> dict[str, Any]:
+def joined(data: Path, model: str = "gaitset") -> dict[str, Any]:
     """A config whose batches are half novel people."""
     entry = {"root": str(data / "syn" / "pkl"), "partition": str(data / "syn" / "partition.json")}
     cfgs = config(data, model, synthetic=[entry])
@@ -93,11 +93,11 @@ def write_layout(root: Path, name: str) -> dict[str, dict[str, Any]]:
     takes, views = tuple(rules.take_names({rules.condition_of(take): 1})), (rules.view_name(view),)
     synthetic_set(root / "syn", {"syn-0001": {"a": 0.5, "b": 0.5}}, rules.name, takes, views, rules)
     entry = FolderEntry(str(root / "syn/pkl"), str(root / "syn/partition.json"))
-    cfgs = config(root, "DeepGaitV2", dataset_name=rules.name, synthetic=[{"root": entry.root}])
+    cfgs = config(root, "deepgaitv2", dataset_name=rules.name, synthetic=[{"root": entry.root}])
     if len(files) > 1:
         cfgs["data_cfg"]["data_in_use"] = [file == sils for file in names]
     merge(plan_merge(rules.name, root / "pkl", root / "partition.json", [entry], rules.file), root / "merged")
-    merged = config(root / "merged", "DeepGaitV2", dataset_name=rules.name)
+    merged = config(root / "merged", "deepgaitv2", dataset_name=rules.name)
     return {"joined": cfgs, "merged": merged}
 
 
@@ -105,8 +105,8 @@ def write_layout(root: Path, name: str) -> dict[str, dict[str, Any]]:
 def answer(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What one OpenGait process answers, see ``launcher_probe.py``."""
     folder = tmp_path_factory.mktemp("probe")
-    write_config(folder / "joined.yaml", joined(data, "DeepGaitV2"))
-    several = joined(data, "DeepGaitV2")
+    write_config(folder / "joined.yaml", joined(data, "deepgaitv2"))
+    several = joined(data, "deepgaitv2")
     other = {**config(data)["data_cfg"], "dataset_name": "Another"}
     several["data_cfg"] = [several["data_cfg"], other]
     several["trainer_cfg"]["sampler"].pop("synthetic_people")
@@ -190,7 +190,7 @@ def launcher(folder: Path, cfgs: dict[str, Any]) -> list[str | Path]:
 def test_gaitset_trains_saves_restores_and_is_tested(data: Path, tmp_path: Path) -> None:
     command = launcher(tmp_path, joined(data))
     assert "training on 4 real people (80 clips) and 12 synthetic clips, 2 of the 6 people" in said(command)
-    saved = tmp_path / "work/output/simulated/GaitSet/tiny/checkpoints/tiny-00002.pt"
+    saved = tmp_path / "work/output/simulated/GaitSet/real/checkpoints/real-00002.pt"
     assert saved.is_file()
     tested = said([*command, "--phase", "test", "--iter", "2"])
     assert f"Restore Parameters from {saved.relative_to(tmp_path / 'work')}" in tested
@@ -198,9 +198,9 @@ def test_gaitset_trains_saves_restores_and_is_tested(data: Path, tmp_path: Path)
     assert len(table(tested)) == 3
 
 
-@pytest.mark.parametrize("model", ["Baseline", "GaitGL", "DeepGaitV2"])
+@pytest.mark.parametrize("model", ["gaitbase", "gaitgl", "deepgaitv2"])
 def test_the_other_models_train_and_are_tested(data: Path, tmp_path: Path, model: str) -> None:
-    if model == "Baseline" and importlib.util.find_spec("torchvision") is None:
+    if model == "gaitbase" and importlib.util.find_spec("torchvision") is None:
         pytest.skip("OpenGait's GaitBase needs torchvision")
     cfgs = joined(data, model)
     cfgs["trainer_cfg"]["with_test"] = True
@@ -243,7 +243,7 @@ def test_two_processes_train_and_test_on_clips_that_are_made_once_and_reused(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GAITCRAFTER_CACHE", str(tmp_path / "cache"))
-    cfgs = joined(data, "DeepGaitV2")
+    cfgs = joined(data, "deepgaitv2")
     entry = {"weights": "bundled", "novel": 3, "conditions": ["nm"], "views": ["000", "090"]}
     cfgs["data_cfg"] |= {"synthetic": [entry], "dataset_name": "mine"}
     cfgs["trainer_cfg"]["with_test"] = True
@@ -266,7 +266,7 @@ def test_known_novel_and_imitated_people_join_on_demand(tmp_path: Path, monkeypa
     root = write_tree(tmp_path / "real", ("a", "b", "c", "d"), test=1)
     common = {"weights": "bundled-teacher", "conditions": ["nm"], "views": ["090"], "steps": 1, "frames": 24}
     known = {**common, "identities": ["sim2508-001", "sim2508-1000"]}
-    cfgs = joined(root, "DeepGaitV2")
+    cfgs = joined(root, "deepgaitv2")
     cfgs["data_cfg"] |= {
         "dataset_name": "simulated-2508",
         "synthetic": [{**common, "novel": 1, "cadence": 20}, known, {**common, "like": str(root / "pkl")}],
@@ -285,10 +285,10 @@ def test_known_novel_and_imitated_people_join_on_demand(tmp_path: Path, monkeypa
 def test_a_killed_rank_ends_the_run_and_loses_nothing(data: Path, tmp_path: Path) -> None:
     cfgs = joined(data)
     cfgs["trainer_cfg"] |= {"total_iter": 100_000, "save_iter": 1}
-    saved = tmp_path / "work/output/simulated/GaitSet/tiny/checkpoints"
+    saved = tmp_path / "work/output/simulated/GaitSet/real/checkpoints"
     with start_torchrun(tmp_path, cfgs) as run:
         deadline = time.monotonic() + 600
-        while len(list(saved.glob("tiny-*.pt"))) <= 3:
+        while len(list(saved.glob("real-*.pt"))) <= 3:
             assert run.poll() is None, run.communicate()
             assert time.monotonic() < deadline
             time.sleep(0.1)

@@ -136,11 +136,10 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
     return Checkout(fake_checkout(tmp_path / "OpenGait"))
 
 
-def full(data: Path, model: str = "Baseline", **extra: Any) -> dict[str, Any]:
+def full(data: Path, model: str = "gaitbase", **extra: Any) -> dict[str, Any]:
     """The config as OpenGait's loader gives it, merged with its defaults."""
     cfgs = config(data, model, **extra)
     cfgs["evaluator_cfg"] |= {"eval_func": "evaluate_indoor_dataset", "cross_view_gallery": False}
-    cfgs["trainer_cfg"]["restore_hint"] = 0
     return cfgs
 
 
@@ -163,7 +162,7 @@ def test_a_config_without_synthetic_people_passes_unchanged(data: Path, checkout
 
 
 def test_the_class_count_is_derived(data: Path, checkout: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
-    for model in ("Baseline", "GaitGL"):
+    for model in ("gaitbase", "gaitgl"):
         assert counts(prepare(full(data, model, synthetic=synthetic(data)), run(checkout))) == [5]  # 4 real, 1 novel
         assert "class_num: 4 -> 5" in capsys.readouterr().err
     gone = full(data, synthetic=[{"root": "gone"}])  # a test needs no synthetic clips
@@ -231,7 +230,7 @@ def test_clips_on_demand_are_as_long_as_ordered_sampling_takes(
     data: Path, checkout: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for wanted, frames in ((10, 30), (40, 44), (700, 600)):
-        cfgs = full(data, "DeepGaitV2", synthetic=[{"weights": "bundled", "novel": 2}], dataset_name="other")
+        cfgs = full(data, "deepgaitv2", synthetic=[{"weights": "bundled", "novel": 2}], dataset_name="other")
         cfgs["trainer_cfg"]["sampler"] |= {"frames_num_fixed": wanted, "frames_skip_num": 4}
         prepare(cfgs, run(checkout))
         assert cfgs["data_cfg"]["synthetic"][0]["frames"] == frames
