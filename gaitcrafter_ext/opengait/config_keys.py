@@ -83,7 +83,7 @@ class GeneratedEntry:
     views: Names = "all"
     takes: Annotated[int, Field(ge=1, le=1000, strict=True)] = 1
     frames: Annotated[int, Field(ge=SHORTEST, le=LONGEST, strict=True)] | None = None  # None: what the sampler needs
-    cadence: Annotated[str, BeforeValidator(_cadence)] | None = None
+    cadence: Annotated[str, BeforeValidator(_cadence)] = ""  # each person's own
     size: Literal[64, 128] = 64
     seed: Natural = 0
     steps: Positive | None = None

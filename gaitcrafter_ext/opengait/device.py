@@ -5,6 +5,7 @@ On a GPU nothing is touched: only the environment that ``torchrun`` would have s
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 import sys
@@ -43,12 +44,10 @@ def prepare_environment(device: str = "auto") -> None:
 
 def patch_device(device: str) -> None:
     """Let OpenGait's CUDA calls mean ``cpu`` or ``mps`` from now on; on ``cuda`` only what Windows lacks changes."""
-    import torch
-
-    distributed: Any = torch.distributed
-    if device != "cuda" or not distributed.is_nccl_available():
-        initialise = distributed.init_process_group
-        distributed.init_process_group = lambda _, *args, **kwargs: initialise("gloo", *args, **kwargs)
+    torch: Any = importlib.import_module("torch")  # for mypy, which knows that its attributes are not to be replaced
+    if device != "cuda" or not torch.distributed.is_nccl_available():
+        initialise = torch.distributed.init_process_group
+        torch.distributed.init_process_group = lambda _, *args, **kwargs: initialise("gloo", *args, **kwargs)
     if device == "cuda":
         return
     notify(f"no GPU in use: OpenGait runs on the {device.upper()}")
@@ -58,22 +57,16 @@ def patch_device(device: str) -> None:
     if processes > 1:
         notify("batch normalisation is not synchronised on the CPU: each process normalises by its own part of a batch")
     warnings.filterwarnings("ignore", message=r".*(GradScaler|autocast|pin_memory).*")
-    cuda: Any = torch.cuda
-    cuda.device_count = lambda: processes
-    cuda.current_device = lambda: this_process().local_rank
-    cuda.set_device = lambda device: None
-    _patch_moves(torch.device(device))
-    _patch_parallel(single=processes == 1)
+    torch.cuda.device_count = lambda: processes
+    torch.cuda.current_device = lambda: this_process().local_rank
+    torch.cuda.set_device = lambda device: None
+    _patch_moves(torch, torch.device(device))
+    _patch_parallel(torch.nn, single=processes == 1)
 
 
-def _patch_moves(target: Any) -> None:
+def _patch_moves(torch: Any, target: Any) -> None:
     """What OpenGait moves to CUDA, or loads there, goes to ``target``."""
-    import torch
-
-    tensor_class: Any = torch.Tensor
-    module_class: Any = torch.nn.Module
-    package: Any = torch
-    module_to, load = module_class.to, package.load
+    module_to, load = torch.nn.Module.to, torch.load
 
     def cuda(tensor: Any, *_: Any) -> Any:
         if target.type == "mps" and tensor.dtype == torch.float64:
@@ -85,23 +78,19 @@ def _patch_moves(target: Any) -> None:
     def to(module: Any, *args: Any, **kwargs: Any) -> Any:
         return module_to(module, *args, **kwargs | ({"device": target} if "device" in kwargs else {}))
 
-    tensor_class.cuda = cuda
-    module_class.to = to
-    module_class.cuda = lambda module, *_: module_to(module, target)
-    package.load = lambda file, map_location=None, **kwargs: load(file, map_location=target, **kwargs)
+    torch.Tensor.cuda = cuda
+    torch.nn.Module.to = to
+    torch.nn.Module.cuda = lambda module, *_: module_to(module, target)
+    torch.load = lambda file, map_location=None, **kwargs: load(file, map_location=target, **kwargs)
 
 
-def _patch_parallel(single: bool) -> None:
+def _patch_parallel(nn: Any, single: bool) -> None:
     """DistributedDataParallel without device numbers, or without any of it; no synchronised batch normalisation."""
-    import torch
+    nn.SyncBatchNorm.convert_sync_batchnorm = staticmethod(lambda module: module)
+    original = nn.parallel.DistributedDataParallel.__init__
 
-    norm: Any = torch.nn.SyncBatchNorm
-    norm.convert_sync_batchnorm = staticmethod(lambda module: module)
-    parallel: Any = torch.nn.parallel
-    original = parallel.DistributedDataParallel.__init__
-
-    class Alone(torch.nn.Module):
-        def __init__(self, module: torch.nn.Module, **_: Any) -> None:
+    class Alone(nn.Module):
+        def __init__(self, module: Any, **_: Any) -> None:
             super().__init__()
             self.module = module
 
@@ -112,19 +101,16 @@ def _patch_parallel(single: bool) -> None:
         original(self, module, **kwargs)
 
     if single:
-        parallel.DistributedDataParallel = Alone
+        nn.parallel.DistributedDataParallel = Alone
     else:
-        parallel.DistributedDataParallel.__init__ = init
+        nn.parallel.DistributedDataParallel.__init__ = init
 
 
 def patch_saving() -> None:
     """Checkpoints appear whole or not at all; ``numpy.float``, which ``RandomPartBlur`` uses, is there again."""
-    import numpy as np
-    import torch
-
-    vars(np).setdefault("float", float)
-    package: Any = torch
-    original = package.save
+    vars(importlib.import_module("numpy")).setdefault("float", float)
+    torch: Any = importlib.import_module("torch")
+    original = torch.save
 
     def save(thing: Any, file: Any, *args: Any, **kwargs: Any) -> None:
         if isinstance(file, (str, os.PathLike)):
@@ -133,4 +119,4 @@ def patch_saving() -> None:
         else:
             original(thing, file, *args, **kwargs)
 
-    package.save = save
+    torch.save = save

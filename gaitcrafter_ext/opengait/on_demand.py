@@ -55,18 +55,9 @@ main(*arguments)
 def plan_of(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) -> Plan:
     """The plan that ``gaitcrafter synthesize`` would make of the same options: the one place where they are mapped."""
     where, words = "data_cfg.synthetic", card.vocabulary
-    sampling = sampling_by(
-        card,
-        entry.sampler,
-        entry.steps,
-        entry.guidance,
-        entry.identity_scale,
-        frames=entry.frames or FRAMES,
-        seed=entry.seed,
-        precision=entry.precision,
-        cadence=entry.cadence or "",
-        size=entry.size,
-    )
+    how = (entry.sampler, entry.steps, entry.guidance, entry.identity_scale)
+    others = {name: getattr(entry, name) for name in ("seed", "precision", "cadence", "size")}
+    sampling = sampling_by(card, *how, frames=entry.frames or FRAMES, **others)
     conditions = choose(entry.conditions, words.conditions, f"{where}.conditions")
     parents = entry.blend_parents or usual_parents(len(words.identities))
     chosen = entry.filter and selected_for(card, Path(entry.filter), entry.novel or None, f"{where}.{{}}")
