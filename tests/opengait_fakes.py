@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,13 @@ def config(root: Path, model: str = "gaitset", **data: Any) -> dict[str, Any]:
     for _, section in class_counts(cfgs["model_cfg"]):
         section["class_num"] = 4
     return cfgs
+
+
+def run_python(*arguments: str | Path, code: int = 0, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+    """A Python process of its own, which ends with ``code``."""
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == code, done.stderr
+    return done
 
 
 def write_config(path: Path, values: dict[str, Any]) -> Path:

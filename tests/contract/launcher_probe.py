@@ -1,7 +1,7 @@
 """Runs inside an OpenGait checkout, in a process of its own: what do its data set, loaders and names make of ours?
 
-Usage: python launcher_probe.py CHECKOUT FOLDER. FOLDER holds what ``test_opengait_host.py`` wrote; the answer is one
-line of JSON on stdout.
+Usage: python -m tests.contract.launcher_probe CHECKOUT FOLDER. FOLDER holds what ``test_opengait_host.py`` wrote; the
+answer is one line of JSON on stdout.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs on an OpenGait checkout, in a process of its own: what do its models, losses and protocol make of our input?
 
-Usage: python opengait_probe.py CHECKOUT FOLDER. Reads FOLDER/ask.npz, models.json and <model>.pt, writes answer.npz and
-<model>-theirs.pt. Only the files that are asked about are imported, so packages of other models may be missing.
+Usage: python -m tests.contract.opengait_probe CHECKOUT FOLDER. Reads FOLDER/ask.npz, models.json and <model>.pt, writes
+answer.npz and <model>-theirs.pt.
 """
 
 from __future__ import annotations

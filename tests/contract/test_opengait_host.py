@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from gaitcrafter_ext.silhouettes.dataset import load_dataset
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.output import opengait_entry
-from tests.opengait_fakes import CHECKOUT, REPOSITORY, clip, config, synthetic_set, write_config, write_tree
+from tests.opengait_fakes import CHECKOUT, REPOSITORY, clip, config, run_python, synthetic_set, write_config, write_tree
 from tests.synthesis_fakes import small_plan
 
 pytestmark = pytest.mark.opengait
@@ -60,8 +59,12 @@ def joined(data: Path, model: str = "gaitset") -> dict[str, Any]:
     entry = {"root": str(data / "syn" / "pkl"), "partition": str(data / "syn" / "partition.json")}
     cfgs = config(data, model, synthetic=[entry])
     cfgs["trainer_cfg"]["sampler"] |= {"type": "RealSyntheticTripletSampler", "synthetic_people": 0.5}
+    cfgs["trainer_cfg"]["with_test"] = True
     return cfgs
 
+
+#: What OpenGait ends a test with.
+TABLE = re.compile(r"NM@R1: [\d.]+%\tBG@R1: [\d.]+%\tCL@R1: [\d.]+%")
 
 SILS = ("{v}-aligned-sils", "{v}-ratios", "{v}-rgbs", "{v}-sils")
 
@@ -115,9 +118,7 @@ def answer(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
         for how, cfgs in write_layout(folder / name, name).items():
             (folder / how).mkdir(exist_ok=True)
             write_config(folder / how / f"{name}.yaml", cfgs)
-    command = [sys.executable, "-m", "tests.contract.launcher_probe", str(CHECKOUT), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
-    assert done.returncode == 0, done.stderr
+    done = run_python("-m", "tests.contract.launcher_probe", CHECKOUT, folder)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -167,19 +168,6 @@ def test_opengaits_loader_and_transforms_take_our_batches_of_one_or_several_data
     assert answer["data"]["class_num"] == [6, 10]
 
 
-def table(text: str) -> list[float]:
-    """The last line of OpenGait's CASIA-B table: NM, BG, CL."""
-    lines = [line for line in text.splitlines() if "NM@R1" in line and "CL@R1" in line]
-    return [float(number) for number in re.findall(r"([\d.]+)%", lines[-1])]
-
-
-def said(command: Sequence[str | Path], code: int = 0, cwd: Path | None = None) -> str:
-    """Stderr of a Python process that ends with ``code``."""
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=cwd)
-    assert done.returncode == code, done.stderr
-    return done.stderr
-
-
 def launcher(folder: Path, cfgs: dict[str, Any]) -> list[str | Path]:
     """The command that runs a config on the CPU; its output goes to ``folder/work``."""
     path = write_config(folder / "config.yaml", cfgs)
@@ -189,24 +177,23 @@ def launcher(folder: Path, cfgs: dict[str, Any]) -> list[str | Path]:
 
 def test_gaitset_trains_saves_restores_and_is_tested(data: Path, tmp_path: Path) -> None:
     command = launcher(tmp_path, joined(data))
-    assert "training on 4 real people (80 clips) and 12 synthetic clips, 2 of the 6 people" in said(command)
+    trained = run_python(*command).stderr
+    assert "training on 4 real people (80 clips) and 12 synthetic clips, 2 of the 6 people" in trained
     saved = tmp_path / "work/output/simulated/GaitSet/real/checkpoints/real-00002.pt"
     assert saved.is_file()
-    tested = said([*command, "--phase", "test", "--iter", "2"])
+    tested = run_python(*command, "--phase", "test", "--iter", "2").stderr
     assert f"Restore Parameters from {saved.relative_to(tmp_path / 'work')}" in tested
     assert "batch_size: 16 -> 1" in tested
-    assert len(table(tested)) == 3
+    assert TABLE.search(tested)
 
 
 @pytest.mark.parametrize("model", ["gaitbase", "gaitgl", "deepgaitv2"])
 def test_the_other_models_train_and_are_tested(data: Path, tmp_path: Path, model: str) -> None:
     if model == "gaitbase" and importlib.util.find_spec("torchvision") is None:
         pytest.skip("OpenGait's GaitBase needs torchvision")
-    cfgs = joined(data, model)
-    cfgs["trainer_cfg"]["with_test"] = True
-    errors = said(launcher(tmp_path, cfgs))
+    errors = run_python(*launcher(tmp_path, joined(data, model))).stderr
     assert "class_num: 4 -> 6" in errors
-    assert len(table(errors)) == 3
+    assert TABLE.search(errors)
 
 
 def test_opengaits_own_main_knows_us_by_the_shim_alone(data: Path, tmp_path: Path) -> None:
@@ -214,18 +201,17 @@ def test_opengaits_own_main_knows_us_by_the_shim_alone(data: Path, tmp_path: Pat
     for name in ("opengait", "configs"):
         shutil.copytree(CHECKOUT / name, copied / name, ignore=shutil.ignore_patterns("__pycache__"))
     cfgs = joined(data)
-    cfgs["trainer_cfg"]["with_test"] = True
     command = ["opengait/main.py", "--cfgs", write_config(tmp_path / "config.yaml", cfgs)]
     assert main(["opengait", "install", "--opengait", str(copied)]) == 0
-    floor = said([*command, "--phase", "test", "--iter", "0"], cwd=copied)
+    floor = run_python(*command, "--phase", "test", "--iter", "0", cwd=copied).stderr
     assert "Restore Parameters" not in floor
-    assert len(table(floor)) == 3
-    trained = said(command, cwd=copied)
+    assert TABLE.search(floor)
+    trained = run_python(*command, cwd=copied).stderr
     assert "12 synthetic clips" in trained
-    assert len(table(trained)) == 3
+    assert TABLE.search(trained)
     cfgs["data_cfg"]["synthetic"][0]["root"] = str(tmp_path / "nowhere")
     write_config(tmp_path / "config.yaml", cfgs)
-    refused = said(command, 1, cwd=copied)
+    refused = run_python(*command, code=1, cwd=copied).stderr
     assert "Traceback" not in refused
     assert "error: there is no folder" in refused.splitlines()[-1]
     assert main(["opengait", "uninstall", "--opengait", str(copied)]) == 0
@@ -246,7 +232,6 @@ def test_two_processes_train_and_test_on_clips_that_are_made_once_and_reused(
     cfgs = joined(data, "deepgaitv2")
     entry = {"weights": "bundled", "novel": 3, "conditions": ["nm"], "views": ["000", "090"]}
     cfgs["data_cfg"] |= {"synthetic": [entry], "dataset_name": "mine"}
-    cfgs["trainer_cfg"]["with_test"] = True
     with start_torchrun(tmp_path, cfgs) as run:
         errors = run.communicate()[1]
     assert run.returncode == 0, errors
@@ -254,10 +239,10 @@ def test_two_processes_train_and_test_on_clips_that_are_made_once_and_reused(
     for words in ("synthesizing", "and 6 synthetic clips, 3 of the 7 people", "batch_size: 16 -> 2"):
         assert words in errors
     assert errors.count("Iteration 00002") == 1
-    assert len(table(errors)) == 3
+    assert TABLE.search(errors)
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.pkl")}
     assert len(made) == 6
-    assert "making" not in said(launcher(tmp_path, cfgs))
+    assert "making" not in run_python(*launcher(tmp_path, cfgs)).stderr
     assert {path: path.stat().st_mtime_ns for path in made} == made
 
 
@@ -272,19 +257,19 @@ def test_known_novel_and_imitated_people_join_on_demand(tmp_path: Path, monkeypa
         "synthetic": [{**common, "novel": 1, "cadence": 20}, known, {**common, "like": str(root / "pkl")}],
     }
     cfgs["trainer_cfg"]["sampler"]["synthetic_takes"] = 0.5
-    errors = said(launcher(tmp_path, cfgs))
+    errors = run_python(*launcher(tmp_path, cfgs)).stderr
     assert all(f"making {count} clips of {count} people" in errors for count in (1, 2, 3))
     assert "and 6 synthetic clips, 3 of the 6 people" in errors
     made = [pickle.loads(path.read_bytes()) for path in (tmp_path / "cache").rglob("090.pkl")]
     assert [frames.shape for frames in made] == [(24, 64, 64)] * 6
     known["identities"] = ["sim2508-0001"]
-    refused = said(launcher(tmp_path, cfgs), 2)
+    refused = run_python(*launcher(tmp_path, cfgs), code=2).stderr
     assert "data_cfg.synthetic.identities: unknown 'sim2508-0001'; did you mean 'sim2508-001'" in refused
 
 
 def test_a_killed_rank_ends_the_run_and_loses_nothing(data: Path, tmp_path: Path) -> None:
     cfgs = joined(data)
-    cfgs["trainer_cfg"] |= {"total_iter": 100_000, "save_iter": 1}
+    cfgs["trainer_cfg"] |= {"total_iter": 100_000, "save_iter": 1, "with_test": False}
     saved = tmp_path / "work/output/simulated/GaitSet/real/checkpoints"
     with start_torchrun(tmp_path, cfgs) as run:
         deadline = time.monotonic() + 600

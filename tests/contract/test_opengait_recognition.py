@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -28,9 +27,8 @@ from gaitcrafter_ext.recognition.networks import build_network
 from gaitcrafter_ext.silhouettes.dataset import Protocol, load_dataset
 from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
-from tests.opengait_fakes import CHECKOUT
+from tests.opengait_fakes import CHECKOUT, run_python
 
-PROBE = Path(__file__).with_name("opengait_probe.py")
 CLASSES = 5
 
 pytestmark = pytest.mark.opengait
@@ -83,6 +81,8 @@ def ours(name: str) -> nn.Module:
 
 @pytest.fixture(scope="module")
 def answer(tmp_path_factory: pytest.TempPathFactory) -> Answer:
+    if importlib.util.find_spec("torchvision") is None:
+        pytest.skip("OpenGait needs torchvision, which is not here: agreement with OpenGait is NOT tested")
     folder = tmp_path_factory.mktemp("opengait")
     for name in CONFIGS:
         save_opengait(folder / f"{name}.pt", ours(name))
@@ -91,10 +91,7 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> Answer:
     for name, key in LISTS.items():
         (folder / "datasets" / name).mkdir(parents=True)
         (folder / "datasets" / name / f"{name}.json").write_text(json.dumps({key: NAMED}))
-    done = subprocess.run([sys.executable, str(PROBE), str(CHECKOUT), str(folder)], capture_output=True, text=True)
-    if "package 'torchvision' is not installed" in done.stderr:
-        pytest.skip("OpenGait needs torchvision, which is not here: agreement with OpenGait is NOT tested")
-    assert done.returncode == 0, done.stderr
+    run_python("-m", "tests.contract.opengait_probe", CHECKOUT, folder)
     return dict(np.load(folder / "answer.npz")), folder
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.errors import ConflictError, MissingError, UsageError
 from gaitcrafter_ext.opengait import stubs
 from gaitcrafter_ext.opengait.checkout import Checkout
-from tests.opengait_fakes import REPOSITORY, fake_checkout
+from tests.opengait_fakes import REPOSITORY, fake_checkout, run_python
 from tests.refusals import assert_refused, content_of
 
 
@@ -75,10 +74,9 @@ def test_a_shim_whose_package_is_gone_says_so(checkout: Path, tmp_path: Path) ->
     Checkout(checkout).install()
     path, package = Checkout(checkout).shim, str(REPOSITORY / "gaitcrafter_ext")
     path.write_text(path.read_text().replace(package, str(tmp_path / "gone")))
-    command = [sys.executable, "-S", "-I", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "neither installed here nor at" in done.stderr
+    error = run_python("-S", "-I", path, code=1, cwd=tmp_path).stderr
+    assert "neither installed here nor at" in error
+    assert error.count("\n") == 1
 
 
 def test_a_missing_package_fails_only_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

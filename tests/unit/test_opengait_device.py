@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from gaitcrafter_ext.opengait.device import prepare_environment
-from tests.opengait_fakes import REPOSITORY, synthetic_set, write_tree
+from tests.opengait_fakes import REPOSITORY, run_python, synthetic_set, write_tree
 
 SCRIPT = """
 import os, sys
@@ -81,9 +79,7 @@ torch.distributed.destroy_process_group()
 
 
 def test_cuda_calls_are_answered_by_the_cpu_and_left_alone_on_cuda(tmp_path: Path) -> None:
-    command = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
-    assert done.returncode == 0, done.stderr
+    run_python("-W", "ignore", "-c", SCRIPT, tmp_path)
 
 
 def test_one_gpu_is_chosen_where_torchrun_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +119,6 @@ def test_opengait_and_the_merge_tool_need_few_packages(tmp_path: Path) -> None:
     synthetic_set(tmp_path / "syn", {"syn-0001": {"sim-001": 0.5, "sim-002": 0.5}})
     arguments = ["merge", "--real", "pkl", "--partition", "partition.json", "--dataset", "simulated"]
     arguments += ["--synthetic", "syn", "--out", "merged"]
-    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n{LIGHT}", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    script = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n{LIGHT}"
+    done = run_python("-c", script, *arguments, cwd=tmp_path)
     assert "class_num: 3  (1 of them novel; 1 people to test, all real)" in done.stdout
