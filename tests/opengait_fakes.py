@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.opengait.checkout import REQUIRED
 from gaitcrafter_ext.opengait.config_keys import apply_arm
 from gaitcrafter_ext.opengait.prepare import class_counts
 from gaitcrafter_ext.records import read_yaml
@@ -108,11 +107,3 @@ def write_config(path: Path, values: dict[str, Any]) -> Path:
     """JSON is YAML."""
     path.write_text(json.dumps(values))
     return path
-
-
-def fake_checkout(root: Path) -> Path:
-    """Files with the names that a checkout is known by, and nothing behind them."""
-    for name in REQUIRED:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text("{}\n" if name.endswith(".yaml") else "")
-    return root

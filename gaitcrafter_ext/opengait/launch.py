@@ -51,7 +51,7 @@ def launch(
         raise storage_error(place, error, "work in") from error
     sys.path.insert(0, str(checkout.package))
     changes = (*map(_read_arm, arms), *overrides)
-    register(Run(checkout, phase, folders, changes, iteration, allow_missing), device)
+    register(checkout, Run(phase, folders, changes, iteration, allow_missing), device)
     importlib.import_module("utils").config_loader(str(config))
     sys.argv = [str(checkout.package / "main.py"), "--cfgs", str(config), "--phase", phase]
     sys.argv += ([] if iteration is None else ["--iter", str(iteration)]) + ["--log_to_file"] * log_to_file

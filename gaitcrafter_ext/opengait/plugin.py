@@ -21,7 +21,7 @@ from gaitcrafter_ext.opengait.prepare import Run, prepare
 from gaitcrafter_ext.opengait.stubs import install_stubs
 
 
-def register(run: Run, device: str = "auto") -> None:
+def register(checkout: Checkout, run: Run, device: str = "auto") -> None:
     """Bring this process to a device, and replace what OpenGait looks up in it by name.
 
     ``<checkout>/opengait`` must be on ``sys.path``; without ``torchrun`` this becomes a single process.
@@ -36,18 +36,18 @@ def register(run: Run, device: str = "auto") -> None:
             vars(importlib.import_module(name))["DataSet"] = data_set
     sampler = importlib.import_module("gaitcrafter_ext.opengait.sampler").RealSyntheticTripletSampler
     vars(importlib.import_module("data.sampler"))[OUR_SAMPLER] = sampler
-    vars(importlib.import_module("evaluation.evaluator"))["open"] = _opener(run.checkout.root)
+    vars(importlib.import_module("evaluation.evaluator"))["open"] = _opener(checkout.root)
     utils: Any = importlib.import_module("utils")
-    utils.config_loader = _preparing(utils.config_loader, run)
+    utils.config_loader = _preparing(utils.config_loader, checkout.root, run)
 
 
-def _preparing(original: Any, run: Run) -> Any:
+def _preparing(original: Any, root: Path, run: Run) -> Any:
     """OpenGait's config loader, whose result is completed and checked once."""
 
     @functools.cache
     def prepared(config: Path) -> dict[str, Any]:
         here = Path.cwd()
-        os.chdir(run.checkout.root)  # it reads ./configs/default.yaml, wherever its output goes
+        os.chdir(root)  # it reads ./configs/default.yaml, wherever its output goes
         try:
             loaded = original(str(config))
         finally:
@@ -81,8 +81,9 @@ def register_from_shim(shim: str, *_: object) -> None:
     options.add_argument("--phase", default="train")
     options.add_argument("--iter", type=int)  # 0, where it is said, is the untrained network
     given, _rest = options.parse_known_args()
-    root = Path(shim).resolve().parents[3]
-    register(Run(Checkout(root), given.phase, caller_folders(root, *given.cfgs), iteration=given.iter, strict=False))
+    checkout = Checkout(Path(shim).resolve().parents[3])
+    folders = caller_folders(checkout.root, *given.cfgs)
+    register(checkout, Run(given.phase, folders, iteration=given.iter, strict=False))
 
 
 def _report(kind: type[BaseException], error: BaseException, trace: Any) -> None:

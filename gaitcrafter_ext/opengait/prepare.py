@@ -16,7 +16,6 @@ from gaitcrafter_ext.errors import DataError, MissingError, UsageError, listed
 from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST
 from gaitcrafter_ext.generator.weights import PACKAGED
 from gaitcrafter_ext.hardware import this_process
-from gaitcrafter_ext.opengait.checkout import Checkout
 from gaitcrafter_ext.opengait.config_keys import OUR_SAMPLER, apply_arm, entries_of, read_entries, read_sampler
 from gaitcrafter_ext.opengait.device import notify
 from gaitcrafter_ext.opengait.people import RealPeople, real_people
@@ -35,7 +34,6 @@ PERCENT = re.compile(r"[0-9]+(\.[0-9]+)?%")
 class Run:
     """What is known of a run beside its config."""
 
-    checkout: Checkout
     phase: str  # "train" or "test"
     folders: tuple[Path, ...]  # where relative paths of the config are looked up, in this order
     arms: tuple[Mapping[str, Any], ...] = ()  # what is laid over the config, in this order

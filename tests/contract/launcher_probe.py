@@ -26,14 +26,14 @@ from gaitcrafter_ext.opengait.plugin import register
 from gaitcrafter_ext.opengait.prepare import Run, prepare
 
 
-def stock_refusals(run: Run, joined: dict[str, Any]) -> dict[str, str]:
+def stock_refusals(configs: Path, run: Run, joined: dict[str, Any]) -> dict[str, str]:
     """Which of the checkout's own configs refuse a synthetic entry, on a small data set and in small batches."""
     found = {}
-    for path in sorted((run.checkout.root / "configs").rglob("*.yaml")):
+    for path in sorted(configs.rglob("*.yaml")):
         config = yaml.safe_load(path.read_text())
         if "model_cfg" not in config:
             continue
-        merged = yaml.safe_load((run.checkout.root / "configs/default.yaml").read_text())
+        merged = yaml.safe_load((configs / "default.yaml").read_text())
         importlib.import_module("utils").MergeCfgsDict(config, merged)
         merged["data_cfg"] = copy.deepcopy(joined["data_cfg"])
         merged["trainer_cfg"].setdefault("sampler", {})["batch_size"] = [2, 2]
@@ -109,13 +109,13 @@ def main() -> None:
     checkout, folder = Checkout(sys.argv[1]), Path(sys.argv[2])
     os.chdir(folder)  # a training notes its class count below the working directory
     sys.path.insert(0, str(checkout.package))
-    run = Run(checkout, "train", (folder, checkout.root))
-    register(run, "cpu")
+    run = Run("train", (folder, checkout.root))
+    register(checkout, run, "cpu")
     torch.distributed.init_process_group("nccl", init_method="env://")  # as main.py says; gloo answers
     importlib.import_module("utils").get_msg_mgr().init_manager(str(folder / "log"), False, 1)
     joined = yaml.safe_load((folder / "joined.yaml").read_text())
-    answer = {"stock": stock_refusals(run, joined), "data": ask_data(folder), "unreadable": unreadable_lists(checkout)}
-    print(json.dumps(answer))
+    stock = stock_refusals(checkout.root / "configs", run, joined)
+    print(json.dumps({"stock": stock, "data": ask_data(folder), "unreadable": unreadable_lists(checkout)}))
     torch.distributed.destroy_process_group()
 
 

@@ -14,14 +14,19 @@ import yaml
 from gaitcrafter_ext.cli.main import main
 from gaitcrafter_ext.errors import ConflictError, MissingError, UsageError
 from gaitcrafter_ext.opengait import stubs
-from gaitcrafter_ext.opengait.checkout import Checkout
-from tests.opengait_fakes import REPOSITORY, fake_checkout, run_python
+from gaitcrafter_ext.opengait.checkout import REQUIRED, Checkout
+from tests.opengait_fakes import REPOSITORY, run_python
 from tests.refusals import assert_refused, content_of
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    return fake_checkout(tmp_path / "OpenGait")
+    """Files with the names that a checkout is known by, and nothing in them."""
+    for name in REQUIRED:
+        path = tmp_path / "OpenGait" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return tmp_path / "OpenGait"
 
 
 def test_a_checkout_is_found_and_what_it_lacks_named(

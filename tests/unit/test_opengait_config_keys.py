@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from gaitcrafter_ext.errors import DataError, GaitCrafterError, MissingError, UsageError
-from gaitcrafter_ext.opengait.checkout import Checkout
 from gaitcrafter_ext.opengait.config_keys import (
     FolderEntry,
     GeneratedEntry,
@@ -20,11 +19,9 @@ from gaitcrafter_ext.opengait.config_keys import (
 from gaitcrafter_ext.opengait.prepare import Run, class_counts, prepare
 from gaitcrafter_ext.records import read_yaml
 from gaitcrafter_ext.silhouettes.partition import Partition
-from tests.opengait_fakes import config, fake_checkout, synthetic_set, write_tree
+from tests.opengait_fakes import config, synthetic_set, write_tree
 
 CONFIGS = Path(__file__).parents[2] / "opengait_configs"
-BASES = sorted(CONFIGS.glob("*.yaml"))
-ARMS = sorted(CONFIGS.glob("arms/*/*.yaml"))
 
 
 def test_entries_of_both_kinds() -> None:
@@ -36,7 +33,7 @@ def test_entries_of_both_kinds() -> None:
     )
     assert folder == FolderEntry("synthetic/pkl", "synthetic/partition.json")
     assert generated == GeneratedEntry("bundled", novel=50, conditions="nm,bg", frames=60, cadence="26", steps=3)
-    assert read_entries({"weights": "w", "like": "root", "cadence": "x1.1"})[0].cadence == "x1.1"  # type: ignore[union-attr]
+    assert read_entries({"weights": "w", "like": "root", "cadence": "x1.1"})[0].cadence == "x1.1"
     assert read_entries(None) == ()
 
 
@@ -84,21 +81,16 @@ def test_arms_and_overrides_merge_sections_and_replace_lists() -> None:
 
 
 def test_ready_arms_change_people_sampler_and_name_of_a_base_only() -> None:
-    assert (len(BASES), len(ARMS)) == (8, 12)
-    for arm in map(read_yaml, ARMS):
+    for arm in map(read_yaml, CONFIGS.glob("arms/*/*.yaml")):
         assert read_entries(arm["data_cfg"].pop("synthetic"))
         assert set(arm["data_cfg"]) <= {"synthetic_only", "dataset_partition"}
         assert arm["evaluator_cfg"] == {"save_name": arm["trainer_cfg"]["save_name"]}
         assert set(arm["trainer_cfg"].pop("sampler", {})) <= {"type", "synthetic_people", "synthetic_takes"}
         assert set(arm["trainer_cfg"]) == {"save_name"}
-    base = read_yaml(CONFIGS / "gaitset.yaml")
-    apply_arm(base, read_yaml(CONFIGS / "arms/casia-b/novel-people.yaml"))
-    assert base["data_cfg"]["dataset_name"] == "CASIA-B"
-    assert base["trainer_cfg"]["sampler"]["batch_size"] == [8, 16]
 
 
 def test_ordered_models_skip_no_frames() -> None:
-    for path in BASES:
+    for path in CONFIGS.glob("*.yaml"):
         sampler = read_yaml(path)["trainer_cfg"]["sampler"]
         assert ("ordered" in sampler["sample_type"].split("_")) == path.stem.startswith(("gaitgl", "deepgaitv2"))
         assert sampler.get("frames_skip_num", 0) == 0
@@ -130,10 +122,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training notes its class count below the working directory."""
     monkeypatch.chdir(tmp_path)
-    return Checkout(fake_checkout(tmp_path / "OpenGait"))
 
 
 def full(data: Path, model: str = "gaitbase", **extra: Any) -> dict[str, Any]:
@@ -143,59 +135,56 @@ def full(data: Path, model: str = "gaitbase", **extra: Any) -> dict[str, Any]:
     return cfgs
 
 
-def run(checkout: Checkout, phase: str = "train", **changes: Any) -> Run:
-    return Run(checkout, phase, (Path.cwd(),), **changes)
+def prepared(cfgs: dict[str, Any], phase: str = "train", **options: Any) -> dict[str, Any]:
+    return prepare(cfgs, Run(phase, (Path.cwd(),), **options))
 
 
 def synthetic(data: Path) -> list[dict[str, Any]]:
     return [{"root": str(data / "syn" / "pkl"), "partition": str(data / "syn" / "partition.json")}]
 
 
-def counts(cfgs: dict[str, Any]) -> list[int]:
-    return [section["class_num"] for _, section in class_counts(cfgs["model_cfg"])]
+def counts(cfgs: dict[str, Any], phase: str = "train") -> list[int]:
+    return [section["class_num"] for _, section in class_counts(prepared(cfgs, phase)["model_cfg"])]
 
 
-def test_a_config_without_synthetic_people_passes_unchanged(data: Path, checkout: Checkout) -> None:
-    assert prepare(full(data), run(checkout)) == full(data)
+def test_a_config_without_synthetic_people_passes_unchanged(data: Path) -> None:
+    assert prepared(full(data)) == full(data)
     broken: dict[str, Any] = {"data_cfg": {"dataset_root": "nowhere"}}
-    assert prepare(dict(broken), run(checkout, strict=False)) == broken
+    assert prepared(dict(broken), strict=False) == broken
 
 
-def test_the_class_count_is_derived(data: Path, checkout: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_class_count_is_derived(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for model in ("gaitbase", "gaitgl"):
-        assert counts(prepare(full(data, model, synthetic=synthetic(data)), run(checkout))) == [5]  # 4 real, 1 novel
+        assert counts(full(data, model, synthetic=synthetic(data))) == [5]  # 4 real, 1 novel
         assert "class_num: 4 -> 5" in capsys.readouterr().err
-    gone = full(data, synthetic=[{"root": "gone"}])  # a test needs no synthetic clips
-    assert counts(prepare(gone, run(checkout, "test"))) == [5]
-    assert counts(prepare(full(data, synthetic=synthetic(data), synthetic_only=True), run(checkout))) == [2]
+    assert counts(full(data, synthetic=[{"root": "gone"}]), "test") == [5]  # a test needs no synthetic clips
+    assert counts(full(data, synthetic=synthetic(data), synthetic_only=True)) == [2]
     several = full(data, synthetic=synthetic(data))
     several["data_cfg"] = [several["data_cfg"], {**full(data)["data_cfg"], "dataset_name": "other"}]
-    assert counts(prepare(several, run(checkout))) == [9]
+    assert counts(several) == [9]
 
 
-def test_the_test_batch_fits_the_world(data: Path, checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_test_batch_fits_the_world(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("RANK", "0"), ("WORLD_SIZE", "2"), ("LOCAL_RANK", "0")):
         monkeypatch.setenv(name, value)
-    assert prepare(full(data), run(checkout, "test"))["evaluator_cfg"]["sampler"]["batch_size"] == 2
+    assert prepared(full(data), "test")["evaluator_cfg"]["sampler"]["batch_size"] == 2
 
 
-def test_our_sampler_begins_where_the_run_is_resumed_and_counts_in_percent(data: Path, checkout: Checkout) -> None:
-    cfgs = full(data, synthetic=synthetic(data))
+def test_our_sampler_begins_where_the_run_is_resumed_and_counts_in_percent(data: Path) -> None:
     sampler = {"type": "RealSyntheticTripletSampler", "synthetic_takes": [[0, 1.0], ["75%", 0.0]]}
     arm = {"trainer_cfg": {"total_iter": 1000, "sampler": sampler}}
-    prepare(cfgs, run(checkout, iteration=300, arms=(arm,)))
+    cfgs = prepared(full(data, synthetic=synthetic(data)), iteration=300, arms=(arm,))
     assert cfgs["trainer_cfg"]["sampler"]["start_iter"] == 300
     assert cfgs["trainer_cfg"]["sampler"]["synthetic_takes"] == [[0, 1.0], [750, 0.0]]
 
 
-def test_paths_are_found_here_in_the_checkout_and_beside_the_config(checkout: Checkout, data: Path) -> None:
-    cfgs = full(data)
-    cfgs["data_cfg"] |= {"dataset_root": "pkl", "dataset_partition": "./partition.json"}
-    prepare(cfgs, Run(checkout, "train", (Path.cwd(), checkout.root, data)))
+def test_paths_are_found_in_the_first_folder_that_holds_them(data: Path) -> None:
+    cfgs = full(data, dataset_root="pkl", dataset_partition="./partition.json")
+    prepare(cfgs, Run("train", (Path.cwd(), data)))
     assert cfgs["data_cfg"]["dataset_root"] == str(data / "pkl")
 
 
-def test_what_would_fail_later_is_refused_in_one_line(data: Path, checkout: Checkout) -> None:
+def test_what_would_fail_later_is_refused_in_one_line(data: Path) -> None:
     half = {"type": "RealSyntheticTripletSampler", "synthetic_people": 1.0, "batch_size": [2, 2]}
     Partition((*PEOPLE[:4], "sim-070"), PEOPLE[4:]).save("absent.json")
     for change, said in (
@@ -210,28 +199,25 @@ def test_what_would_fail_later_is_refused_in_one_line(data: Path, checkout: Chec
         ("model_cfg.SeparateBNNecks.class_num=3", "--set model_cfg.SeparateBNNecks.class_num=4"),
     ):
         with pytest.raises(GaitCrafterError) as refused:
-            prepare(full(data), run(checkout, arms=(parse_override(change),)))
+            prepared(full(data), arms=(parse_override(change),))
         assert said in str(refused.value)
         assert "\n" not in str(refused.value)
-    prepare(full(data, dataset_partition="absent.json"), run(checkout, allow_missing=True))
+    prepared(full(data, dataset_partition="absent.json"), allow_missing=True)
     Partition(PEOPLE[:4], ("sim-070",)).save("absent.json")
     with pytest.raises(MissingError, match="nothing to test"):
-        prepare(full(data, dataset_partition="absent.json"), run(checkout, "test", allow_missing=True))
+        prepared(full(data, dataset_partition="absent.json"), "test", allow_missing=True)
 
 
-def test_one_view_cannot_be_averaged(checkout: Checkout, tmp_path: Path) -> None:
-    write_tree(tmp_path / "view", PEOPLE, ("nm-01",), ("090",), test=2)
-    prepare(full(tmp_path / "view"), run(checkout))
+def test_one_view_cannot_be_averaged() -> None:
+    one = write_tree(Path("one"), PEOPLE, ("nm-01",), ("090",), test=2)
+    prepared(full(one))
     with pytest.raises(DataError, match=r"1 view \(090\)"):
-        prepare(full(tmp_path / "view"), run(checkout, "test"))
+        prepared(full(one), "test")
 
 
-def test_clips_on_demand_are_as_long_as_ordered_sampling_takes(
-    data: Path, checkout: Checkout, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_clips_on_demand_are_as_long_as_ordered_sampling_takes(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for wanted, frames in ((10, 30), (40, 44), (700, 600)):
         cfgs = full(data, "deepgaitv2", synthetic=[{"weights": "bundled", "novel": 2}], dataset_name="other")
         cfgs["trainer_cfg"]["sampler"] |= {"frames_num_fixed": wanted, "frames_skip_num": 4}
-        prepare(cfgs, run(checkout))
-        assert cfgs["data_cfg"]["synthetic"][0]["frames"] == frames
+        assert prepared(cfgs)["data_cfg"]["synthetic"][0]["frames"] == frames
         assert ("are repeated, with a jump" in capsys.readouterr().err) == (frames < wanted)
