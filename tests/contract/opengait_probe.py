@@ -1,7 +1,6 @@
-"""Runs on an OpenGait checkout, in a process of its own: what do its models, losses and protocol make of our input?
+"""Asks an OpenGait checkout, in a process of its own, what its models, losses and protocols make of our input.
 
-Usage: python -m tests.contract.opengait_probe CHECKOUT FOLDER. Reads FOLDER/ask.npz, models.json and <model>.pt, writes
-answer.npz and <model>-theirs.pt.
+Usage: python -m tests.contract.opengait_probe CHECKOUT FOLDER. Writes FOLDER/answer.npz and <model>-theirs.pt.
 """
 
 from __future__ import annotations
@@ -10,40 +9,95 @@ import json
 import os
 import sys
 import types
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from gaitcrafter_ext.benchmarks.contenders import build_opengait, open_opengait
+from gaitcrafter_ext.benchmarks.contenders import build_opengait, open_opengait, opengait_sizes
 from gaitcrafter_ext.opengait.checkout import Checkout
+from gaitcrafter_ext.recognition.checkpoint import save_opengait
+from gaitcrafter_ext.recognition.config import GaitBaseConfig, GaitSetConfig
+from gaitcrafter_ext.recognition.networks import build_network
+from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, take_names
+
+#: GaitBase's channels are halved to save time.
+CONFIGS = {"gaitset": GaitSetConfig(), "gaitbase": GaitBaseConfig(channels=(32, 64, 128, 256))}
+CLASSES = 5
+
+RNG = np.random.default_rng(0)
+#: Blobs with large even areas, as silhouettes have: clips of these lengths in a row.
+FRAMES = np.clip(RNG.normal(size=(9, 16, 11)).repeat(4, 1).repeat(4, 2) + 0.5, 0, 1).astype(np.float32)
+LENGTHS = (3, 5, 1)
+#: No even areas: where maxima tie, rounding decides who gets the gradient.
+BATCH = RNG.random(size=(6, 4, 64, 44)).astype(np.float32)
+LABELS = np.repeat([0, 3, 4], 2)
 
 
-def ask_model(name: str, config: dict, ask: dict, folder: Path, answer: dict) -> None:
+def walkers(takes: Sequence[str], views: Sequence[str]) -> dict[str, np.ndarray]:
+    """Features of 24 people in which a good part of the probes go wrong."""
+    rng = np.random.default_rng(0)
+    labels = np.array([(f"{p:04d}", take, view) for p in range(24) for take in takes for view in views])
+    centres = {person: np.random.default_rng(int(person)).normal(size=(8, 4)) for person in labels[:, 0]}
+    features = np.array([centres[person] + 2 * rng.normal(size=(8, 4)) for person in labels[:, 0]], np.float32)
+    return {"embeddings": features, "labels": labels[:, 0], "types": labels[:, 1], "views": labels[:, 2]}
+
+
+#: As OpenGait names the arrays.
+DATASETS = {
+    "casia": walkers(take_names(CASIA_B_TAKES), ("000", "054", "090")),
+    "oumvlp": walkers(("00", "01"), ("000", "015", "030", "270")),
+    "grew": walkers(("01", "02"), ("a",)),
+    "gait3d": walkers(("camid0_videoid2", "camid9_videoid1", "camid9_videoid3"), ("seq0", "seq1")),
+    "ccpg": walkers(
+        ("U0_D0", "U0_D0_BG", "U0_D3", "U1_D0", "U1_D1", "U2_D2", "U3_D3"), ("01_0", "01_1", "05_0", "11_0")
+    ),
+}
+NAMED = tuple(f"{p:04d}-camid9_videoid1-seq0" for p in range(24))
+#: The checkout's files that name clips; the clips are probes in the one and the gallery in the other.
+LISTS = {"Gait3D": "PROBE_SET", "CCGR-MINI": "GALLERY_SET"}
+
+FIVE = ("Rank-1", "Rank-5", "Rank-10", "mAP", "mINP")
+#: The evaluators that return their figures: function, name of the data set, features, figures; CASIA-B's log is read.
+EVALUATORS = {
+    "oumvlp": ("evaluate_indoor_dataset", "OUMVLP", "oumvlp", ("NM@R1",)),
+    "grew": ("evaluate_real_scene", "GREW", "grew", ("Rank-1", "Rank-5")),
+    "gait3d": ("evaluate_Gait3D", "", "gait3d", FIVE),
+    "ccgr": ("evaluate_CCGR_MINI", "", "gait3d", FIVE),
+    "casia": ("evaluate_indoor_dataset", "CASIA-B", "casia", ("NM@R1", "BG@R1", "CL@R1")),
+}
+
+
+def ours(name: str) -> torch.nn.Module:
+    return build_network(CONFIGS[name], CLASSES, seed=3)
+
+
+def ask_model(name: str, answer: dict[str, Any]) -> None:
     """Embeddings, losses and the first weights' gradient of our weights; then weights of theirs."""
-    model = build_opengait(name, config)
-    torch.save({"model": model.state_dict(), "iteration": 7}, folder / f"{name}-theirs.pt")
-    model.eval()
-    answer[f"{name}-theirs"] = embed(model, ask).detach().numpy()
-    model.load_state_dict(torch.load(folder / f"{name}.pt", weights_only=True)["model"], strict=True)
-    answer[f"{name}-ours"] = embed(model, ask).detach().numpy()
-    model.train()
-    train(model, ask, name, answer)
+    model = build_opengait(name, opengait_sizes(name, asdict(CONFIGS[name]), CLASSES))
+    torch.save({"model": model.state_dict(), "iteration": 7}, f"{name}-theirs.pt")
+    answer[f"{name}-theirs"] = embed(model.eval())
+    save_opengait("ours.pt", ours(name))
+    model.load_state_dict(torch.load("ours.pt", weights_only=True)["model"], strict=True)
+    answer[f"{name}-ours"] = embed(model)
+    train(model.train(), name, answer)
 
 
-def embed(model: torch.nn.Module, ask: dict) -> torch.Tensor:
-    sils = torch.from_numpy(ask["frames"])[None]
-    lengths = torch.from_numpy(ask["lengths"])[None].int()
-    return model(([sils], None, None, None, lengths))["inference_feat"]["embeddings"]
+@torch.no_grad()
+def embed(model: torch.nn.Module) -> np.ndarray:
+    sils, lengths = torch.from_numpy(FRAMES)[None], torch.tensor([LENGTHS])
+    return model(([sils], None, None, None, lengths))["inference_feat"]["embeddings"].numpy()
 
 
-def train(model: torch.nn.Module, ask: dict, name: str, answer: dict) -> None:
+def train(model: torch.nn.Module, name: str, answer: dict[str, Any]) -> None:
     from modeling.losses.ce import CrossEntropyLoss
     from modeling.losses.triplet import TripletLoss
 
-    labels = torch.from_numpy(ask["labels"])
-    sils = torch.from_numpy(ask["batch"]).double()
-    feats = model.double()(([sils], labels, None, None, None))["training_feat"]
+    inputs = [torch.from_numpy(BATCH).double()], torch.from_numpy(LABELS), None, None, None
+    feats = model.double()(inputs)["training_feat"]
     loss = TripletLoss(margin=0.2)(**feats["triplet"])[0].mean()
     if "softmax" in feats:
         loss = loss + CrossEntropyLoss(scale=16)(**feats["softmax"])[0]
@@ -52,60 +106,52 @@ def train(model: torch.nn.Module, ask: dict, name: str, answer: dict) -> None:
     answer[f"{name}-gradient"] = next(model.parameters()).grad.numpy()
 
 
-def ask_protocols(ask: dict, folder: Path, answer: dict) -> None:
-    """Every evaluation function on the same features; lists of clips are read from FOLDER, as in a checkout."""
+def ask_protocols(answer: dict[str, Any]) -> None:
+    """Every evaluation function on the same features; lists of clips are read from here, as in a checkout."""
     import evaluation.evaluator as evaluator
     from evaluation.metric import cuda_dist, evaluate_many
 
+    for name, key in LISTS.items():
+        path = Path("datasets", name, f"{name}.json")
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({key: NAMED}))
     lines: list[str] = []
     evaluator.get_msg_mgr = lambda: types.SimpleNamespace(log_info=lines.append)
-    os.chdir(folder)
     for metric in ("euc", "cos"):
-        casia = evaluator.evaluate_indoor_dataset(labelled(ask, "casia"), "CASIA-B", metric)
-        answer[f"casia-b-{metric}"] = values(casia, "NM@R1", "BG@R1", "CL@R1")
+        for name, (function, dataset, features, figures) in EVALUATORS.items():
+            found = getattr(evaluator, function)(labelled(features), dataset, metric)
+            answer[f"{name}-{metric}"] = [found[f"scalar/test_accuracy/{figure}"] for figure in figures]
         answer[f"summary-{metric}"] = lines[-1]
-        oumvlp = evaluator.evaluate_indoor_dataset(labelled(ask, "oumvlp"), "OUMVLP", metric)
-        answer[f"oumvlp-{metric}"] = values(oumvlp, "NM@R1")
-        grew = evaluator.evaluate_real_scene(labelled(ask, "grew"), "GREW", metric)
-        answer[f"grew-{metric}"] = values(grew, "Rank-1", "Rank-5")
-        for name, judge in (("gait3d", evaluator.evaluate_Gait3D), ("ccgr", evaluator.evaluate_CCGR_MINI)):
-            found = judge(labelled(ask, "gait3d"), "", metric)
-            answer[f"{name}-{metric}"] = values(found, "Rank-1", "Rank-5", "Rank-10", "mAP", "mINP")
-        evaluator.evaluate_CCPG(labelled(ask, "ccpg"), "CCPG", metric)
+        evaluator.evaluate_CCPG(labelled("ccpg"), "CCPG", metric)
         heads = ("Rank-1 (Exclude identical-view cases)=", "mAP ", "mINP ")
-        answer[f"ccpg-{metric}"] = np.array([printed(lines, f"==={head}") for head in heads])
-        probes, gallery = ask["casia-take"] == "bg-01", np.isin(ask["casia-take"], ["nm-01", "nm-02", "nm-03", "nm-04"])
-        dist = cuda_dist(ask["casia-features"][probes], ask["casia-features"][gallery], metric).numpy()
-        labels = [ask[f"casia-{name}"][mask] for name in ("identity", "view") for mask in (probes, gallery)]
+        answer[f"ccpg-{metric}"] = np.transpose([printed(lines, f"==={head}") for head in heads])
+        casia = DATASETS["casia"]
+        probes, gallery = casia["types"] == "bg-01", np.isin(casia["types"], ["nm-01", "nm-02", "nm-03", "nm-04"])
+        dist = cuda_dist(casia["embeddings"][probes], casia["embeddings"][gallery], metric).numpy()
+        labels = [casia[name][mask] for name in ("labels", "views") for mask in (probes, gallery)]
         answer[f"many-{metric}"] = 100 * np.array(evaluate_many(dist, *labels)[1:])
 
 
-def printed(lines: list, head: str) -> list[float]:
+def labelled(name: str) -> dict[str, Any]:
+    """Features as arrays, labels as lists, as OpenGait has them."""
+    return {key: array if key == "embeddings" else array.tolist() for key, array in DATASETS[name].items()}
+
+
+def printed(lines: list[str], head: str) -> list[float]:
     """The figures of the line below the last heading that begins so: ``CL: 1.000,\tUP: ...``."""
     place = max(place for place, line in enumerate(lines) if str(line).startswith(head))
     return [float(part.split(":")[1]) for part in lines[place + 1].split(",")]
 
 
-def labelled(ask: dict, name: str) -> dict:
-    labels = {key: ask[f"{name}-{ours}"].tolist() for key, ours in
-              (("labels", "identity"), ("types", "take"), ("views", "view"))}  # fmt: skip
-    return {"embeddings": ask[f"{name}-features"], **labels}
-
-
-def values(result: dict, *names: str) -> list[float]:
-    return [result[f"scalar/test_accuracy/{name}"] for name in names]
-
-
 def main() -> None:
-    checkout, folder = Path(sys.argv[1]), Path(sys.argv[2])
     torch.Tensor.cuda = lambda self, *args, **kwargs: self
-    open_opengait(Checkout(checkout))
-    ask = dict(np.load(folder / "ask.npz"))
-    answer: dict = {}
-    for name, config in json.loads((folder / "models.json").read_text()).items():
-        ask_model(name, config, ask, folder, answer)
-    ask_protocols(ask, folder, answer)
-    np.savez(folder / "answer.npz", **answer)
+    open_opengait(Checkout(sys.argv[1]))
+    os.chdir(sys.argv[2])
+    answer: dict[str, Any] = {}
+    for name in CONFIGS:
+        ask_model(name, answer)
+    ask_protocols(answer)
+    np.savez("answer.npz", **answer)
 
 
 if __name__ == "__main__":
