@@ -18,21 +18,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import yaml
 
 from gaitcrafter_ext.cli.main import main
-from gaitcrafter_ext.opengait.config_keys import FolderEntry
-from gaitcrafter_ext.opengait.merging import merge, plan_merge
 from gaitcrafter_ext.opengait.prepare import class_counts
 from gaitcrafter_ext.records import read_yaml
 from gaitcrafter_ext.silhouettes.dataset import load_dataset
-from gaitcrafter_ext.silhouettes.partition import Partition
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.output import opengait_entry
-from tests.opengait_fakes import CHECKOUT, REPOSITORY, clip, config, run_python, synthetic_set, write_config, write_tree
+from tests.contract.launcher_probe import LAYOUTS, joined
+from tests.opengait_fakes import CHECKOUT, REPOSITORY, run_python, synthetic_set, write_config, write_tree
 from tests.synthesis_fakes import small_plan
 
 pytestmark = pytest.mark.opengait
@@ -54,83 +51,25 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def joined(data: Path, model: str = "gaitset") -> dict[str, Any]:
-    """A config whose batches are half novel people."""
-    entry = {"root": str(data / "syn" / "pkl"), "partition": str(data / "syn" / "partition.json")}
-    cfgs = config(data, model, synthetic=[entry])
-    cfgs["trainer_cfg"]["sampler"] |= {"type": "RealSyntheticTripletSampler", "synthetic_people": 0.5}
-    cfgs["trainer_cfg"]["with_test"] = True
-    return cfgs
-
-
 #: What OpenGait ends a test with.
 TABLE = re.compile(r"NM@R1: [\d.]+%\tBG@R1: [\d.]+%\tCL@R1: [\d.]+%")
-
-SILS = ("{v}-aligned-sils", "{v}-ratios", "{v}-rgbs", "{v}-sils")
-
-#: Datasets as OpenGait's scripts leave them, by preset: take, view, files of a view folder, columns.
-LAYOUTS: dict[str, tuple[str, str, tuple[str, ...], int]] = {
-    "casia-b-star": ("nm-01", "090", SILS, 44),
-    "ccpg": ("U0_D0", "00_0", SILS, 64),
-    "sustech1k": ("00-nm", "000", tuple(f"{n:02d}-{{v}}-Camera-Sils_aligned" for n in range(16)), 64),
-    "gait3d": ("camid0_videoid2", "seq0", ("{v}",), 44),
-    "gait3d-merged": ("camid0_videoid2", "seq0", ("sils-{v}", "smpls-{v}"), 64),
-    "grew": ("00", "4XPn5Z28", ("{v}",), 64),
-    "oumvlp": ("00", "000", ("{v}",), 64),
-}
-
-
-def write_layout(root: Path, name: str) -> dict[str, dict[str, Any]]:
-    """Three people of a dataset in its own layout, and clips as ``synthesize`` names them: joined, and merged."""
-    take, view, files, columns = LAYOUTS[name]
-    rules = load_dataset(name)
-    sils = rules.file.replace("{view}", view)
-    names = sorted(f"{file.format(v=view)}.pkl" for file in files)
-    for person in ("a", "b", "c"):
-        folder = root / "pkl" / person / take / view
-        folder.mkdir(parents=True)
-        for file in names:
-            frames = clip(1)[:, :, 10:54] if columns == 44 else clip(1)
-            (folder / file).write_bytes(pickle.dumps(frames if file == sils else np.zeros((12, 3, 8, 8), np.uint8)))
-    Partition(("a", "b", "c")).save(root / "partition.json")
-    takes, views = tuple(rules.take_names({rules.condition_of(take): 1})), (rules.view_name(view),)
-    synthetic_set(root / "syn", {"syn-0001": {"a": 0.5, "b": 0.5}}, rules.name, takes, views, rules)
-    entry = FolderEntry(str(root / "syn/pkl"), str(root / "syn/partition.json"))
-    cfgs = config(root, "deepgaitv2", dataset_name=rules.name, synthetic=[{"root": entry.root}])
-    if len(files) > 1:
-        cfgs["data_cfg"]["data_in_use"] = [file == sils for file in names]
-    merge(plan_merge(rules.name, root / "pkl", root / "partition.json", [entry], rules.file), root / "merged")
-    merged = config(root / "merged", "deepgaitv2", dataset_name=rules.name)
-    return {"joined": cfgs, "merged": merged}
 
 
 @pytest.fixture(scope="module")
 def answer(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What one OpenGait process answers, see ``launcher_probe.py``."""
-    folder = tmp_path_factory.mktemp("probe")
-    write_config(folder / "joined.yaml", joined(data, "deepgaitv2"))
-    several = joined(data, "deepgaitv2")
-    other = {**config(data)["data_cfg"], "dataset_name": "Another"}
-    several["data_cfg"] = [several["data_cfg"], other]
-    several["trainer_cfg"]["sampler"].pop("synthetic_people")
-    write_config(folder / "several.yaml", several)
-    for name in LAYOUTS:
-        for how, cfgs in write_layout(folder / name, name).items():
-            (folder / how).mkdir(exist_ok=True)
-            write_config(folder / how / f"{name}.yaml", cfgs)
-    done = run_python("-m", "tests.contract.launcher_probe", CHECKOUT, folder)
+    done = run_python("-m", "tests.contract.launcher_probe", CHECKOUT, data, tmp_path_factory.mktemp("probe"))
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_opengaits_own_configs_take_synthetic_people_unless_labels_are_no_identities(answer: dict[str, Any]) -> None:
     assert {name: said for name, said in answer["stock"].items() if "no identities" not in said} == {}
     assert len(answer["stock"]) == 4  # three of Scoliosis1K, one segmentation
-    assert answer["unreadable"] == []  # lists of probes are found wherever the output goes
 
 
 def test_every_datasets_layout_mixes_with_synthetic_clips_beside_it_or_merged(answer: dict[str, Any]) -> None:
     for name, (_, view, _, columns) in LAYOUTS.items():
-        joined, merged = (answer["data"][how][name] for how in ("joined", "merged"))
+        joined, merged = answer["layouts"][name]
         synthetic = load_dataset(name).view_name(view)
         assert joined["views"] == merged["views"] == sorted({view, synthetic}), name
         assert joined["synthetic"] == [3], name
@@ -141,7 +80,7 @@ def test_every_datasets_layout_mixes_with_synthetic_clips_beside_it_or_merged(an
 
 
 def test_known_people_join_novel_ones_sort_after_and_test_data_stay_real(answer: dict[str, Any], data: Path) -> None:
-    found, only, tested = (answer["data"][name] for name in ("train", "only", "test"))
+    found, only, tested = (answer[name] for name in ("train", "only", "test"))
     assert found["labels"][:4] == [f"simulated-{name}" for name in PEOPLE[:4]]
     assert [label.split("@")[0] for label in found["labels"][4:]] == NOVEL
     assert [label.split("@")[0] for label in only] == ["simulated-sim-001", *NOVEL]
@@ -151,21 +90,21 @@ def test_known_people_join_novel_ones_sort_after_and_test_data_stay_real(answer:
     real, synthetic = (SilhouetteStore(data / part) for part in ("pkl", "syn/pkl"))
     wanted = [int(real.read(key).sum()) for key in real if key.identity in PEOPLE[:4]]
     wanted += [int(synthetic.read(key).sum()) for key in synthetic]
-    assert found["sums"] == answer["data"]["cached"] == wanted  # every clip is read as it was written
+    assert found["sums"] == answer["cached"] == wanted  # every clip is read as it was written
     assert found["synthetic"] == list(range(80, 92))
     assert (tested["labels"], tested["synthetic"], len(tested["sums"])) == (["sim-005", "sim-006"], [], 40)
 
 
 def test_opengaits_loader_and_transforms_take_our_batches_of_one_or_several_data_sets(answer: dict[str, Any]) -> None:
-    for batch in answer["data"]["batches"]:
+    for batch in answer["batches"]:
         assert (batch["shape"], batch["peak"]) == ([4, 6, 64, 44], 1.0)
         assert sorted(label >= 4 for label in batch["labels"]) == [False, False, True, True]
-    several = answer["data"]["several"]
+    several = answer["several"]
     assert [batch["shape"] for batch in several] == [[4, 6, 64, 44]] * 4
     # Labels of both sets in one order: Another-..., simulated-..., then the novel people.
     assert all(label >= 4 for batch in several[:2] for label in batch["labels"])
     assert all(label < 4 for batch in several[2:] for label in batch["labels"])
-    assert answer["data"]["class_num"] == [6, 10]
+    assert answer["class_num"] == [6, 10]
 
 
 def launcher(folder: Path, cfgs: dict[str, Any]) -> list[str | Path]:
