@@ -94,7 +94,8 @@ def get_or_synthesize(plan: Plan, weights: Path, python: str | None = None, devi
     name = hashlib.sha256(f"{plan.fingerprint} {code_fingerprint()}".encode()).hexdigest()[:16]
     folder = OutputFolder(cache_root() / "synthetic" / name)
     if not _is_complete(folder, plan):
-        with FileLock(folder.root.with_suffix(".lock"), "the clips of this config", math.inf, _waiting):
+        waiting = functools.partial(notify, "waiting for another process that is making the clips of this config")
+        with FileLock(folder.root.with_suffix(".lock"), "the clips of this config", math.inf, waiting):
             if not _is_complete(folder, plan):
                 _make(plan, folder, weights, python, device)
     return folder
@@ -117,10 +118,6 @@ def _is_complete(folder: OutputFolder, plan: Plan) -> bool:
         and folder.plan() == plan
         and all(folder.path(key).is_file() for key in plan.keys)
     )
-
-
-def _waiting() -> None:
-    notify("waiting for another process that is making the clips of this config")
 
 
 def _make(plan: Plan, folder: OutputFolder, weights: Path, python: str | None, device: str) -> None:

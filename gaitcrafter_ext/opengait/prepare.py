@@ -21,6 +21,7 @@ from gaitcrafter_ext.opengait.device import notify
 from gaitcrafter_ext.opengait.people import RealPeople, real_people
 from gaitcrafter_ext.opengait.sampler import check_enough
 from gaitcrafter_ext.opengait.sources import open_source
+from gaitcrafter_ext.records import read_json
 from gaitcrafter_ext.silhouettes.files import atomic_write_text
 from gaitcrafter_ext.silhouettes.store import folder_names
 
@@ -235,7 +236,6 @@ def _output_folder(cfgs: Mapping[str, Any], engine: str) -> Path:
 def _noted_count(cfgs: Mapping[str, Any]) -> int | None:
     """The class count that a training noted beside its checkpoints; None where there is no such note."""
     try:
-        note = json.loads((_output_folder(cfgs, "evaluator_cfg") / NOTE).read_text(encoding="utf-8"))
-        return int(note["class_num"])
+        return int(read_json(_output_folder(cfgs, "evaluator_cfg") / NOTE)["class_num"])
     except (OSError, ValueError, LookupError, TypeError):
         return None
