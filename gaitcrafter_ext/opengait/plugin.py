@@ -67,11 +67,10 @@ def _opener(root: Path) -> Any:
     return opener
 
 
-def register_from_shim(shim: str, *_: object) -> None:
+def register_from_shim(shim: str) -> None:
     """What the shim file calls when OpenGait imports it: everything the launcher would have done by then.
 
-    Configs without ``synthetic`` people are left alone. ``shim`` is ``<checkout>/opengait/modeling/models/<name>.py``;
-    shims of 0.1 say their version, too.
+    Configs without ``synthetic`` people are left alone. ``shim`` is ``<checkout>/opengait/modeling/models/<name>.py``.
     """
     if hasattr(sys.modules.get("data.sampler"), OUR_SAMPLER):  # by the launcher
         return

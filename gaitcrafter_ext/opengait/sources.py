@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +86,7 @@ def _folder(entry: FolderEntry, real: RealPeople, pattern: str | None) -> Source
     check_origin(entry.root, dataset, names_in(seen, real.dataset), people, real)
     several = any(len(files) > 1 for _, files in folders)
     file = entry.file or (pattern if several else None)  # a set of its own files may call them otherwise
-
-    def clips() -> list[NamedClip]:
-        return chosen(root, folders, file)
-
+    clips = partial(chosen, root, folders, file)
     if file or not several:
         for _, path in clips()[:: max(1, len(folders) // CHECKED)]:
             read_frames(path)

@@ -104,7 +104,6 @@ def describe(data: Any) -> dict[str, Any]:
         "synthetic": sorted(getattr(data, "synthetic_indices", ())),
         "sums": [int(data[index][0][0].sum(dtype=np.int64)) for index in range(len(data))],
         "shapes": sorted({data[index][0][0].shape[1:] for index in range(len(data))}),
-        "of": {label: list(indices) for label, indices in data.indices_dict.items()},
     }
 
 
