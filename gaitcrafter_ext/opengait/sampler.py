@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from gaitcrafter_ext.opengait.config_keys import Mixing
 from gaitcrafter_ext.recognition.mixing_schedule import round_at_random, share_at
 from gaitcrafter_ext.records import fill
 
+T = TypeVar("T")
 Share = float | Sequence[Sequence[float]]
 
 
@@ -51,7 +53,6 @@ class RealSyntheticTripletSampler(torch.utils.data.Sampler[list[int]]):
         given = {"batch_size": batch_size, "batch_shuffle": batch_shuffle, "seed": seed, "start_iter": start_iter}
         shares = {"synthetic_people": synthetic_people, "synthetic_takes": synthetic_takes}
         self.mixing = fill(Mixing, given | shares, "trainer_cfg.sampler", UsageError)
-        self.batch_size = list(self.mixing.batch_size)
         self.rank, self.world_size = torch.distributed.get_rank(), torch.distributed.get_world_size()
         synthetic: frozenset[int] = getattr(dataset, "synthetic_indices", frozenset())
         #: Label -> real and synthetic clips.
@@ -65,31 +66,18 @@ class RealSyntheticTripletSampler(torch.utils.data.Sampler[list[int]]):
 
     def batch(self, number: int) -> list[int]:
         """All P x K indices of batch ``number``, the same in every process."""
-        rng = np.random.default_rng([self.mixing.seed, number])
-        chosen = [
-            index for label in self._choose_people(number, rng) for index in self._choose_takes(label, number, rng)
-        ]
-        return [chosen[place] for place in rng.permutation(len(chosen))] if self.mixing.batch_shuffle else chosen
-
-    def _choose_people(self, number: int, rng: np.random.Generator) -> list[str]:
-        people, share = self.batch_size[0], self.mixing.synthetic_people
-        if share is None:
-            return _draw(self.real + self.novel, people, rng)
-        count = round_at_random(share_at(share, number) * people, rng)
-        return _draw(self.real, people - count, rng) + _draw(self.novel, count, rng)
-
-    def _choose_takes(self, label: str, number: int, rng: np.random.Generator) -> list[int]:
-        (real, synthetic), takes, share = self.indices[label], self.batch_size[1], self.mixing.synthetic_takes
-        if share is None or not real or not synthetic:
-            return _draw(real + synthetic, takes, rng)
-        count = round_at_random(share_at(share, number) * takes, rng)
-        return _draw(real, takes - count, rng) + _draw(synthetic, count, rng)
+        rng, mixing = np.random.default_rng([self.mixing.seed, number]), self.mixing
+        (people, takes), schedules = mixing.batch_size, (mixing.synthetic_people, mixing.synthetic_takes)
+        novel, synthetic = (None if each is None else share_at(each, number) for each in schedules)
+        chosen: list[int] = []
+        for label in _draw_both(self.real, self.novel, people, novel, rng):
+            real, made = self.indices[label]
+            chosen += _draw_both(real, made, takes, synthetic if real and made else None, rng)
+        return [chosen[place] for place in rng.permutation(len(chosen))] if mixing.batch_shuffle else chosen
 
     def __iter__(self) -> Iterator[list[int]]:
-        number = self.mixing.start_iter
-        while True:
+        for number in itertools.count(self.mixing.start_iter):
             yield self.batch(number)[self.rank :: self.world_size]
-            number += 1
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -119,9 +107,17 @@ def check_enough(mixing: Mixing, real: int, novel: int, world_size: int) -> None
             )
 
 
-def _draw(items: Sequence[Any], count: int, rng: np.random.Generator) -> list[Any]:
+def _draw_both(real: list[T], synthetic: list[T], count: int, share: float | None, rng: np.random.Generator) -> list[T]:
+    """``count`` items, of which ``share`` are synthetic, in the mean; None draws from all alike."""
+    if share is None:
+        return _draw(real + synthetic, count, rng)
+    made = round_at_random(share * count, rng)
+    return _draw(real, count - made, rng) + _draw(synthetic, made, rng)
+
+
+def _draw(items: list[T], count: int, rng: np.random.Generator) -> list[T]:
     """``count`` items, each at most once where there are enough, else each at least ``count // len(items)`` times."""
-    drawn: list[Any] = []
+    drawn: list[T] = []
     while len(drawn) < count:
         drawn += [items[place] for place in rng.permutation(len(items))[: count - len(drawn)]]
     return drawn
