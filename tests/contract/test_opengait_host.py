@@ -158,8 +158,8 @@ def test_opengaits_own_main_knows_us_by_the_shim_alone(data: Path, tmp_path: Pat
 
 def start_torchrun(folder: Path, cfgs: dict[str, Any]) -> subprocess.Popen[str]:
     """Two processes of the launcher, by gloo."""
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    command = [*torchrun, *launcher(folder, cfgs)]
+    torchrun = ["torch.distributed.run", "--standalone", "--local-addr=127.0.0.1", "--nproc_per_node=2"]
+    command = [sys.executable, "-m", *torchrun, *launcher(folder, cfgs)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
