@@ -82,7 +82,7 @@ def permitted_people(store: SilhouetteStore, partition: str | Path | None, asked
     """
     beside = [store.root / "partition.json", store.root.parent / "partition.json"]
     file = partition or next((path for path in beside if path.is_file()), None)
-    people = list(dict.fromkeys(key.identity for key in store.require_keys()))
+    people = dict.fromkeys(key.identity for key in store.require_keys())
     known = Partition.load(file) if file else Partition(tuple(people))
     tested, trained = set(known.test), set(known.train)
     names = [name for name in people if name in trained] if asked is None else list(dict.fromkeys(asked))
@@ -90,7 +90,7 @@ def permitted_people(store: SilhouetteStore, partition: str | Path | None, asked
         if name in tested:
             raise UsageError(f"--like: {name} belongs to TEST_SET of {file}; people to test on are never imitated")
         if name not in people:
-            raise MissingError(f"--like: {store.root} holds no clip of {name}; {suggest(name, people)}")
+            raise MissingError(f"--like: {store.root} holds no clip of {name}; {suggest(name, list(people))}")
     if not names:
         raise MissingError(f"--like: {store.root} holds no person of TRAIN_SET of {file}; name people by --like-people")
     return names
@@ -106,7 +106,8 @@ def people_like(card: Card, weights: Path, store: SilhouetteStore, names: Collec
     """
     from gaitcrafter_ext.generator.people import PeopleSpace
 
-    if known := [name for name in names if name in card.vocabulary.identities]:
+    trained = set(card.vocabulary.identities)
+    if known := [name for name in names if name in trained]:
         raise UsageError(f"--like: the weights know {known[0]} already; ask for --identities {known[0]}")
     space = PeopleSpace.from_pretrained(weights / Path(PEOPLE_NAME).parent)
     clips: dict[str, list[ClipKey]] = {name: [] for name in names}
