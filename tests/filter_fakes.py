@@ -13,7 +13,6 @@ from gaitcrafter_ext.metrics.calibration import RATES, Calibration
 from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.filter_card import FilterCard, write_filter_card
 from gaitcrafter_ext.synthesis.plan import ClipRequest
-from gaitcrafter_ext.vocabulary import ClipKey
 
 
 def fake_card(centre: float = 0.1, clip: float = 0.1, sha256: str = "ab" * 32) -> FilterCard:
@@ -47,18 +46,13 @@ def write_tiny_filter(folder: Path, centre: float, clip: float) -> Path:
 
 def features(people: Mapping[str, Sequence[NDArray[np.float64]]], views: Sequence[str] = ("000", "090")) -> Features:
     """Clips of one part each: name -> vectors, which take the views in turn."""
-    keys = [
-        ClipKey(name, f"nm-{number // len(views) + 1:02d}", views[number % len(views)])
+    labels = [
+        (name, f"nm-{number // len(views) + 1:02d}", views[number % len(views)])
         for name, vectors in people.items()
         for number, _ in enumerate(vectors)
     ]
-    rows = [vector for vectors in people.values() for vector in vectors]
-    return Features(
-        np.stack(rows).astype(np.float32)[:, :, None],
-        np.array([key.identity for key in keys]),
-        np.array([key.take for key in keys]),
-        np.array([key.view for key in keys]),
-    )
+    rows = np.concatenate([np.stack(vectors) for vectors in people.values()])
+    return Features(rows.astype(np.float32)[:, :, None], *np.array(labels).T)
 
 
 def try_codes(requests: Sequence[ClipRequest]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gaitcrafter_ext.metrics.centroids import greedily_unique, nearest
+from gaitcrafter_ext.metrics.centroids import nearest
 from gaitcrafter_ext.metrics.features import cosine_distances
 from gaitcrafter_ext.synthesis.identities import BlendSettings, novel_identities
 from gaitcrafter_ext.synthesis.selection import Criteria, IdentityFilter, Progress, Screening, Tried, tally
@@ -69,9 +69,8 @@ def _row(
     vectors = people.centroids.vectors
     between = cosine_distances(vectors, vectors)
     np.fill_diagonal(between, np.inf)
-    consistent = float((people.consistency(criteria) >= criteria.consistency).mean())
-    unique = float(greedily_unique(vectors, criteria.unique).mean())
-    row = Row(name, len(vectors), unique, consistent, float(np.median(between.min(1))))
+    count, consistent, unique = people.control(criteria).values()
+    row = Row(name, count, unique / count, consistent / count, float(np.median(between.min(1))))
     if known is None:
         return row
     near = [nearest(vector, known.centroids) for vector in vectors]
