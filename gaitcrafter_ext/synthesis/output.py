@@ -141,10 +141,8 @@ def _shown(mine: list[ClipRequest]) -> list[ClipRequest]:
     chosen = list[ClipRequest]()
     for clips in takes.values():
         for wanted in VIEWS_DEG[: len(clips)]:
-            apart = [
-                (abs((each.view_deg or 0.0) - wanted), row) for row, each in enumerate(clips) if each not in chosen
-            ]
-            chosen.append(clips[min(apart)[1]])
+            left = [each for each in clips if each not in chosen]
+            chosen.append(min(left, key=lambda each: abs((each.view_deg or 0.0) - wanted)))
     return chosen
 
 
@@ -154,10 +152,8 @@ def _person(name: str, who: Identity, shown: dict[str, list[ClipRequest]], folde
     for request in shown[name]:
         cycle = "" if request.cycle is None else f" · {request.cycle:.1f}"
         rows[request.condition].append(_figure(folder, request, f"{request.key.view}{cycle}"))
-    beside = [
-        _figure(folder, shown[parent][0], f"{parent} {who.mix[parent]:.0%}")
-        for parent in [parent for parent in parents if parent in shown][:PARENTS]
-    ]
+    there = [parent for parent in parents if parent in shown][:PARENTS]
+    beside = [_figure(folder, shown[parent][0], f"{parent} {who.mix[parent]:.0%}") for parent in there]
     return {"name": name, "mix": who.mix, "parents": parents, "rows": rows, "beside": beside}
 
 

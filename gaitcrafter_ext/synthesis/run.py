@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -130,9 +130,7 @@ def _make(
 
 def _record(plan: Plan, request: ClipRequest, frames: NDArray[np.uint8]) -> ManifestRecord:
     return ManifestRecord(
-        identity=request.key.identity,
-        take=request.key.take,
-        view=request.key.view,
+        **asdict(request.key),
         seed=plan.sampling.seed,
         weights=plan.weights,
         sampler=plan.sampling.sampler,

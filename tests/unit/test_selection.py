@@ -177,14 +177,16 @@ def test_the_file_gives_the_selection_back_and_is_part_of_the_plan(tmp_path: Pat
 
 
 def test_probes_are_the_calibrated_views_or_the_nearest() -> None:
-    views = {"000": 0.0, "018": 18.0, "072": 72.0, "108": 108.0}
-    card = replace(CARD, vocabulary=Vocabulary(("a", "b"), ("bg", "nm"), views))
-    assert choose_probes(card, ("000", "090")).takes == ("nm-01", "nm-02")
-    assert list(choose_probes(card, ("018", "000")).views) == ["018", "000"]
-    assert list(choose_probes(card, ("054", "090")).views) == ["072", "108"]
-    nameless = replace(CARD, vocabulary=Vocabulary(("a", "b"), ("walk",), {"left": None}))
-    assert choose_probes(nameless, ("054", "090")).takes == ("walk-01", "walk-02")
-    assert list(choose_probes(nameless, ("054", "090")).views) == ["left"]
+    known = Vocabulary(("a", "b"), ("bg", "nm"), {"000": 0.0, "018": 18.0, "072": 72.0, "108": 108.0})
+    nameless = Vocabulary(("a", "b"), ("walk",), {"left": None})
+    for words, calibrated, condition, views in (
+        (known, ("018", "000"), "nm", ["018", "000"]),
+        (known, ("054", "090"), "nm", ["072", "108"]),
+        (nameless, ("054", "090"), "walk", ["left"]),
+    ):
+        found = choose_probes(replace(CARD, vocabulary=words), calibrated)
+        assert found.takes == (f"{condition}-01", f"{condition}-02")
+        assert list(found.views) == views
 
 
 def test_trials_are_kept_by_all_that_decides_them(tmp_path: Path) -> None:

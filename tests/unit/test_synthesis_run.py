@@ -122,7 +122,7 @@ def test_a_full_disk_half_way_loses_nothing(tmp_path: Path, made: Path, monkeypa
         patch.setattr(os, "fsync", fill_up)
         with pytest.raises(StorageError, match="disk is full"):
             synthesize(small_plan(), folder, lambda: paint)
-    assert len(folder.store().keys()) == 7  # of the first eight
+    assert 5 <= len(folder.store().keys()) <= 7  # of the first eight; what no thread had begun is not written
     assert list(tmp_path.rglob("*.tmp")) == []
     synthesize(small_plan(), folder, lambda: paint)
     assert tree_bytes(tmp_path) == tree_bytes(made)
