@@ -260,7 +260,7 @@ def test_another_plan_is_refused_by_name_of_what_differs_and_one_of_an_earlier_v
     with pytest.raises(ConflictError, match=r".* was made by a plan that cannot be used: 'people\..* is -0\.5; input"):
         OutputFolder(tmp_path)
     (tmp_path / "plan.json").write_text(json.dumps({"format": 4, "clips": []}))
-    with pytest.raises(ConflictError, match=r".* was made by a plan of version 4, this program reads 6; choose"):
+    with pytest.raises(ConflictError, match=r".* was made by a plan of version 4, this program reads 7; choose"):
         OutputFolder(tmp_path)
 
 
