@@ -69,8 +69,9 @@ def _row(
     vectors = people.centroids.vectors
     between = cosine_distances(vectors, vectors)
     np.fill_diagonal(between, np.inf)
-    count, consistent, unique = people.control(criteria).values()
-    row = Row(name, count, unique / count, consistent / count, float(np.median(between.min(1))))
+    found = people.control(criteria)
+    unique, consistent = (found[what] / len(vectors) for what in ("unique", "consistent"))
+    row = Row(name, len(vectors), unique, consistent, float(np.median(between.min(1))))
     if known is None:
         return row
     near = [nearest(vector, known.centroids) for vector in vectors]
@@ -78,5 +79,5 @@ def _row(
     row = replace(row, known=float(np.mean([distance <= criteria.known for _, distance in near])), kept=kept)
     if not mixes:
         return row
-    found = [name in mix for (name, _), mix in zip(near, mixes, strict=True)]
-    return replace(row, parent=float(np.mean(found)), chance=len(mixes[0]) / len(known.own))
+    hits = [name in mix for (name, _), mix in zip(near, mixes, strict=True)]
+    return replace(row, parent=float(np.mean(hits)), chance=len(mixes[0]) / len(known.own))
