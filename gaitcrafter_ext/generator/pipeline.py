@@ -234,8 +234,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
             raise UsageError(f"frames: {frames}; allowed: {SHORTEST} to {LONGEST}")
         how = self.sampling.choose(sampler, steps, guidance, identity_scale)
         run = self._sampler(how, precision)
-        asked = {name: scale_of(how.identity_scale, name) for name in self.config.conditions}
-        scales = {name: _at_least(0.0, scale, "identity_scale") for name, scale in asked.items()}
+        scales = self._scales(how.identity_scale)
         codes = self.people.codes.cpu()
         size = self._batch(frames) if batch_size is None else _at_least(1, batch_size, "batch_size")
 
@@ -283,6 +282,14 @@ class GaitCrafterPipeline(DiffusionPipeline):
     def shift(self) -> float:
         """How far the noise levels of training and sampling lean to high noise."""
         return float(self.scheduler.config.get("flow_shift") or self.scheduler.config.shift)
+
+    def _scales(self, scale: IdentityScale) -> dict[str, float]:
+        """Condition -> factor on the codes of its clips."""
+        conditions = tuple(self.config.conditions)
+        if isinstance(scale, dict) and (unknown := sorted(scale.keys() - set(conditions))):
+            known = suggest(unknown[0], conditions)
+            raise UsageError(f"identity_scale: condition '{unknown[0]}' is unknown to these weights; {known}")
+        return {name: _at_least(0.0, scale_of(scale, name), "identity_scale") for name in conditions}
 
     def _check(self, request: SampleRequest) -> None:
         """Refuse what cannot be asked of these weights."""

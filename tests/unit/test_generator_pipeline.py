@@ -160,6 +160,7 @@ def test_requests_and_options_that_the_weights_cannot_serve_are_refused(pipeline
         ("frames: 19; allowed: 20 to 600", {}, {"frames": 19}),
         ("steps: 0 asked for; allowed: 1 or more", {}, {"steps": 0}),
         ("guidance: -1.0 asked for", {}, {"guidance": -1.0}),
+        ("identity_scale: condition 'coat' is unknown to these weights", {}, {"identity_scale": {"coat": 2.0}}),
         ("unknown 'ddim'", {}, {"sampler": "ddim"}),
         ("precision: unknown 'fp8'", {}, {"precision": "fp8"}),
     ):
