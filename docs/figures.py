@@ -36,6 +36,7 @@ from gaitcrafter_ext.synthesis.identities import BlendSettings
 from gaitcrafter_ext.synthesis.plan import Selection, make_plan, sampling_by
 from gaitcrafter_ext.synthesis.real_people import people_like
 from gaitcrafter_ext.synthesis.run import pipeline_sampler
+from gaitcrafter_ext.synthesis.selection import read_selected
 
 VIEWS, FRAMES, SEED, CHUNK = ("054", "090", "144"), 30, 7, 64
 KNOWN_SEED, STRANGER_SEED, STRANGERS = 2508, 4711, 80
@@ -173,7 +174,7 @@ def main() -> None:
     print(f"recall of real known people's clips: {_recall(judge, chosen, vectors)} by generated ones", flush=True)
     print(f"... {_recall(judge, chosen, others)} by as many real ones", flush=True)
     if not args.known_only:
-        _novel(judge, make, args.novel or args.people, gallery)
+        _novel(judge, make, args.novel or args.people, gallery, args.work)
         _like(judge, make, cohorts["strangers"], people["strangers"], gallery["strangers"])
 
 
@@ -207,11 +208,17 @@ def _known(judge: Judge, made: Vectors, people: list[str], gallery: Any, strange
         print(f"{name}: unique {_share(kept, [str(n) for n in range(len(kept))])}", flush=True)
 
 
-def _novel(judge: Judge, make: Maker, count: int, gallery: Any) -> None:
+def _novel(judge: Judge, make: Maker, count: int, gallery: Any, work: Path) -> None:
     known, strangers = gallery["known"], gallery["strangers"]
     leak = np.quantile(1 - (strangers @ known.T).max(axis=1), 0.05)
-    for name, blend in (("blends of ten", BlendSettings(10)), ("drawn", BlendSettings(strategy="draw"))):
-        made = judge.vectors(make(Selection((), count, ("nm-01",), VIEWS, blend)))
+    gaitcrafter("filter", "--weights", make.weights, "--novel", str(count), "--out", work / f"chosen-{count}.json")
+    ways = {
+        "blends of ten": {"blend": BlendSettings(10)},
+        "chosen by the filter": {"selected": read_selected(work / f"chosen-{count}.json").people},
+        "drawn": {"blend": BlendSettings(strategy="draw")},
+    }
+    for name, way in ways.items():
+        made = judge.vectors(make(Selection((), count, ("nm-01",), VIEWS, **way)))
         people = list(dict.fromkeys(key[0] for key in made))
         vectors = judge.centroids(people, made, ("nm-01",))
         kept, near = greedily_unique(vectors, radius_of(strangers)), 1 - (vectors @ known.T).max(axis=1) < leak
