@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from collections import Counter
@@ -80,6 +81,8 @@ def run(args: argparse.Namespace) -> None:
     _warn(results)
     usable = [result.key for result in results if result.state != "refused"]
     if not usable:
+        with contextlib.suppress(OSError):  # an output folder that holds something stays
+            out.rmdir()
         raise DataError(f"{source}: no walk could be used, {len(results)} refused for the reasons above")
     store = SilhouetteStore(out, options.dataset)
     if args.save_sheet:

@@ -74,6 +74,13 @@ def test_a_raw_tree_with_every_trouble(raw: Path, tmp_path: Path) -> None:
     assert (tmp_path / "sheet.png").is_file()
 
 
+def test_where_no_walk_can_be_used_no_empty_folder_is_left(raw: Path, tmp_path: Path) -> None:
+    code, _, err = run("pretreat", raw, "--out", tmp_path / "out", "--min-frames", 50)
+    assert code == 1
+    assert f"error: {raw}: no walk could be used, 3 refused for the reasons above" in err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_rerun_keeps_what_is_there_and_force_makes_it_again(raw: Path, tmp_path: Path) -> None:
     run("pretreat", raw, "--out", tmp_path / "out")
     store = SilhouetteStore(tmp_path / "out")
