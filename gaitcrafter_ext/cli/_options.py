@@ -99,8 +99,8 @@ def refuse_file(out: Path) -> None:
         raise UsageError(f"--out: {out} is a file, or lies in one; name a folder")
 
 
-def say(args: argparse.Namespace, facts: Mapping[str, Any], *lines: str) -> None:
-    """Print the facts as one JSON object where ``--json`` asks for it, the lines otherwise."""
+def say(args: argparse.Namespace, facts: Any, *lines: str) -> None:
+    """Print the facts as JSON where ``--json`` asks for it, the lines otherwise."""
     print(to_json(facts) if args.json else "\n".join(lines))
 
 

@@ -18,7 +18,7 @@ from gaitcrafter_ext.cli._card import MEASURES, card, clips
 from gaitcrafter_ext.cli._options import SWITCH, Progress, add_actions, at_least, options, say
 from gaitcrafter_ext.errors import DataError, UsageError
 from gaitcrafter_ext.metrics.features import FeatureSet
-from gaitcrafter_ext.records import fill, read_json, to_json
+from gaitcrafter_ext.records import fill, read_json
 from gaitcrafter_ext.silhouettes.dataset import load_dataset
 from gaitcrafter_ext.silhouettes.pictures import contact_sheet, spread
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
@@ -69,7 +69,7 @@ def _gei(args: argparse.Namespace) -> None:
     if args.probe_root:
         probes["synthetic"] = _load(*_open(args, args.probe_root))
     report = rank_one(real.only(takes=gallery), probes)
-    print(to_json(report, indent=1) if args.json else describe(report))
+    say(args, report, describe(report))
 
 
 def _open(args: argparse.Namespace, root: str) -> tuple[SilhouetteStore, Sequence[ClipKey]]:
@@ -126,7 +126,7 @@ def _score(args: argparse.Namespace) -> None:
         f"{result['hits']} of {result['rows']} rows right: {share} % [{low}, {high}], chance 50 %,"
         f" p = {result['p_value']:.3f}\ntaken for real: {made} % of the synthetic rows, {real} % of the real ones"
     )
-    print(to_json(result, indent=1) if args.json else text)
+    say(args, result, text)
 
 
 def _add_pairs(parser: argparse.ArgumentParser) -> None:
@@ -186,15 +186,13 @@ def _phases(args: argparse.Namespace) -> None:
     """error of gait cycle and phase by view, on simulated walkers of known phase"""
     with Progress("walking", "person") as bar:
         rows = phase_errors(args.people, args.takes.split(","), VIEWS, args.frames, args.seed, bar)
-    if args.json:
-        print(to_json(rows))
-        return
-    print("view  cycle off by  phase off by, view alone (flipped)  views together (flipped)")
-    for row in rows:
-        print(
-            f"{row.view}   {row.cycle:5.2f} frames  {row.alone:12.0f} deg ({row.alone_flipped:4.0%})"
-            f"  {row.shared:20.0f} deg ({row.shared_flipped:4.0%})"
-        )
+    lines = ["view  cycle off by  phase off by, view alone (flipped)  views together (flipped)"]
+    lines += [
+        f"{row.view}   {row.cycle:5.2f} frames  {row.alone:12.0f} deg ({row.alone_flipped:4.0%})"
+        f"  {row.shared:20.0f} deg ({row.shared_flipped:4.0%})"
+        for row in rows
+    ]
+    say(args, rows, *lines)
 
 
 def _add_card(parser: argparse.ArgumentParser) -> None:
