@@ -423,17 +423,29 @@ def _missing_views(lab: Lab) -> None:
 
 
 def _real_people(lab: Lab) -> None:
-    """The people to train on are left out in turn, in the order of the partition."""
-    assert lab.setting.data is not None
+    """The people to train on are left out in turn, in the order of the partition; a last one alone joins those before.
+
+    Nobody can be looked up among one person. A generator trained on all of them would have seen those left out.
+    """
     data, size = lab.data(), lab.setting
+    if size.weights is None:
+        raise UsageError(
+            "--weights: real-people takes weights that have seen none of its people; name them, e.g. bundled"
+        )
     names = data.people.train
     left_out = [names[start : start + size.leave_out] for start in range(0, len(names), size.leave_out)]
+    if len(left_out[-1]) == 1 < len(left_out):
+        left_out[-2:] = [left_out[-2] + left_out[-1]]
+    if size.leave_out < 2 or len(left_out) < 2:
+        raise UsageError(
+            f"--leave-out: {size.leave_out} of {len(names)} people at a time; allowed: 2 or more, if others are left to "
+            "train on"
+        )
     folds = [
         lab.split(f"without-{number}", data.root, Partition(tuple(n for n in names if n not in some), some))
         for number, some in enumerate(left_out)
     ]
-    weights = lab.weights("all", data)
-    novel = lab.novel_people(f"novel-{size.novel[0]}", weights, size.novel[0])
+    novel = lab.novel_people(f"novel-{size.novel[0]}", size.weights, size.novel[0])
     lab.arm("real", folds, early=True)
     lab.arm(f"real + {size.novel[0]} novel", folds, novel, against="real")
     alone = [lab.without_real(fold, novel, f"-{number}") for number, fold in enumerate(folds)]
@@ -460,7 +472,9 @@ DESIGNS = {
         "Do synthetic views make up for people filmed from one side each?", _missing_views, withholds=True
     ),
     "synthetic-only": Design("How close do synthetic people come to real ones?", _synthetic_only),
-    "real-people": Design("Do novel people help on a few people left out in turn?", _real_people, real=True),
+    "real-people": Design(
+        "Do novel people help on a few people left out in turn?", _real_people, withholds=True, real=True
+    ),
     "clip-length": Design("Do real clips of twice the frames help?", _clip_length, generates=False, simulated=True),
 }
 

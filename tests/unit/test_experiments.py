@@ -78,7 +78,8 @@ class Bench:
 def _lab(name: str, folder: Path, **changes: Any) -> Lab:
     """The experiment in the small setting; on a tiny tree where it is for a dataset only."""
     if DESIGNS[name].real:
-        changes |= {"data": folder, "partition": Partition(("a", "b", "c", "d", "e"), ("f",))}
+        given = {"data": folder, "partition": Partition(("a", "b", "c", "d", "e"), ("f",)), "weights": "bundled"}
+        changes = given | changes
     return design(name, folder, replace(SMALL, **changes))
 
 
@@ -150,9 +151,17 @@ def test_missing_conditions_are_made_of_people_in_plain_clothes_and_a_baseline_m
 def test_real_people_are_left_out_in_turn(tmp_path: Path) -> None:
     lab = _lab("real-people", tmp_path)
     parts = [step.facts for step in lab.steps if "without" in step.name and "train" in step.facts]
-    assert [part["test"] for part in parts] == [("a", "b"), ("c", "d"), ("e",)]
-    assert [part["train"] for part in parts] == [("c", "d", "e"), ("a", "b", "e"), ("a", "b", "c", "d")]
-    assert all(len(seed) == 3 for arm in lab.arms for tables in arm.tables.values() for seed in tables)
+    assert [part["test"] for part in parts] == [("a", "b"), ("c", "d", "e")]  # e alone could not be looked up
+    assert [part["train"] for part in parts] == [("c", "d", "e"), ("a", "b")]
+    assert all(len(seed) == 2 for arm in lab.arms for tables in arm.tables.values() for seed in tables)
+    for changes, said in (
+        ({"leave_out": 1}, "--leave-out: 1 of 5 people at a time; allowed: 2 or more, if others are left to train on"),
+        ({"leave_out": 5}, "--leave-out: 5 of 5"),
+        ({"leave_out": 4}, "--leave-out: 4 of 5"),
+        ({"weights": None}, "--weights: real-people takes weights that have seen none of its people"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            _lab("real-people", tmp_path, **changes)
 
 
 def test_clips_are_simulated_or_given_as_the_question_needs(tmp_path: Path) -> None:
