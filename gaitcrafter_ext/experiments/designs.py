@@ -438,8 +438,8 @@ def _real_people(lab: Lab) -> None:
         left_out[-2:] = [left_out[-2] + left_out[-1]]
     if size.leave_out < 2 or len(left_out) < 2:
         raise UsageError(
-            f"--leave-out: {size.leave_out} of {len(names)} people at a time; allowed: 2 or more, if others are left to "
-            "train on"
+            f"--leave-out: {size.leave_out} of {len(names)} people at a time; allowed: 2 or more, if others are left "
+            "to train on"
         )
     folds = [
         lab.split(f"without-{number}", data.root, Partition(tuple(n for n in names if n not in some), some))
