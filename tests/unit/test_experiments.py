@@ -249,6 +249,22 @@ def test_the_table_tells_mean_spread_and_difference(tmp_path: Path) -> None:
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_parts_count_alike_and_a_column_that_only_some_of_them_have_is_told(tmp_path: Path) -> None:
+    lab = _lab("real-people", tmp_path)
+    _run(lab, Bench())
+    for path in tmp_path.glob("recognisers/*-0-[01]/table-*.json"):  # the first part's people have no coat
+        table = json.loads(path.read_text())
+        del table["columns"]["CL"]
+        path.write_text(json.dumps(table | {"chance": 50.0}))
+    results = collect(lab)
+    real, novel = results.arms[:2]
+    assert list(real.figures) == ["NM rank-1", "BG rank-1", "CL rank-1"]
+    assert real.figures["CL rank-1"] == (40.0, 41.0)
+    assert novel.gains is not None
+    assert novel.gains["CL rank-1"][0] == 10
+    assert results.chance == 37.5
+
+
 def test_the_interval_of_a_gain_holds_the_truth_as_often_as_it_says() -> None:
     rng, hits = np.random.default_rng(1), 0
     for _ in range(100):
