@@ -70,41 +70,36 @@ def _tagged(take: str, count: int) -> str:
 
 def _folder(entry: FolderEntry, real: RealPeople, pattern: str | None) -> Source:
     root = Path(entry.root)
-    names = _train_people(entry, root)
-    folders = list(view_files(root, names))
+    people = SilhouetteStore(root).identities()
+    asked = people if entry.partition is None else Partition.load(entry.partition).train
+    folders = list(view_files(root, asked))
+    there = {key.identity for key, _ in folders}
+    names = [name for name in asked if name in there]
+    if entry.partition and (len(names) < len(asked) or not asked):
+        absent = sorted(set(asked) - there)
+        raise MissingError(
+            f"{entry.partition}: TRAIN_SET names {len(asked)} people, of whom {len(absent)} have no clip in {root} "
+            f"({listed(absent) or 'it is empty'}); name the partition that was written with this folder"
+        )
     if not folders:
         inner = root / "pkl"
         layout = f"did you mean {inner}?" if inner.is_dir() else "expected <identity>/<take>/<view>/<view>.pkl"
         raise MissingError(f"{root} holds no clip; {layout}")
     plan = OutputFolder(folder_around(root)).plan()
     dataset, known, seen = (plan.dataset, plan.people, set(plan.seen)) if plan else ("", {}, set())
-    people = tuple(
+    brought = tuple(
         person_of(name, known.get(name), plan.weights if plan and name in known else str(root.resolve()))
         for name in names
     )
     seen |= {f"{dataset}/{parent}" for who in known.values() for parent in who.mix}
-    check_origin(entry.root, dataset, names_in(seen, real.dataset), people, real)
+    check_origin(entry.root, dataset, names_in(seen, real.dataset), brought, real)
     several = any(len(files) > 1 for _, files in folders)
     file = entry.file or (pattern if several else None)  # a set of its own files may call them otherwise
     clips = partial(chosen, root, folders, file)
     if file or not several:
         for _, path in clips()[:: max(1, len(folders) // CHECKED)]:
             read_frames(path)
-    return Source(people, clips)
-
-
-def _train_people(entry: FolderEntry, root: Path) -> Sequence[str]:
-    there = SilhouetteStore(root).identities()
-    if entry.partition is None:
-        return there
-    train = Partition.load(entry.partition).train
-    absent = sorted(set(train) - set(there))
-    if absent or not train:
-        raise MissingError(
-            f"{entry.partition}: TRAIN_SET names {len(train)} people, of whom {len(absent)} are not in {root} "
-            f"({listed(absent) or 'it is empty'}); name the partition that was written with this folder"
-        )
-    return train
+    return Source(brought, clips)
 
 
 def view_files(root: Path, people: Collection[str]) -> Iterator[tuple[ClipKey, list[str]]]:
