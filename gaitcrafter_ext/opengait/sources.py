@@ -70,8 +70,8 @@ def _tagged(take: str, count: int) -> str:
 
 def _folder(entry: FolderEntry, real: RealPeople, pattern: str | None) -> Source:
     root = Path(entry.root)
-    people = SilhouetteStore(root).identities()
-    asked = people if entry.partition is None else Partition.load(entry.partition).train
+    identities = SilhouetteStore(root).identities()
+    asked = identities if entry.partition is None else Partition.load(entry.partition).train
     folders = list(view_files(root, asked))
     there = {key.identity for key, _ in folders}
     names = [name for name in asked if name in there]
@@ -87,19 +87,19 @@ def _folder(entry: FolderEntry, real: RealPeople, pattern: str | None) -> Source
         raise MissingError(f"{root} holds no clip; {layout}")
     plan = OutputFolder(folder_around(root)).plan()
     dataset, known, seen = (plan.dataset, plan.people, set(plan.seen)) if plan else ("", {}, set())
-    brought = tuple(
+    people = tuple(
         person_of(name, known.get(name), plan.weights if plan and name in known else str(root.resolve()))
         for name in names
     )
     seen |= {f"{dataset}/{parent}" for who in known.values() for parent in who.mix}
-    check_origin(entry.root, dataset, names_in(seen, real.dataset), brought, real)
+    check_origin(entry.root, dataset, names_in(seen, real.dataset), people, real)
     several = any(len(files) > 1 for _, files in folders)
     file = entry.file or (pattern if several else None)  # a set of its own files may call them otherwise
     clips = partial(chosen, root, folders, file)
     if file or not several:
         for _, path in clips()[:: max(1, len(folders) // CHECKED)]:
             read_frames(path)
-    return Source(brought, clips)
+    return Source(people, clips)
 
 
 def view_files(root: Path, people: Collection[str]) -> Iterator[tuple[ClipKey, list[str]]]:
