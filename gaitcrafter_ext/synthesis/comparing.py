@@ -11,7 +11,7 @@ import numpy as np
 from gaitcrafter_ext.metrics.centroids import nearest
 from gaitcrafter_ext.metrics.features import cosine_distances
 from gaitcrafter_ext.synthesis.identities import BlendSettings, novel_identities
-from gaitcrafter_ext.synthesis.selection import Criteria, IdentityFilter, Progress, Screening, Tried, tally
+from gaitcrafter_ext.synthesis.selection import Criteria, IdentityFilter, Progress, Screening, Tried
 
 #: Name -> how to blend; the identity seed is the caller's.
 WAYS = {
@@ -75,8 +75,10 @@ def _row(
     if known is None:
         return row
     near = [nearest(vector, known.centroids) for vector in vectors]
-    kept = tally(IdentityFilter(criteria, known.centroids).decide_all(people))["kept"] / len(near)
-    row = replace(row, known=float(np.mean([distance <= criteria.known for _, distance in near])), kept=kept)
+    sieve = IdentityFilter(criteria, known.centroids)
+    sieve.decide_all(people)
+    share = float(np.mean([distance <= criteria.known for _, distance in near]))
+    row = replace(row, known=share, kept=len(sieve.kept) / len(near))
     if not mixes:
         return row
     hits = [name in mix for (name, _), mix in zip(near, mixes, strict=True)]

@@ -126,7 +126,26 @@ ClipSampler = Callable[[Sequence[ClipRequest]], "NDArray[np.uint8]"]
 
 
 @record
-class Plan:
+class Stored:
+    """A record that is the text of a file; equal records have equal texts."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Short name of exactly this record: 16 hex digits of the SHA-256 of its text."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        """The text."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+    def differences(self, other: Stored) -> list[str]:
+        """What differs from another one, by name, e.g. ``["seed", "views"]``; of ``sampling`` its fields."""
+        mine, theirs = ({**facts.pop("sampling", {}), **facts} for facts in (asdict(self), asdict(other)))
+        return [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
+
+
+@record
+class Plan(Stored):
     """A whole run, in canonical order: known people, those read from silhouettes, novel ones; takes; views.
 
     ``weights`` and ``filter`` are fingerprints (of the selected identities; empty without a filter); ``conditions``:
@@ -149,11 +168,6 @@ class Plan:
     format: int = FORMAT
 
     @property
-    def fingerprint(self) -> str:
-        """Short name of exactly this plan: 16 hex digits of the SHA-256 of its text."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
-
-    @property
     def identities(self) -> tuple[str, ...]:
         """All people of the plan, in canonical order."""
         return tuple(self.people)
@@ -163,23 +177,21 @@ class Plan:
         """Every clip's name."""
         return tuple(_key(name) for name in self.clips)
 
+    def request(self, key: ClipKey) -> ClipRequest:
+        """The request for a clip of the plan."""
+        condition, view_deg = self.conditions[key.take], self.views[key.view]
+        return make_request(key, self.people[key.identity], condition, view_deg, self.sampling)
+
     def requests(self) -> list[ClipRequest]:
         """One request a clip, in the plan's order."""
-        return [
-            make_request(key, self.people[key.identity], self.conditions[key.take], self.views[key.view], self.sampling)
-            for key in self.keys
-        ]
-
-    def to_json(self) -> str:
-        """The text of ``plan.json``; equal plans have equal texts."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+        return [self.request(key) for key in self.keys]
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
         """Read a plan's text; ``DataError`` if it is none, ``ConflictError`` if it is one that cannot be used."""
         try:
             facts = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"not a plan ({error})") from None
         found = facts.get("format") if isinstance(facts, dict) else None
         if isinstance(found, int) and found != FORMAT and "clips" in facts:
@@ -192,11 +204,6 @@ class Plan:
                 if name not in known:
                     raise DataError(f"plan: its clips name {name}, of whom it says nothing")
         return plan
-
-    def differences(self, other: Plan) -> list[str]:
-        """What differs from another plan, by name, e.g. ``["seed", "views"]``."""
-        mine, theirs = ({**facts.pop("sampling"), **facts} for facts in (asdict(self), asdict(other)))
-        return [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
 
 
 def _key(name: str) -> ClipKey:

@@ -43,7 +43,7 @@ from gaitcrafter_ext.silhouettes.files import atomic_write, cache_root
 from gaitcrafter_ext.silhouettes.parallel import Shared
 from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, known_identity, novel_series
 from gaitcrafter_ext.synthesis.plan import FORMAT as PLAN_FORMAT
-from gaitcrafter_ext.synthesis.plan import ClipRequest, Sampling, make_request
+from gaitcrafter_ext.synthesis.plan import ClipRequest, Sampling, Stored, make_request
 from gaitcrafter_ext.vocabulary import ClipKey, view_deg
 
 Floats = NDArray[np.float32]
@@ -116,7 +116,7 @@ class FilterSettings:
 
 
 @record
-class FilterRequest:
+class FilterRequest(Stored):
     """All that decides who stays; ``weights`` and ``recogniser`` are fingerprints."""
 
     weights: str
@@ -126,14 +126,9 @@ class FilterRequest:
     sampling: Sampling
     probes: Probes
 
-    def differences(self, other: FilterRequest) -> list[str]:
-        """What differs from another request, by name."""
-        mine, theirs = asdict(self), asdict(other)
-        return [name for name in mine if mine[name] != theirs[name]]
-
 
 @record
-class SelectedIdentities:
+class SelectedIdentities(Stored):
     """Who stays, and why: decisions on every candidate that was judged, in order.
 
     ``control`` says how the training people fare, as the weights make them: how many there are, how many of them are
@@ -151,21 +146,13 @@ class SelectedIdentities:
     @property
     def counts(self) -> dict[str, int]:
         """How many candidates had each outcome."""
-        return tally(self.decisions)
+        outcomes = Counter(decision.outcome for decision in self.decisions)
+        return {outcome: outcomes[outcome] for outcome in get_args(Outcome)}
 
     @property
     def short(self) -> int:
         """How many people are missing from what was wanted."""
         return self.request.settings.wanted - len(self.people)
-
-    @property
-    def fingerprint(self) -> str:
-        """Short name of exactly this selection: 16 hex digits of the SHA-256 of its text."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
-
-    def to_json(self) -> str:
-        """The text of the file; equal selections have equal texts."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
 
 def read_selected(path: Path) -> SelectedIdentities:
@@ -347,12 +334,6 @@ class IdentityFilter:
             if len(self.kept) < wanted:
                 decisions.append(self.decide(name, centroid, share))
         return decisions
-
-
-def tally(decisions: Sequence[Decision]) -> dict[str, int]:
-    """How many of each outcome there are."""
-    counts = Counter(decision.outcome for decision in decisions)
-    return {outcome: counts[outcome] for outcome in get_args(Outcome)}
 
 
 @dataclass(frozen=True)
