@@ -24,7 +24,7 @@ from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.plan import Plan
 from gaitcrafter_ext.synthesis.selection import FilterRequest, SelectedIdentities, read_selected
-from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey
+from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey, file_name
 
 PLAN, SELECTED = "plan.json", "identities.json"
 MANIFEST, PARTITION = "manifest.jsonl", "partition.json"
@@ -84,7 +84,7 @@ class OutputFolder:
 
     def path(self, key: ClipKey) -> Path:
         """Where a clip goes."""
-        return self.clips / key.path(self.file)
+        return Path(f"{self.root}/{_clip(key, self.file)}")
 
     def part(self, shard: Shard) -> Path:
         """Manifest part of a shard."""
@@ -144,9 +144,8 @@ class OutputFolder:
         earlier = self.plan()
         foreign = sorted(found - self._ours(earlier))
         # Such a file would be overwritten, or be read by OpenGait as a part of one of our clips.
-        names = {Path(name) for name in (PLAN, SELECTED, *OUTPUTS)}
-        folders = {Path(_CLIPS, key.path(plan.file)).parent for key in plan.keys}
-        if blocking := [path.as_posix() for path in foreign if path in names or path.parent in folders]:
+        names, folders = (PLAN, SELECTED, *OUTPUTS), {f"{_CLIPS}/{clip}" for clip in plan.clips}
+        if blocking := [path for path in foreign if path in names or path.rpartition("/")[0] in folders]:
             raise ConflictError(
                 f"{self.root}: {listed(blocking)} not ours and in the way; move it or choose another --out"
             )
@@ -154,8 +153,8 @@ class OutputFolder:
             return
         if foreign:
             raise ConflictError(
-                f"{self.root} holds what is not ours: {listed([path.as_posix() for path in foreign])}; choose another "
-                "--out, or --force to go on beside it"
+                f"{self.root} holds what is not ours: {listed(foreign)}; choose another --out, or --force to go on "
+                "beside it"
             )
         if earlier is not None and earlier != plan:
             raise ConflictError(
@@ -163,12 +162,11 @@ class OutputFolder:
                 "--out, or --force to delete the clips that its manifest lists"
             )
 
-    def _ours(self, plan: Plan | None) -> set[Path]:
-        """Files that the plan and the manifests account for, relative to the folder."""
-        ours = set() if self.selected() is None else {Path(SELECTED)}
+    def _ours(self, plan: Plan | None) -> set[str]:
+        """Files that the plan and the manifests account for, as :func:`_files` names them."""
+        ours = set() if self.selected() is None else {SELECTED}
         if plan is not None:
-            ours |= {Path(name) for name in (PLAN, *OUTPUTS)}
-            ours |= {Path(_CLIPS, record.key.path(plan.file)) for record in self.records()}
+            ours |= {PLAN, *OUTPUTS, *(_clip(record.key, plan.file) for record in self.records())}
         return ours
 
     @contextlib.contextmanager
@@ -269,12 +267,18 @@ class OutputFolder:
                     atomic_write_text(path, "".join(record.to_line() for record in kept))
 
 
-def _files(root: Path) -> Iterator[Path]:
-    """Every file below ``root`` but our own state, links to folders too, relative to it."""
+def _clip(key: ClipKey, file: str) -> str:
+    """A clip's file, as :func:`_files` names it: paths as text, for there may be a million of them."""
+    return f"{_CLIPS}/{key}/{file_name(file, key.view)}"
+
+
+def _files(root: Path) -> Iterator[str]:
+    """Every file below ``root`` but our own state, links to folders too, relative to it with slashes."""
     for folder, names, files in os.walk(root):
         here = Path(folder)
         if here == root and _STATE in names:
             names.remove(_STATE)
+        before = "" if here == root else f"{here.relative_to(root).as_posix()}/"
         for name in files + [name for name in names if (here / name).is_symlink()]:
             if name != ".DS_Store" and not name.startswith(STAGED_PREFIX):
-                yield (here / name).relative_to(root)
+                yield f"{before}{name}"
