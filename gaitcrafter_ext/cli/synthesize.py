@@ -167,11 +167,11 @@ def _selected(
         return _read_selected(args, card, plan, folder)
     wanted = NOVEL if args.novel is None else args.novel
     sampling = replace(plan.sampling, size=64)  # as recognisers see clips
-    screening = generating.screening_of(args, weights, card, wanted, sampling)
+    shared = Shared(folder.trials, Process(shard.index - 1, shard.count))
+    screening = generating.screening_of(args, weights, card, wanted, sampling, shared)
     if args.dry_run:
         found = folder.selected()
         return found if found is not None and found.request == screening.request else None
-    screening = replace(screening, shared=Shared(folder.trials, Process(shard.index - 1, shard.count)))
     selected = folder.select(plan, screening.request, partial(generating.choose_people, screening), args.force)
     if not selected.people and args.identities in (None, "none"):
         generating.refuse_shortfall(selected)

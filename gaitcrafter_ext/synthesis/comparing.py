@@ -57,8 +57,8 @@ def compare_ways(
     for number, (name, blend) in enumerate(ways.items()):
         settings = replace(blend, seed=request.blend.seed)
         people = novel_identities(count, subjects, settings, card.cadence, card.code_dim)
-        clips = trials.features(people, lambda done, _: progress(number * count + done, len(ways) * count))  # noqa: B023
-        rows.append(_row(name, Tried.of(clips), criteria, known, [who.mix for who in people.values() if who.mix]))
+        tried = trials.tried(people, lambda done, _: progress(number * count + done, len(ways) * count))  # noqa: B023
+        rows.append(_row(name, tried, criteria, known, [who.mix for who in people.values() if who.mix]))
     return criteria, rows
 
 

@@ -34,7 +34,6 @@ from pydantic import Field
 from gaitcrafter_ext.errors import DataError, StorageError, UsageError
 from gaitcrafter_ext.generator.sampling import TILE
 from gaitcrafter_ext.generator.weights import Card
-from gaitcrafter_ext.hardware import Process
 from gaitcrafter_ext.metrics.centroids import Centroids, find_centroids, greedily_unique, nearest, to_own_centroid
 from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.filter_card import PACKAGED, FilterCard
@@ -212,49 +211,6 @@ def choose_probes(card: Card, calibrated: Sequence[str]) -> Probes:
     return Probes(tuple(card.dataset.take_names({condition: TAKES})), condition, views)
 
 
-class Trials:
-    """Features of people's probe clips, kept in ``shared`` where given.
-
-    A probe clip is the clip of that name in a run of the same seed: what is judged is what is delivered.
-    """
-
-    def __init__(self, request: FilterRequest, embed: Embedder, shared: Shared | None = None) -> None:
-        self.process = shared.process if shared else Process()
-        self._request, self._embed, self._shared = request, embed, shared
-
-    def features(self, people: Mapping[str, Identity], progress: Progress = lambda done, total: None) -> Features:
-        """Try people out, ``TILE`` at a time; ``progress`` is called with (done, total) people."""
-        names, probes = list(people), self._request.probes
-        asked = [
-            [
-                make_request(ClipKey(name, take, view), people[name], probes.condition, degrees, self._request.sampling)
-                for name in names[start : start + TILE]
-                for take, (view, degrees) in product(probes.takes, probes.views.items())
-            ]
-            for start in range(0, len(names), TILE)
-        ]
-        found: dict[int, Floats] = {}
-        for number in self._shared.own_first(len(asked)) if self._shared else range(len(asked)):
-            progress(min(len(found) * TILE, len(names)), len(names))
-            found[number] = self._recall(asked[number])
-        keys = [each.key for requests in asked for each in requests]
-        labels = np.array([(key.identity, key.take, key.view) for key in keys], dtype=str).reshape(-1, 3)
-        return Features(np.concatenate([found[number] for number in range(len(asked))]), *labels.T)
-
-    def _recall(self, requests: Sequence[ClipRequest]) -> Floats:
-        """What is kept of some requests, or else is made now, unless another process is at it."""
-        if self._shared is None:
-            return self._embed(requests)
-        networks = [self._request.weights, self._request.recogniser]
-        question = [*networks, asdict(self._request.sampling), [asdict(each) for each in requests]]
-        return self._shared.array(_fingerprint(question), len(requests), lambda: self._embed(requests))
-
-
-def _fingerprint(facts: object) -> str:
-    """32 hex digits of a SHA-256 of anything JSON can hold."""
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
-
-
 @dataclass(frozen=True)
 class Tried:
     """Where people are who were tried out.
@@ -304,6 +260,48 @@ class Tried:
         return cls(Centroids(tuple(names), vectors), found["own"])
 
 
+@dataclass(frozen=True)
+class Trials:
+    """People tried out by their probe clips, whose features are kept in ``shared``.
+
+    A probe clip is the clip of that name in a run of the same seed: what is judged is what is delivered.
+    """
+
+    request: FilterRequest
+    embed: Embedder
+    shared: Shared
+
+    def tried(self, people: Mapping[str, Identity], progress: Progress = lambda done, total: None) -> Tried:
+        """Try people out, ``TILE`` at a time; ``progress`` is called with (done, total) people."""
+        names, probes = list(people), self.request.probes
+        asked = [
+            [
+                make_request(ClipKey(name, take, view), people[name], probes.condition, degrees, self.request.sampling)
+                for name in names[start : start + TILE]
+                for take, (view, degrees) in product(probes.takes, probes.views.items())
+            ]
+            for start in range(0, len(names), TILE)
+        ]
+        found: dict[int, Floats] = {}
+        for number in self.shared.own_first(len(asked)):
+            progress(min(len(found) * TILE, len(names)), len(names))
+            found[number] = self._recall(asked[number])
+        keys = [each.key for requests in asked for each in requests]
+        labels = np.array([(key.identity, key.take, key.view) for key in keys], dtype=str).reshape(-1, 3)
+        return Tried.of(Features(np.concatenate([found[number] for number in range(len(asked))]), *labels.T))
+
+    def _recall(self, requests: Sequence[ClipRequest]) -> Floats:
+        """What is kept of some requests, or else is made now, unless another process is at it."""
+        networks = [self.request.weights, self.request.recogniser]
+        question = [*networks, asdict(self.request.sampling), [asdict(each) for each in requests]]
+        return self.shared.array(_fingerprint(question), len(requests), lambda: self.embed(requests))
+
+
+def _fingerprint(facts: object) -> str:
+    """32 hex digits of a SHA-256 of anything JSON can hold."""
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+
+
 class IdentityFilter:
     """Decides on candidates in order; those it keeps decide on those that come after, as the training people do."""
 
@@ -338,16 +336,16 @@ class IdentityFilter:
 
 @dataclass(frozen=True)
 class Screening:
-    """A filter at work: the weights' card, the recogniser's, what is asked, and what loads both networks.
+    """A filter at work: the weights' card, the recogniser's, what is asked, what loads both networks, and the trials.
 
-    ``load`` is called only where someone has to be tried out.
+    ``load`` is called only where someone has to be tried out; ``shared`` keeps what came of it.
     """
 
     card: Card
     judge: FilterCard
     request: FilterRequest
     load: Callable[[Sampling], Embedder]
-    shared: Shared | None = None
+    shared: Shared
 
     @property
     def criteria(self) -> Criteria:
@@ -383,7 +381,7 @@ class Screening:
             with contextlib.suppress(OSError, SafetensorError, KeyError, ValueError):  # not there, torn, of others
                 return Tried.from_bytes(path.read_bytes(), names)
         people = {name: known_identity(name, cadence) for name in names}
-        content = Tried.of(self.trials(sampling).features(people, progress)).to_bytes()
+        content = self.trials(sampling).tried(people, progress).to_bytes()
         with contextlib.suppress(StorageError), atomic_write(kept) as out:  # else the next run places them again
             out.write(content)
         return Tried.from_bytes(content, names)
@@ -399,10 +397,10 @@ class Screening:
         series = novel_series(card.vocabulary.identities, self.request.blend, card.cadence, card.code_dim)
         while len(sieve.kept) < settings.wanted and len(people) < settings.most:
             progress(len(sieve.kept), settings.wanted)
-            tiles = min(trials.process.count, math.ceil((settings.wanted - len(sieve.kept)) / TILE))
+            tiles = min(self.shared.process.count, math.ceil((settings.wanted - len(sieve.kept)) / TILE))
             candidates = dict(islice(series, min(tiles * TILE, settings.most - len(people))))
             people |= candidates
-            decisions += sieve.decide_all(Tried.of(trials.features(candidates)), settings.wanted)
+            decisions += sieve.decide_all(trials.tried(candidates), settings.wanted)
         kept, control = {name: people[name] for name in sieve.kept}, known.control(self.criteria)
         return SelectedIdentities(self.request, self.criteria, control, self.notes, tuple(decisions), kept)
 

@@ -88,8 +88,13 @@ def request(wanted: int = 3, most: int = 60, **blend: object) -> FilterRequest:
     return filter_request(CARD, JUDGE, FilterSettings(wanted, most), settings, SAMPLING)
 
 
+def trials() -> Shared:
+    """Where a single process keeps what it tried."""
+    return Shared(cache_root() / "trials")
+
+
 def select(wish: FilterRequest, embed: Embedder = try_codes, shared: Shared | None = None) -> SelectedIdentities:
-    screening = Screening(CARD, JUDGE, wish, lambda sampling: embed, shared)
+    screening = Screening(CARD, JUDGE, wish, lambda sampling: embed, shared or trials())
     return screening.select(screening.known())
 
 
@@ -245,28 +250,28 @@ def never_load(sampling: Sampling) -> Embedder:
 
 
 def test_training_people_are_placed_once_whatever_the_seed_and_nearly_exactly() -> None:
-    clips = Trials(request(), try_codes).features({name: Identity({name: 1.0}) for name in PEOPLE})
-    found = Screening(CARD, JUDGE, request(), lambda sampling: try_codes).known()
-    np.testing.assert_allclose(found.centroids.vectors, Tried.of(clips).centroids.vectors, atol=1e-3)
+    exact = Trials(request(), try_codes, trials()).tried({name: Identity({name: 1.0}) for name in PEOPLE})
+    found = Screening(CARD, JUDGE, request(), lambda sampling: try_codes, trials()).known()
+    np.testing.assert_allclose(found.centroids.vectors, exact.centroids.vectors, atol=1e-3)
     assert found.centroids.names == PEOPLE
-    again = Screening(CARD, JUDGE, replace(request(), sampling=replace(SAMPLING, seed=7)), never_load).known()
+    again = Screening(CARD, JUDGE, replace(request(), sampling=replace(SAMPLING, seed=7)), never_load, trials()).known()
     assert (again.centroids.vectors == found.centroids.vectors).all()
     paced = replace(CARD, cadence={PEOPLE[0]: (31.0, 0.5)})
     for card, judge in ((CARD, replace(JUDGE, weights_sha256="cd" * 32)), (paced, JUDGE)):
         with pytest.raises(AssertionError, match="placed again"):
-            Screening(card, judge, request(), never_load).known()
+            Screening(card, judge, request(), never_load, trials()).known()
     fewer = replace(found, centroids=Centroids(PEOPLE[:2], found.centroids.vectors[:2]))
     for content in (b"torn", fewer.to_bytes()):
         for path in (cache_root() / "known").iterdir():
             path.write_bytes(content)
         with pytest.raises(AssertionError, match="placed again"):
-            Screening(CARD, JUDGE, request(), never_load).known()
+            Screening(CARD, JUDGE, request(), never_load, trials()).known()
 
 
 def test_places_of_the_bundled_people_come_with_the_package() -> None:
     card, judge = read_card(locate("bundled")), read_filter_card(locate_filter("bundled"))
     wish = filter_request(card, judge, FilterSettings(1, 1), BlendSettings(), sampling_by(card, seed=3))
-    assert Screening(card, judge, wish, never_load).known().centroids.names == card.vocabulary.identities
+    assert Screening(card, judge, wish, never_load, trials()).known().centroids.names == card.vocabulary.identities
 
 
 def never() -> SelectedIdentities:
@@ -309,7 +314,7 @@ def test_of_two_shards_that_choose_at_once_the_first_to_end_decides(tmp_path: Pa
 
 def test_ways_to_make_people_stand_in_one_table() -> None:
     wish = request(8, 8)
-    screening = Screening(CARD, JUDGE, wish, lambda sampling: try_codes)
+    screening = Screening(CARD, JUDGE, wish, lambda sampling: try_codes, trials())
     rows = {row.name: row for row in compare_ways(screening, screening.known())[1]}
     fits = [name for name, way in WAYS.items() if way.strategy == "draw" or way.parents <= len(PEOPLE)]
     assert list(rows) == ["training people", *fits]
