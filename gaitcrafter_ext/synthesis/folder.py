@@ -34,7 +34,7 @@ ENTRY, SHEET, PAGE = "opengait_entry.yaml", "contact_sheet.png", "index.html"
 OUTPUTS = (PARTITION, ENTRY, SHEET, PAGE, MANIFEST)
 
 _STATE, _CLIPS = ".gaitcrafter", "pkl"
-_PATIENCE_S = 60.0
+_PATIENCE_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -175,11 +175,11 @@ class OutputFolder:
 
         Raises as :meth:`check`, and where the shard, or with ``force`` any shard, is being worked on.
         """
-        self.check(plan, force)  # before anything of ours is written
+        self.check(plan, force)  # before anything of ours is written, and without the lock: it looks at every file
         with contextlib.ExitStack() as held:
             with self.waiting_lock("plan"):
-                self.check(plan, force)
                 if self.plan() != plan:
+                    self.check(plan, force)  # another run may have come
                     self._clear(plan)
                     atomic_write_text(self.root / PLAN, plan.to_json())
                 self.file = plan.file
@@ -188,7 +188,7 @@ class OutputFolder:
             yield
 
     def waiting_lock(self, name: str) -> FileLock:
-        """A lock that is waited for; it is only ever held for a moment."""
+        """A lock that is waited for; it is held while files are listed or written, not while clips are made."""
         return self._lock(name, str(self.root), _PATIENCE_S)
 
     def _lock(self, name: str, what: str, patience_s: float = 0.0) -> FileLock:
@@ -251,12 +251,17 @@ class OutputFolder:
                 pass
 
     def _tidy(self, mine: Shard) -> None:
-        """Take back what a kill left: temporary files, and records of clips that never appeared."""
+        """Take back what a kill left: temporary files, and records of clips that never appeared.
+
+        Records of other shards of as many are left to these: they are of none of this one's clips.
+        """
         shutil.rmtree(self.staging(mine), ignore_errors=True)
         for path in self.manifests():
             name = "finish" if path.name == MANIFEST else path.stem
             with contextlib.ExitStack() as held:
                 if name != mine.name:
+                    if name.endswith(f"-of-{mine.count}"):
+                        continue
                     try:
                         held.enter_context(self._lock(name, ""))
                     except ConflictError:

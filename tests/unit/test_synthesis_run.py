@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -295,3 +296,20 @@ def test_a_shard_runs_once_at_a_time_and_force_waits_for_no_shard(tmp_path: Path
             make(tmp_path, seed=1, shard="2/2", force=True)
         assert OutputFolder(tmp_path).plan() == small_plan()
     assert make(tmp_path, shard="1/2").complete
+
+
+def test_no_shard_waits_while_another_looks_through_a_large_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, shard="1/3")
+    monkeypatch.setattr("gaitcrafter_ext.synthesis.folder._PATIENCE_S", 0.0)
+    check = OutputFolder.check
+
+    def look_while_another_comes(self: OutputFolder, *wish: Any) -> None:
+        check(self, *wish)
+        with monkeypatch.context() as patch:
+            patch.setattr(OutputFolder, "check", check)
+            make(tmp_path, shard="2/3")
+
+    monkeypatch.setattr(OutputFolder, "check", look_while_another_comes)
+    assert make(tmp_path, shard="3/3").complete
