@@ -307,8 +307,7 @@ class IdentityFilter:
 
     def __init__(self, criteria: Criteria, known: Centroids) -> None:
         self.criteria, self.known = criteria, known
-        self.kept: list[str] = []
-        self._vectors: list[NDArray[np.float32]] = []
+        self.kept = Centroids((), known.vectors[:0])
 
     def decide(self, name: str, centroid: NDArray[np.float32], consistency: float) -> Decision:
         """Keep a candidate at ``centroid``, a unit vector [D], or say why not."""
@@ -317,12 +316,11 @@ class IdentityFilter:
             return Decision(name, "inconsistent", consistency, other, distance)
         if distance <= self.criteria.known:
             return Decision(name, "known", consistency, other, distance)
-        if self.kept:
-            other, distance = nearest(centroid, Centroids(tuple(self.kept), np.stack(self._vectors)))
+        if len(self.kept):
+            other, distance = nearest(centroid, self.kept)
             if distance <= self.criteria.unique:
                 return Decision(name, "duplicate", consistency, other, distance)
-        self.kept.append(name)
-        self._vectors.append(centroid)
+        self.kept = Centroids((*self.kept.names, name), np.concatenate([self.kept.vectors, centroid[None]]))
         return Decision(name, "kept", consistency, other, distance)
 
     def decide_all(self, tried: Tried, wanted: float = math.inf) -> list[Decision]:
@@ -401,7 +399,7 @@ class Screening:
             candidates = dict(islice(series, min(tiles * TILE, settings.most - len(people))))
             people |= candidates
             decisions += sieve.decide_all(trials.tried(candidates), settings.wanted)
-        kept, control = {name: people[name] for name in sieve.kept}, known.control(self.criteria)
+        kept, control = {name: people[name] for name in sieve.kept.names}, known.control(self.criteria)
         return SelectedIdentities(self.request, self.criteria, control, self.notes, tuple(decisions), kept)
 
     @property

@@ -71,7 +71,7 @@ def test_each_kind_of_bad_candidate_falls_for_its_own_reason() -> None:
     }
     decisions = [sieve.decide(name, *candidate) for name, candidate in candidates.items()]
     assert [each.outcome for each in decisions] == ["inconsistent", "kept", "known", "kept", "duplicate"]
-    assert sieve.kept == ["same place", "new"]
+    assert sieve.kept.names == ("same place", "new")
     assert [(each.nearest, each.distance) for each in decisions[2:]] == [
         ("sim-002", pytest.approx(0.00612, abs=1e-4)),
         ("same place", pytest.approx(1.0)),
