@@ -95,8 +95,7 @@ def run(args: argparse.Namespace) -> None:
         return
     selected = None if args.filter is None else _selected(args, weights, card, plan, folder, shard)
     if selected is not None:
-        chosen = replace(selection, selected=selected.people, selected_by=selected.fingerprint)
-        plan = make_plan(card, chosen, sampling, there)
+        plan = make_plan(card, replace(selection, selected=selected), sampling, there)
     load = partial(pipeline_sampler, weights, sampling, args.device)
     if args.dry_run:
         folder.check(plan, args.force)

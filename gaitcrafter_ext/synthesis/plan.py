@@ -26,6 +26,8 @@ from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gaitcrafter_ext.synthesis.selection import SelectedIdentities
+
 #: Version of the plan's text and of how it is sampled; 7: first and last rows are ragged, identity scale by condition.
 FORMAT = 7
 
@@ -91,8 +93,8 @@ def sampling_by(
 class Selection:
     """Who (known people, so many novel ones made as ``blend`` says, and others), in which takes, from which views.
 
-    ``like`` are people read from silhouettes, ``selected`` novel people whom a filter chose, instead of the first
-    ``novel`` of ``blend``; ``selected_by`` is the fingerprint of what it wrote, empty without one.
+    ``like`` are people read from silhouettes; novel people whom a filter ``selected`` come instead of the first
+    ``novel`` of ``blend``.
     """
 
     identities: tuple[str, ...]
@@ -101,8 +103,7 @@ class Selection:
     views: tuple[str, ...]
     blend: BlendSettings = field(default_factory=BlendSettings)
     like: Mapping[str, Identity] = field(default_factory=dict)
-    selected: Mapping[str, Identity] | None = None
-    selected_by: str = ""
+    selected: SelectedIdentities | None = None
 
 
 @dataclass(frozen=True)
@@ -271,7 +272,7 @@ def make_plan(card: Card, selection: Selection, sampling: Sampling, there: Set[C
         conditions={take: card.dataset.condition_of(take) for take in selection.takes},
         views={view: card.vocabulary.views[card.dataset.view_name(view)] for view in selection.views},
         clips=clips,
-        filter=selection.selected_by,
+        filter=selection.selected.fingerprint if selection.selected else "",
         trained_people=len(card.vocabulary.identities),
         seen=tuple(sorted(card.everybody())),
         file=card.dataset.file,
@@ -281,7 +282,7 @@ def make_plan(card: Card, selection: Selection, sampling: Sampling, there: Set[C
 def _people(selection: Selection, card: Card) -> dict[str, Identity]:
     known = {name: known_identity(name, card.cadence) for name in selection.identities} | dict(selection.like)
     if selection.selected is not None:
-        return known | dict(selection.selected)
+        return known | selection.selected.people
     words = card.vocabulary.identities
     novel = novel_identities(selection.novel, words, selection.blend, card.cadence, card.code_dim)
     if taken := set(novel) & set(known):

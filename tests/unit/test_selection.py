@@ -138,8 +138,7 @@ def test_clips_that_do_not_show_a_person_make_no_one_consistent() -> None:
 
 
 def plan_of(found: SelectedIdentities) -> Plan:
-    chosen = Selection((), 0, ("nm-01",), ("000", "090"), selected=found.people, selected_by=found.fingerprint)
-    return make_plan(CARD, chosen, SAMPLING)
+    return make_plan(CARD, Selection((), 0, ("nm-01",), ("000", "090"), selected=found), SAMPLING)
 
 
 def test_what_is_judged_is_what_is_delivered() -> None:
