@@ -282,9 +282,10 @@ def make_plan(card: Card, selection: Selection, sampling: Sampling, there: Set[C
 def _people(selection: Selection, card: Card) -> dict[str, Identity]:
     known = {name: known_identity(name, card.cadence) for name in selection.identities} | dict(selection.like)
     if selection.selected is not None:
-        return known | selection.selected.people
-    words = card.vocabulary.identities
-    novel = novel_identities(selection.novel, words, selection.blend, card.cadence, card.code_dim)
+        novel = selection.selected.people
+    else:
+        words = card.vocabulary.identities
+        novel = novel_identities(selection.novel, words, selection.blend, card.cadence, card.code_dim)
     if taken := set(novel) & set(known):
-        raise UsageError(f"--like: a person is called {sorted(taken)[0]}, as novel ones are; use --novel 0")
+        raise UsageError(f"--like: a person is called {min(taken)}, as novel ones are; use --novel 0 and no --filter")
     return known | novel

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gaitcrafter_ext.errors import ConflictError, DataError, MissingError
+from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, UsageError
 from gaitcrafter_ext.generator.weights import Vocabulary, locate, read_card
 from gaitcrafter_ext.hardware import Process
 from gaitcrafter_ext.metrics.centroids import Centroids
@@ -174,6 +174,9 @@ def test_the_file_gives_the_selection_back_and_is_part_of_the_plan(tmp_path: Pat
     assert (again, again.fingerprint) == (found, found.fingerprint)
     plan = plan_of(found)
     assert Plan.from_json(plan.to_json()) == plan
+    alike = Selection((), 0, ("nm-01",), ("000",), like={next(iter(found.people)): Identity()}, selected=found)
+    with pytest.raises(UsageError, match="--like: a person is called syn-0001, as novel ones are"):
+        make_plan(CARD, alike, SAMPLING)
     unfiltered = make_plan(CARD, Selection((), 3, ("nm-01",), ("000", "090"), BLEND), SAMPLING)
     assert "filter" in plan.differences(unfiltered)
 
