@@ -98,7 +98,8 @@ def novel_identities(
     """The first ``count`` people of the series that ``blend`` names: ``syn-0001``, ... -> identity.
 
     Where one of the known people, ``subjects``, bears such a name already, they are called ``syn2-0001``, ...
-    ``UsageError``, which names the option, where an argument is out of its range.
+    ``code_dim`` are the dimensions of the weights' space of people, which drawn ones need. ``UsageError``, which names
+    the option, where an argument is out of its range.
     """
     if count < 0:
         raise UsageError(f"--novel: {count} people; allowed: 0 or more")
@@ -109,7 +110,7 @@ def novel_series(
     subjects: Sequence[str], blend: BlendSettings, cadence: Cadences | None = None, code_dim: int = 0
 ) -> Iterator[tuple[str, Identity]]:
     """The endless series of :func:`novel_identities`, one person at a time; raises as it does, before the first."""
-    _check(len(subjects), blend)
+    _check(len(subjects), blend, code_dim)
     prefix = _free_prefix(subjects)
     if blend.strategy == "draw":
         people = _drawn(blend.seed, len(subjects), code_dim, cadence or {})
@@ -118,13 +119,15 @@ def novel_series(
     return ((f"{prefix}-{number:04d}", who) for number, who in enumerate(people, 1))
 
 
-def _check(known: int, blend: BlendSettings) -> None:
+def _check(known: int, blend: BlendSettings, code_dim: int) -> None:
     if blend.seed < 0:
         raise UsageError(f"--identity-seed: {blend.seed}; allowed: 0 or more")
     if not 0 < blend.concentration < math.inf:
         raise UsageError(f"--concentration: {blend.concentration}; allowed: a number above 0 (1 is uniform)")
     if blend.strategy not in STRATEGIES:
         raise UsageError(f"--blend: unknown '{blend.strategy}'; {suggest(blend.strategy, STRATEGIES)}")
+    if blend.strategy == "draw" and code_dim < 1:
+        raise UsageError(f"code_dim: {code_dim}; people are drawn from the weights' space: give pipeline.card.code_dim")
     if known < 2:
         raise UsageError(f"--novel: the weights know {known} people, novel ones need 2; use --novel 0")
     most = min(known, MOST_PARENTS)

@@ -189,7 +189,7 @@ def filter_request(
     if settings.most < settings.wanted:
         raise UsageError(f"--max-candidates: {settings.most}; allowed: {settings.wanted} (--novel) or more")
     judge.calibration.centre_radius(settings.false_match_rate)
-    novel_series(card.vocabulary.identities, blend)
+    novel_series(card.vocabulary.identities, blend, card.cadence, card.code_dim)
     probes = choose_probes(card, judge.calibration.views)
     return FilterRequest(card.fingerprint, judge.fingerprint, settings, blend, sampling, probes)
 

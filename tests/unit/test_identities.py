@@ -108,6 +108,8 @@ def test_what_cannot_be_made_is_refused() -> None:
     for count, known, blend, said in refused:
         with pytest.raises(UsageError, match=said):
             people(count, known, **blend)
+    with pytest.raises(UsageError, match="code_dim: 0; people are drawn from the weights' space"):
+        novel_identities(1, SUBJECTS, BlendSettings(strategy="draw"))  # who would all be nobody
 
 
 def test_a_person_of_a_large_set_takes_no_longer_than_one_of_a_small_set_in_proportion() -> None:
