@@ -18,10 +18,8 @@ from pathlib import Path
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, UsageError, listed
 from gaitcrafter_ext.hardware import this_process
 from gaitcrafter_ext.silhouettes import manifest
-from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, FileLock, atomic_write_text, storage_error
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
-from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.plan import Plan
 from gaitcrafter_ext.synthesis.selection import FilterRequest, SelectedIdentities, read_selected
 from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey, file_name
@@ -77,10 +75,6 @@ class OutputFolder:
         self._read: tuple[str, Plan | None] = ("", None)
         there = self.plan()
         self.file = DEFAULT_FILE if there is None else there.file
-
-    def store(self) -> SilhouetteStore:
-        """The OpenGait tree, made where it is missing."""
-        return SilhouetteStore(self.clips, DatasetConfig(file=self.file), create=True)
 
     def path(self, key: ClipKey) -> Path:
         """Where a clip goes."""

@@ -82,12 +82,8 @@ def usual_parents(known: int) -> int:
     return min(PARENTS, max(2, known))
 
 
-def known_identity(name: str, cadence: Cadences) -> Identity:
-    """A known person."""
-    return _mixture({name: 1.0}, cadence)
-
-
-def _mixture(mix: dict[str, float], cadence: Cadences) -> Identity:
+def mixture(mix: dict[str, float], cadence: Cadences) -> Identity:
+    """Whom known people blend to, with their cadence; of ``{name: 1.0}`` the known person."""
     found = mixed_cadence(mix, cadence)
     return Identity(mix, cadence=None if found is None else Cadence(round(found[0], 3), round(found[1], 3)))
 
@@ -159,7 +155,7 @@ def _blended(subjects: Sequence[str], blend: BlendSettings, cadence: Cadences) -
         rng = np.random.default_rng([blend.seed, number])
         weights = rng.dirichlet(np.full(blend.parents, blend.concentration))
         shares = _on_grain(np.maximum(1 / GRAIN, weights))
-        yield _mixture({subjects[member]: share for member, share in zip(members, shares, strict=True)}, cadence)
+        yield mixture({subjects[member]: share for member, share in zip(members, shares, strict=True)}, cadence)
 
 
 def _parent_sets(known: int, parents: int, rng: np.random.Generator) -> Iterator[tuple[int, ...]]:

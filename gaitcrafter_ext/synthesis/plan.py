@@ -20,7 +20,7 @@ from gaitcrafter_ext.errors import ConflictError, DataError, UsageError
 from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST, SHORTEST, IdentityScale
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.records import fill, record
-from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, known_identity, novel_identities
+from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, mixture, novel_identities
 from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey
 
 if TYPE_CHECKING:
@@ -280,7 +280,7 @@ def make_plan(card: Card, selection: Selection, sampling: Sampling, there: Set[C
 
 
 def _people(selection: Selection, card: Card) -> dict[str, Identity]:
-    known = {name: known_identity(name, card.cadence) for name in selection.identities} | dict(selection.like)
+    known = {name: mixture({name: 1.0}, card.cadence) for name in selection.identities} | dict(selection.like)
     if selection.selected is not None:
         novel = selection.selected.people
     else:

@@ -40,7 +40,7 @@ from gaitcrafter_ext.recognition.filter_card import PACKAGED, FilterCard
 from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.files import atomic_write, cache_root
 from gaitcrafter_ext.silhouettes.parallel import Shared
-from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, known_identity, novel_series
+from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, mixture, novel_series
 from gaitcrafter_ext.synthesis.plan import FORMAT as PLAN_FORMAT
 from gaitcrafter_ext.synthesis.plan import ClipRequest, Sampling, Stored, make_request
 from gaitcrafter_ext.vocabulary import ClipKey, view_deg
@@ -378,7 +378,7 @@ class Screening:
         for path in (PACKAGED / file, kept):
             with contextlib.suppress(OSError, SafetensorError, KeyError, ValueError):  # not there, torn, of others
                 return Tried.from_bytes(path.read_bytes(), names)
-        people = {name: known_identity(name, cadence) for name in names}
+        people = {name: mixture({name: 1.0}, cadence) for name in names}
         content = self.trials(sampling).tried(people, progress).to_bytes()
         with contextlib.suppress(StorageError), atomic_write(kept) as out:  # else the next run places them again
             out.write(content)

@@ -17,7 +17,7 @@ from gaitcrafter_ext.synthesis.identities import (
     BlendSettings,
     Cadence,
     Identity,
-    known_identity,
+    mixture,
     novel_identities,
     novel_series,
 )
@@ -86,8 +86,8 @@ def test_a_novel_person_walks_as_fast_as_those_they_are_mixed_of() -> None:
     (who,) = people(1)
     mean = sum(weight * CADENCE[name][0] for name, weight in who.mix.items())
     assert who.cadence == Cadence(round(mean, 3), 1.0)
-    assert known_identity("sim-003", CADENCE) == Identity({"sim-003": 1.0}, cadence=Cadence(22.0, 1.0))
-    assert known_identity("sim-003", {}).cadence is None
+    assert mixture({"sim-003": 1.0}, CADENCE) == Identity({"sim-003": 1.0}, cadence=Cadence(22.0, 1.0))
+    assert mixture({"sim-003": 1.0}, {}).cadence is None
     cadence = {"slow": (30.0, 3.0), "fast": (20.0, 1.0)}
     assert mixed_cadence({"slow": 0.25, "fast": 0.75}, cadence) == pytest.approx((22.5, math.sqrt(3)))
     assert mixed_cadence({"unknown": 0.5, "slow": 0.5}, cadence) == pytest.approx((30.0, 3.0))

@@ -22,6 +22,7 @@ from gaitcrafter_ext.opengait.config_keys import FolderEntry, read_entries
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.manifest import pixels_sha256
 from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis import run
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.on_ray import share_out
@@ -74,7 +75,7 @@ def test_a_run_leaves_clips_a_partition_and_a_manifest_that_says_how_each_was_ma
     assert [record.key for record in records] == list(plan.keys)
     for record, request in zip(records, plan.requests(), strict=True):
         assert (record.mix, record.cycle, record.start) == (request.identity.mix, request.cycle, request.start)
-        assert record.sha256 == pixels_sha256(folder.store().read(record.key))
+        assert record.sha256 == pixels_sha256(SilhouetteStore(folder.clips).read(record.key))
         assert (record.weights, record.sampler, record.steps, record.seed) == (plan.weights, "euler", 2, 0)
 
 
@@ -90,7 +91,7 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path, made: Path) -> No
         synthesize(small_plan(), folder, killed_after(7), chunk=3)
     folder.staging(Shard()).mkdir(exist_ok=True)
     (folder.staging(Shard()) / ".gaitcrafter-torn.tmp").write_bytes(b"half")
-    assert len(folder.store().keys()) == 6
+    assert len(SilhouetteStore(folder.clips).keys()) == 6
     assert not (tmp_path / "manifest.jsonl").exists()
     done = synthesize(small_plan(), folder, lambda: paint)
     assert (done.kept, done.made, done.complete) == (6, 6, True)
@@ -123,7 +124,9 @@ def test_a_full_disk_half_way_loses_nothing(tmp_path: Path, made: Path, monkeypa
         patch.setattr(os, "fsync", fill_up)
         with pytest.raises(StorageError, match="disk is full"):
             synthesize(small_plan(), folder, lambda: paint)
-    assert 5 <= len(folder.store().keys()) <= 7  # of the first eight; what no thread had begun is not written
+    assert (
+        5 <= len(SilhouetteStore(folder.clips).keys()) <= 7
+    )  # of the first eight; what no thread had begun is not written
     assert list(tmp_path.rglob("*.tmp")) == []
     synthesize(small_plan(), folder, lambda: paint)
     assert tree_bytes(tmp_path) == tree_bytes(made)
@@ -272,7 +275,7 @@ def test_force_deletes_only_what_the_manifest_lists(tmp_path: Path) -> None:
     plan, folder = small_plan(seed=1, novel=0, takes=("bg-01",)), OutputFolder(tmp_path)
     synthesize(plan, folder, lambda: paint, force=True)
     assert sorted(path.name for path in folder.clips.iterdir()) == ["sim-002"]
-    assert folder.store().keys() == sorted(plan.keys)
+    assert SilhouetteStore(folder.clips).keys() == sorted(plan.keys)
     assert foreign.read_text() == "mine"
 
 
