@@ -124,9 +124,8 @@ def test_a_full_disk_half_way_loses_nothing(tmp_path: Path, made: Path, monkeypa
         patch.setattr(os, "fsync", fill_up)
         with pytest.raises(StorageError, match="disk is full"):
             synthesize(small_plan(), folder, lambda: paint)
-    assert (
-        5 <= len(SilhouetteStore(folder.clips).keys()) <= 7
-    )  # of the first eight; what no thread had begun is not written
+    # Of the first eight; what no thread had begun is not written.
+    assert 5 <= len(SilhouetteStore(folder.clips).keys()) <= 7
     assert list(tmp_path.rglob("*.tmp")) == []
     synthesize(small_plan(), folder, lambda: paint)
     assert tree_bytes(tmp_path) == tree_bytes(made)
