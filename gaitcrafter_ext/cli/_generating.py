@@ -12,6 +12,7 @@ from gaitcrafter_ext.errors import GaitCrafterError, UsageError
 from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST, PRECISIONS, SAMPLER_NAMES, SHORTEST, check_sampler
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.recognition.filter_card import BUNDLED, locate_filter, read_filter_card
+from gaitcrafter_ext.silhouettes.parallel import Shared
 from gaitcrafter_ext.synthesis.identities import PARENTS, STRATEGIES, BlendSettings, usual_parents
 from gaitcrafter_ext.synthesis.plan import Sampling, sampling_by
 from gaitcrafter_ext.synthesis.run import DEVICES, pipeline_sampler
@@ -102,14 +103,16 @@ def refuse_idle_thresholds(args: argparse.Namespace) -> None:
         raise UsageError(f"--{given[0]}: only with --filter; add it, or leave --{given[0]} out")
 
 
-def screening_of(args: argparse.Namespace, weights: Path, card: Card, wanted: int, sampling: Sampling) -> Screening:
+def screening_of(
+    args: argparse.Namespace, weights: Path, card: Card, wanted: int, sampling: Sampling, shared: Shared
+) -> Screening:
     """The filter that the options ask for; raises ``UsageError`` where one is out of its range."""
     recogniser = locate_filter(args.recogniser)
     judge = read_filter_card(recogniser)
     most = PATIENCE * wanted if args.max_candidates is None else args.max_candidates
     settings = FilterSettings(wanted, most, args.false_match_rate, args.consistency)
     request = filter_request(card, judge, settings, blend_of(args, card), sampling)
-    return Screening(card, judge, request, partial(load_networks, weights, recogniser, args.device))
+    return Screening(card, judge, request, partial(load_networks, weights, recogniser, args.device), shared)
 
 
 def load_networks(weights: Path, recogniser: Path, device: str, sampling: Sampling) -> Embedder:

@@ -40,12 +40,12 @@ def run(args: argparse.Namespace) -> None:
     weights = locate(args.weights)
     card = read_card(weights)
     sampling = generating.sampling_of(args, card)
-    screening = generating.screening_of(args, weights, card, args.novel, sampling)
+    shared = Shared(args.out.with_name(f"{STAGED_PREFIX}{args.out.name}.trials"), this_process())
+    screening = generating.screening_of(args, weights, card, args.novel, sampling, shared)
     earlier = _earlier(args)
     # That of an earlier run, so that another machine finds the same people.
     sampling = settle_precision(sampling, args.device, earlier.request.sampling.precision if earlier else "")
-    shared = Shared(args.out.with_name(f"{STAGED_PREFIX}{args.out.name}.trials"), this_process())
-    screening = replace(screening, request=replace(screening.request, sampling=sampling), shared=shared)
+    screening = replace(screening, request=replace(screening.request, sampling=sampling))
     check_weights(weights, card)
     if args.compare:
         _compare(args, screening, shared)

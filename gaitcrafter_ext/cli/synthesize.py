@@ -95,8 +95,7 @@ def run(args: argparse.Namespace) -> None:
         return
     selected = None if args.filter is None else _selected(args, weights, card, plan, folder, shard)
     if selected is not None:
-        chosen = replace(selection, selected=selected.people, selected_by=selected.fingerprint)
-        plan = make_plan(card, chosen, sampling, there)
+        plan = make_plan(card, replace(selection, selected=selected), sampling, there)
     load = partial(pipeline_sampler, weights, sampling, args.device)
     if args.dry_run:
         folder.check(plan, args.force)
@@ -167,11 +166,11 @@ def _selected(
         return _read_selected(args, card, plan, folder)
     wanted = NOVEL if args.novel is None else args.novel
     sampling = replace(plan.sampling, size=64)  # as recognisers see clips
-    screening = generating.screening_of(args, weights, card, wanted, sampling)
+    shared = Shared(folder.trials, Process(shard.index - 1, shard.count))
+    screening = generating.screening_of(args, weights, card, wanted, sampling, shared)
     if args.dry_run:
         found = folder.selected()
         return found if found is not None and found.request == screening.request else None
-    screening = replace(screening, shared=Shared(folder.trials, Process(shard.index - 1, shard.count)))
     selected = folder.select(plan, screening.request, partial(generating.choose_people, screening), args.force)
     if not selected.people and args.identities in (None, "none"):
         generating.refuse_shortfall(selected)

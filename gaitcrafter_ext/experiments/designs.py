@@ -423,22 +423,35 @@ def _missing_views(lab: Lab) -> None:
 
 
 def _real_people(lab: Lab) -> None:
-    """The people to train on are left out in turn, in the order of the partition."""
-    assert lab.setting.data is not None
+    """The people to train on are left out in turn; a generator trained on all of them would have seen those."""
     data, size = lab.data(), lab.setting
-    names = data.people.train
-    left_out = [names[start : start + size.leave_out] for start in range(0, len(names), size.leave_out)]
+    if size.weights is None:
+        raise UsageError(
+            "--weights: real-people takes weights that have seen none of its people; name them, e.g. bundled"
+        )
+    names, count = data.people.train, size.novel[0]
     folds = [
         lab.split(f"without-{number}", data.root, Partition(tuple(n for n in names if n not in some), some))
-        for number, some in enumerate(left_out)
+        for number, some in enumerate(_left_out(names, size.leave_out))
     ]
-    weights = lab.weights("all", data)
-    novel = lab.novel_people(f"novel-{size.novel[0]}", weights, size.novel[0])
+    novel = lab.novel_people(f"novel-{count}", size.weights, count)
     lab.arm("real", folds, early=True)
-    lab.arm(f"real + {size.novel[0]} novel", folds, novel, against="real")
+    lab.arm(f"real + {count} novel", folds, novel, against="real")
     alone = [lab.without_real(fold, novel, f"-{number}") for number, fold in enumerate(folds)]
-    lab.arm(f"{size.novel[0]} novel", alone, against="real")
+    lab.arm(f"{count} novel", alone, against="real")
     lab.floor(folds)
+
+
+def _left_out(names: tuple[str, ...], count: int) -> list[tuple[str, ...]]:
+    """So many people at a time; a last one alone joins those before, for nobody can be looked up among one person."""
+    parts = [names[start : start + count] for start in range(0, len(names), count)]
+    if len(parts[-1]) == 1 < len(parts):
+        parts[-2:] = [parts[-2] + parts[-1]]
+    if count < 2 or len(parts) < 2:
+        raise UsageError(
+            f"--leave-out: {count} of {len(names)} people at a time; allowed: 2 or more, if others are left to train on"
+        )
+    return parts
 
 
 def _clip_length(lab: Lab) -> None:
@@ -460,7 +473,9 @@ DESIGNS = {
         "Do synthetic views make up for people filmed from one side each?", _missing_views, withholds=True
     ),
     "synthetic-only": Design("How close do synthetic people come to real ones?", _synthetic_only),
-    "real-people": Design("Do novel people help on a few people left out in turn?", _real_people, real=True),
+    "real-people": Design(
+        "Do novel people help on a few people left out in turn?", _real_people, withholds=True, real=True
+    ),
     "clip-length": Design("Do real clips of twice the frames help?", _clip_length, generates=False, simulated=True),
 }
 

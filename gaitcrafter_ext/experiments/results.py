@@ -39,7 +39,8 @@ def collect(lab: Lab) -> Results:
         )
         for arm in lab.arms
     )
-    return Results(results, float(next(iter(read.values()))[1][0][0]["chance"]))
+    _, tables = read[lab.arms[0].name]
+    return Results(results, statistics.fmean(part["chance"] for part in tables[0]))
 
 
 #: Tables of an arm: of each seed, of each part of the test people.
@@ -52,28 +53,30 @@ def _best(arm: Arm) -> tuple[int, Tables]:
     return max(found.items(), key=lambda item: np.mean([*_figures(item[1]).values()]))
 
 
-def _figures(tables: Tables) -> dict[str, tuple[float, ...]]:
-    first = tables[0][0]["columns"]
+def _columns(tables: Tables) -> dict[str, list[list[dict[str, Any]]]]:
+    """Column -> that of each seed, of each part whose people have such clips."""
+    names = dict.fromkeys(name for part in tables[0] for name in part["columns"])
     return {
-        f"{column} {metric}": tuple(
-            statistics.fmean(part["columns"][column]["metrics"][metric] for part in seed if column in part["columns"])
-            for seed in tables
-        )
-        for column in first
-        for metric in first[column]["metrics"]
+        name: [[part["columns"][name] for part in seed if name in part["columns"]] for seed in tables] for name in names
+    }
+
+
+def _figures(tables: Tables) -> dict[str, tuple[float, ...]]:
+    return {
+        f"{name} {metric}": tuple(statistics.fmean(part["metrics"][metric] for part in seed) for seed in seeds)
+        for name, seeds in _columns(tables).items()
+        for metric in seeds[0][0]["metrics"]
     }
 
 
 def _by_person(tables: Tables) -> ByPerson:
-    """Every person's rank-1 with every seed; people are named by the part that tests them too."""
-    found = {}
-    for column in tables[0][0]["columns"]:
-        rows = []
-        for seed in tables:
-            parts = [part["columns"].get(column, {"per_person": {}})["per_person"] for part in seed]
-            rows.append([value for part in parts for _, value in sorted(part.items())])
-        found[f"{column} rank-1"] = np.array(rows)
-    return found
+    """Every person's rank-1 with every seed, part by part."""
+    return {
+        f"{name} rank-1": np.array(
+            [[share for part in seed for _, share in sorted(part["per_person"].items())] for seed in seeds]
+        )
+        for name, seeds in _columns(tables).items()
+    }
 
 
 def gains_over(ours: ByPerson, theirs: ByPerson) -> dict[str, tuple[float, float, float]]:

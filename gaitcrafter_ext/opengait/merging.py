@@ -51,25 +51,28 @@ def plan_merge(
     if twice := [str(folder) for folder in roots if roots.count(folder) > 1]:
         raise UsageError(f"--synthetic: {twice[0]} is named twice, which would double its clips; name each set once")
     real = real_people(dataset, root, partition)
-    if real.absent or not real.train + real.test:
+    folders = list(view_files(real.root, real.train + real.test))
+    there = {key.identity for key, _ in folders}
+    absent = [name for name in dict.fromkeys(real.absent + real.train + real.test) if name not in there]
+    if absent or not folders:
         raise MissingError(
-            f"--partition: {partition}: {len(real.absent) or 'all'} of its people are not in {real.root} "
-            f"({listed(real.absent) or 'it names none'}); correct it, or name their folder by --real"
+            f"--partition: {partition}: {len(absent) or 'all'} of its people have no clip in {real.root} "
+            f"({listed(absent) or 'it names none'}); correct it, or name their folder by --real"
         )
     sources = [open_source(entry, real, file) for entry in synthetic]
-    stay = real.test if without_real else real.train + real.test
-    files = dict(chosen(real.root, view_files(real.root, stay), file))
+    stay = frozenset(real.test) if without_real else there
+    files = dict(chosen(real.root, [each for each in folders if each[0].identity in stay], file))
     _check_heights([(root, list(files.values()))] + [
         (entry.root, [path for _, path in source.clips()]) for entry, source in zip(synthetic, sources, strict=True)
     ])  # fmt: skip
-    folders, taken = dict[SyntheticPerson, str](), set[str]()
+    names, taken = dict[SyntheticPerson, str](), set[str]()
     for person, key, path in joined(sources):
-        if person not in folders:  # of two people of one name, the second bears a mark
-            folders[person] = f"{person.name}-{person.mark}" if person.name in taken else person.name
+        if person not in names:  # of two people of one name, the second bears a mark
+            names[person] = f"{person.name}-{person.mark}" if person.name in taken else person.name
             taken.add(person.name)
-        files[replace(key, identity=folders[person])] = path
-    known = {person.name for person in folders if person.known}
-    novel = tuple(name for person, name in folders.items() if not person.known)
+        files[replace(key, identity=names[person])] = path
+    known = {person.name for person in names if person.known}
+    novel = tuple(name for person, name in names.items() if not person.known)
     train = tuple(name for name in real.train if not without_real or name in known)
     return Merged(files, replace(Partition.load(partition), train=train + novel), novel)
 

@@ -68,8 +68,7 @@ def plan_of(entry: GeneratedEntry, card: Card, weights: Path, real: RealPeople) 
         views=choose(entry.views, list(words.views), f"{where}.views"),
         blend=BlendSettings(parents, entry.concentration, entry.identity_seed, entry.blend),
         like=_like(entry, card, weights, real),
-        selected=chosen.people if chosen else None,
-        selected_by=chosen.fingerprint if chosen else "",
+        selected=chosen or None,
     )
     return make_plan(card, selection, sampling)
 

@@ -70,8 +70,17 @@ def _tagged(take: str, count: int) -> str:
 
 def _folder(entry: FolderEntry, real: RealPeople, pattern: str | None) -> Source:
     root = Path(entry.root)
-    names = _train_people(entry, root)
-    folders = list(view_files(root, names))
+    identities = SilhouetteStore(root).identities()
+    asked = identities if entry.partition is None else Partition.load(entry.partition).train
+    folders = list(view_files(root, asked))
+    there = {key.identity for key, _ in folders}
+    names = [name for name in asked if name in there]
+    if entry.partition and (len(names) < len(asked) or not asked):
+        absent = sorted(set(asked) - there)
+        raise MissingError(
+            f"{entry.partition}: TRAIN_SET names {len(asked)} people, of whom {len(absent)} have no clip in {root} "
+            f"({listed(absent) or 'it is empty'}); name the partition that was written with this folder"
+        )
     if not folders:
         inner = root / "pkl"
         layout = f"did you mean {inner}?" if inner.is_dir() else "expected <identity>/<take>/<view>/<view>.pkl"
@@ -91,20 +100,6 @@ def _folder(entry: FolderEntry, real: RealPeople, pattern: str | None) -> Source
         for _, path in clips()[:: max(1, len(folders) // CHECKED)]:
             read_frames(path)
     return Source(people, clips)
-
-
-def _train_people(entry: FolderEntry, root: Path) -> Sequence[str]:
-    there = SilhouetteStore(root).identities()
-    if entry.partition is None:
-        return there
-    train = Partition.load(entry.partition).train
-    absent = sorted(set(train) - set(there))
-    if absent or not train:
-        raise MissingError(
-            f"{entry.partition}: TRAIN_SET names {len(train)} people, of whom {len(absent)} are not in {root} "
-            f"({listed(absent) or 'it is empty'}); name the partition that was written with this folder"
-        )
-    return train
 
 
 def view_files(root: Path, people: Collection[str]) -> Iterator[tuple[ClipKey, list[str]]]:

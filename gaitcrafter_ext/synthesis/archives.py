@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitcrafter_ext.errors import UsageError
+from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, atomic_write, move_files
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
-from gaitcrafter_ext.silhouettes.store import SilhouetteStore, read_frames
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore, clips_in, read_frames
 from gaitcrafter_ext.synthesis.folder import OutputFolder
 
 #: A clip's frames, and its facts: the names' parts, and what the manifest says.
@@ -86,7 +87,7 @@ def write_webdataset(root: Path, out: Path, shard_clips: int) -> None:
 def _samples(root: Path) -> Iterator[Sample]:
     """Every clip of an output folder or of a tree, in the tree's order."""
     folder = OutputFolder(root)
-    store = folder.store() if folder.clips.is_dir() else SilhouetteStore(root)
+    store = SilhouetteStore(clips_in(root), DatasetConfig(file=folder.file))
     records = {each.key: each for each in folder.records()}
     for key in store.require_keys():
         facts = asdict(records[key]) if key in records else asdict(key)

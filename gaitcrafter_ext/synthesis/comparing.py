@@ -11,7 +11,7 @@ import numpy as np
 from gaitcrafter_ext.metrics.centroids import nearest
 from gaitcrafter_ext.metrics.features import cosine_distances
 from gaitcrafter_ext.synthesis.identities import BlendSettings, novel_identities
-from gaitcrafter_ext.synthesis.selection import Criteria, IdentityFilter, Progress, Screening, Tried, tally
+from gaitcrafter_ext.synthesis.selection import Criteria, IdentityFilter, Progress, Screening, Tried
 
 #: Name -> how to blend; the identity seed is the caller's.
 WAYS = {
@@ -57,8 +57,8 @@ def compare_ways(
     for number, (name, blend) in enumerate(ways.items()):
         settings = replace(blend, seed=request.blend.seed)
         people = novel_identities(count, subjects, settings, card.cadence, card.code_dim)
-        clips = trials.features(people, lambda done, _: progress(number * count + done, len(ways) * count))  # noqa: B023
-        rows.append(_row(name, Tried.of(clips), criteria, known, [who.mix for who in people.values() if who.mix]))
+        tried = trials.tried(people, lambda done, _: progress(number * count + done, len(ways) * count))  # noqa: B023
+        rows.append(_row(name, tried, criteria, known, [who.mix for who in people.values() if who.mix]))
     return criteria, rows
 
 
@@ -75,8 +75,10 @@ def _row(
     if known is None:
         return row
     near = [nearest(vector, known.centroids) for vector in vectors]
-    kept = tally(IdentityFilter(criteria, known.centroids).decide_all(people))["kept"] / len(near)
-    row = replace(row, known=float(np.mean([distance <= criteria.known for _, distance in near])), kept=kept)
+    sieve = IdentityFilter(criteria, known.centroids)
+    sieve.decide_all(people)
+    share = float(np.mean([distance <= criteria.known for _, distance in near]))
+    row = replace(row, known=share, kept=len(sieve.kept) / len(near))
     if not mixes:
         return row
     hits = [name in mix for (name, _), mix in zip(near, mixes, strict=True)]

@@ -18,13 +18,11 @@ from pathlib import Path
 from gaitcrafter_ext.errors import ConflictError, DataError, MissingError, UsageError, listed
 from gaitcrafter_ext.hardware import this_process
 from gaitcrafter_ext.silhouettes import manifest
-from gaitcrafter_ext.silhouettes.dataset import DatasetConfig
 from gaitcrafter_ext.silhouettes.files import STAGED_PREFIX, FileLock, atomic_write_text, storage_error
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
-from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis.plan import Plan
 from gaitcrafter_ext.synthesis.selection import FilterRequest, SelectedIdentities, read_selected
-from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey
+from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey, file_name
 
 PLAN, SELECTED = "plan.json", "identities.json"
 MANIFEST, PARTITION = "manifest.jsonl", "partition.json"
@@ -34,7 +32,7 @@ ENTRY, SHEET, PAGE = "opengait_entry.yaml", "contact_sheet.png", "index.html"
 OUTPUTS = (PARTITION, ENTRY, SHEET, PAGE, MANIFEST)
 
 _STATE, _CLIPS = ".gaitcrafter", "pkl"
-_PATIENCE_S = 60.0
+_PATIENCE_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -78,13 +76,9 @@ class OutputFolder:
         there = self.plan()
         self.file = DEFAULT_FILE if there is None else there.file
 
-    def store(self) -> SilhouetteStore:
-        """The OpenGait tree, made where it is missing."""
-        return SilhouetteStore(self.clips, DatasetConfig(file=self.file), create=True)
-
     def path(self, key: ClipKey) -> Path:
         """Where a clip goes."""
-        return self.clips / key.path(self.file)
+        return Path(f"{self.root}/{_clip(key, self.file)}")
 
     def part(self, shard: Shard) -> Path:
         """Manifest part of a shard."""
@@ -144,9 +138,8 @@ class OutputFolder:
         earlier = self.plan()
         foreign = sorted(found - self._ours(earlier))
         # Such a file would be overwritten, or be read by OpenGait as a part of one of our clips.
-        names = {Path(name) for name in (PLAN, SELECTED, *OUTPUTS)}
-        folders = {Path(_CLIPS, key.path(plan.file)).parent for key in plan.keys}
-        if blocking := [path.as_posix() for path in foreign if path in names or path.parent in folders]:
+        names, folders = (PLAN, SELECTED, *OUTPUTS), {f"{_CLIPS}/{clip}" for clip in plan.clips}
+        if blocking := [path for path in foreign if path in names or path.rpartition("/")[0] in folders]:
             raise ConflictError(
                 f"{self.root}: {listed(blocking)} not ours and in the way; move it or choose another --out"
             )
@@ -154,8 +147,8 @@ class OutputFolder:
             return
         if foreign:
             raise ConflictError(
-                f"{self.root} holds what is not ours: {listed([path.as_posix() for path in foreign])}; choose another "
-                "--out, or --force to go on beside it"
+                f"{self.root} holds what is not ours: {listed(foreign)}; choose another --out, or --force to go on "
+                "beside it"
             )
         if earlier is not None and earlier != plan:
             raise ConflictError(
@@ -163,12 +156,11 @@ class OutputFolder:
                 "--out, or --force to delete the clips that its manifest lists"
             )
 
-    def _ours(self, plan: Plan | None) -> set[Path]:
-        """Files that the plan and the manifests account for, relative to the folder."""
-        ours = set() if self.selected() is None else {Path(SELECTED)}
+    def _ours(self, plan: Plan | None) -> set[str]:
+        """Files that the plan and the manifests account for, as :func:`_files` names them."""
+        ours = set() if self.selected() is None else {SELECTED}
         if plan is not None:
-            ours |= {Path(name) for name in (PLAN, *OUTPUTS)}
-            ours |= {Path(_CLIPS, record.key.path(plan.file)) for record in self.records()}
+            ours |= {PLAN, *OUTPUTS, *(_clip(record.key, plan.file) for record in self.records())}
         return ours
 
     @contextlib.contextmanager
@@ -177,11 +169,11 @@ class OutputFolder:
 
         Raises as :meth:`check`, and where the shard, or with ``force`` any shard, is being worked on.
         """
-        self.check(plan, force)  # before anything of ours is written
+        self.check(plan, force)  # before anything of ours is written, and without the lock: it looks at every file
         with contextlib.ExitStack() as held:
             with self.waiting_lock("plan"):
-                self.check(plan, force)
                 if self.plan() != plan:
+                    self.check(plan, force)  # another run may have come
                     self._clear(plan)
                     atomic_write_text(self.root / PLAN, plan.to_json())
                 self.file = plan.file
@@ -190,7 +182,7 @@ class OutputFolder:
             yield
 
     def waiting_lock(self, name: str) -> FileLock:
-        """A lock that is waited for; it is only ever held for a moment."""
+        """A lock that is waited for; it is held while files are listed or written, not while clips are made."""
         return self._lock(name, str(self.root), _PATIENCE_S)
 
     def _lock(self, name: str, what: str, patience_s: float = 0.0) -> FileLock:
@@ -253,12 +245,17 @@ class OutputFolder:
                 pass
 
     def _tidy(self, mine: Shard) -> None:
-        """Take back what a kill left: temporary files, and records of clips that never appeared."""
+        """Take back what a kill left: temporary files, and records of clips that never appeared.
+
+        Records of other shards of as many are left to these: they are of none of this one's clips.
+        """
         shutil.rmtree(self.staging(mine), ignore_errors=True)
         for path in self.manifests():
             name = "finish" if path.name == MANIFEST else path.stem
             with contextlib.ExitStack() as held:
                 if name != mine.name:
+                    if name.endswith(f"-of-{mine.count}"):
+                        continue
                     try:
                         held.enter_context(self._lock(name, ""))
                     except ConflictError:
@@ -269,12 +266,18 @@ class OutputFolder:
                     atomic_write_text(path, "".join(record.to_line() for record in kept))
 
 
-def _files(root: Path) -> Iterator[Path]:
-    """Every file below ``root`` but our own state, links to folders too, relative to it."""
+def _clip(key: ClipKey, file: str) -> str:
+    """A clip's file, as :func:`_files` names it: paths as text, for there may be a million of them."""
+    return f"{_CLIPS}/{key}/{file_name(file, key.view)}"
+
+
+def _files(root: Path) -> Iterator[str]:
+    """Every file below ``root`` but our own state, links to folders too, relative to it with slashes."""
     for folder, names, files in os.walk(root):
         here = Path(folder)
         if here == root and _STATE in names:
             names.remove(_STATE)
+        before = "" if here == root else f"{here.relative_to(root).as_posix()}/"
         for name in files + [name for name in names if (here / name).is_symlink()]:
             if name != ".DS_Store" and not name.startswith(STAGED_PREFIX):
-                yield (here / name).relative_to(root)
+                yield f"{before}{name}"

@@ -82,12 +82,8 @@ def usual_parents(known: int) -> int:
     return min(PARENTS, max(2, known))
 
 
-def known_identity(name: str, cadence: Cadences) -> Identity:
-    """A known person."""
-    return _mixture({name: 1.0}, cadence)
-
-
-def _mixture(mix: dict[str, float], cadence: Cadences) -> Identity:
+def mixture(mix: dict[str, float], cadence: Cadences) -> Identity:
+    """Whom known people blend to, with their cadence; of ``{name: 1.0}`` the known person."""
     found = mixed_cadence(mix, cadence)
     return Identity(mix, cadence=None if found is None else Cadence(round(found[0], 3), round(found[1], 3)))
 
@@ -98,7 +94,8 @@ def novel_identities(
     """The first ``count`` people of the series that ``blend`` names: ``syn-0001``, ... -> identity.
 
     Where one of the known people, ``subjects``, bears such a name already, they are called ``syn2-0001``, ...
-    ``UsageError``, which names the option, where an argument is out of its range.
+    ``code_dim`` are the dimensions of the weights' space of people, which drawn ones need. ``UsageError``, which names
+    the option, where an argument is out of its range.
     """
     if count < 0:
         raise UsageError(f"--novel: {count} people; allowed: 0 or more")
@@ -109,7 +106,7 @@ def novel_series(
     subjects: Sequence[str], blend: BlendSettings, cadence: Cadences | None = None, code_dim: int = 0
 ) -> Iterator[tuple[str, Identity]]:
     """The endless series of :func:`novel_identities`, one person at a time; raises as it does, before the first."""
-    _check(len(subjects), blend)
+    _check(len(subjects), blend, code_dim)
     prefix = _free_prefix(subjects)
     if blend.strategy == "draw":
         people = _drawn(blend.seed, len(subjects), code_dim, cadence or {})
@@ -118,13 +115,15 @@ def novel_series(
     return ((f"{prefix}-{number:04d}", who) for number, who in enumerate(people, 1))
 
 
-def _check(known: int, blend: BlendSettings) -> None:
+def _check(known: int, blend: BlendSettings, code_dim: int) -> None:
     if blend.seed < 0:
         raise UsageError(f"--identity-seed: {blend.seed}; allowed: 0 or more")
     if not 0 < blend.concentration < math.inf:
         raise UsageError(f"--concentration: {blend.concentration}; allowed: a number above 0 (1 is uniform)")
     if blend.strategy not in STRATEGIES:
         raise UsageError(f"--blend: unknown '{blend.strategy}'; {suggest(blend.strategy, STRATEGIES)}")
+    if blend.strategy == "draw" and code_dim < 1:
+        raise UsageError(f"code_dim: {code_dim}; people are drawn from the weights' space: give pipeline.card.code_dim")
     if known < 2:
         raise UsageError(f"--novel: the weights know {known} people, novel ones need 2; use --novel 0")
     most = min(known, MOST_PARENTS)
@@ -156,7 +155,7 @@ def _blended(subjects: Sequence[str], blend: BlendSettings, cadence: Cadences) -
         rng = np.random.default_rng([blend.seed, number])
         weights = rng.dirichlet(np.full(blend.parents, blend.concentration))
         shares = _on_grain(np.maximum(1 / GRAIN, weights))
-        yield _mixture({subjects[member]: share for member, share in zip(members, shares, strict=True)}, cadence)
+        yield mixture({subjects[member]: share for member, share in zip(members, shares, strict=True)}, cadence)
 
 
 def _parent_sets(known: int, parents: int, rng: np.random.Generator) -> Iterator[tuple[int, ...]]:

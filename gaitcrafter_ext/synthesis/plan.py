@@ -20,11 +20,13 @@ from gaitcrafter_ext.errors import ConflictError, DataError, UsageError
 from gaitcrafter_ext.generator.sampling import FRAMES, LONGEST, SHORTEST, IdentityScale
 from gaitcrafter_ext.generator.weights import Card
 from gaitcrafter_ext.records import fill, record
-from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, known_identity, novel_identities
+from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, mixture, novel_identities
 from gaitcrafter_ext.vocabulary import DEFAULT_FILE, ClipKey
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from gaitcrafter_ext.synthesis.selection import SelectedIdentities
 
 #: Version of the plan's text and of how it is sampled; 7: first and last rows are ragged, identity scale by condition.
 FORMAT = 7
@@ -91,8 +93,8 @@ def sampling_by(
 class Selection:
     """Who (known people, so many novel ones made as ``blend`` says, and others), in which takes, from which views.
 
-    ``like`` are people read from silhouettes, ``selected`` novel people whom a filter chose, instead of the first
-    ``novel`` of ``blend``; ``selected_by`` is the fingerprint of what it wrote, empty without one.
+    ``like`` are people read from silhouettes; novel people whom a filter ``selected`` come instead of the first
+    ``novel`` of ``blend``.
     """
 
     identities: tuple[str, ...]
@@ -101,8 +103,7 @@ class Selection:
     views: tuple[str, ...]
     blend: BlendSettings = field(default_factory=BlendSettings)
     like: Mapping[str, Identity] = field(default_factory=dict)
-    selected: Mapping[str, Identity] | None = None
-    selected_by: str = ""
+    selected: SelectedIdentities | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,26 @@ ClipSampler = Callable[[Sequence[ClipRequest]], "NDArray[np.uint8]"]
 
 
 @record
-class Plan:
+class Stored:
+    """A record that is the text of a file; equal records have equal texts."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Short name of exactly this record: 16 hex digits of the SHA-256 of its text."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        """The text."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+    def differences(self, other: Stored) -> list[str]:
+        """What differs from another one, by name, e.g. ``["seed", "views"]``; of ``sampling`` its fields."""
+        mine, theirs = ({**facts.pop("sampling", {}), **facts} for facts in (asdict(self), asdict(other)))
+        return [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
+
+
+@record
+class Plan(Stored):
     """A whole run, in canonical order: known people, those read from silhouettes, novel ones; takes; views.
 
     ``weights`` and ``filter`` are fingerprints (of the selected identities; empty without a filter); ``conditions``:
@@ -149,11 +169,6 @@ class Plan:
     format: int = FORMAT
 
     @property
-    def fingerprint(self) -> str:
-        """Short name of exactly this plan: 16 hex digits of the SHA-256 of its text."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
-
-    @property
     def identities(self) -> tuple[str, ...]:
         """All people of the plan, in canonical order."""
         return tuple(self.people)
@@ -163,23 +178,21 @@ class Plan:
         """Every clip's name."""
         return tuple(_key(name) for name in self.clips)
 
+    def request(self, key: ClipKey) -> ClipRequest:
+        """The request for a clip of the plan."""
+        condition, view_deg = self.conditions[key.take], self.views[key.view]
+        return make_request(key, self.people[key.identity], condition, view_deg, self.sampling)
+
     def requests(self) -> list[ClipRequest]:
         """One request a clip, in the plan's order."""
-        return [
-            make_request(key, self.people[key.identity], self.conditions[key.take], self.views[key.view], self.sampling)
-            for key in self.keys
-        ]
-
-    def to_json(self) -> str:
-        """The text of ``plan.json``; equal plans have equal texts."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+        return [self.request(key) for key in self.keys]
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
         """Read a plan's text; ``DataError`` if it is none, ``ConflictError`` if it is one that cannot be used."""
         try:
             facts = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"not a plan ({error})") from None
         found = facts.get("format") if isinstance(facts, dict) else None
         if isinstance(found, int) and found != FORMAT and "clips" in facts:
@@ -192,11 +205,6 @@ class Plan:
                 if name not in known:
                     raise DataError(f"plan: its clips name {name}, of whom it says nothing")
         return plan
-
-    def differences(self, other: Plan) -> list[str]:
-        """What differs from another plan, by name, e.g. ``["seed", "views"]``."""
-        mine, theirs = ({**facts.pop("sampling"), **facts} for facts in (asdict(self), asdict(other)))
-        return [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
 
 
 def _key(name: str) -> ClipKey:
@@ -264,7 +272,7 @@ def make_plan(card: Card, selection: Selection, sampling: Sampling, there: Set[C
         conditions={take: card.dataset.condition_of(take) for take in selection.takes},
         views={view: card.vocabulary.views[card.dataset.view_name(view)] for view in selection.views},
         clips=clips,
-        filter=selection.selected_by,
+        filter=selection.selected.fingerprint if selection.selected else "",
         trained_people=len(card.vocabulary.identities),
         seen=tuple(sorted(card.everybody())),
         file=card.dataset.file,
@@ -272,11 +280,12 @@ def make_plan(card: Card, selection: Selection, sampling: Sampling, there: Set[C
 
 
 def _people(selection: Selection, card: Card) -> dict[str, Identity]:
-    known = {name: known_identity(name, card.cadence) for name in selection.identities} | dict(selection.like)
+    known = {name: mixture({name: 1.0}, card.cadence) for name in selection.identities} | dict(selection.like)
     if selection.selected is not None:
-        return known | dict(selection.selected)
-    words = card.vocabulary.identities
-    novel = novel_identities(selection.novel, words, selection.blend, card.cadence, card.code_dim)
+        novel = selection.selected.people
+    else:
+        words = card.vocabulary.identities
+        novel = novel_identities(selection.novel, words, selection.blend, card.cadence, card.code_dim)
     if taken := set(novel) & set(known):
-        raise UsageError(f"--like: a person is called {sorted(taken)[0]}, as novel ones are; use --novel 0")
+        raise UsageError(f"--like: a person is called {min(taken)}, as novel ones are; use --novel 0 and no --filter")
     return known | novel

@@ -78,7 +78,7 @@ def permitted_people(store: SilhouetteStore, partition: str | Path | None, asked
     """Whom ``--like`` may read: those asked for, else all in the tree, or TRAIN_SET where there is a partition.
 
     It is ``partition.json`` in the tree or beside it where not given. ``UsageError`` where a person asked for belongs
-    to TEST_SET, ``MissingError`` where one is not there, or none is.
+    to TEST_SET or no one is, ``MissingError`` where one is not there, or no one of TRAIN_SET.
     """
     beside = [store.root / "partition.json", store.root.parent / "partition.json"]
     file = partition or next((path for path in beside if path.is_file()), None)
@@ -86,6 +86,8 @@ def permitted_people(store: SilhouetteStore, partition: str | Path | None, asked
     known = Partition.load(file) if file else Partition(tuple(people))
     tested, trained = set(known.test), set(known.train)
     names = [name for name in people if name in trained] if asked is None else list(dict.fromkeys(asked))
+    if asked is not None and not names:
+        raise UsageError(f"--like-people: no name given; {suggest('', list(people))}")
     for name in names:
         if name in tested:
             raise UsageError(f"--like: {name} belongs to TEST_SET of {file}; people to test on are never imitated")

@@ -87,8 +87,8 @@ def synthesize(
 
 def _missing(plan: Plan, folder: OutputFolder, shard: Shard) -> list[ClipRequest]:
     """The clips of a shard that are not there yet, in the plan's order."""
-    mine = plan.requests()[shard.index - 1 :: shard.count]
-    return [request for request in mine if not folder.path(request.key).is_file()]
+    mine = plan.keys[shard.index - 1 :: shard.count]
+    return [plan.request(key) for key in mine if not folder.path(key).is_file()]
 
 
 def _at_once(sample: ClipSampler) -> int:

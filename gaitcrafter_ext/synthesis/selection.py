@@ -34,16 +34,15 @@ from pydantic import Field
 from gaitcrafter_ext.errors import DataError, StorageError, UsageError
 from gaitcrafter_ext.generator.sampling import TILE
 from gaitcrafter_ext.generator.weights import Card
-from gaitcrafter_ext.hardware import Process
 from gaitcrafter_ext.metrics.centroids import Centroids, find_centroids, greedily_unique, nearest, to_own_centroid
 from gaitcrafter_ext.metrics.features import Features
 from gaitcrafter_ext.recognition.filter_card import PACKAGED, FilterCard
 from gaitcrafter_ext.records import fill, read_json, record
 from gaitcrafter_ext.silhouettes.files import atomic_write, cache_root
 from gaitcrafter_ext.silhouettes.parallel import Shared
-from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, known_identity, novel_series
+from gaitcrafter_ext.synthesis.identities import BlendSettings, Identity, mixture, novel_series
 from gaitcrafter_ext.synthesis.plan import FORMAT as PLAN_FORMAT
-from gaitcrafter_ext.synthesis.plan import ClipRequest, Sampling, make_request
+from gaitcrafter_ext.synthesis.plan import ClipRequest, Sampling, Stored, make_request
 from gaitcrafter_ext.vocabulary import ClipKey, view_deg
 
 Floats = NDArray[np.float32]
@@ -116,7 +115,7 @@ class FilterSettings:
 
 
 @record
-class FilterRequest:
+class FilterRequest(Stored):
     """All that decides who stays; ``weights`` and ``recogniser`` are fingerprints."""
 
     weights: str
@@ -126,14 +125,9 @@ class FilterRequest:
     sampling: Sampling
     probes: Probes
 
-    def differences(self, other: FilterRequest) -> list[str]:
-        """What differs from another request, by name."""
-        mine, theirs = asdict(self), asdict(other)
-        return [name for name in mine if mine[name] != theirs[name]]
-
 
 @record
-class SelectedIdentities:
+class SelectedIdentities(Stored):
     """Who stays, and why: decisions on every candidate that was judged, in order.
 
     ``control`` says how the training people fare, as the weights make them: how many there are, how many of them are
@@ -151,21 +145,13 @@ class SelectedIdentities:
     @property
     def counts(self) -> dict[str, int]:
         """How many candidates had each outcome."""
-        return tally(self.decisions)
+        outcomes = Counter(decision.outcome for decision in self.decisions)
+        return {outcome: outcomes[outcome] for outcome in get_args(Outcome)}
 
     @property
     def short(self) -> int:
         """How many people are missing from what was wanted."""
         return self.request.settings.wanted - len(self.people)
-
-    @property
-    def fingerprint(self) -> str:
-        """Short name of exactly this selection: 16 hex digits of the SHA-256 of its text."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
-
-    def to_json(self) -> str:
-        """The text of the file; equal selections have equal texts."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
 
 def read_selected(path: Path) -> SelectedIdentities:
@@ -203,7 +189,7 @@ def filter_request(
     if settings.most < settings.wanted:
         raise UsageError(f"--max-candidates: {settings.most}; allowed: {settings.wanted} (--novel) or more")
     judge.calibration.centre_radius(settings.false_match_rate)
-    novel_series(card.vocabulary.identities, blend)
+    novel_series(card.vocabulary.identities, blend, card.cadence, card.code_dim)
     probes = choose_probes(card, judge.calibration.views)
     return FilterRequest(card.fingerprint, judge.fingerprint, settings, blend, sampling, probes)
 
@@ -223,49 +209,6 @@ def choose_probes(card: Card, calibrated: Sequence[str]) -> Probes:
             best = min(apart, key=lambda name: apart[name])
             views[best] = words.views[best]
     return Probes(tuple(card.dataset.take_names({condition: TAKES})), condition, views)
-
-
-class Trials:
-    """Features of people's probe clips, kept in ``shared`` where given.
-
-    A probe clip is the clip of that name in a run of the same seed: what is judged is what is delivered.
-    """
-
-    def __init__(self, request: FilterRequest, embed: Embedder, shared: Shared | None = None) -> None:
-        self.process = shared.process if shared else Process()
-        self._request, self._embed, self._shared = request, embed, shared
-
-    def features(self, people: Mapping[str, Identity], progress: Progress = lambda done, total: None) -> Features:
-        """Try people out, ``TILE`` at a time; ``progress`` is called with (done, total) people."""
-        names, probes = list(people), self._request.probes
-        asked = [
-            [
-                make_request(ClipKey(name, take, view), people[name], probes.condition, degrees, self._request.sampling)
-                for name in names[start : start + TILE]
-                for take, (view, degrees) in product(probes.takes, probes.views.items())
-            ]
-            for start in range(0, len(names), TILE)
-        ]
-        found: dict[int, Floats] = {}
-        for number in self._shared.own_first(len(asked)) if self._shared else range(len(asked)):
-            progress(min(len(found) * TILE, len(names)), len(names))
-            found[number] = self._recall(asked[number])
-        keys = [each.key for requests in asked for each in requests]
-        labels = np.array([(key.identity, key.take, key.view) for key in keys], dtype=str).reshape(-1, 3)
-        return Features(np.concatenate([found[number] for number in range(len(asked))]), *labels.T)
-
-    def _recall(self, requests: Sequence[ClipRequest]) -> Floats:
-        """What is kept of some requests, or else is made now, unless another process is at it."""
-        if self._shared is None:
-            return self._embed(requests)
-        networks = [self._request.weights, self._request.recogniser]
-        question = [*networks, asdict(self._request.sampling), [asdict(each) for each in requests]]
-        return self._shared.array(_fingerprint(question), len(requests), lambda: self._embed(requests))
-
-
-def _fingerprint(facts: object) -> str:
-    """32 hex digits of a SHA-256 of anything JSON can hold."""
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -317,13 +260,54 @@ class Tried:
         return cls(Centroids(tuple(names), vectors), found["own"])
 
 
+@dataclass(frozen=True)
+class Trials:
+    """People tried out by their probe clips, whose features are kept in ``shared``.
+
+    A probe clip is the clip of that name in a run of the same seed: what is judged is what is delivered.
+    """
+
+    request: FilterRequest
+    embed: Embedder
+    shared: Shared
+
+    def tried(self, people: Mapping[str, Identity], progress: Progress = lambda done, total: None) -> Tried:
+        """Try people out, ``TILE`` at a time; ``progress`` is called with (done, total) people."""
+        names, probes = list(people), self.request.probes
+        asked = [
+            [
+                make_request(ClipKey(name, take, view), people[name], probes.condition, degrees, self.request.sampling)
+                for name in names[start : start + TILE]
+                for take, (view, degrees) in product(probes.takes, probes.views.items())
+            ]
+            for start in range(0, len(names), TILE)
+        ]
+        found: dict[int, Floats] = {}
+        for number in self.shared.own_first(len(asked)):
+            progress(min(len(found) * TILE, len(names)), len(names))
+            found[number] = self._recall(asked[number])
+        keys = [each.key for requests in asked for each in requests]
+        labels = np.array([(key.identity, key.take, key.view) for key in keys], dtype=str).reshape(-1, 3)
+        return Tried.of(Features(np.concatenate([found[number] for number in range(len(asked))]), *labels.T))
+
+    def _recall(self, requests: Sequence[ClipRequest]) -> Floats:
+        """What is kept of some requests, or else is made now, unless another process is at it."""
+        networks = [self.request.weights, self.request.recogniser]
+        question = [*networks, asdict(self.request.sampling), [asdict(each) for each in requests]]
+        return self.shared.array(_fingerprint(question), len(requests), lambda: self.embed(requests))
+
+
+def _fingerprint(facts: object) -> str:
+    """32 hex digits of a SHA-256 of anything JSON can hold."""
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+
+
 class IdentityFilter:
     """Decides on candidates in order; those it keeps decide on those that come after, as the training people do."""
 
     def __init__(self, criteria: Criteria, known: Centroids) -> None:
         self.criteria, self.known = criteria, known
-        self.kept: list[str] = []
-        self._vectors: list[NDArray[np.float32]] = []
+        self.kept = Centroids((), known.vectors[:0])
 
     def decide(self, name: str, centroid: NDArray[np.float32], consistency: float) -> Decision:
         """Keep a candidate at ``centroid``, a unit vector [D], or say why not."""
@@ -332,12 +316,11 @@ class IdentityFilter:
             return Decision(name, "inconsistent", consistency, other, distance)
         if distance <= self.criteria.known:
             return Decision(name, "known", consistency, other, distance)
-        if self.kept:
-            other, distance = nearest(centroid, Centroids(tuple(self.kept), np.stack(self._vectors)))
+        if len(self.kept):
+            other, distance = nearest(centroid, self.kept)
             if distance <= self.criteria.unique:
                 return Decision(name, "duplicate", consistency, other, distance)
-        self.kept.append(name)
-        self._vectors.append(centroid)
+        self.kept = Centroids((*self.kept.names, name), np.concatenate([self.kept.vectors, centroid[None]]))
         return Decision(name, "kept", consistency, other, distance)
 
     def decide_all(self, tried: Tried, wanted: float = math.inf) -> list[Decision]:
@@ -349,24 +332,18 @@ class IdentityFilter:
         return decisions
 
 
-def tally(decisions: Sequence[Decision]) -> dict[str, int]:
-    """How many of each outcome there are."""
-    counts = Counter(decision.outcome for decision in decisions)
-    return {outcome: counts[outcome] for outcome in get_args(Outcome)}
-
-
 @dataclass(frozen=True)
 class Screening:
-    """A filter at work: the weights' card, the recogniser's, what is asked, and what loads both networks.
+    """A filter at work: the weights' card, the recogniser's, what is asked, what loads both networks, and the trials.
 
-    ``load`` is called only where someone has to be tried out.
+    ``load`` is called only where someone has to be tried out; ``shared`` keeps what came of it.
     """
 
     card: Card
     judge: FilterCard
     request: FilterRequest
     load: Callable[[Sampling], Embedder]
-    shared: Shared | None = None
+    shared: Shared
 
     @property
     def criteria(self) -> Criteria:
@@ -401,8 +378,8 @@ class Screening:
         for path in (PACKAGED / file, kept):
             with contextlib.suppress(OSError, SafetensorError, KeyError, ValueError):  # not there, torn, of others
                 return Tried.from_bytes(path.read_bytes(), names)
-        people = {name: known_identity(name, cadence) for name in names}
-        content = Tried.of(self.trials(sampling).features(people, progress)).to_bytes()
+        people = {name: mixture({name: 1.0}, cadence) for name in names}
+        content = self.trials(sampling).tried(people, progress).to_bytes()
         with contextlib.suppress(StorageError), atomic_write(kept) as out:  # else the next run places them again
             out.write(content)
         return Tried.from_bytes(content, names)
@@ -418,11 +395,11 @@ class Screening:
         series = novel_series(card.vocabulary.identities, self.request.blend, card.cadence, card.code_dim)
         while len(sieve.kept) < settings.wanted and len(people) < settings.most:
             progress(len(sieve.kept), settings.wanted)
-            tiles = min(trials.process.count, math.ceil((settings.wanted - len(sieve.kept)) / TILE))
+            tiles = min(self.shared.process.count, math.ceil((settings.wanted - len(sieve.kept)) / TILE))
             candidates = dict(islice(series, min(tiles * TILE, settings.most - len(people))))
             people |= candidates
-            decisions += sieve.decide_all(Tried.of(trials.features(candidates)), settings.wanted)
-        kept, control = {name: people[name] for name in sieve.kept}, known.control(self.criteria)
+            decisions += sieve.decide_all(trials.tried(candidates), settings.wanted)
+        kept, control = {name: people[name] for name in sieve.kept.names}, known.control(self.criteria)
         return SelectedIdentities(self.request, self.criteria, control, self.notes, tuple(decisions), kept)
 
     @property

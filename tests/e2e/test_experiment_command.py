@@ -62,6 +62,7 @@ def test_what_cannot_be_is_one_line_before_anything_runs(tmp_path: Path, capsys:
         (["few-labels", *late, "1000"], 2, "takes weights that have seen none of them"),
         (["clip-length", "--weights", "bundled"], 2, "clip-length uses no generator, found 'bundled'"),
         (nowhere, 1, f"there is no folder {tmp_path / 'nowhere'}; expected a root of"),
+        (["real-people", *real[1:]], 2, "--weights: real-people takes weights that have seen none of its people"),
         ([*real, "--views", "000,036"], 2, "--views: unknown '036'; allowed: 000, 090"),
         ([*real, "--partition", str(tmp_path / "wrong.json")], 1, "TRAIN_SET names 1 of 2 people who are not in"),
     ):

@@ -90,6 +90,24 @@ def test_of_several_files_a_view_the_silhouettes_are_named(sets: Path, capsys: p
     assert "holds 1 file (000-rgbs.pkl), none called '000-sils.pkl'" in error
 
 
+def test_people_without_a_clip_are_named_whatever_lies_in_their_place(
+    sets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """OpenGait would count a class for them, or stop at a file where it looks for a folder."""
+    for tree, name in (("real", "sim-002"), ("syn", "syn-0001")):
+        folder = sets / tree / "pkl" / name
+        folder.rename(sets / "kept")
+        for take in ("", "nm-01", "nm-01/000"):
+            (folder / take).parent.mkdir(parents=True, exist_ok=True)
+            (folder / take).write_text("a file")
+            assert f"have no clip in {sets / tree / 'pkl'} ({name})" in refused(capsys, merge(sets))
+            shutil.rmtree(folder) if take else folder.unlink()
+        (sets / "kept").rename(folder)
+    (sets / "real/pkl/sim-001/notes").write_text("beside clips")
+    assert merge(sets) == 0
+    assert not (sets / "merged/pkl/sim-001/notes").exists()
+
+
 def test_what_must_not_be_merged_is_refused_and_nothing_written(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_tree(sets / "clash", ("sim-002",), ("nm-01",))
     (sets / "mine").mkdir()

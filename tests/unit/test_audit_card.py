@@ -23,6 +23,7 @@ from gaitcrafter_ext.metrics.intervals import Estimate
 from gaitcrafter_ext.recognition.checkpoint import MODEL_FILE
 from gaitcrafter_ext.recognition.filter_card import write_filter_card
 from gaitcrafter_ext.silhouettes.manifest import ManifestRecord
+from gaitcrafter_ext.silhouettes.parallel import Shared
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore, write_clip
 from gaitcrafter_ext.synthesis.folder import SELECTED, OutputFolder
 from gaitcrafter_ext.synthesis.identities import BlendSettings
@@ -220,7 +221,7 @@ def test_whoever_chose_the_people_may_not_judge_them(folder: Path, tmp_path: Pat
     assert filter_people("f" * 16, [found]) is None
     assert chosen_by(tmp_path) == ""
     request = filter_request(CARD, judge, FilterSettings(1, 60), BlendSettings(2), SAMPLING)
-    screening = Screening(CARD, judge, request, lambda sampling: try_codes)
+    screening = Screening(CARD, judge, request, lambda sampling: try_codes, Shared(tmp_path / "trials"))
     chosen = screening.select(screening.known())
     (tmp_path / SELECTED).write_text(chosen.to_json())
     assert chosen_by(tmp_path) == found.fingerprint

@@ -78,7 +78,8 @@ class Bench:
 def _lab(name: str, folder: Path, **changes: Any) -> Lab:
     """The experiment in the small setting; on a tiny tree where it is for a dataset only."""
     if DESIGNS[name].real:
-        changes |= {"data": folder, "partition": Partition(("a", "b", "c", "d", "e"), ("f",))}
+        given = {"data": folder, "partition": Partition(("a", "b", "c", "d", "e"), ("f",)), "weights": "bundled"}
+        changes = given | changes
     return design(name, folder, replace(SMALL, **changes))
 
 
@@ -150,9 +151,17 @@ def test_missing_conditions_are_made_of_people_in_plain_clothes_and_a_baseline_m
 def test_real_people_are_left_out_in_turn(tmp_path: Path) -> None:
     lab = _lab("real-people", tmp_path)
     parts = [step.facts for step in lab.steps if "without" in step.name and "train" in step.facts]
-    assert [part["test"] for part in parts] == [("a", "b"), ("c", "d"), ("e",)]
-    assert [part["train"] for part in parts] == [("c", "d", "e"), ("a", "b", "e"), ("a", "b", "c", "d")]
-    assert all(len(seed) == 3 for arm in lab.arms for tables in arm.tables.values() for seed in tables)
+    assert [part["test"] for part in parts] == [("a", "b"), ("c", "d", "e")]  # e alone could not be looked up
+    assert [part["train"] for part in parts] == [("c", "d", "e"), ("a", "b")]
+    assert all(len(seed) == 2 for arm in lab.arms for tables in arm.tables.values() for seed in tables)
+    for changes, said in (
+        ({"leave_out": 1}, "--leave-out: 1 of 5 people at a time; allowed: 2 or more, if others are left to train on"),
+        ({"leave_out": 5}, "--leave-out: 5 of 5"),
+        ({"leave_out": 4}, "--leave-out: 4 of 5"),
+        ({"weights": None}, "--weights: real-people takes weights that have seen none of its people"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            _lab("real-people", tmp_path, **changes)
 
 
 def test_clips_are_simulated_or_given_as_the_question_needs(tmp_path: Path) -> None:
@@ -238,6 +247,22 @@ def test_the_table_tells_mean_spread_and_difference(tmp_path: Path) -> None:
     assert "chance 25.0" in lines[-1]
     plot(results, "title", tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_parts_count_alike_and_a_column_that_only_some_of_them_have_is_told(tmp_path: Path) -> None:
+    lab = _lab("real-people", tmp_path)
+    _run(lab, Bench())
+    for path in tmp_path.glob("recognisers/*-0-[01]/table-*.json"):  # the first part's people have no coat
+        table = json.loads(path.read_text())
+        del table["columns"]["CL"]
+        path.write_text(json.dumps(table | {"chance": 50.0}))
+    results = collect(lab)
+    real, novel = results.arms[:2]
+    assert list(real.figures) == ["NM rank-1", "BG rank-1", "CL rank-1"]
+    assert real.figures["CL rank-1"] == (40.0, 41.0)
+    assert novel.gains is not None
+    assert novel.gains["CL rank-1"][0] == 10
+    assert results.chance == 37.5
 
 
 def test_the_interval_of_a_gain_holds_the_truth_as_often_as_it_says() -> None:

@@ -17,7 +17,7 @@ from gaitcrafter_ext.synthesis.identities import (
     BlendSettings,
     Cadence,
     Identity,
-    known_identity,
+    mixture,
     novel_identities,
     novel_series,
 )
@@ -86,8 +86,8 @@ def test_a_novel_person_walks_as_fast_as_those_they_are_mixed_of() -> None:
     (who,) = people(1)
     mean = sum(weight * CADENCE[name][0] for name, weight in who.mix.items())
     assert who.cadence == Cadence(round(mean, 3), 1.0)
-    assert known_identity("sim-003", CADENCE) == Identity({"sim-003": 1.0}, cadence=Cadence(22.0, 1.0))
-    assert known_identity("sim-003", {}).cadence is None
+    assert mixture({"sim-003": 1.0}, CADENCE) == Identity({"sim-003": 1.0}, cadence=Cadence(22.0, 1.0))
+    assert mixture({"sim-003": 1.0}, {}).cadence is None
     cadence = {"slow": (30.0, 3.0), "fast": (20.0, 1.0)}
     assert mixed_cadence({"slow": 0.25, "fast": 0.75}, cadence) == pytest.approx((22.5, math.sqrt(3)))
     assert mixed_cadence({"unknown": 0.5, "slow": 0.5}, cadence) == pytest.approx((30.0, 3.0))
@@ -108,6 +108,8 @@ def test_what_cannot_be_made_is_refused() -> None:
     for count, known, blend, said in refused:
         with pytest.raises(UsageError, match=said):
             people(count, known, **blend)
+    with pytest.raises(UsageError, match="code_dim: 0; people are drawn from the weights' space"):
+        novel_identities(1, SUBJECTS, BlendSettings(strategy="draw"))  # who would all be nobody
 
 
 def test_a_person_of_a_large_set_takes_no_longer_than_one_of_a_small_set_in_proportion() -> None:

@@ -164,6 +164,7 @@ def test_people_to_imitate_are_those_of_train_set_or_those_asked_for_but_never_o
     Partition(("x",)).save(tmp_path / "strangers.json")
     for partition, asked, error, said in (
         (None, ["a", "d"], UsageError, r"--like: d belongs to TEST_SET of .*partition\.json; people to test on"),
+        (None, [], UsageError, "--like-people: no name given; allowed: a, b, c, d"),
         (None, ["zz"], MissingError, "holds no clip of zz; allowed: a, b, c, d"),
         (tmp_path / "strangers.json", None, MissingError, r"holds no person of TRAIN_SET of .*strangers\.json"),
     ):

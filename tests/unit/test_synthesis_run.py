@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from gaitcrafter_ext.opengait.config_keys import FolderEntry, read_entries
 from gaitcrafter_ext.silhouettes import manifest
 from gaitcrafter_ext.silhouettes.manifest import pixels_sha256
 from gaitcrafter_ext.silhouettes.partition import Partition
+from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.synthesis import run
 from gaitcrafter_ext.synthesis.folder import OutputFolder, Shard
 from gaitcrafter_ext.synthesis.on_ray import share_out
@@ -73,7 +75,7 @@ def test_a_run_leaves_clips_a_partition_and_a_manifest_that_says_how_each_was_ma
     assert [record.key for record in records] == list(plan.keys)
     for record, request in zip(records, plan.requests(), strict=True):
         assert (record.mix, record.cycle, record.start) == (request.identity.mix, request.cycle, request.start)
-        assert record.sha256 == pixels_sha256(folder.store().read(record.key))
+        assert record.sha256 == pixels_sha256(SilhouetteStore(folder.clips).read(record.key))
         assert (record.weights, record.sampler, record.steps, record.seed) == (plan.weights, "euler", 2, 0)
 
 
@@ -89,7 +91,7 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path, made: Path) -> No
         synthesize(small_plan(), folder, killed_after(7), chunk=3)
     folder.staging(Shard()).mkdir(exist_ok=True)
     (folder.staging(Shard()) / ".gaitcrafter-torn.tmp").write_bytes(b"half")
-    assert len(folder.store().keys()) == 6
+    assert len(SilhouetteStore(folder.clips).keys()) == 6
     assert not (tmp_path / "manifest.jsonl").exists()
     done = synthesize(small_plan(), folder, lambda: paint)
     assert (done.kept, done.made, done.complete) == (6, 6, True)
@@ -122,7 +124,8 @@ def test_a_full_disk_half_way_loses_nothing(tmp_path: Path, made: Path, monkeypa
         patch.setattr(os, "fsync", fill_up)
         with pytest.raises(StorageError, match="disk is full"):
             synthesize(small_plan(), folder, lambda: paint)
-    assert 5 <= len(folder.store().keys()) <= 7  # of the first eight; what no thread had begun is not written
+    # Of the first eight; what no thread had begun is not written.
+    assert 5 <= len(SilhouetteStore(folder.clips).keys()) <= 7
     assert list(tmp_path.rglob("*.tmp")) == []
     synthesize(small_plan(), folder, lambda: paint)
     assert tree_bytes(tmp_path) == tree_bytes(made)
@@ -271,7 +274,7 @@ def test_force_deletes_only_what_the_manifest_lists(tmp_path: Path) -> None:
     plan, folder = small_plan(seed=1, novel=0, takes=("bg-01",)), OutputFolder(tmp_path)
     synthesize(plan, folder, lambda: paint, force=True)
     assert sorted(path.name for path in folder.clips.iterdir()) == ["sim-002"]
-    assert folder.store().keys() == sorted(plan.keys)
+    assert SilhouetteStore(folder.clips).keys() == sorted(plan.keys)
     assert foreign.read_text() == "mine"
 
 
@@ -295,3 +298,20 @@ def test_a_shard_runs_once_at_a_time_and_force_waits_for_no_shard(tmp_path: Path
             make(tmp_path, seed=1, shard="2/2", force=True)
         assert OutputFolder(tmp_path).plan() == small_plan()
     assert make(tmp_path, shard="1/2").complete
+
+
+def test_no_shard_waits_while_another_looks_through_a_large_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, shard="1/3")
+    monkeypatch.setattr("gaitcrafter_ext.synthesis.folder._PATIENCE_S", 0.0)
+    check = OutputFolder.check
+
+    def look_while_another_comes(self: OutputFolder, *wish: Any) -> None:
+        check(self, *wish)
+        with monkeypatch.context() as patch:
+            patch.setattr(OutputFolder, "check", check)
+            make(tmp_path, shard="2/3")
+
+    monkeypatch.setattr(OutputFolder, "check", look_while_another_comes)
+    assert make(tmp_path, shard="3/3").complete
