@@ -263,7 +263,7 @@ def _novel(
     gaitcrafter("filter", "--weights", make.weights, "--novel", str(count), "--out", work / f"chosen-{count}.json")
     ways: dict[str, dict[str, Any]] = {
         "blends of ten": {"blend": BlendSettings(10)},
-        "chosen by the filter": {"selected": read_selected(work / f"chosen-{count}.json").people},
+        "chosen by the filter": {"selected": read_selected(work / f"chosen-{count}.json")},
         "drawn": {"blend": BlendSettings(strategy="draw")},
     }
     made = {}
