@@ -443,7 +443,7 @@ def _real_people(lab: Lab) -> None:
 
 
 def _left_out(names: tuple[str, ...], count: int) -> list[tuple[str, ...]]:
-    """So many people at a time; a last one alone joins those before, for nobody can be looked up among one person."""
+    """So many people at a time; a last one alone joins those before, since looking a person up takes two."""
     parts = [names[start : start + count] for start in range(0, len(names), count)]
     if len(parts[-1]) == 1 < len(parts):
         parts[-2:] = [parts[-2] + parts[-1]]
