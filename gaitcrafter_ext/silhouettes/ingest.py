@@ -6,6 +6,7 @@ or any zip or tar of such a tree, OU-MVLP's ``Silhouette_<view>-<take>/<id>`` fo
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
 import tarfile
@@ -37,7 +38,15 @@ _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _SETS = {"train", "test", "gallery", "probe", "TRAIN", "TEST"}
 _OUMVLP = re.compile(r"Silhouette_(?P<view>\d+)-(?P<take>\d+)")
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+_DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+)
 
 
 @dataclass(frozen=True)
@@ -149,7 +158,10 @@ def _walks_of_zip(path: Path) -> list[Walk]:
     except _DAMAGED as error:
         raise DataError(f"{path}: not a zip archive that can be read ({error}); load it again") from None
     walks = [Walk(None, path, (name,)) for name in sorted(names) if is_archive(PurePosixPath(name).name)]
-    walks += [Walk(key, path, tuple(frames)) for key, frames in sorted(_by_walk(names).items())]
+    try:
+        walks += [Walk(key, path, tuple(frames)) for key, frames in sorted(_by_walk(names).items())]
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
     if not walks:
         shown = f", e.g. {names[0]}" if names else ""
         raise MissingError(f"{path} holds no walk{shown}; expected <id>/<type>/<view>/*.png, or .tar.gz archives")
@@ -157,12 +169,17 @@ def _walks_of_zip(path: Path) -> list[Walk]:
 
 
 def _by_walk(names: Iterable[str]) -> dict[ClipKey, list[str]]:
-    """Pictures of an archive by the three folders that they lie in."""
+    """Pictures of an archive by the three folders that they lie in; ``DataError`` where two walks would be one."""
     found: dict[ClipKey, list[str]] = defaultdict(list)
     for name in names:
-        parts = PurePosixPath(name).parts
-        if is_image(name) and len(parts) >= 4 and not set(parts[-4:]) & {"..", "/", "__MACOSX"}:
-            found[ClipKey(*parts[-4:-1])].append(name)
+        path = PurePosixPath(name)
+        if is_image(name) and len(path.parts) >= 4 and not set(path.parts[-4:]) & {"..", "/", "__MACOSX"}:
+            walk = found[ClipKey(*path.parts[-4:-1])]
+            if walk and (other := PurePosixPath(walk[-1]).parent) != path.parent:
+                raise DataError(
+                    f"{other} and {path.parent} are one walk by their names; unpack it, and give each set of people by itself"
+                )
+            walk.append(name)
     return found
 
 
@@ -192,12 +209,12 @@ def _ingest(root: Path, options: IngestOptions, walk: Walk) -> list[Ingested]:
         return [ingest_frames(lambda: frames_of(walk, options), walk.key, root, options)]
     try:
         by_walk = _unpack(walk)
-    except (OSError, *_DAMAGED) as error:
+    except (OSError, DataError, *_DAMAGED) as error:
         name = PurePosixPath(walk.members[0]).name if walk.members else walk.path.name
         return [Ingested(ClipKey(name, "*", "*"), 0, "refused", {"archive that cannot be read": str(error)})]
     return [
         ingest_frames(partial(_decoders, data, options.as_opengait), key, root, options)
-        for key, data in sorted(by_walk.items())
+        for key, data in by_walk.items()
     ]
 
 
@@ -215,12 +232,13 @@ def _unpack(walk: Walk) -> dict[ClipKey, dict[str, bytes]]:
 
 
 def _contents(archive: tarfile.TarFile) -> dict[ClipKey, dict[str, bytes]]:
-    found: dict[ClipKey, dict[str, bytes]] = defaultdict(dict)
+    data = dict[str, bytes]()
     for member in archive:
-        for key in _by_walk([member.name]) if member.isfile() else ():
-            if (file := archive.extractfile(member)) is not None:
-                found[key][PurePosixPath(member.name).name] = file.read()
-    return found
+        if member.isfile() and is_image(member.name) and (file := archive.extractfile(member)) is not None:
+            data[member.name] = file.read()
+    return {
+        key: {PurePosixPath(name).name: data[name] for name in names} for key, names in sorted(_by_walk(data).items())
+    }
 
 
 def frames_of(walk: Walk, options: IngestOptions) -> list[Frame]:

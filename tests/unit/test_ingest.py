@@ -8,6 +8,7 @@ import tarfile
 import time
 import zipfile
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -41,9 +42,9 @@ def pictures(key: ClipKey, suffix: str = ".png") -> dict[str, bytes]:
     return {f"{key}/{number + 1}{suffix}": png(mask, suffix) for number, mask in enumerate(MASKS)}
 
 
-def tar(files: dict[str, bytes]) -> bytes:
+def tar(files: dict[str, bytes], mode: Literal["w:gz", "w:xz"] = "w:gz") -> bytes:
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+    with tarfile.open(fileobj=out, mode=mode) as archive:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)
@@ -104,14 +105,29 @@ def test_a_zip_of_the_tree_itself_and_oumvlps_own_folders(tmp_path: Path) -> Non
 
 
 def test_a_broken_archive_is_named_and_the_others_go_on(tmp_path: Path) -> None:
-    write(tmp_path / "packed", {"001.tar.gz": tar(pictures(KEYS[0])), "002.tar.gz": tar(pictures(KEYS[2]))[:-200]})
-    results = ingest(tmp_path / "packed", tmp_path / "out")
+    damaged = bytearray(tar(pictures(KEYS[2]), "w:xz"))
+    damaged[len(damaged) // 2 : len(damaged) // 2 + 50] = bytes(50)
+    packed = {"001.tar.gz": tar(pictures(KEYS[0])), "002.tar.gz": tar(pictures(KEYS[2]))[:-200], "2.tar.xz": damaged}
+    results = ingest(write(tmp_path / "packed", packed), tmp_path / "out")
     assert results[KEYS[0]].state == "written"
-    broken = results[ClipKey("002.tar.gz", "*", "*")]
-    assert (broken.state, list(broken.warnings)) == ("refused", ["archive that cannot be read"])
+    for name in ("002.tar.gz", "2.tar.xz"):
+        broken = results[ClipKey(name, "*", "*")]
+        assert (broken.state, list(broken.warnings)) == ("refused", ["archive that cannot be read"])
     (tmp_path / "x.zip").write_bytes(b"PK\x03\x04")
     with pytest.raises(DataError, match=r"x\.zip: not a zip archive"):
         find_walks(tmp_path / "x.zip")
+
+
+def test_people_of_two_sets_in_one_archive_are_not_taken_for_one(tmp_path: Path) -> None:
+    files = {f"{part}/{name}": data for part in ("train", "test") for name, data in pictures(KEYS[0]).items()}
+    (result,) = ingest(write(tmp_path / "packed", {"all.tar.gz": tar(files)}), tmp_path / "out").values()
+    assert result.state == "refused"
+    assert "train/001/nm-01/090 and test/001/nm-01/090 are one walk by their names" in str(result.warnings)
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    with pytest.raises(DataError, match=r"all\.zip: .* are one walk by their names; unpack it"):
+        find_walks(tmp_path / "all.zip")
 
 
 def test_pickles_of_every_type_and_shape(tmp_path: Path) -> None:
