@@ -177,7 +177,8 @@ def _by_walk(names: Iterable[str]) -> dict[ClipKey, list[str]]:
             walk = found[ClipKey(*path.parts[-4:-1])]
             if walk and (other := PurePosixPath(walk[-1]).parent) != path.parent:
                 raise DataError(
-                    f"{other} and {path.parent} are one walk by their names; unpack it, and give each set of people by itself"
+                    f"{other} and {path.parent} are one walk by their names; unpack it, and give each set of people by "
+                    "itself"
                 )
             walk.append(name)
     return found
