@@ -17,9 +17,10 @@ from gaitcrafter_ext.errors import UsageError
 from gaitcrafter_ext.generator.config import GeneratorConfig
 from gaitcrafter_ext.generator.data import ClipDataset, drop_conditions
 from gaitcrafter_ext.generator.network import GaitUNet
+from gaitcrafter_ext.generator.noise import keyed, noise_like
 from gaitcrafter_ext.generator.objective import add_noise, shift_t
 from gaitcrafter_ext.generator.people import PeopleSpace
-from gaitcrafter_ext.generator.training import Examples, HeldOut, keyed, noise_like
+from gaitcrafter_ext.generator.training import Examples, HeldOut
 from gaitcrafter_ext.generator.weights import (
     PEOPLE_NAME,
     WEIGHTS_NAME,

@@ -29,10 +29,11 @@ from gaitcrafter_ext.generator.conditioning import Conditioning
 from gaitcrafter_ext.generator.config import GeneratorConfig
 from gaitcrafter_ext.generator.data import drop_conditions
 from gaitcrafter_ext.generator.network import GaitUNet
+from gaitcrafter_ext.generator.noise import keyed, noise_like
 from gaitcrafter_ext.generator.objective import guided, shift_t, velocity
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
 from gaitcrafter_ext.generator.sampling import scale_of
-from gaitcrafter_ext.generator.training import Examples, HeldOut, keyed, noise_like
+from gaitcrafter_ext.generator.training import Examples, HeldOut
 from gaitcrafter_ext.generator.weights import Card, SamplingDefaults, trainable
 
 #: Shares of people of the weights and of people drawn from the space; the others are blends of up to so many parents.

@@ -73,15 +73,19 @@ class PeopleSpace(ModelMixin, ConfigMixin):
         """Row of each known person."""
         return {name: row for row, name in enumerate(self.config.identities)}
 
-    def blend(self, weights: Mapping[str, float], codes: Tensor | None = None) -> Tensor:
-        """Code [code_dim] of a mixture of known people: name -> weight; one name alone is that person's own row.
+    def blend(self, weights: Mapping[str, float]) -> Tensor:
+        """Code [code_dim] of a mixture of known people: name -> weight; one name alone is that person's own row."""
+        return self.blends([weights], self.codes.cpu())[0]
 
-        ``codes``: a copy of ``self.codes`` on the CPU, for whoever blends many; a GPU is then not waited for.
-        """
-        mix = torch.tensor(list(weights.values()), dtype=torch.float64)
-        codes = self.codes.cpu() if codes is None else codes
-        rows = codes[[self.row[name] for name in weights]].double()
-        return (mix / mix.norm() @ rows).float()
+    def blends(self, mixtures: Sequence[Mapping[str, float]], codes: Tensor) -> Tensor:
+        """Codes [n, code_dim] of many mixtures, 0 where one is empty; ``codes`` are those of the people, on the CPU."""
+        names = [name for mixture in mixtures for name in mixture]
+        rows = codes[[self.row[name] for name in names]].double()
+        share = torch.tensor([share for mixture in mixtures for share in mixture.values()], dtype=torch.float64)
+        owner = torch.arange(len(mixtures)).repeat_interleave(torch.tensor([len(mixture) for mixture in mixtures]))
+        length = torch.zeros(len(mixtures), dtype=torch.float64).index_add_(0, owner, share.square()).sqrt()
+        mixed = torch.zeros(len(mixtures), codes.shape[1], dtype=torch.float64)
+        return mixed.index_add_(0, owner, rows * (share / length[owner])[:, None]).float()
 
     def draw(self, generator: torch.Generator) -> Tensor:
         """Code [code_dim] of a person drawn from the space."""

@@ -9,7 +9,6 @@ size.
 from __future__ import annotations
 
 import math
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +27,7 @@ from gaitcrafter_ext.errors import UsageError, WeightsError, suggest
 from gaitcrafter_ext.generator.conditioning import Conditioning
 from gaitcrafter_ext.generator.framework import BaseOutput, DiffusionPipeline, diffusers_logging
 from gaitcrafter_ext.generator.network import GaitUNet
+from gaitcrafter_ext.generator.noise import noise_of
 from gaitcrafter_ext.generator.objective import guided, velocity
 from gaitcrafter_ext.generator.people import PeopleSpace
 from gaitcrafter_ext.generator.postprocess import postprocess, ragged
@@ -67,9 +67,6 @@ TILES = {"cuda": 128, "mps": 32}
 #: together at one batch.
 LANES = {"cuda": 2, "mps": 1}
 CPU_LANES = 8
-
-#: Threads that draw noise: a CPU's generator is serial, and one alone keeps a fast GPU waiting.
-NOISE_THREADS = min(8, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -304,7 +301,7 @@ class GaitCrafterPipeline(DiffusionPipeline):
                 raise UsageError(f"code: {len(request.code)} numbers; expected {self.people.config.code_dim}")
             if not all(map(math.isfinite, request.code)):
                 raise UsageError("code: a number is not finite; expected finite numbers")
-        elif unknown := sorted(request.weights.keys() - self.people.row.keys()):
+        elif unknown := sorted(name for name in request.weights if name not in self.people.row):
             known = suggest(unknown[0], self.identities)
             raise UsageError(f"identity '{unknown[0]}' is unknown to these weights; {known}")
         elif not all(0 <= share < math.inf for share in shares) or not sum(shares) > 0:
@@ -315,17 +312,17 @@ class GaitCrafterPipeline(DiffusionPipeline):
     ) -> Conditioning:
         """Requests as what the network is conditioned on; phases are NaN where no gait cycle is known."""
         conditions, time = list(self.config.conditions), torch.arange(max(frames, FRAMES), dtype=torch.float64)
-        places = [
-            torch.tensor(each.code, dtype=torch.float32) if len(each.code) else self.people.blend(each.weights, codes)
-            for each in requests
-        ]
+        places = self.people.blends([{} if len(each.code) else each.weights for each in requests], codes)
+        for place, each in zip(places, requests, strict=True):
+            if len(each.code):
+                place[:] = torch.tensor(each.code)
         own = [(mixed_cadence(each.weights, self.config.cadence) or (math.nan, 0.0))[0] for each in requests]
         cycle = [mean if each.cycle is None else each.cycle for each, mean in zip(requests, own, strict=True)]
         cycles, starts = (
             torch.tensor(each, dtype=torch.float64)[:, None] for each in (cycle, [each.start for each in requests])
         )
         return Conditioning(
-            torch.stack(places) * torch.tensor([scales[each.condition] for each in requests])[:, None],
+            places * torch.tensor([scales[each.condition] for each in requests])[:, None],
             torch.tensor([conditions.index(each.condition) for each in requests]),
             torch.tensor([math.nan if each.view_deg is None else float(each.view_deg) for each in requests]),
             (2 * math.pi * time / cycles + starts).float(),
@@ -355,7 +352,8 @@ class _Sampler:
         clip, time = self._cells(len(seeds), frames)
         given = given.rows(clip)._replace(phase=given.phase[clip[:, None], time]).to(device)
         clip, time = clip.to(device), time.to(device)
-        x_t = self._noise(seeds, frames).to(device, non_blocking=True)
+        size = (frames, self.denoiser.config.height, self.denoiser.config.width)
+        x_t = noise_of(seeds, *size, device=device)
         # Noise levels stay on the CPU, and are the scheduler's own: some schedulers round their timesteps.
         scheduler = self.make_scheduler()  # it counts steps, so each batch has its own
         if self.even:
@@ -367,18 +365,6 @@ class _Sampler:
             clean = self._fold(x_t, self._clean(x_t[clip[:, None], time], t, given))
             x_t = scheduler.step(velocity(x_t, clean, t), timestep, x_t).prev_sample
         return x_t
-
-    def _noise(self, seeds: Sequence[int], frames: int) -> Tensor:
-        """Noise of each clip, keyed by its seed; made on the CPU so that every device starts from the same."""
-        config, pinned = self.denoiser.config, self.denoiser.device.type == "cuda"
-        noise = torch.empty(len(seeds), frames, config.height, config.width, pin_memory=pinned)
-
-        def draw(out: Tensor, seed: int) -> None:
-            torch.randn(out.shape, generator=torch.Generator().manual_seed(seed), out=out)
-
-        with ThreadPoolExecutor(NOISE_THREADS) as pool:
-            list(pool.map(draw, noise, seeds))
-        return noise
 
     def _cells(self, clips: int, frames: int) -> tuple[Tensor, Tensor]:
         """Clip [n] and frames [n, 30] of every window, in whole tiles: the last window fills the last one."""

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gaitcrafter_ext.errors import DataError
+from gaitcrafter_ext.generator.noise import noise_of
 from gaitcrafter_ext.silhouettes.clip import WIDTH
 
 #: Pieces smaller than these shares of a frame's largest one are specks: beside it, and above or below it, where a foot
@@ -54,12 +55,10 @@ def ragged(sample: Tensor, seeds: Sequence[int]) -> Tensor:
     It is smooth along the row, and the same on every device.
     """
     count, frames, _, columns = sample.shape
-    noise = torch.empty(count, frames * 2, columns)
-    for clip, seed in zip(noise, seeds, strict=True):
-        torch.randn(clip.shape, generator=torch.Generator().manual_seed(seed ^ _KEY), out=clip)
+    noise = noise_of([seed ^ _KEY for seed in seeds], 2 * frames, columns, device=sample.device)
     smooth = RAGGED * math.sqrt(3) * F.avg_pool1d(noise, 3, 1, 1)
     sample = sample.to(torch.float32, copy=True)
-    sample[:, :, [0, -1]] += smooth.view(count, frames, 2, columns).to(sample.device) * (sample[:, :, [1, -2]] > 0)
+    sample[:, :, [0, -1]] += smooth.view(count, frames, 2, columns) * (sample[:, :, [1, -2]] > 0)
     return sample
 
 
@@ -79,9 +78,9 @@ def postprocess(sample: Tensor) -> NDArray[np.uint8]:
         person[some] = torch.stack(cleaned).to(person.device)
     at_once = FRAMES_AT_ONCE if on_cpu else len(flat)
     parts = zip(flat.split(at_once), person.split(at_once), strict=True)
-    drawn = torch.cat([antialias(*part) for part in parts]).to("cpu").numpy().reshape(sample.shape)
     margin = (WIDTH - sample.shape[-1]) // 2
-    return np.pad(drawn, [(0, 0)] * (drawn.ndim - 1) + [(margin, margin)])
+    drawn = F.pad(torch.cat([antialias(*part) for part in parts]), (margin, margin))
+    return np.asarray(drawn.cpu().numpy()).reshape(*sample.shape[:-1], WIDTH)
 
 
 def clean_mask(person: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -97,13 +96,19 @@ def clean_mask(person: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _in_pieces(person: Tensor) -> Tensor:
-    """Numbers of the masks [n, h, w] that cannot be walked through from their first pixel in :data:`STRIDES` steps."""
-    mask = person.half()
-    flat = mask.flatten(1)
-    reached = torch.zeros_like(flat).scatter_(1, flat.argmax(1, keepdim=True), 1).view_as(mask) * mask
+    """Numbers of the masks [n, h, w] that cannot be walked through from their first pixel in :data:`STRIDES` steps.
+
+    A row is the bits of one whole number, so that a stride takes seven small operations; ``w`` is at most 62.
+    """
+    rows = F.pad((person.long() << torch.arange(person.shape[-1], device=person.device)).sum(dim=-1), (1, 1))
+    first = (rows != 0).to(torch.uint8).argmax(dim=1, keepdim=True)
+    pixels = rows.gather(1, first)
+    reached = torch.zeros_like(rows).scatter_(1, first, pixels & -pixels)
     for _ in range(STRIDES):
-        reached = F.max_pool2d(reached, 3, 1, 1) * mask
-    return (reached != mask).flatten(1).any(1).nonzero()[:, 0]
+        wide = reached | reached << 1 | reached >> 1
+        beside = wide[:, :-2] | wide[:, 1:-1] | wide[:, 2:]
+        torch.bitwise_and(beside, rows[:, 1:-1], out=reached[:, 1:-1])
+    return (reached != rows).any(dim=1).nonzero()[:, 0]
 
 
 def antialias(frames: Tensor, person: Tensor) -> Tensor:

@@ -238,19 +238,6 @@ class Trainer:
         return tqdm(total=total, initial=done, unit="clip", desc="training", disable=quiet, mininterval=2.0)
 
 
-def keyed(rng: np.random.Generator) -> torch.Generator:
-    """A generator of torch's with the next key of numpy's."""
-    return torch.Generator().manual_seed(int(rng.integers(2**62)))
-
-
-def noise_like(shape: tuple[int, ...], device: torch.device, generator: torch.Generator) -> Tensor:
-    """Normal noise, drawn where it is needed; on a CPU the generator goes on."""
-    if device.type == "cpu":
-        return torch.randn(shape, generator=generator)
-    own = torch.Generator(device).manual_seed(generator.initial_seed())
-    return torch.randn(shape, generator=own, device=device)
-
-
 def learning_rate(settings: TrainingConfig, step: int, clips: int) -> float:
     """Warm-up over ``warmup_steps``, plateau, and a fall to 0 over the last ``cooldown`` of ``max_clips``."""
     rising = min(1.0, (step + 1) / max(1, settings.warmup_steps))

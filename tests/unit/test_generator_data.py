@@ -201,6 +201,16 @@ def test_a_gei_is_the_mean_over_time_and_two_by_two_pixels() -> None:
     np.testing.assert_allclose(gei_features(frames), 0.5 * np.eye(FEATURES)[1])
 
 
+def test_mixtures_made_together_are_those_made_alone_and_an_empty_one_is_the_middle(space: PeopleSpace) -> None:
+    mixtures = [{"p03": 2.0}, {}, {"p05": 0.6, "p01": 0.8}, {"p03": 1.0, "p05": 0.0}]
+    together = space.blends(mixtures, space.codes)
+    np.testing.assert_allclose(together[2], 0.6 * space.codes[5] + 0.8 * space.codes[1], atol=1e-6)
+    assert torch.equal(together[0], space.codes[3])
+    assert torch.equal(together[3], space.codes[3])
+    assert not together[1].any()
+    assert torch.equal(space.blend(mixtures[2]), together[2])
+
+
 def test_codes_are_whitened_and_blends_and_draws_are_distributed_like_people(space: PeopleSpace) -> None:
     np.testing.assert_allclose(np.cov(space.codes.numpy().T), np.eye(DIM), atol=1e-4)
     assert torch.equal(space.blend({"p03": 1.0}), space.codes[3])
