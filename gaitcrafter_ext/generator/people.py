@@ -34,6 +34,9 @@ FEATURES = GEI_ROWS * GEI_COLUMNS
 #: Ridge, as a share of the mean eigenvalue of the clips' Gram matrix; folds by person that measure the error.
 RIDGE, FOLDS = 1e-2, 5
 
+#: Principal components that tell the views that a person lacks from the others, and rounds in which they do.
+FILLED_BY, FILLED_IN = 16, 10
+
 Floats = NDArray[np.float64]
 
 
@@ -203,8 +206,7 @@ def _principal_codes(
     count = np.zeros((people, views, 1))
     np.add.at(total, (person, view), features)
     np.add.at(count, (person, view), 1)
-    column = total.sum(axis=0) / np.maximum(count.sum(axis=0), 1)
-    mean = np.where(count > 0, total / np.maximum(count, 1), column)  # a view that a person lacks is everybody's mean
+    mean = _filled(total / np.maximum(count, 1), count > 0)
     codes = np.zeros((people, dim))
     components = min(dim, people - 1)
     if components > 0:
@@ -212,6 +214,27 @@ def _principal_codes(
         codes[:, :components] = pca.fit_transform(mean.reshape(people, -1))
         codes[count.sum(axis=(1, 2)) == 0] = 0
     return codes
+
+
+def _filled(mean: Floats, seen: NDArray[np.bool_]) -> Floats:
+    """GEIs [people, views, f], those of views that a person lacks (``seen`` [people, views, 1]) told by the others.
+
+    Regularised iterative PCA (Josse & Husson 2012). With everybody's mean in their place, which they begin as, the
+    principal components would tell who was seen from where.
+    """
+    from sklearn.decomposition import PCA
+
+    some = seen.any(axis=(1, 2))  # nobody else has a code
+    mean = np.where(seen, mean, mean.sum(axis=0) / np.maximum(seen.sum(axis=0), 1))
+    components = min(FILLED_BY, int(some.sum()) // 3)  # more would learn the gaps by heart
+    if components > 0 and not seen[some].all():
+        pca = PCA(components, svd_solver="randomized", random_state=0)
+        for _ in range(FILLED_IN):
+            scores = pca.fit_transform(mean[some].reshape(some.sum(), -1))
+            shrunk = scores * np.maximum(0, 1 - pca.noise_variance_ / pca.explained_variance_)
+            told = pca.inverse_transform(shrunk).reshape(-1, *mean.shape[1:])
+            mean[some] = np.where(seen[some], mean[some], told)
+    return mean
 
 
 def _ridge(x: Floats, y: Floats) -> tuple[Floats, Floats]:

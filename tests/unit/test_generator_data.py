@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gaitcrafter_ext.errors import DataError, MissingError, StorageError
 from gaitcrafter_ext.generator.config import DatasetConfig
 from gaitcrafter_ext.generator.data import ClipDataset, drop_conditions, hold_out, vocabulary_of
-from gaitcrafter_ext.generator.people import FEATURES, PeopleSpace, gei_features
+from gaitcrafter_ext.generator.people import FEATURES, PeopleSpace, _filled, gei_features
 from gaitcrafter_ext.generator.weights import Vocabulary
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
 from gaitcrafter_ext.vocabulary import CASIA_B_TAKES, ClipKey, take_names
@@ -199,6 +199,19 @@ def test_a_gei_is_the_mean_over_time_and_two_by_two_pixels() -> None:
     frames = np.zeros((2, 64, 64), np.uint8)
     frames[0, :2, 10:12] = 255
     np.testing.assert_allclose(gei_features(frames), 0.5 * np.eye(FEATURES)[1])
+
+
+def test_views_that_a_person_lacks_are_told_by_the_others() -> None:
+    rng, size = np.random.default_rng(0), np.arange(1, 31) ** -0.5  # thirty traits, few large, as of people
+    traits, shown = rng.standard_normal((90, 30)) * size, rng.standard_normal((30, 8, FEATURES))
+    whole = np.einsum("pt,tvf->pvf", traits, shown)
+    seen = rng.random((90, 8, 1)) < 0.8
+    seen[7] = False  # nobody's clips
+    lacking = ~seen & seen.any(axis=1)[:, None]
+    filled = _filled(np.where(seen, whole, 0.0), seen)
+    assert np.array_equal(filled[seen[..., 0]], whole[seen[..., 0]])
+    assert np.square((filled - whole)[lacking[..., 0]]).sum() < 0.3 * np.square(whole[lacking[..., 0]]).sum()
+    assert np.array_equal(_filled(whole, np.ones_like(seen)), whole)
 
 
 def test_mixtures_made_together_are_those_made_alone_and_an_empty_one_is_the_middle(space: PeopleSpace) -> None:
