@@ -17,6 +17,7 @@ from gaitcrafter_ext.audit.clips import condition_in, named
 from gaitcrafter_ext.audit.data import Keys
 from gaitcrafter_ext.audit.motion import Rng
 from gaitcrafter_ext.errors import DataError, MissingError, WeightsError
+from gaitcrafter_ext.generator.noise import noise_of
 from gaitcrafter_ext.generator.objective import add_noise
 from gaitcrafter_ext.generator.pipeline import GaitCrafterPipeline
 from gaitcrafter_ext.generator.weights import Vocabulary
@@ -24,7 +25,6 @@ from gaitcrafter_ext.metrics.features import FeatureSet, win_rates
 from gaitcrafter_ext.metrics.intervals import Estimate, bootstrap_mean
 from gaitcrafter_ext.silhouettes.clip import WIDTH, window
 from gaitcrafter_ext.silhouettes.store import SilhouetteStore
-from gaitcrafter_ext.vocabulary import ClipKey
 
 #: Noise levels t at which the loss is taken, and clips of each kind at most.
 NOISE_LEVELS, MOST = (0.3, 0.5, 0.7, 0.9), 96
@@ -75,21 +75,21 @@ def _vocabulary(pipeline: GaitCrafterPipeline) -> Vocabulary:
     return pipeline.card.vocabulary
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def clip_losses(pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Keys) -> NDArray[np.float64]:
     """Mean squared error of the clean clip that the network predicts, mean over ``NOISE_LEVELS``, float64 [N].
 
     Each clip's noise is keyed by its name, so that a loss does not depend on which other clips are asked about.
     """
     words, config, device, losses = _vocabulary(pipeline), pipeline.denoiser.config, pipeline.denoiser.device, []
-    margin = (WIDTH - config.width) // 2
+    margin, codes = (WIDTH - config.width) // 2, pipeline.people.codes.cpu()
     for some in (keys[at : at + BATCH] for at in range(0, len(keys), BATCH)):
         frames = np.stack([window(store.read(key), config.frames) for key in some])
         clean = torch.from_numpy(frames[..., margin : WIDTH - margin]).to(device).div(127.5).sub(1)
         conditions = [words.conditions.index(condition_in(store.dataset, key.take)) for key in some]
         degrees = np.array([words.views.get(store.dataset.view_name(key.view)) for key in some], dtype=np.float32)
         asked = (
-            torch.stack([pipeline.people.blend({key.identity: 1.0}) for key in some]).to(device),
+            pipeline.people.blends([{key.identity: 1.0} for key in some], codes).to(device),
             torch.tensor(conditions, device=device),
             torch.from_numpy(degrees).to(device),
             torch.full(clean.shape[:2], float("nan"), device=device),  # the attacker does not know the phase
@@ -97,13 +97,8 @@ def clip_losses(pipeline: GaitCrafterPipeline, store: SilhouetteStore, keys: Key
         total = torch.zeros(len(some), device=device)
         for level in NOISE_LEVELS:
             t = torch.full((len(some),), level, device=device)
-            noise = torch.stack([_noise(key, level, clean.shape[1:]) for key in some]).to(device)
+            noise = noise_of([zlib.crc32(f"{key} {level}".encode()) for key in some], *clean.shape[1:], device=device)
             predicted = pipeline.denoiser(add_noise(clean, noise, t), t, *asked)
             total += (predicted.float() - clean).square().flatten(1).mean(dim=1)
         losses += (total / len(NOISE_LEVELS)).tolist()
     return np.array(losses)
-
-
-def _noise(key: ClipKey, level: float, shape: torch.Size) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(zlib.crc32(f"{key} {level}".encode()))
-    return torch.randn(shape, generator=generator)

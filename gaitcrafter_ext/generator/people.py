@@ -227,13 +227,14 @@ def _filled(mean: Floats, seen: NDArray[np.bool_]) -> Floats:
     some = seen.any(axis=(1, 2))  # nobody else has a code
     mean = np.where(seen, mean, mean.sum(axis=0) / np.maximum(seen.sum(axis=0), 1))
     components = min(FILLED_BY, int(some.sum()) // 3)  # more would learn the gaps by heart
-    if components > 0 and not seen[some].all():
+    filled, there = mean[some], seen[some]
+    if components > 0 and not there.all():
         pca = PCA(components, svd_solver="randomized", random_state=0)
         for _ in range(FILLED_IN):
-            scores = pca.fit_transform(mean[some].reshape(some.sum(), -1))
+            scores = pca.fit_transform(filled.reshape(len(filled), -1))
             shrunk = scores * np.maximum(0, 1 - pca.noise_variance_ / pca.explained_variance_)
-            told = pca.inverse_transform(shrunk).reshape(-1, *mean.shape[1:])
-            mean[some] = np.where(seen[some], mean[some], told)
+            filled = np.where(there, filled, pca.inverse_transform(shrunk).reshape(filled.shape))
+        mean[some] = filled
     return mean
 
 

@@ -52,7 +52,7 @@ STRIDES = 96
 def ragged(sample: Tensor, seeds: Sequence[int]) -> Tensor:
     """Add noise to the first and last rows of clips [n, frames, h, w] beside the person, keyed by their ``seeds``.
 
-    It is smooth along the row, and the same on every device.
+    It is smooth along the row, drawn from the same numbers on every device.
     """
     count, frames, _, columns = sample.shape
     noise = noise_of([seed ^ _KEY for seed in seeds], 2 * frames, columns, device=sample.device)
